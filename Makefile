@@ -1,0 +1,49 @@
+# ArchIOC: `make demo` and `make test` do all the set-up themselves; `make help` lists the targets.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test proof lint clean influxd
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.demo-installed  ## a small storage ring and its archiver on this machine [MINUTES=n] [KEEP=1]
+	@exec $(BIN)/archioc demo $(if $(MINUTES),--minutes $(MINUTES)) $(if $(filter-out 0,$(KEEP)),--keep)
+
+test: $(VENV)/.all-installed influxd  ## unit and integration tests [ARGS='-k word']
+	$(BIN)/python -m pytest tests/unit tests/integration -m 'not proof' $(ARGS)
+
+proof: $(VENV)/.all-installed influxd  ## the counted proofs [SHORT=1 for smaller counts] [ARGS=...]
+	ARCHIOC_PROOF=$(if $(filter-out 0,$(SHORT)),short,full) $(BIN)/python -m pytest tests -m proof $(ARGS)
+
+lint: $(VENV)/.all-installed  ## ruff, mypy --strict, layers, freshness of the configuration schema
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m archioc.core.config_schema --check
+
+clean:  ## remove what make made
+	rm -rf $(VENV) .cache .demo .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist ./*.egg-info
+
+influxd:
+	@sh tests/processes/fetch_influxd.sh .cache
+
+$(BIN)/python:
+	@command -v $(PYTHON) >/dev/null || { echo "make: no $(PYTHON) here; install Python >= 3.11 or name one: make PYTHON=/path/to/python" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "make: ArchIOC needs Python >= 3.11, $(PYTHON) is $$($(PYTHON) -V 2>&1); name another: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  v=$$($(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
+	  echo "make: $(PYTHON) cannot make virtual environments; on Debian and Ubuntu: apt install python3-venv (or python$$v-venv)" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# A stamp per set of extras, so that pip runs only when pyproject.toml has changed.
+$(VENV)/.demo-installed: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[demo]'
+	@touch $@
+
+$(VENV)/.all-installed: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[demo,test,lint]'
+	@touch $@ $(VENV)/.demo-installed

@@ -1,0 +1,130 @@
+"""`archioc`: all its commands, and what it exits with.
+
+Exit codes: 0 done, 1 it could not be done, 2 wrong usage or configuration, 130 interrupted
+(`docs/reference/contract/cli.md`).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from archioc import __version__
+
+FAILED, WRONG_USAGE = 1, 2
+
+app = typer.Typer(
+    name="archioc",
+    help="ArchIOC: the EPICS archiver that is itself an IOC.",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+)
+
+ConfigOption = Annotated[Path, typer.Option("--config", "-c", envvar="ARCHIOC_CONFIG", help="Configuration file of the archiver.")]
+
+
+class OutputFormat(StrEnum):
+    """How a command writes what it found."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+
+
+class StatusFormat(StrEnum):
+    """How `status` writes what it found."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"archioc {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _global(version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")] = False) -> None:
+    pass
+
+
+@app.command()
+def run(config: Annotated[Path, typer.Argument(envvar="ARCHIOC_CONFIG", help="Configuration file.")]) -> None:
+    """Run an archiver until SIGTERM or Ctrl-C.
+
+    Example: archioc run site.yml
+    """
+    from archioc.cli.run import run_archiver
+
+    run_archiver(config)
+
+
+@app.command()
+def get(
+    channels: Annotated[list[str], typer.Argument(metavar="CHANNEL...", help="Channels; * ? [...] stand for any that match.")],
+    config: ConfigOption = Path("archioc.yml"),
+    start: Annotated[str, typer.Option(help="Begin: ISO 8601, -1h, -30min, now.")] = "-1h",
+    end: Annotated[str, typer.Option(help="End, as for --start.")] = "now",
+    form: Annotated[OutputFormat, typer.Option("--format", "-f", help="How to write them.")] = OutputFormat.TABLE,
+) -> None:
+    """Show stored samples, whether the archiver runs or not.
+
+    Examples: archioc get SR:DCCT:CURRENT --start -10min
+    archioc get 'SR:VAC:*' --start 2026-01-31T00:00Z --end 2026-02-01T00:00Z --format csv
+    """
+    from archioc.cli.get import get_samples
+
+    get_samples(config, channels, start, end, form.value)
+
+
+@app.command()
+def status(
+    pattern: Annotated[str | None, typer.Argument(metavar="[CHANNELS]", help="Also list the channels that match; * ? [...] are understood.")] = None,
+    config: ConfigOption = Path("archioc.yml"),
+    form: Annotated[StatusFormat, typer.Option("--format", "-f", help="How to write it.")] = StatusFormat.TABLE,
+) -> None:
+    """Show how the archiver does: processes, store, spool, counts.
+
+    Examples: archioc status
+    archioc status 'SR:BPM*'
+    """
+    from archioc.cli.status import show_status
+
+    show_status(config, pattern, form.value)
+
+
+@app.command()
+def demo(
+    minutes: Annotated[float | None, typer.Option(min=0.05, help="Stop by itself after so long, and check that all is there.")] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Go on with the archive of the last demo.")] = False,
+    directory: Annotated[Path, typer.Option(help="Where to put it.")] = Path(".demo"),
+) -> None:
+    """A small storage ring and its archiver on this machine, on loopback only."""
+    from archioc.demo.demo import run_demo
+
+    raise typer.Exit(run_demo(minutes, keep, directory))
+
+
+def main() -> None:
+    """The console script: errors are one line on stderr."""
+    from archioc.core.errors import ArchiocError, ConfigError, TimeFormatError
+
+    try:
+        app()
+    except (ConfigError, TimeFormatError) as error:
+        typer.echo(f"archioc: {error}", err=True)
+        sys.exit(WRONG_USAGE)
+    except ArchiocError as error:
+        typer.echo(f"archioc: {error}", err=True)
+        sys.exit(FAILED)
+    except BrokenPipeError:
+        # whoever read our output has gone; Python must not complain while it flushes
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(FAILED)

@@ -1,0 +1,97 @@
+"""`archioc status`: how the archiver does, from its run directory."""
+
+from __future__ import annotations
+
+import fnmatch
+import math
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import orjson
+from rich.console import Console
+from rich.table import Table
+
+from archioc.core.channel import Mode
+from archioc.core.config import Config
+from archioc.core.config_file import load_config
+from archioc.core.dbr import severity_name
+from archioc.core.directories import Directories, is_locked
+from archioc.core.overview import ChannelOverview, Overview, RunningArchiver
+from archioc.core.timestamp import format_span
+
+
+def show_status(path: Path, pattern: str | None, form: str) -> None:
+    """Write the status of the archiver with this configuration. Raises ConfigError, RunDirError, RegistryError."""
+    config = load_config(path)
+    directories = Directories(config.archiver.state_dir)
+    archiver = RunningArchiver(directories)
+    try:
+        running, overview = is_locked(directories), archiver.overview()
+        channels = archiver.channels() if pattern is not None or form == "json" else []
+    finally:
+        archiver.close()
+    if pattern is not None:
+        channels = [one for one in channels if fnmatch.fnmatchcase(one.name, pattern)]
+    if form == "json":
+        sys.stdout.write(orjson.dumps(_document(config, running, overview, channels), option=orjson.OPT_INDENT_2).decode() + "\n")
+    else:
+        console = Console(highlight=False, emoji=False)
+        _show_overview(console, config, running, overview)
+        if pattern is not None:
+            _show_channels(console, channels)
+
+
+def _document(config: Config, running: bool, overview: Overview, channels: list[ChannelOverview]) -> dict[str, object]:
+    return {
+        "name": config.archiver.name,
+        "prefix": config.archiver.prefix,
+        "running": running,
+        **asdict(overview),
+        "conservation": {**overview.conservation.as_dict(), "unaccounted": overview.conservation.unaccounted},
+        "channels": [_channel_document(one) for one in channels],
+    }
+
+
+def _channel_document(channel: ChannelOverview) -> dict[str, object]:
+    document = asdict(channel)
+    del document["conservation"]
+    return {**document, **channel.conservation.as_dict()}
+
+
+def _show_overview(console: Console, config: Config, running: bool, overview: Overview) -> None:
+    counts = overview.conservation
+    state = "[green]running[/]" if running else "[yellow]stopped[/] (figures of its last run)"
+    console.print(f"[bold]{config.archiver.name}[/] ({config.archiver.prefix}) is {state}")
+    console.print(f"  channels      {overview.channels}: {overview.connected} connected, {overview.enabled} enabled")
+    console.print(f"  rates         {overview.event_rate:.1f} updates/s in, {overview.sample_rate:.1f} samples/s out")
+    error = f": {overview.store_error}" if overview.store_error else ""
+    console.print(f"  store         {overview.store_state}{error}", markup=False)
+    spool_error = f", cannot be written: {overview.spool_error}" if overview.spool_error else ""
+    console.print(f"  spool         {overview.spool_files} files, {overview.spool_bytes} bytes{spool_error}", markup=False)
+    console.print(f"  in            {counts.received} received + {counts.generated} generated")
+    console.print(
+        f"  became        {counts.stored} stored + {counts.filtered} filtered + {counts.pending} pending"
+        f" + {counts.rejected} rejected + {counts.dropped} dropped"
+    )
+    if not running and counts.unaccounted:
+        console.print(f"  [red]unaccounted   {counts.unaccounted}[/]")
+
+
+def _show_channels(console: Console, channels: list[ChannelOverview]) -> None:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("channel", "state", "value", "age", "severity", "mode", "rate", "received", "stored", "dropped"):
+        table.add_column(column, justify="right" if column in ("value", "age", "rate", "received", "stored", "dropped") else "left")
+    now = time.time_ns()
+    for one in channels:
+        value = one.text if one.text else "" if math.isnan(one.value) else f"{one.value:.6g}"
+        age = format_span(max(0, now - one.time_ns) / 1e9) if one.time_ns else ""
+        counts = one.conservation
+        state = one.state if one.state == "archiving" else f"{one.state} ({one.reason})"
+        severity = severity_name(one.severity) if one.time_ns else ""
+        rate = f"{one.rate:g} Hz" if one.rate else "no limit"
+        table.add_row(
+            one.name, state, value, age, severity, Mode(one.mode).name.lower(), rate, str(counts.received), str(counts.stored), str(counts.dropped)
+        )
+    console.print(table, markup=False)

@@ -1,0 +1,124 @@
+"""What the engine hands to the spool: samples as columns, events and metadata.
+
+A batch names its channels itself, so that it can be delivered long after a row of the channel
+table has been given to another channel.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum, IntFlag
+
+import numpy as np
+import numpy.typing as npt
+
+from archioc.core.events import ChannelEvent
+
+NO_BLOB = -1
+
+
+class Kind(IntEnum):
+    """How a sample carries its value."""
+
+    NUMBER = 0
+    """`value`: every numeric scalar."""
+    ENUM = 1
+    """`value`: the index; the blob, where there is one, is the label."""
+    TEXT = 2
+    """The blob: the bytes of a DBR_STRING up to the first NUL."""
+    ARRAY = 3
+    """The blob: elements of the DBR type `dbr`, little endian, one after the other."""
+
+
+class SampleFlag(IntFlag):
+    """Marks of a sample."""
+
+    GENERATED = 1
+    """Written at receive time because a trace starts or resumes; `src_time` is the IOC's own stamp."""
+    RESTAMPED = 2
+    """The IOC's stamp was unusable (unset or in the future): `time` is the receive time."""
+
+
+SAMPLE = np.dtype(
+    [
+        ("row", "<u4"),  # row of the channel table
+        ("blob", "<i4"),  # index into Batch.blobs, NO_BLOB where the value says it all
+        ("time", "<i8"),  # ns since 1970 UTC, the time under which it is stored
+        ("src_time", "<i8"),  # the IOC's own stamp where flagged GENERATED or RESTAMPED, else 0
+        ("value", "<f8"),  # number or enum index; NaN for text and arrays
+        ("severity", "u1"),
+        ("status", "u1"),
+        ("kind", "u1"),
+        ("dbr", "u1"),  # native DBR type
+        ("flags", "u1"),
+        ("pad", "V3"),
+    ]
+)
+"""One sample; 40 bytes."""
+
+COUNTS = np.dtype(
+    [
+        ("row", "<u4"),
+        ("generation", "<u4"),
+        ("samples", "<u4"),  # samples of this channel in the batch
+    ]
+)
+"""How many samples of which channel a batch holds; delivery books them as stored or rejected."""
+
+Samples = npt.NDArray[np.void]
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelMeta:
+    """What an IOC tells about a channel when it connects.
+
+    Numeric limits are None where the type has none. `labels` are the enum's state names.
+    """
+
+    channel: str
+    time_ns: int
+    dbr: int
+    count: int
+    host: str
+    units: str = ""
+    precision: int | None = None
+    labels: tuple[str, ...] = ()
+    display_low: float | None = None
+    display_high: float | None = None
+    alarm_low: float | None = None
+    alarm_high: float | None = None
+    warning_low: float | None = None
+    warning_high: float | None = None
+    control_low: float | None = None
+    control_high: float | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """Samples of a short time, in the order in which they arrived.
+
+    samples: structured array of dtype SAMPLE.
+    blobs: texts, labels and arrays, by the index in `samples["blob"]`.
+    names: the channel of each row that `samples` names.
+    counts: structured array of dtype COUNTS, one entry a channel.
+    """
+
+    samples: Samples
+    blobs: tuple[bytes, ...]
+    names: dict[int, str]
+    counts: npt.NDArray[np.void]
+    events: tuple[ChannelEvent, ...] = field(default=())
+    metas: tuple[ChannelMeta, ...] = field(default=())
+
+    @property
+    def empty(self) -> bool:
+        """Nothing in it that a store should get."""
+        return not (len(self.samples) or self.events or self.metas)
+
+
+def decode_text(raw: bytes) -> str:
+    """Text of an IOC as str: UTF-8 where it is valid, otherwise each byte as Latin-1 has it."""
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")

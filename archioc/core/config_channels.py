@@ -1,0 +1,131 @@
+"""Channels, groups and policies as the configuration file declares them.
+
+The rules for settings are those of ChannelSettings; here they only get their place in the file.
+"""
+
+import fnmatch
+import re
+from typing import Annotated, Any
+
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    GetJsonSchemaHandler,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+from archioc.core.channel import MAX_RATE, SETTING_NAMES, Mode, channel_name, read_setting
+from archioc.core.config_types import Block, EmptyAsList, EmptyAsMapping
+from archioc.core.errors import ChannelNameError, SettingError
+
+
+def _name(text: str) -> str:
+    try:
+        return channel_name(text)
+    except ChannelNameError as error:
+        raise ValueError(f"{error.rule} (a channel name is printable, without blanks)") from None
+
+
+def compile_match(match: str) -> re.Pattern[str]:
+    """The pattern of a policy, to be used with `search`. Raises ValueError.
+
+    `/text/` is a regular expression found anywhere in a name; everything else is a glob (`*`, `?`, `[abc]`) for the whole name.
+    """
+    if len(match) >= 2 and match.startswith("/") and match.endswith("/"):
+        try:
+            return re.compile(match[1:-1])
+        except re.error as error:
+            raise ValueError(f"is no regular expression: {error}") from None
+    if not match:
+        raise ValueError("must be a glob such as *:CURRENT or a regular expression such as /^SR:/")
+    return re.compile(r"\A" + fnmatch.translate(match))
+
+
+def _match(text: str) -> str:
+    compile_match(text)
+    return text
+
+
+ChannelName = Annotated[str, AfterValidator(_name)]
+
+_RATE_SCHEMA: dict[str, Any] = {"anyOf": [{"type": "number", "minimum": 0, "maximum": MAX_RATE}, {"type": "string"}]}
+
+
+class GivenSettings(Block):
+    """Settings of channels; what is left out comes from elsewhere."""
+
+    model_config = ConfigDict(validate_default=False)
+
+    enable: Annotated[bool | None, WithJsonSchema({"enum": [True, False, 1, 0]})] = None
+    """Archive or not; the connection is kept while disabled (true when nothing says otherwise)."""
+
+    mode: Annotated[Mode | None, WithJsonSchema({"enum": ["monitor", "scan"]})] = None
+    """`monitor` stores every update, at most `rate` per second; `scan` (needs a rate) the newest value at each tick of 1/`rate`."""
+
+    rate: Annotated[float | None, WithJsonSchema(_RATE_SCHEMA)] = None
+    """Hz, 0 to 100 000, also with a unit (`10Hz`, `1kHz`); 0 means no limit and is for `monitor` only (0 when nothing says otherwise)."""
+
+    description: Annotated[str | None, WithJsonSchema({"type": "string"})] = None
+    """Free text for people about a channel, at most 255 bytes."""
+
+    @field_validator(*SETTING_NAMES, mode="before")
+    @classmethod
+    def _read(cls, value: object, info: ValidationInfo) -> object:
+        assert info.field_name is not None
+        try:
+            return read_setting(info.field_name, value)
+        except SettingError as error:
+            raise ValueError(error.rule) from None
+
+    def given(self) -> dict[str, object]:
+        """The settings that the file gives here."""
+        return {name: getattr(self, name) for name in SETTING_NAMES if name in self.model_fields_set}
+
+
+class ChannelEntry(GivenSettings):
+    """A channel to archive: its name alone, or a mapping with `pv` and settings."""
+
+    pv: ChannelName
+    """Name of the channel."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_alone(cls, value: object) -> object:
+        if isinstance(value, str):
+            return {"pv": value}
+        if not isinstance(value, dict):
+            raise ValueError("must be a channel name, or a mapping with pv")  # noqa: TRY004 - pydantic turns only a ValueError into a fault of the file
+        return value
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        mapping = handler.resolve_ref_schema(handler(core_schema))
+        return {"anyOf": [{"type": "string", "description": "Name of the channel."}, mapping]}
+
+
+class Policy(GivenSettings):
+    """Settings for channels by their name."""
+
+    match: Annotated[str, AfterValidator(_match)]
+    """Glob for the whole name (`*:CURRENT`) or regular expression between slashes (`/^SR:.*:X$/`)."""
+
+
+ChannelList = Annotated[tuple[ChannelEntry, ...], EmptyAsList]
+
+
+class Group(Block):
+    """Channels that belong together."""
+
+    description: str = ""
+    """Free text for people about the group."""
+
+    settings: Annotated[GivenSettings, EmptyAsMapping] = GivenSettings()
+    """Settings for its channels, unless a channel gives its own."""
+
+    channels: ChannelList = ()
+    """Its channels: names, or mappings with `pv` and settings."""

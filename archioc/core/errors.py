@@ -1,0 +1,147 @@
+"""Every error that ArchIOC raises on purpose.
+
+    ArchiocError
+    ├── ConfigError          the configuration file: file, line, key, rule           exit code 2
+    ├── SettingError         one channel setting: name, value, rule
+    ├── ChannelNameError     a channel name that Channel Access cannot carry
+    ├── UnknownChannel       a channel that is not archived
+    ├── CommandRefused       a put to a command PV that was refused as a whole
+    ├── TimeFormatError      a time on the command line that cannot be read
+    ├── StateDirInUse        another archiver owns the state directory
+    ├── RunDirError          the run directory is missing, foreign or of another version
+    ├── TableFull            more channels than max_channels
+    ├── RegistryError        state.db cannot be opened, read or written
+    ├── ServeError           the control PVs cannot be served: address or port
+    ├── SpoolError
+    │   ├── SpoolFileDamaged     a spool file whose header or CRC is wrong
+    │   └── SpoolFull            limits reached and nothing may be dropped
+    └── StoreError
+        ├── StoreUnavailable     no answer, 429, 5xx: keep the batch and try again
+        ├── StoreDenied          401, 403, 404: keep the batch, raise an alarm
+        ├── StoreRejected        400, 422: bisect, then reject the bad points
+        ├── StoreTooLarge        413: halve the body
+        └── QueryError           a query that the store could not answer
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class ArchiocError(Exception):
+    """Base of all errors of ArchIOC; its text is fit to be shown to a user as it is."""
+
+
+class ConfigError(ArchiocError):
+    """A rule of the configuration is broken; the text is one line `file:line: key: what is wrong`."""
+
+    def __init__(self, file: Path | str, line: int | None, key: str, message: str) -> None:
+        self.file, self.line, self.key, self.message = str(file), line, key, message
+        place = f"{file}:{line}" if line is not None else f"{file}"
+        super().__init__(f"{place}: {key}: {message}" if key else f"{place}: {message}")
+
+
+class SettingError(ArchiocError):
+    """A channel setting whose name is unknown or whose value breaks a rule."""
+
+    def __init__(self, setting: str, value: object, rule: str) -> None:
+        self.setting, self.value, self.rule = setting, value, rule
+        super().__init__(f"{setting}={value}: {rule}")
+
+
+class ChannelNameError(ArchiocError):
+    """A text that cannot be the name of a channel."""
+
+    def __init__(self, name: str, rule: str) -> None:
+        self.name, self.rule = name, rule
+        super().__init__(f"channel name {name!r}: {rule}")
+
+
+class UnknownChannel(ArchiocError):
+    """A channel that the archiver does not have."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(f"{name}: no such channel in this archive")
+
+
+class CommandRefused(ArchiocError):
+    """A command that was refused as a whole; nothing was changed.
+
+    `code` is a `ResultCode` of the contract (`docs/reference/contract/results.md`).
+    """
+
+    def __init__(self, code: int, message: str) -> None:
+        self.code = code
+        super().__init__(message)
+
+
+class TimeFormatError(ArchiocError):
+    """A text that is no time as the contract describes them."""
+
+
+class StateDirInUse(ArchiocError):
+    """Another archiver runs on this state directory."""
+
+
+class RunDirError(ArchiocError):
+    """The run directory or one of its files cannot be used."""
+
+
+class TableFull(ArchiocError):
+    """The channel table has no row left (`archiver.max_channels`), or no memory for one."""
+
+
+class RegistryError(ArchiocError):
+    """`state.db` could not be opened, read or written."""
+
+
+class ServeError(ArchiocError):
+    """The control PVs cannot be served: an address that this machine does not have, or a port that is taken."""
+
+
+class SpoolError(ArchiocError):
+    """Base of what can go wrong in the spool."""
+
+
+class SpoolFileDamaged(SpoolError):
+    """A spool file is cut short or its CRC does not match."""
+
+    def __init__(self, path: Path, why: str) -> None:
+        self.path, self.why = path, why
+        super().__init__(f"{path}: {why}")
+
+
+class SpoolFull(SpoolError):
+    """The spool has reached its limits and the policy does not let it drop anything for this batch."""
+
+
+class StoreError(ArchiocError):
+    """Base of what a store may answer instead of success."""
+
+
+class StoreUnavailable(StoreError):
+    """The store did not answer or is busy; the batch is kept and tried again.
+
+    `retry_after` is what the server asked for (s), None when it did not say.
+    """
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        self.retry_after = retry_after
+        super().__init__(message)
+
+
+class StoreDenied(StoreError):
+    """The store refuses us (token, database); the batch is kept, the reason shown as an alarm."""
+
+
+class StoreRejected(StoreError):
+    """The store refuses at least one point of this body for good."""
+
+
+class StoreTooLarge(StoreError):
+    """The body exceeds what the store takes at once."""
+
+
+class QueryError(StoreError):
+    """The store could not answer a query."""

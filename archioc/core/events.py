@@ -1,0 +1,58 @@
+"""Why there is no sample: reasons for gaps and for dropped samples.
+
+The codes are part of the contract (`docs/reference/contract/events.md`): a code is never given
+another meaning, new ones are added at the end.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class Reason(IntEnum):
+    """What an event tells. Those in `GAPS` have a start and an end."""
+
+    DISCONNECTED = 1
+    DISABLED = 2
+    ARCHIVER_STOP = 3
+    ENGINE_RESTART = 4
+    LOST_OVERFLOW = 5
+    LOST_SPOOL_FULL = 6
+    REJECTED = 7
+    BAD_TIME = 8
+    TYPE_CHANGED = 9
+    SETTINGS_CHANGED = 10
+
+    @property
+    def word(self) -> str:
+        """The reason as it is written to stores, PVs and the command line."""
+        return self.name.lower()
+
+
+GAPS = frozenset({Reason.DISCONNECTED, Reason.DISABLED, Reason.ARCHIVER_STOP, Reason.ENGINE_RESTART})
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelEvent:
+    """Something that happened to a channel.
+
+    time_ns: when it began (ns since 1970); with the channel and the reason it identifies the event,
+        so that an event written again with `end_ns` closes the open one.
+    end_ns: when a gap closed; None while it is open, and for events that are moments.
+    count: how many updates it concerns, 0 where that means nothing.
+    """
+
+    channel: str
+    time_ns: int
+    reason: Reason
+    end_ns: int | None = None
+    count: int = 0
+    text: str = ""
+
+
+class DropReason(IntEnum):
+    """Why an update that reached the archiver was not stored; the index into drop counters."""
+
+    OVERFLOW = 0
+    SPOOL_FULL = 1

@@ -1,0 +1,163 @@
+"""The state of an archiver in numbers, read from the run directory by whoever wants to see it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from archioc.core.directories import Directories
+from archioc.core.registry import RegistryReader
+from archioc.core.spool import SpoolDirectory, read_counts
+from archioc.core.table import ChannelState, ChannelTable, RowState, StoreState, read_row
+
+
+@dataclass(frozen=True, slots=True)
+class Conservation:
+    """What came in and what became of it, in updates and samples.
+
+    received + generated = filtered + stored + pending + rejected + dropped, once all is at rest;
+    each is counted by itself, none is the rest of the others.
+    """
+
+    received: int
+    generated: int
+    filtered: int
+    stored: int
+    pending: int
+    rejected: int
+    dropped: int
+
+    @property
+    def unaccounted(self) -> int:
+        """What the two sides differ by; 0 at rest."""
+        return self.received + self.generated - self.filtered - self.stored - self.pending - self.rejected - self.dropped
+
+    def as_dict(self) -> dict[str, int]:
+        """By name."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelOverview:
+    """One channel as the table shows it. time_ns: IOC stamp of its newest value, 0 when there is none."""
+
+    name: str
+    state: str
+    reason: str
+    value: float
+    text: str
+    time_ns: int
+    severity: int
+    rate: float
+    mode: int
+    conservation: Conservation
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """The archiver as a whole. Rates per second, lag in seconds, sizes in bytes."""
+
+    channels: int
+    connected: int
+    enabled: int
+    event_rate: float
+    sample_rate: float
+    store_state: str
+    store_error: str
+    spool_error: str
+    spool_files: int
+    spool_bytes: int
+    conservation: Conservation
+
+
+class RunningArchiver:
+    """Reads table, registry and spool of one state directory. Raises RunDirError, RegistryError."""
+
+    def __init__(self, directories: Directories) -> None:
+        self._spool = SpoolDirectory(directories.spool)
+        self._table = ChannelTable(directories.run)
+        self._table.open()
+        self._registry = RegistryReader(directories.registry)
+
+    def close(self) -> None:
+        """Let go of the files."""
+        self._registry.close()
+        self._table.close()
+
+    def overview(self) -> Overview:
+        """The whole archiver."""
+        table = self._table
+        cells = table.settings.cells
+        used = np.flatnonzero(cells["state"] == RowState.USED)
+        status, delivery = table.status.head[0], table.delivery.head[0]
+        entries = [*self._spool.waiting(), *self._spool.claimed()]
+        return Overview(
+            channels=len(used),
+            connected=int(np.count_nonzero(table.status.cells["connected"][used])),
+            enabled=int(np.count_nonzero(cells["enable"][used])),
+            event_rate=float(status["event_rate"]),
+            sample_rate=float(status["sample_rate"]),
+            store_state=StoreState(int(delivery["store_state"])).name.lower(),
+            store_error=bytes(delivery["error"]).decode(errors="replace"),
+            spool_error=bytes(status["spool_error"]).decode(errors="replace"),
+            spool_files=len(entries),
+            spool_bytes=sum(entry.size for entry in entries),
+            conservation=self._total(sum(entry.samples for entry in entries)),
+        )
+
+    def _total(self, in_spool: int) -> Conservation:
+        ledger, delivery = self._table.ledger.head[0], self._table.delivery.head[0]
+        return Conservation(
+            received=int(ledger["received"]),
+            generated=int(ledger["generated"]),
+            filtered=int(ledger["filtered"]),
+            stored=int(delivery["stored"]),
+            pending=int(ledger["withheld"]) + in_spool,
+            rejected=int(delivery["rejected"]),
+            dropped=int(ledger["dropped_overflow"]) + int(ledger["dropped_spool_full"]),
+        )
+
+    def channels(self) -> list[ChannelOverview]:
+        """Every channel, by name."""
+        in_spool = self._samples_in_spool()
+        found, _ = self._registry.channels_since(0)
+        return [self._channel(one.name, one.row, one.generation, in_spool) for one in sorted(found, key=lambda one: one.name)]
+
+    def _samples_in_spool(self) -> dict[tuple[int, int], int]:
+        """Pending samples of each row and generation, counted from the files."""
+        found: dict[tuple[int, int], int] = {}
+        for entry in (*self._spool.waiting(), *self._spool.claimed()):
+            try:
+                counts = read_counts(entry.path)
+            except FileNotFoundError:
+                continue  # delivered while we look
+            for row, generation, samples in counts.tolist():
+                found[row, generation] = found.get((row, generation), 0) + samples
+        return found
+
+    def _channel(self, name: str, row: int, generation: int, in_spool: dict[tuple[int, int], int]) -> ChannelOverview:
+        settings, status = read_row(self._table.settings, row)[0], read_row(self._table.status, row)[0]
+        ledger, delivery = self._table.ledger.cells[row], self._table.delivery.cells[row]
+        counted = int(ledger["generation"]) == generation
+        delivered = int(delivery["generation"]) == generation
+        return ChannelOverview(
+            name=name,
+            state=ChannelState(int(status["state"])).name.lower() if int(status["generation"]) == generation else "new",
+            reason=bytes(status["reason"]).decode(errors="replace"),
+            value=float(status["value"]),
+            text=bytes(status["text"]).decode(errors="replace"),
+            time_ns=int(status["time"]),
+            severity=int(status["severity"]),
+            rate=float(settings["rate"]),
+            mode=int(settings["mode"]),
+            conservation=Conservation(
+                received=int(ledger["received"]) if counted else 0,
+                generated=int(ledger["generated"]) if counted else 0,
+                filtered=int(ledger["filtered"]) if counted else 0,
+                stored=int(delivery["stored"]) if delivered else 0,
+                pending=(int(ledger["withheld"]) if counted else 0) + in_spool.get((row, generation), 0),
+                rejected=int(delivery["rejected"]) if delivered else 0,
+                dropped=int(ledger["dropped_overflow"]) + int(ledger["dropped_spool_full"]) if counted else 0,
+            ),
+        )

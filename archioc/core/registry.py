@@ -1,0 +1,79 @@
+"""The registry as others than the ioc process read it: which channel has which row of the channel table.
+
+`state.db` is SQLite in WAL mode, so readers neither wait for the writer nor stop it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+
+from archioc.core.errors import RegistryError
+
+SCHEMA_VERSION = 1
+"""`PRAGMA user_version` of the databases that this version understands."""
+
+BUSY_TIMEOUT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryChannel:
+    """A channel of the archive.
+
+    row, generation: where it is in the channel table.
+    revision: the revision of the registry that added it.
+    """
+
+    row: int
+    generation: int
+    name: str
+    revision: int
+
+
+class RegistryReader:
+    """Reads `state.db`. Raises RegistryError when it is missing, damaged or of another version."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            self._connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+        except sqlite3.Error as error:
+            raise RegistryError(f"{path}: cannot be read: {error}") from None
+        try:
+            check_version(self._connection, path)
+        except RegistryError:
+            self._connection.close()
+            raise
+
+    def channels_since(self, revision: int) -> tuple[list[RegistryChannel], int]:
+        """Channels added, or added again, after `revision` (0: all), by row; and the newest revision.
+
+        A channel that was removed is not among them; its row of the settings block says so. Raises RegistryError.
+        """
+        try:
+            self._connection.execute("BEGIN")
+            try:
+                (newest,) = self._connection.execute("SELECT revision FROM meta").fetchone()
+                rows = self._connection.execute(
+                    "SELECT row, generation, name, revision FROM channel WHERE revision > ? ORDER BY row", (revision,)
+                ).fetchall()
+            finally:
+                self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise RegistryError(f"{self._path}: cannot be read: {error}") from None
+        return [RegistryChannel(*row) for row in rows], int(newest)
+
+    def close(self) -> None:
+        """Close the database."""
+        self._connection.close()
+
+
+def check_version(connection: sqlite3.Connection, path: Path) -> None:
+    """Raise RegistryError unless the database can be read and has the schema of this version."""
+    try:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+    except sqlite3.Error as error:
+        raise RegistryError(f"{path}: cannot be read: {error}") from None
+    if version != SCHEMA_VERSION:
+        raise RegistryError(f"{path}: has schema version {version}, this ArchIOC reads version {SCHEMA_VERSION}")

@@ -1,0 +1,292 @@
+"""The channel table: what the three processes know about each channel, in shared memory.
+
+Four blocks, each written by one process only, with a row per channel:
+
+    settings   ioc      what is wanted of the channel
+    status     engine   what it looks like now (every drain, for eyes)
+    ledger     engine   what has been accounted for (every commit, journaled: see `ledger`)
+    delivery   db       what has become of its samples (every delivery, journaled)
+
+A row carries a generation. A block's row speaks of the channel only while its generation equals that
+of the settings row. What must be read together is under the row's sequence number: odd while it
+is being written.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from archioc.core.errors import RunDirError, TableFull
+from archioc.core.mapped_file import MappedFile
+
+VERSION = 1
+
+Rows = npt.NDArray[np.integer]
+"""Row numbers."""
+
+
+class RowState(IntEnum):
+    """What a settings row is used for."""
+
+    FREE = 0
+    USED = 1
+    REMOVED = 2
+    """The engine still has to let go of it."""
+
+
+class ChannelState(IntEnum):
+    """What a channel is doing (the order is that of the enum PV `State`)."""
+
+    CONNECTING = 0
+    ARCHIVING = 1
+    DISABLED = 2
+    DISCONNECTED = 3
+    REJECTED = 4
+
+
+class ProcessState(IntEnum):
+    """What a process of the archiver is doing (the order is that of the enum PVs)."""
+
+    STOPPED = 0
+    STARTING = 1
+    RUNNING = 2
+    STOPPING = 3
+
+
+class StoreState(IntEnum):
+    """How the store answers (the order is that of the enum PV `Db:State`)."""
+
+    UNKNOWN = 0
+    OK = 1
+    UNREACHABLE = 2
+    DENIED = 3
+    REJECTING = 4
+
+
+SETTINGS_HEAD = np.dtype(
+    [
+        ("revision", "<i8"),  # newest revision of the registry
+        ("rows", "<i8"),  # rows in use lie below this
+        ("heartbeat", "<i8"),  # ns since 1970, of the ioc process
+        ("state", "<i8"),  # ProcessState
+        ("pid", "<i8"),
+        ("flush", "<i8"),  # counter: the engine commits at once when it changes
+    ]
+)
+SETTINGS = np.dtype(
+    [
+        ("seq", "<u4"),
+        ("generation", "<u4"),  # 0: never used
+        ("state", "u1"),  # RowState
+        ("enable", "u1"),
+        ("mode", "u1"),  # Mode
+        ("pad", "V5"),
+        ("rate", "<f8"),  # Hz, 0 = no limit
+    ]
+)
+
+STATUS_HEAD = np.dtype(
+    [
+        ("heartbeat", "<i8"),  # ns since 1970, of the engine process
+        ("state", "<i8"),  # ProcessState
+        ("pid", "<i8"),
+        ("revision", "<i8"),  # the registry revision the engine has followed
+        ("callback", "<i8"),  # 1 = pinned Python, 2 = compiled
+        ("ring_fill", "<f8"),  # part of the ring in use, 0..1
+        ("event_rate", "<f8"),  # updates/s, averaged over about 2 s
+        ("sample_rate", "<f8"),  # samples/s
+        ("overflows", "<i8"),  # updates lost because the ring was full
+        ("spool_error", "S120"),  # why the last commit failed; empty when it did not
+        ("flush_done", "<i8"),  # the flush counter that has been followed
+        ("loop_lag", "<f8"),  # longest time between two drains in the last second (s)
+    ]
+)
+STATUS = np.dtype(
+    [
+        ("seq", "<u4"),
+        ("generation", "<u4"),
+        ("state", "u1"),  # ChannelState
+        ("connected", "u1"),
+        ("dbr", "u1"),  # native DBR type
+        ("kind", "u1"),  # batch.Kind
+        ("severity", "u1"),
+        ("status", "u1"),
+        ("released", "u1"),  # 1: the engine has let go of a removed row
+        ("pad", "V1"),
+        ("count", "<u4"),  # elements
+        ("disconnects", "<u4"),
+        ("value", "<f8"),  # newest value received
+        ("time", "<i8"),  # its IOC time stamp (ns since 1970)
+        ("received_at", "<i8"),  # when it came (ns since 1970)
+        ("event_rate", "<f4"),  # updates/s
+        ("sample_rate", "<f4"),  # samples/s
+        ("text", "S40"),  # newest text or enum label
+        ("host", "S64"),
+        ("units", "S16"),
+        ("reason", "S64"),  # why it is not archived
+    ]
+)
+
+LEDGER_TOTALS = ("received", "generated", "filtered", "committed", "dropped_overflow", "dropped_spool_full")
+"""Counters of the engine: in each row, and in the head summed over all channels there are and were."""
+
+LEDGER_HEAD = np.dtype(
+    [
+        ("batch_id", "<i8"),  # newest batch booked
+        ("with_file", "<i8"),  # 1: a spool file goes with that batch
+        ("ring_slot", "<i8"),  # all before it is committed
+        ("ring_bulk", "<i8"),
+        ("committed_at", "<i8"),  # ns since 1970
+        ("withheld", "<i8"),  # channels with a value waiting for their interval to end
+        *((name, "<i8") for name in LEDGER_TOTALS),
+    ]
+)
+LEDGER = np.dtype(
+    [
+        ("generation", "<u4"),
+        ("gap", "u1"),  # Reason of the open gap, 0 = none
+        ("withheld", "u1"),  # 1: the fields w_* hold a value that waits for its interval to end
+        ("seen", "u1"),  # 1: last_* are valid
+        ("labelled", "u1"),  # 1: last_label is what the store knows
+        ("gap_start", "<i8"),  # ns since 1970
+        ("received", "<i8"),
+        ("generated", "<i8"),
+        ("filtered", "<i8"),
+        ("committed", "<i8"),  # samples handed to the spool
+        ("dropped_overflow", "<i8"),
+        ("dropped_spool_full", "<i8"),
+        # what the sampler must remember: the last update seen, the last sample written
+        ("last_stamp", "<i8"),  # IOC stamp of the last update
+        ("last_bits", "<u8"),  # its value, bit for bit (CRC for text and arrays)
+        ("last_alarm", "<u2"),  # its severity and status
+        ("w_severity", "u1"),
+        ("w_status", "u1"),
+        ("last_label", "<i4"),  # enum index of the last label written
+        ("last_time", "<i8"),  # time of the last sample written
+        ("due", "<i8"),  # receive time from which the next sample may pass (ns)
+        ("w_time", "<i8"),
+        ("w_src_time", "<i8"),
+        ("w_value", "<f8"),
+        ("w_received", "<i8"),
+        ("w_text", "S40"),
+        ("w_kind", "u1"),
+        ("w_dbr", "u1"),
+        ("w_flags", "u1"),
+        ("w_lost", "u1"),  # 1: a withheld array, kept in the engine's memory only
+        ("pad", "V4"),
+    ]
+)
+
+DELIVERY_HEAD = np.dtype(
+    [
+        ("batch_id", "<i8"),  # newest batch booked
+        ("heartbeat", "<i8"),  # ns since 1970, of the db process
+        ("state", "<i8"),  # ProcessState
+        ("pid", "<i8"),
+        ("store_state", "<i8"),  # StoreState
+        ("stored", "<i8"),  # samples, in all
+        ("rejected", "<i8"),
+        ("batches", "<i8"),
+        ("retries", "<i8"),
+        ("last_write", "<i8"),  # ns since 1970
+        ("write_time", "<f8"),  # s, the last one
+        ("write_rate", "<f8"),  # samples/s, averaged over about 5 s
+        ("lag", "<f8"),  # s from commit to acknowledgement, the last one
+        ("spool_files", "<i8"),
+        ("spool_bytes", "<i8"),
+        ("spool_samples", "<i8"),
+        ("spool_oldest", "<i8"),  # ns since 1970, 0 = empty
+        ("disk_free", "<f8"),  # part of the spool's disk that is free, 0..1
+        ("damaged", "<i8"),  # spool files set aside
+        ("error", "S200"),  # the store's last refusal or failure; empty when all is well
+    ]
+)
+DELIVERY = np.dtype([("generation", "<u4"), ("pad", "V4"), ("stored", "<i8"), ("rejected", "<i8")])
+
+_FILES = (
+    ("settings", b"ArchSet", SETTINGS_HEAD, SETTINGS),
+    ("status", b"ArchSta", STATUS_HEAD, STATUS),
+    ("ledger", b"ArchLed", LEDGER_HEAD, LEDGER),
+    ("delivery", b"ArchDel", DELIVERY_HEAD, DELIVERY),
+)
+
+
+class ChannelTable:
+    """The four blocks of the table in a run directory."""
+
+    settings: MappedFile
+    status: MappedFile
+    ledger: MappedFile
+    delivery: MappedFile
+
+    def __init__(self, run_dir: Path) -> None:
+        self.run_dir = run_dir
+        self.blocks: list[MappedFile] = []
+        for name, magic, head, cell in _FILES:
+            block = MappedFile(run_dir / f"{name}.table", magic, VERSION, head, cell)
+            setattr(self, name, block)
+            self.blocks.append(block)
+
+    def create(self, capacity: int) -> None:
+        """Make an empty table for `capacity` channels and open it."""
+        for block in self.blocks:
+            block.create(capacity)
+        self.open()
+
+    def open(self) -> None:
+        """Map an existing table. Raises RunDirError."""
+        for block in self.blocks:
+            block.open()
+        if len({len(block.cells) for block in self.blocks}) != 1:
+            raise RunDirError(f"{self.run_dir}: the blocks of the channel table differ in size")
+
+    def close(self) -> None:
+        """Let go of the mappings."""
+        for block in self.blocks:
+            block.close()
+
+    @property
+    def capacity(self) -> int:
+        """Number of rows."""
+        return len(self.settings.cells)
+
+    def reserve(self, upto: int) -> None:
+        """Back the rows before `upto` with memory. Raises TableFull when there is no room for them."""
+        if upto > self.capacity:
+            raise TableFull(f"{upto} channels, but archiver.max_channels is {self.capacity}")
+        try:
+            for block in self.blocks:
+                block.reserve(upto)
+        except OSError as error:
+            raise TableFull(f"no memory for {upto} channels in {self.run_dir}: {error.strerror}") from None
+
+
+def write_rows(block: MappedFile, rows: Rows, **columns: object) -> None:
+    """Write columns of some rows as one change under their sequence numbers.
+
+    Rows must not repeat. Only the process that owns the block may call this.
+    """
+    cells = block.cells
+    cells["seq"][rows] += np.uint32(1)
+    for name, values in columns.items():
+        cells[name][rows] = values
+    cells["seq"][rows] += np.uint32(1)
+
+
+def read_row(block: MappedFile, row: int, attempts: int = 1000) -> npt.NDArray[np.void]:
+    """A consistent copy of one row, shape (1,).
+
+    Gives the newest copy even when the writer died in the middle of a change: after `attempts`
+    tries an odd sequence number is taken as it is.
+    """
+    cells = block.cells
+    copy = cells[row : row + 1].copy()
+    for _ in range(attempts):
+        if copy["seq"][0] % 2 == 0 and cells["seq"][row] == copy["seq"][0]:
+            break
+        copy = cells[row : row + 1].copy()
+    return copy

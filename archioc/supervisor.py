@@ -1,0 +1,154 @@
+"""The parent of the three processes: starts them, watches them, restarts them, stops them in order."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import structlog
+
+from archioc.core.config import Config
+from archioc.core.directories import Directories, lock_state_dir, make_run_dir
+from archioc.core.errors import RunDirError
+from archioc.core.process import StopSignal
+from archioc.core.process_counts import ProcessCounts, write_counts
+from archioc.core.spool import SpoolDirectory
+from archioc.core.table import ChannelTable, ProcessState
+from engine.ring import EventRing, shape_of
+
+_log = structlog.get_logger()
+
+POLL_S = 0.1
+BACKOFF_FIRST_S = 0.5
+BACKOFF_LAST_S = 30.0
+HEALTHY_S = 60.0
+"""A process that has run this long is restarted at once when it dies."""
+
+STOP_ORDER = ("engine", "db", "ioc")
+"""First no more comes in, then what is there goes out, then nobody can watch any more."""
+STOP_S = {"engine": 12.0, "db": 12.0, "ioc": 5.0}
+"""How long each may take to end after SIGTERM before it is killed."""
+
+
+@dataclass(slots=True)
+class _Child:
+    """One process. backoff: seconds to wait before the next start."""
+
+    name: str
+    process: subprocess.Popen[bytes] | None = None
+    started: float = 0.0
+    start_at: float = 0.0
+    backoff: float = BACKOFF_FIRST_S
+
+
+class Supervisor:
+    """Runs one archiver until `stop` is set. Holds the lock of the state directory meanwhile."""
+
+    def __init__(self, config: Config, config_path: Path, stop: StopSignal) -> None:
+        self._config, self._path, self._stop = config, config_path, stop
+        self._directories = Directories(config.archiver.state_dir)
+        self._children = [_Child(name) for name in ("ioc", "db", "engine")]
+        self._counts = ProcessCounts()
+
+    def run(self) -> None:
+        """Start all, watch until told to stop, stop all. Raises StateDirInUse, RunDirError."""
+        with lock_state_dir(self._directories):
+            self._prepare()
+            _log.info("archiver starts", name=self._config.archiver.name, prefix=self._config.archiver.prefix, state=str(self._directories.state))
+            try:
+                while not self._stop:
+                    self._look_after()
+                    self._stop.wait(POLL_S)
+            finally:
+                self._stop_all()
+            _log.info("archiver stopped")
+
+    def _prepare(self) -> None:
+        """Make run directory, channel table, ring and spool; keep those of the run before where they fit."""
+        archiver = self._config.archiver
+        place = make_run_dir(self._directories, archiver.run_dir, archiver.ring_bytes * 2)
+        write_counts(place, self._counts)
+        SpoolDirectory(self._directories.spool).create()
+        if not _reusable(place, archiver.max_channels, archiver.ring_bytes):
+            for left in place.glob("*.journal"):
+                left.unlink()
+            table, ring = ChannelTable(place), EventRing(place / "ring")
+            table.create(archiver.max_channels)
+            ring.create(archiver.ring_bytes, archiver.max_channels)
+            ring.close()
+        else:
+            table = ChannelTable(place)
+            table.open()
+        table.settings.head["revision"] = 0  # the engine waits until the ioc process has made them those of today
+        table.close()
+
+    def _look_after(self) -> None:
+        for child in self._children:
+            if child.process is not None and child.process.poll() is not None:
+                self._note_death(child)
+            if child.process is None and time.monotonic() >= child.start_at:
+                self._start(child)
+
+    def _start(self, child: _Child) -> None:
+        command = [sys.executable, "-m", child.name, str(self._path), "--parent", str(os.getpid())]
+        # a session of its own: Ctrl-C on the terminal reaches the supervisor alone, which stops them in order
+        child.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
+        child.started = time.monotonic()
+        _log.info("process started", child=child.name, pid=child.process.pid)
+
+    def _note_death(self, child: _Child) -> None:
+        assert child.process is not None
+        ran = time.monotonic() - child.started
+        child.backoff = BACKOFF_FIRST_S if ran >= HEALTHY_S else min(child.backoff * 2, BACKOFF_LAST_S)
+        wait = 0.0 if ran >= HEALTHY_S else child.backoff / 2
+        child.start_at = time.monotonic() + wait
+        code = child.process.returncode
+        _log.error("process died, will be restarted", child=child.name, ran_s=round(ran, 1), wait_s=wait, how=_how_it_ended(code))
+        child.process = None
+        self._counts = replace(self._counts, **{child.name: getattr(self._counts, child.name) + 1})
+        write_counts(self._directories.run, self._counts)
+
+    def _stop_all(self) -> None:
+        for name in STOP_ORDER:
+            child = next(child for child in self._children if child.name == name)
+            if child.process is None or child.process.poll() is not None:
+                continue
+            child.process.send_signal(signal.SIGTERM)
+            try:
+                child.process.wait(STOP_S[name])
+            except subprocess.TimeoutExpired:
+                _log.error("process does not stop, killed", child=name)
+                child.process.kill()
+                child.process.wait(STOP_S[name])
+
+
+def _how_it_ended(code: int) -> str:
+    return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+
+
+def _reusable(place: Path, max_channels: int, ring_bytes: int) -> bool:
+    """Whether table and ring are those of this boot, this version and this configuration.
+
+    A ring that still holds events, of another size, is taken as it is: they are worth more.
+    """
+    table, ring = ChannelTable(place), EventRing(place / "ring")
+    try:
+        table.open()
+        ring.open()
+    except RunDirError as error:
+        _log.info("run directory made anew", why=str(error))
+        return False
+    fits = table.capacity == max_channels and len(ring.lost) == max_channels
+    pending = int(ring.head["write_slot"][0]) != int(ring.head["read_slot"][0])
+    same_shape = (len(ring.slots), len(ring.bulk)) == shape_of(ring_bytes)
+    was_running = int(table.status.head["state"][0]) == ProcessState.RUNNING
+    if fits and not same_shape and not pending and not was_running:
+        return False
+    if not fits and (pending or was_running):
+        raise RunDirError(f"{place}: events of the run before are not committed yet: start once with the former max_channels, then change it")
+    return fits

@@ -1,0 +1,93 @@
+"""The db process: `python -m db CONFIG --parent PID`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import threading
+import time
+from pathlib import Path
+
+import structlog
+
+from archioc.core.config import Config
+from archioc.core.config_file import load_config
+from archioc.core.directories import Directories
+from archioc.core.errors import ArchiocError, ConfigError
+from archioc.core.log import configure_log
+from archioc.core.process import StopSignal, stop_with_parent
+from archioc.core.spool import SpoolDirectory
+from archioc.core.table import ChannelTable, ProcessState
+from db.book import DeliveryBook
+from db.delivery import DRAIN_S, Delivery
+from db.opening import open_store
+from db.query_server import QueryServer
+from db.spool_status import SpoolStatus
+from db.store_status import StoreStatus
+
+_log = structlog.get_logger()
+
+SIGN_OF_LIFE_S = 0.25
+
+
+def main() -> int:
+    """Deliver and answer queries until SIGTERM or SIGINT; the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m db")
+    parser.add_argument("config", type=Path)
+    parser.add_argument("--parent", type=int, default=0, help="process to end with; 0: none")
+    arguments = parser.parse_args()
+    stop = StopSignal()
+    stop.install()
+    stop_with_parent(arguments.parent)
+    try:
+        config = load_config(arguments.config)
+        configure_log("db", config.log.level.value, config.log.format.value)
+        return _run(config, stop)
+    except ConfigError as error:
+        _log.error("db_cannot_start", error=str(error))
+        return 2
+    except ArchiocError as error:
+        _log.error("db_cannot_start", error=str(error))
+        return 1
+
+
+def _run(config: Config, stop: StopSignal) -> int:
+    directories = Directories(config.archiver.state_dir)
+    table = ChannelTable(directories.run)
+    table.open()
+    spool = SpoolDirectory(directories.spool)
+    spool.create()
+    status = SpoolStatus(table.delivery, spool)
+    status.show(ProcessState.STARTING)
+    store = open_store(config.store)
+    server = QueryServer(directories.query_socket, store)
+    delivery = Delivery(spool, store, DeliveryBook(table.delivery), StoreStatus(table.delivery))
+    worker = threading.Thread(target=delivery.run, args=(stop,), name="delivery", daemon=True)
+    worker.start()
+    _log.info("db_started", destination=store.destination)
+    while worker.is_alive() and not stop:
+        status.show(ProcessState.RUNNING)
+        stop.wait(SIGN_OF_LIFE_S)
+    died = not stop
+    given_up = _finish(worker, status)
+    if server.close() and not given_up:
+        store.close()
+    status.show(ProcessState.STOPPED)
+    _log.info("db_stopped", delivery_died=died)
+    return 1 if died else 0
+
+
+def _finish(worker: threading.Thread, status: SpoolStatus) -> bool:
+    """Give the delivery time to empty the spool; whether it had to be given up in the middle of a write."""
+    until = time.monotonic() + DRAIN_S
+    while worker.is_alive() and time.monotonic() < until:
+        status.show(ProcessState.STOPPING)
+        worker.join(SIGN_OF_LIFE_S)
+    if worker.is_alive():
+        # Its file stays claimed; the next start sends it again, which changes nothing if the store has it.
+        _log.warning("write_given_up", after_s=DRAIN_S)
+    return worker.is_alive()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,149 @@
+"""HTTP to an InfluxDB of any version through influxdb-client: logging in, errors, streamed answers."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+import urllib3
+from influxdb_client.client.influxdb_client import InfluxDBClient
+from influxdb_client.rest import ApiException
+
+from archioc.core.config_store import InfluxStore
+from archioc.core.errors import ConfigError, QueryError, StoreDenied, StoreError, StoreRejected, StoreTooLarge, StoreUnavailable
+
+_MAX_WORDS = 500
+"""How much of a server's words is kept; InfluxDB 1.x repeats every bad line."""
+
+_POOL = 16
+
+Parameters = list[tuple[str, str]]
+
+
+class InfluxConnection:
+    """One server. Thread-safe.
+
+    Methods raise StoreUnavailable (no answer, 429, 5xx), StoreDenied (401, 403, 404 and whatever
+    else shows that the server or our settings must be mended), StoreRejected (400, 422) or StoreTooLarge (413).
+    """
+
+    def __init__(self, settings: InfluxStore) -> None:
+        self._settings = settings
+        client: Any = InfluxDBClient
+        self._client = client(
+            url=settings.url,
+            token=None,  # the header is ours: see _log_in
+            org=settings.org,
+            timeout=int(settings.timeout * 1000),
+            verify_ssl=settings.verify_tls,
+            ssl_ca_cert=str(settings.ca_file) if settings.ca_file else None,
+            connection_pool_maxsize=_POOL,
+        )
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.api_client.rest_client.pool_manager.clear()
+        self._client.close()
+
+    def ping(self) -> str:
+        """The version that the server tells, empty when it does not."""
+        _, _, headers = self._call("/ping", "GET", [], {})
+        version: str = urllib3.HTTPHeaderDict(headers).get("X-Influxdb-Version", "")
+        return version.removeprefix("v")
+
+    def write(self, path: str, parameters: Parameters, body: bytes, *, gzipped: bool) -> None:
+        """Post line protocol; returns when the server has it."""
+        headers = {"Content-Type": "text/plain; charset=utf-8"}
+        if gzipped:
+            headers["Content-Encoding"] = "gzip"
+        self._call(path, "POST", parameters, headers, body=body)
+
+    def json(self, path: str, method: str, parameters: Parameters, body: dict[str, Any] | None = None) -> Any:
+        """A request of the 2.x API and its answer."""
+        answer, _, _ = self._call(path, method, parameters, {"Accept": "application/json"}, body=body, response_type="object")
+        return answer
+
+    def query(self, statement: str, parameters: Parameters, *, method: str = "GET") -> Iterator[dict[str, Any]]:
+        """The series of the answer to InfluxQL, as they come; times in ns. Raises QueryError too."""
+        sent = [*parameters, ("epoch", "ns"), ("chunked", "true"), ("q", statement)]
+        try:
+            response, _, _ = self._call("/query", method, sent, {"Accept": "application/json"}, _preload_content=False)
+        except StoreRejected as error:
+            raise QueryError(str(error)) from None
+        try:
+            for line in response:
+                yield from _series(line)
+        except urllib3.exceptions.HTTPError as error:
+            raise StoreUnavailable(f"{self._settings.url}: {_words(error)}") from None
+        finally:
+            response.close()
+
+    def _call(self, path: str, method: str, parameters: Parameters, headers: dict[str, str], **more: Any) -> tuple[Any, int, Any]:
+        try:
+            answer: tuple[Any, int, Any] = self._client.api_client.call_api(
+                path, method, query_params=parameters, header_params=headers | self._log_in(), _return_http_data_only=False, **more
+            )
+        except ApiException as error:
+            raise _store_error(self._settings.url, error) from None
+        except urllib3.exceptions.HTTPError as error:
+            raise StoreUnavailable(f"{self._settings.url}: {_words(error)}") from None
+        return answer
+
+    def _log_in(self) -> dict[str, str]:
+        """The header with the secret, read anew each time. Basic is what 1.x and the 1.x paths of later versions know."""
+        try:
+            token, password = self._settings.secret_token(), self._settings.secret_password()
+        except ConfigError as error:
+            raise StoreDenied(str(error)) from None
+        if token is not None:
+            return {"Authorization": f"Token {token}"}
+        if password is None:
+            return {}
+        pair = base64.b64encode(f"{self._settings.username}:{password}".encode()).decode()
+        return {"Authorization": f"Basic {pair}"}
+
+
+def _series(line: bytes) -> Iterator[dict[str, Any]]:
+    if not line.strip():
+        return
+    answer = orjson.loads(line)
+    for part in (answer, *answer.get("results", ())):
+        if "error" in part:
+            raise QueryError(str(part["error"])[:_MAX_WORDS])
+    for result in answer.get("results", ()):
+        yield from result.get("series", ())
+
+
+def _store_error(url: str, error: ApiException) -> StoreError:
+    message = f"{url}: {error.status} {_answer_text(error)}"
+    status = int(error.status or 0)
+    if status in {0, 429} or status >= 500:
+        return StoreUnavailable(message, _retry_after(error))
+    if status in {400, 422}:
+        return StoreRejected(message)
+    return StoreTooLarge(message) if status == 413 else StoreDenied(message)
+
+
+def _answer_text(error: ApiException) -> str:
+    body = error.body
+    text = body.decode(errors="replace") if isinstance(body, bytes) else str(body or error.reason or "")
+    try:
+        answer = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        answer = None
+    if isinstance(answer, dict):
+        text = str(answer.get("error") or answer.get("message") or text)
+    return text.strip()[:_MAX_WORDS]
+
+
+def _retry_after(error: ApiException) -> float | None:
+    """Seconds of the header Retry-After; a date there (which InfluxDB does not send) counts as none."""
+    text = str(urllib3.HTTPHeaderDict(error.headers or {}).get("Retry-After", ""))
+    return float(text) if text.isdecimal() else None
+
+
+def _words(error: urllib3.exceptions.HTTPError) -> str:
+    reason = getattr(error, "reason", None) or error
+    return str(reason)[:_MAX_WORDS]

@@ -1,0 +1,67 @@
+"""Queries through the socket of a running archiver."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from archioc.core.batch import ChannelMeta
+from archioc.core.errors import QueryError, StoreDenied, StoreError, StoreUnavailable
+from archioc.core.events import ChannelEvent
+from db import unix_socket, wire
+from db.query_server import CLIENT_TIMEOUT_S
+from db.sample_columns import SampleColumns
+
+_ERRORS: dict[str, type[StoreError]] = {error.__name__: error for error in (QueryError, StoreDenied, StoreUnavailable)}
+
+
+class SocketReader:
+    """A reader that asks the db process. Each query has a connection of its own; waits are bounded."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def samples(self, channel: str, start_ns: int, end_ns: int, *, with_previous: bool = True) -> Iterator[SampleColumns]:
+        """Samples with start <= time <= end in chunks, after the last one before if wanted."""
+        request = {"query": "samples", "channel": channel, "start_ns": start_ns, "end_ns": end_ns, "with_previous": with_previous}
+        return (wire.unpack_columns(answer["samples"]) for answer in self._ask(request))
+
+    def last_before(self, channel: str, t_ns: int) -> SampleColumns | None:
+        """The last sample with time < `t_ns`."""
+        (answer,) = self._ask({"query": "last_before", "channel": channel, "t_ns": t_ns})
+        return None if answer["samples"] is None else wire.unpack_columns(answer["samples"])
+
+    def names(self, pattern: str = "*") -> Iterator[str]:
+        """Channels that have samples."""
+        return (name for answer in self._ask({"query": "names", "pattern": pattern}) for name in answer["names"])
+
+    def events(self, channel: str, start_ns: int, end_ns: int) -> list[ChannelEvent]:
+        """Moments in the range and gaps that overlap with it."""
+        (answer,) = self._ask({"query": "events", "channel": channel, "start_ns": start_ns, "end_ns": end_ns})
+        return [wire.unpack_event(event) for event in answer["events"]]
+
+    def meta(self, channel: str, at_ns: int) -> ChannelMeta | None:
+        """What the IOC told last at or before a time."""
+        (answer,) = self._ask({"query": "meta", "channel": channel, "at_ns": at_ns})
+        return None if answer["meta"] is None else wire.unpack_meta(answer["meta"])
+
+    def close(self) -> None:
+        """Nothing is kept open between queries."""
+
+    def _ask(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        try:
+            with unix_socket.connect(self._path, CLIENT_TIMEOUT_S) as connection, connection.makefile("rb", 1 << 16) as lines:
+                connection.sendall(orjson.dumps(request, option=orjson.OPT_APPEND_NEWLINE))
+                for line in lines:
+                    answer = orjson.loads(line)
+                    if "done" in answer:
+                        return
+                    if "error" in answer:
+                        raise _ERRORS.get(answer["error"]["type"], QueryError)(answer["error"]["text"])
+                    yield answer
+        except OSError as error:
+            raise StoreUnavailable(f"{self._path}: the archiver does not answer queries: {error.strerror or error}") from None
+        raise StoreUnavailable(f"{self._path}: the archiver ended before its answer did")

@@ -1,0 +1,117 @@
+"""What a store can do; `db.embedded` and `db.influx` are the two that there are."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from archioc.core.batch import ChannelMeta
+from archioc.core.events import GAPS, ChannelEvent
+from archioc.core.spool import SpoolFile
+from db.sample_columns import SampleColumns
+
+CHUNK = 50_000
+"""About how many samples a query answers at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Part of a payload that the store will never take, and what it said about it."""
+
+    content: bytes
+    message: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WriteOutcome:
+    """What became of a spool file that the store has answered for.
+
+    rejected: samples refused for good, one number for each entry of the file's counts; int64.
+    refusals: what was refused, for the quarantine.
+    """
+
+    rejected: npt.NDArray[np.int64]
+    refusals: tuple[Refusal, ...] = field(default=())
+
+
+class Reader(Protocol):
+    """Queries. Times are ns since 1970 UTC; a channel that the store does not know has no samples.
+
+    Any method may raise QueryError, StoreUnavailable or StoreDenied.
+    """
+
+    def samples(self, channel: str, start_ns: int, end_ns: int, *, with_previous: bool = True) -> Iterator[SampleColumns]:
+        """Samples with start <= time <= end, in chunks, sorted by time.
+
+        with_previous: the last sample before `start_ns`, if there is one, comes first.
+        """
+        ...
+
+    def last_before(self, channel: str, t_ns: int) -> SampleColumns | None:
+        """The last sample with time < `t_ns` (one row), None when there is none."""
+        ...
+
+    def names(self, pattern: str = "*") -> Iterator[str]:
+        """Channels that have samples and whose name matches the glob (`*`, `?`, `[...]`; case matters), sorted."""
+        ...
+
+    def events(self, channel: str, start_ns: int, end_ns: int) -> list[ChannelEvent]:
+        """Moments with start <= time <= end and gaps that overlap with that range, sorted by time.
+
+        An event that was written open and again with its end is one event.
+        """
+        ...
+
+    def meta(self, channel: str, at_ns: int) -> ChannelMeta | None:
+        """What the IOC told last at or before a time; None when nothing is known of then."""
+        ...
+
+    def close(self) -> None:
+        """Let go of files and connections."""
+        ...
+
+
+class Store(Reader, Protocol):
+    """A place where samples are kept for good."""
+
+    @property
+    def destination(self) -> str:
+        """Which spool files this store takes (`archioc.core.encoding.destination_of`)."""
+        ...
+
+    def prepare(self) -> None:
+        """Make sure that the store is there and ready for writes. Raises StoreUnavailable or StoreDenied."""
+        ...
+
+    def write(self, file: SpoolFile) -> WriteOutcome:
+        """Store a file; returns only when it is durable. Writing the same file again changes nothing.
+
+        Raises StoreUnavailable or StoreDenied; then nothing is known of the file's samples.
+        """
+        ...
+
+
+def glob_filter(pattern: str) -> Callable[[str], object]:
+    """What tells whether a name matches a glob."""
+    return re.compile(fnmatch.translate(pattern)).match
+
+
+def concerns(event: ChannelEvent, start_ns: int, end_ns: int) -> bool:
+    """Whether an event belongs to a range: it lies in it, or it is a gap that overlaps with it."""
+    if event.time_ns > end_ns:
+        return False
+    if event.time_ns >= start_ns:
+        return True
+    return event.reason in GAPS and (event.end_ns is None or event.end_ns >= start_ns)
+
+
+def rows_of_samples(file: SpoolFile) -> npt.NDArray[np.intp]:
+    """For each sample of a payload, in its order, the entry of the file's counts that it belongs to."""
+    by_row = np.argsort(file.counts["row"], kind="stable")
+    return np.repeat(by_row, file.counts["samples"][by_row])

@@ -1,0 +1,134 @@
+"""The collector process: `python -m engine CONFIG --parent PID`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from pathlib import Path
+
+import structlog
+
+from archioc.core.config import Config
+from archioc.core.config_file import load_config
+from archioc.core.directories import Directories
+from archioc.core.encoding import encoder_for
+from archioc.core.errors import ArchiocError
+from archioc.core.events import Reason
+from archioc.core.log import configure_log
+from archioc.core.process import StopSignal, stop_with_parent
+from archioc.core.registry import RegistryReader
+from archioc.core.spool import SpoolDirectory
+from archioc.core.table import ChannelTable, ProcessState
+from engine.channel_access import ChannelAccess
+from engine.channels import Channels
+from engine.collector import Collector, last_sign
+from engine.commit import CommitThread, recover
+from engine.pinned_callback import PinnedCallback
+from engine.ring import EventRing
+from engine.sampler import Sampler
+
+_log = structlog.get_logger()
+
+ROUND_S = 0.01
+ALIVE_S = 10.0
+SWITCH_INTERVAL_S = 0.0005
+"""How long one Python thread may keep another waiting; with CPython's 5 ms the callback loses updates under load."""
+COMMIT_AT_STOP_S = 5.0
+PINNED = 1
+
+
+def main() -> int:
+    """Collect until told to stop; 0 after a clean stop, 1 when the process cannot do its work."""
+    arguments = argparse.ArgumentParser(prog="engine", description="ArchIOC's collector; started by `archioc run`.")
+    arguments.add_argument("config", type=Path)
+    arguments.add_argument("--parent", type=int, default=0, help="process id of the supervisor")
+    given = arguments.parse_args()
+    stop = StopSignal()
+    stop.install()
+    stop_with_parent(given.parent)
+    try:
+        config = load_config(given.config)
+        configure_log("engine", config.log.level.value, config.log.format.value)
+        _collect(config, stop)
+    except ArchiocError as error:
+        _log.error("cannot collect", error=str(error))
+        return 1
+    return 0
+
+
+def _collect(config: Config, stop: StopSignal) -> None:
+    directories = Directories(config.archiver.state_dir)
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    os.environ.update(config.ca.environment())
+    table = ChannelTable(directories.run)
+    table.open()
+    ring = EventRing(directories.ring)
+    ring.open()
+    spool = SpoolDirectory(directories.spool)
+    recover(table, spool)
+    absence, since = _absence(table), last_sign(table, ring, directories.alive)
+    head = table.status.head
+    head["state"], head["pid"], head["callback"] = ProcessState.STARTING, os.getpid(), PINNED
+    if not _registry_ready(table, stop):
+        head["state"] = ProcessState.STOPPED
+        return
+    sampler = Sampler(table.capacity)
+    sampler.memory.load(table.ledger.cells, table.ledger.head)
+    sampler.restore()
+    ring.rewind(int(table.ledger.head["ring_slot"][0]), int(table.ledger.head["ring_bulk"][0]))
+    access = ChannelAccess(PinnedCallback(ring))
+    registry = RegistryReader(directories.registry)
+    channels = Channels(table, registry, access, sampler)
+    channels.follow(time.time_ns())
+    commits = CommitThread(table, ring, spool, encoder_for(config.store), config.spool)
+    collector = Collector(table, ring, sampler, channels, commits)
+    try:
+        replayed = collector.replay(absence, since)
+        _log.info("collecting", channels=len(channels.ours()), replayed=replayed, callback="pinned Python")
+        head["state"] = ProcessState.RUNNING
+        _loop(config, directories, collector, access, stop)
+    finally:
+        access.close()
+        collector.stop(time.time_ns())
+        collector.cut_all()
+        if not commits.finish(COMMIT_AT_STOP_S):
+            _log.error("the spool did not take everything; the rest is kept in the event ring")
+        registry.close()
+        head["state"] = ProcessState.STOPPED
+    _log.info("collector stopped")
+
+
+def _absence(table: ChannelTable) -> Reason:
+    """Why nothing was collected before this start: the last engine was stopped, or it died."""
+    return Reason.ENGINE_RESTART if int(table.status.head["state"][0]) in (ProcessState.RUNNING, ProcessState.STARTING) else Reason.ARCHIVER_STOP
+
+
+def _registry_ready(table: ChannelTable, stop: StopSignal) -> bool:
+    """Wait until the ioc process has filled the settings; False when told to stop meanwhile."""
+    while int(table.settings.head["revision"][0]) == 0:
+        table.status.head["heartbeat"] = time.time_ns()
+        if stop.wait(ROUND_S):
+            return False
+    return True
+
+
+def _loop(config: Config, directories: Directories, collector: Collector, access: ChannelAccess, stop: StopSignal) -> None:
+    interval, samples = config.spool.commit_interval, config.spool.commit_samples
+    cut_at = alive_at = time.monotonic()
+    while not stop.wait(ROUND_S):
+        now = time.time_ns()
+        collector.round(now)
+        access.flush()
+        mono = time.monotonic()
+        if mono - cut_at >= interval or collector.open_samples >= samples or collector.flush_wanted:
+            collector.cut()
+            cut_at = mono
+        if mono - alive_at >= ALIVE_S:
+            directories.alive.touch()
+            alive_at = mono
+
+
+if __name__ == "__main__":
+    sys.exit(main())

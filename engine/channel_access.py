@@ -1,0 +1,157 @@
+"""Channels by pyepics, values by our own callback.
+
+pyepics searches, connects and reconnects and tells when a channel comes and goes. The values come
+through `ca_create_subscription` of the same library with the callback of this package, because a
+pyepics callback costs twenty times as much.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import structlog
+from epics import ca
+
+from archioc.core.dbr import DBR_CTRL_OFFSET, DBR_TIME_OFFSET
+
+_log = structlog.get_logger()
+
+DBE_VALUE, DBE_LOG, DBE_ALARM = 1, 2, 4
+MASK = DBE_LOG | DBE_ALARM
+"""What the IOC's archive dead band (ADEL) lets through, and every alarm change."""
+
+ECA_NORMAL = 1
+FIELD_TYPES = 7
+
+
+class EventCallback(Protocol):
+    """The seam between libca and the ring; implementations are interchangeable."""
+
+    name: str
+    function: Any
+    """The C function for `ca_create_subscription` and `ca_array_get_callback`."""
+
+    def user_argument(self, row: int, generation: int, array: bool) -> ctypes.c_void_p:
+        """What to subscribe with, so that events name their channel."""
+
+    def connection(self, row: int, generation: int, up: bool, dbr: int, count: int) -> None:
+        """Write a CONNECTED or DISCONNECTED event into the ring."""
+
+
+@dataclass(slots=True)
+class _Link:
+    """A channel as libca knows it. dbr: type subscribed to, -1 = not subscribed."""
+
+    row: int
+    generation: int
+    chid: ctypes.c_void_p | None = None
+    subscription: ctypes.c_void_p | None = None
+    dbr: int = -1
+    array: bool = False
+
+
+class ChannelAccess:
+    """All channels of this process; used by its main thread, but for `_on_connection`."""
+
+    def __init__(self, callback: EventCallback) -> None:
+        self._callback = callback
+        self._links: dict[str, _Link] = {}
+        ca.AUTO_CLEANUP = False  # `close` does it, while the interpreter is still whole
+        self._lib = ca.initialize_libca()
+
+    def create(self, name: str, row: int, generation: int) -> bool:
+        """Start looking for a channel; False when libca refuses the name."""
+        self._links[name] = link = _Link(row, generation)
+        try:
+            link.chid = ctypes.c_void_p(ca.create_channel(name, connect=False, auto_cb=False, callback=self._on_connection).value)
+        except ca.CASeverityException as error:
+            _log.error("channel refused", channel=name, error=str(error))
+            del self._links[name]
+            return False
+        return True
+
+    def clear(self, name: str) -> None:
+        """Let go of a channel; no event of it comes after this returns."""
+        link = self._links.pop(name, None)
+        if link is not None and link.chid is not None:
+            ca.clear_channel(link.chid.value)
+
+    def _on_connection(self, pvname: str, chid: int, conn: bool) -> None:
+        link = self._links.get(pvname)
+        if link is None:
+            return  # cleared in this moment
+        handle = ctypes.c_void_p(chid)
+        dbr, count = (self._lib.ca_field_type(handle), self._element_count(handle)) if conn else (0, 0)
+        self._callback.connection(link.row, link.generation, conn, dbr, count)
+
+    def _element_count(self, handle: ctypes.c_void_p) -> int:
+        return int(self._lib.ca_element_count(handle)) & 0xFFFFFFFF
+
+    def follow(self, name: str, dbr: int, count: int) -> None:
+        """Subscribe to a channel that has just connected with this native type, and ask for its metadata.
+
+        libca keeps a subscription over a reconnect with the type it was made with, so another
+        type or another shape gets a new one.
+        """
+        link = self._links[name]
+        if not 0 <= dbr < FIELD_TYPES or link.chid is None:
+            return  # gone again before we looked
+        self._lib.ca_array_get_callback(
+            dbr + DBR_CTRL_OFFSET, ctypes.c_ulong(1), link.chid, self._callback.function, self._user(link, count > 1)
+        )
+        array = count > 1
+        if link.subscription is not None and (link.dbr, link.array) != (dbr, array):
+            self._lib.ca_clear_subscription(link.subscription)
+            link.subscription = None
+        if link.subscription is None:
+            self._subscribe(name, link, dbr, array)
+
+    def _subscribe(self, name: str, link: _Link, dbr: int, array: bool) -> None:
+        subscription = ctypes.c_void_p()
+        answer = self._lib.ca_create_subscription(
+            dbr + DBR_TIME_OFFSET,
+            ctypes.c_ulong(0 if array else 1),
+            link.chid,
+            ctypes.c_long(MASK),
+            self._callback.function,
+            self._user(link, array),
+            ctypes.byref(subscription),
+        )
+        if answer != ECA_NORMAL:
+            _log.error("subscription refused", channel=name, code=answer)
+            return
+        link.subscription, link.dbr, link.array = subscription, dbr, array
+
+    def ask(self, name: str) -> None:
+        """Have the current value sent once more, in order with the updates."""
+        link = self._links[name]
+        if link.subscription is None:
+            return
+        self._lib.ca_array_get_callback(
+            link.dbr + DBR_TIME_OFFSET,
+            ctypes.c_ulong(0 if link.array else 1),
+            link.chid,
+            self._callback.function,
+            self._user(link, link.array),
+        )
+
+    def host(self, name: str) -> str:
+        """`host:port` of the IOC that serves a connected channel."""
+        link = self._links[name]
+        raw: bytes = self._lib.ca_host_name(link.chid)
+        return raw.decode(errors="replace")
+
+    def _user(self, link: _Link, array: bool) -> ctypes.c_void_p:
+        return self._callback.user_argument(link.row, link.generation, array)
+
+    def flush(self) -> None:
+        """Send what was asked for."""
+        self._lib.ca_flush_io()
+
+    def close(self) -> None:
+        """Let go of all channels and of libca; after this no callback runs."""
+        for name in list(self._links):
+            self.clear(name)
+        ca.finalize_libca()

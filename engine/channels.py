@@ -1,0 +1,197 @@
+"""The channels the engine looks after: who is in which row, what is wanted of it, whether it is connected."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+import numpy.typing as npt
+
+from archioc.core.batch import ChannelMeta
+from archioc.core.events import Reason
+from archioc.core.registry import RegistryChannel, RegistryReader
+from archioc.core.table import ChannelState, ChannelTable, RowState, write_rows
+from engine.channel_access import ChannelAccess
+from engine.gaps import Gaps
+from engine.sampler import Sampler
+
+CREATE_AT_ONCE = 500
+"""Channels made between two drains, so that a large start does not hold up the drain."""
+
+Rows = npt.NDArray[np.integer]
+
+
+class Channels:
+    """Follows the registry and the settings block; keeps names, generations and connection states by row."""
+
+    def __init__(self, table: ChannelTable, registry: RegistryReader, access: ChannelAccess, sampler: Sampler) -> None:
+        self._table, self._registry, self._access, self._sampler = table, registry, access, sampler
+        rows = table.capacity
+        self.names = [""] * rows
+        self.generation = np.zeros(rows, "u4")
+        self.connected = np.zeros(rows, bool)
+        self.metas: dict[int, ChannelMeta] = {}
+        self.gaps = Gaps(sampler.memory, self.names)
+        self._revision = 0
+        self._to_create: deque[int] = deque()
+        self._leaving: list[int] = []
+
+    def ours(self) -> Rows:
+        """Rows of all channels."""
+        return np.flatnonzero(self.generation[: int(self._table.settings.head["rows"][0])])
+
+    # -- what is wanted ------------------------------------------------------------------------
+
+    def follow(self, now: int) -> Rows:
+        """Take up what changed since the last call.
+
+        The rows given back belong to removed channels: their withheld values pass now, and
+        `forget_removed` ends them once a batch with these is cut.
+        """
+        head = self._table.settings.head
+        wanted = int(head["revision"][0])
+        if wanted == self._revision:
+            return np.empty(0, "i8")
+        removed = self._let_go_of_removed()
+        added, _ = self._registry.channels_since(self._revision)
+        self._adopt([channel for channel in added if channel.revision <= wanted and self.generation[channel.row] != channel.generation], now)
+        self._take_settings(now)
+        self._revision = wanted
+        self._table.status.head["revision"] = wanted
+        return removed
+
+    def _let_go_of_removed(self) -> Rows:
+        cells = self._table.settings.cells[: int(self._table.settings.head["rows"][0])]
+        ours = self.generation[: len(cells)]
+        gone = np.flatnonzero((ours != 0) & ((cells["state"] != RowState.USED) | (cells["generation"] != ours)))
+        for row in gone.tolist():
+            self._access.clear(self.names[row])
+            self.gaps.forget(row)
+            self._leaving.append(row)
+        self.connected[gone] = False
+        self._sampler.wanted.enable[gone] = False
+        status = self._table.status.cells[: len(cells)]
+        never_ours = (ours == 0) & (cells["state"] == RowState.REMOVED)
+        never_ours &= (status["released"] == 0) | (status["generation"] != cells["generation"])
+        rows = np.flatnonzero(never_ours)
+        write_rows(self._table.status, rows, generation=cells["generation"][rows], released=1)
+        return gone
+
+    def forget_removed(self) -> None:
+        """Removed channels are in no open batch any more: their rows may be given to others."""
+        if not self._leaving:
+            return
+        rows = np.array(self._leaving)
+        self._leaving.clear()
+        for row in rows.tolist():
+            self.names[row] = ""
+            self.metas.pop(row, None)
+        write_rows(self._table.status, rows, generation=self.generation[rows], connected=0, released=1)
+        self.generation[rows] = 0
+
+    def _adopt(self, channels: list[RegistryChannel], now: int) -> None:
+        if not channels:
+            return
+        rows = np.array([channel.row for channel in channels])
+        generation = np.array([channel.generation for channel in channels], "u4")
+        new = self._sampler.memory.generation[rows] != generation
+        for channel, its_new in zip(channels, new.tolist(), strict=True):
+            self.names[channel.row] = channel.name
+            if its_new:
+                self._sampler.forget(channel.row, channel.generation)
+        self.generation[rows] = generation
+        write_rows(self._table.status, rows[new], disconnects=0, value=np.nan, time=0, received_at=0, severity=3, status=17, text=b"", units=b"")
+        write_rows(
+            self._table.status,
+            rows,
+            generation=generation,
+            state=ChannelState.CONNECTING,
+            connected=0,
+            released=0,
+            event_rate=0,
+            sample_rate=0,
+            host=b"",
+            reason=b"no server has answered yet",
+        )
+        self.gaps.wait_for_first(rows[new], now)
+        self._to_create.extend(rows.tolist())
+
+    def _take_settings(self, now: int) -> None:
+        """Copy settings from the table; act where a channel was switched on or off."""
+        rows = self.ours()
+        cells = self._table.settings.cells[rows]
+        rows, cells = rows[cells["seq"] % 2 == 0], cells[cells["seq"] % 2 == 0]  # the others change just now, with a new revision
+        wanted, gap = self._sampler.wanted, self._sampler.memory.gap
+        was_on = wanted.enable[rows]
+        wanted.take(rows, cells["enable"], cells["mode"], cells["rate"])
+        is_on = wanted.enable[rows]
+        off = rows[~is_on & (gap[rows] != Reason.DISABLED)]
+        on = rows[is_on & ~was_on]
+        self.gaps.change(off, Reason.DISABLED, now)
+        self.gaps.change(on[(gap[on] == Reason.DISABLED) & ~self.connected[on]], Reason.DISCONNECTED, now)
+        for row in on[self.connected[on]].tolist():
+            self._sampler.fresh[row] = True
+            self._access.ask(self.names[row])
+        self.show_state(np.concatenate([rows[was_on & ~is_on], off, on]))
+
+    def create_some(self) -> None:
+        """Have libca look for some of the channels that wait for it."""
+        refused = []
+        for _ in range(min(CREATE_AT_ONCE, len(self._to_create))):
+            row = self._to_create.popleft()
+            if self.generation[row] and row not in self._leaving and not self._access.create(self.names[row], row, int(self.generation[row])):
+                refused.append(row)
+        rows = np.array(refused, dtype="i8")
+        write_rows(self._table.status, rows, state=ChannelState.REJECTED, reason=b"Channel Access does not take this name")
+
+    # -- what Channel Access tells -------------------------------------------------------------
+
+    def on_connected(self, rows: Rows, dbr: npt.NDArray[np.integer], count: npt.NDArray[np.integer]) -> None:
+        """These channels have connected, with this native type and number of elements."""
+        for row, its_dbr, its_count in zip(rows.tolist(), dbr.tolist(), count.tolist(), strict=True):
+            self._access.follow(self.names[row], its_dbr, its_count)
+        self.connected[rows] = True
+        self._sampler.fresh[rows] = True
+        hosts = [self._access.host(self.names[row]).encode()[:64] for row in rows.tolist()]
+        write_rows(self._table.status, rows, connected=1, dbr=dbr, count=count, host=np.array(hosts, "S64"))
+        self.show_state(rows)
+
+    def on_resumed(self, rows: Rows, times: npt.NDArray[np.int64]) -> None:
+        """The traces of these channels began or resumed at these times (ns)."""
+        self.gaps.close(rows, times)
+        self.show_state(rows)
+
+    def on_disconnected(self, rows: Rows, time_ns: int) -> None:
+        """These channels have lost their server."""
+        self.gaps.open(rows[self._sampler.wanted.enable[rows]], Reason.DISCONNECTED, time_ns)
+        self.connected[rows] = False
+        write_rows(self._table.status, rows, connected=0, disconnects=self._table.status.cells["disconnects"][rows] + 1)
+        self.show_state(rows)
+
+    def on_metadata(self, row: int, meta: ChannelMeta) -> bool:
+        """Metadata of a channel has come; whether it differs from what was known."""
+        before = self.metas.get(row)
+        self.metas[row] = meta
+        write_rows(self._table.status, np.array([row]), units=meta.units.encode()[:16])
+        return before is None or _without_time(before) != _without_time(meta)
+
+    def show_state(self, rows: Rows) -> None:
+        """Write state and reason of these channels for others to see."""
+        if not len(rows):
+            return
+        rows = np.unique(rows)
+        state = np.full(len(rows), ChannelState.DISCONNECTED)
+        state[self.gaps.unannounced(rows)] = ChannelState.CONNECTING
+        state[self.connected[rows]] = ChannelState.ARCHIVING
+        state[~self._sampler.wanted.enable[rows]] = ChannelState.DISABLED
+        write_rows(self._table.status, rows, state=state, reason=_REASONS[state])
+
+
+_REASONS = np.zeros(len(ChannelState), "S64")
+_REASONS[ChannelState.CONNECTING] = b"no server has answered yet"
+_REASONS[ChannelState.DISABLED] = b"switched off by Enable"
+_REASONS[ChannelState.DISCONNECTED] = b"no server answers"
+
+
+def _without_time(meta: ChannelMeta) -> tuple[object, ...]:
+    return tuple(getattr(meta, name) for name in meta.__slots__ if name != "time_ns")

@@ -1,0 +1,91 @@
+"""What the engine must remember of each channel to go on sampling where it, or the one before it, was.
+
+The same fields as a row of the ledger (`archioc.core.table.LEDGER`), each as an array over all rows.
+The engine changes these; a commit copies the touched rows into the ledger.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from archioc.core.table import LEDGER, LEDGER_TOTALS, Rows
+
+Column = npt.NDArray[Any]
+
+
+class SamplerMemory:
+    """One array of shape (rows,) for each field of LEDGER, and which rows changed since the last commit."""
+
+    generation: Column
+    gap: Column
+    withheld: Column
+    seen: Column
+    labelled: Column
+    gap_start: Column
+    received: Column
+    generated: Column
+    filtered: Column
+    committed: Column
+    dropped_overflow: Column
+    dropped_spool_full: Column
+    last_stamp: Column
+    last_bits: Column
+    last_alarm: Column
+    w_severity: Column
+    w_status: Column
+    last_label: Column
+    last_time: Column
+    due: Column
+    w_time: Column
+    w_src_time: Column
+    w_value: Column
+    w_received: Column
+    w_text: Column
+    w_kind: Column
+    w_dbr: Column
+    w_flags: Column
+    w_lost: Column
+
+    def __init__(self, rows: int) -> None:
+        self.rows = rows
+        self._names = [name for name in LEDGER.names or () if name != "pad"]
+        for name in self._names:
+            setattr(self, name, np.zeros(rows, LEDGER[name]))
+        self.touched = np.zeros(rows, bool)
+        self._departed = dict.fromkeys(LEDGER_TOTALS, 0)
+
+    def load(self, cells: npt.NDArray[np.void], head: npt.NDArray[np.void]) -> None:
+        """Take all rows and totals over from the ledger."""
+        for name in self._names:
+            getattr(self, name)[:] = cells[name]
+        for name in LEDGER_TOTALS:
+            self._departed[name] = int(head[name][0]) - int(getattr(self, name).sum())
+
+    def total(self, name: str) -> int:
+        """Sum of a counter over all channels there are and were."""
+        return int(getattr(self, name).sum()) + self._departed[name]
+
+    def forget(self, row: int, generation: int) -> None:
+        """Begin a channel of this generation in this row, with everything at zero."""
+        for name in LEDGER_TOTALS:
+            self._departed[name] += int(getattr(self, name)[row])
+        for name in self._names:
+            getattr(self, name)[row] = np.zeros((), LEDGER[name])
+        self.generation[row] = generation
+        self.touched[row] = True
+
+    def cells(self, rows: Rows) -> npt.NDArray[np.void]:
+        """Ledger rows with the present content."""
+        out = np.zeros(len(rows), LEDGER)
+        for name in self._names:
+            out[name] = getattr(self, name)[rows]
+        return out
+
+    def take_touched(self) -> Rows:
+        """The rows changed since this was last called."""
+        rows = np.flatnonzero(self.touched)
+        self.touched[rows] = False
+        return rows

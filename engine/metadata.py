@@ -1,0 +1,60 @@
+"""What an IOC tells about a channel: DBR_CTRL_x decoded (layouts of `db_access.h`)."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from archioc.core.batch import ChannelMeta, decode_text
+from archioc.core.dbr import DBR_CTRL_OFFSET, Dbr
+
+_LIMITS_AT = {Dbr.SHORT: (12, "<i2"), Dbr.FLOAT: (16, "<f4"), Dbr.CHAR: (12, "u1"), Dbr.LONG: (12, "<i4"), Dbr.DOUBLE: (16, "<f8")}
+"""Where the eight limits begin and their type."""
+_LIMITS = 8
+
+_LABEL_BYTES = 26
+_MAX_LABELS = 16
+
+
+def decode_metadata(channel: str, time_ns: int, host: str, count: int, dbr: int, raw: bytes) -> ChannelMeta:
+    """Metadata from the bytes of a DBR_CTRL_x; limits that are NaN or without meaning are left out."""
+    native = Dbr(dbr - DBR_CTRL_OFFSET)
+    if native is Dbr.STRING:
+        return ChannelMeta(channel, time_ns, native, count, host)
+    if native is Dbr.ENUM:
+        used = min(int.from_bytes(raw[4:6], "little", signed=True), _MAX_LABELS)
+        texts = (raw[6 + _LABEL_BYTES * i : 6 + _LABEL_BYTES * (i + 1)] for i in range(used))
+        return ChannelMeta(channel, time_ns, native, count, host, labels=tuple(_text(text) for text in texts))
+    precision = None
+    units_at = 4
+    if native in (Dbr.FLOAT, Dbr.DOUBLE):
+        precision = int.from_bytes(raw[4:6], "little", signed=True)
+        units_at = 8
+    units = _text(raw[units_at : units_at + 8])
+    at, dtype = _LIMITS_AT[native]
+    limits = (float(value) for value in np.frombuffer(raw, dtype, _LIMITS, at))
+    display_high, display_low, alarm_high, warning_high, warning_low, alarm_low, control_high, control_low = (
+        value if math.isfinite(value) else None for value in limits
+    )
+    return ChannelMeta(
+        channel,
+        time_ns,
+        native,
+        count,
+        host,
+        units=units,
+        precision=precision,
+        display_low=display_low,
+        display_high=display_high,
+        alarm_low=alarm_low,
+        alarm_high=alarm_high,
+        warning_low=warning_low,
+        warning_high=warning_high,
+        control_low=control_low,
+        control_high=control_high,
+    )
+
+
+def _text(raw: bytes) -> str:
+    return decode_text(raw.split(b"\0", 1)[0])

@@ -1,0 +1,143 @@
+"""The event callback in pure Python: a ctypes function whose thread state is pinned.
+
+CPython makes and destroys a thread state for every call that comes from a foreign thread, which
+costs ten times what the call itself does. The first call on each of libca's threads takes the
+thread state once more and never gives it back, so it stays.
+
+User argument of a subscription, 64 bits: generation << 32 | ARRAY << 31 | row. It is never 0,
+since generations start at 1 (ctypes would hand 0 over as None).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import struct
+import threading
+import time
+from typing import Any
+
+from archioc.core.dbr import DBR_CTRL_OFFSET, DBR_TIME_OFFSET
+from engine.ring import BODY_STAMPED, IN_BULK, OF_ARRAY, SLOT, EventKind, EventRing
+
+ARRAY = 1 << 31
+ROW_MASK = ARRAY - 1
+ECA_NORMAL = 1
+
+_HEAD = struct.Struct("<qIIHBBI")
+_BULK = struct.Struct("<IQ")
+_SIZE = (40, 2, 4, 2, 1, 4, 8)
+"""Bytes of an element, by native DBR type."""
+_VALUE_AT = (12, 14, 12, 14, 15, 12, 16)
+"""Where the value begins in DBR_TIME_x, by native DBR type (`db_access.h`)."""
+_CTRL_SIZE = (44, 30, 52, 424, 22, 48, 88)
+"""Bytes of DBR_CTRL_x with one element; a string has only DBR_STS_STRING."""
+
+
+class EventHandlerArgs(ctypes.Structure):
+    """`struct event_handler_args` of `cadef.h`."""
+
+    _fields_ = [
+        ("usr", ctypes.c_void_p),
+        ("chid", ctypes.c_void_p),
+        ("type", ctypes.c_long),
+        ("count", ctypes.c_long),
+        ("dbr", ctypes.c_void_p),
+        ("status", ctypes.c_int),
+    ]
+
+
+class PinnedCallback:
+    """Writes what libca delivers into the ring.
+
+    `function` is the C function to give to `ca_create_subscription` and `ca_array_get_callback`.
+    """
+
+    name = "pinned"
+
+    def __init__(self, ring: EventRing) -> None:
+        self._ring = ring
+        self._pinned: set[int] = set()
+        self._slots = ring.slots.view("u1").data
+        self._slots_at = ring.slots.ctypes.data
+        self._bulk_at = ring.bulk.ctypes.data
+        self._cursors = ring.head.view("<u8").data
+        self._lost = ring.lost.data
+        self._n_slots, self._n_bulk = len(ring.slots), len(ring.bulk)
+        self._write_slot, _, self._write_bulk, _, _ = (int(field) for field in ring.head[0])
+        self.function: Any = ctypes.CFUNCTYPE(None, EventHandlerArgs)(self._on_event)
+
+    def user_argument(self, row: int, generation: int, array: bool) -> ctypes.c_void_p:
+        """What to subscribe with, so that events name their channel."""
+        return ctypes.c_void_p(generation << 32 | (ARRAY if array else 0) | row)
+
+    def connection(self, row: int, generation: int, up: bool, dbr: int, count: int) -> None:
+        """Note that a channel connected or disconnected; called by libca's thread as well."""
+        self._pin()
+        kind = EventKind.CONNECTED if up else EventKind.DISCONNECTED
+        self._put(time.time_ns(), row, generation, dbr, kind, count, 0, 0, 0, 0)
+
+    def _on_event(self, args: EventHandlerArgs) -> None:
+        now = time.time_ns()
+        self._pin()
+        usr, kind, count, source = args.usr, args.type, args.count, args.dbr
+        row, generation = usr & ROW_MASK, usr >> 32
+        if args.status != ECA_NORMAL or not source:
+            self._put(now, row, generation, kind, EventKind.REFUSED, args.status, 0, 0, 0, 0)
+        elif kind >= DBR_CTRL_OFFSET or kind < DBR_TIME_OFFSET:
+            size = _CTRL_SIZE[kind % 7]
+            self._put(now, row, generation, kind, EventKind.META, count, source, 0, source, size)
+        else:
+            native = kind - DBR_TIME_OFFSET
+            value_at, size = _VALUE_AT[native], _SIZE[native] * count
+            if usr & ARRAY:
+                self._put(now, row, generation, kind, EventKind.UPDATE, count, source, BODY_STAMPED, source + value_at, size, OF_ARRAY)
+            elif native == 0:
+                self._put(now, row, generation, kind, EventKind.UPDATE, count, source, BODY_STAMPED, source + value_at, size)
+            else:
+                self._put(now, row, generation, kind, EventKind.UPDATE, count, source, value_at + size, 0, 0)
+
+    def _pin(self) -> None:
+        ident = threading.get_ident()
+        if ident not in self._pinned:
+            self._pinned.add(ident)
+            ctypes.pythonapi.PyGILState_Ensure()
+
+    def _put(  # noqa: PLR0913 - a slot's fields; packing them into an object would double the cost of an update
+        self,
+        now: int,
+        row: int,
+        generation: int,
+        dbr: int,
+        kind: int,
+        count: int,
+        inline: int,
+        n_inline: int,
+        bulk: int,
+        n_bulk: int,
+        flags: int = 0,
+    ) -> None:
+        """One slot: `n_inline` bytes at address `inline` into its body, `n_bulk` bytes at `bulk` into the bulk area."""
+        cursors = self._cursors
+        write = self._write_slot
+        if write - cursors[1] >= self._n_slots:
+            return self._overflow(row)
+        at = write % self._n_slots * SLOT.itemsize
+        if bulk:
+            begin = self._write_bulk
+            room = (n_bulk + 7) & ~7
+            if begin % self._n_bulk + room > self._n_bulk:
+                begin += self._n_bulk - begin % self._n_bulk
+            if begin + room - cursors[3] > self._n_bulk:
+                return self._overflow(row)
+            ctypes.memmove(self._bulk_at + begin % self._n_bulk, bulk, n_bulk)
+            flags |= IN_BULK
+            self._write_bulk = cursors[2] = begin + room
+            _BULK.pack_into(self._slots, at + 24 + BODY_STAMPED, n_bulk, begin)
+        if n_inline:
+            ctypes.memmove(self._slots_at + at + 24, inline, n_inline)
+        _HEAD.pack_into(self._slots, at, now, row, generation, dbr, kind, flags, count)
+        self._write_slot = cursors[0] = write + 1
+
+    def _overflow(self, row: int) -> None:
+        self._lost[row] = (self._lost[row] + 1) & 0xFFFFFFFF
+        self._cursors[4] += 1

@@ -1,0 +1,194 @@
+"""From updates to samples: which of them are archived, under which time, and what is added.
+
+All columns at once; see `stamps` for the time rules and `rate_limit` for rate and scan.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from archioc.core.batch import NO_BLOB, SAMPLE, Kind, SampleFlag, Samples
+from engine.memory import SamplerMemory
+from engine.rate_limit import NONE, Limited, limit_rate
+from engine.stamps import MAX_PAST, Stamped, stamp_updates
+from engine.updates import Updates
+
+MAX_STORED_TEXT = 40
+
+
+class Wanted:
+    """Settings of all rows as the sampler needs them. interval: ns, 0 = no limit."""
+
+    def __init__(self, rows: int) -> None:
+        self.enable = np.zeros(rows, bool)
+        self.scan = np.zeros(rows, bool)
+        self.interval = np.zeros(rows, "i8")
+
+    def take(self, rows: npt.NDArray[np.integer], enable: npt.NDArray[np.uint8], mode: npt.NDArray[np.uint8], rate: npt.NDArray[np.float64]) -> None:
+        """Settings of some rows from the channel table (rate in Hz)."""
+        self.enable[rows] = enable != 0
+        self.scan[rows] = mode == 1
+        self.interval[rows] = np.divide(1e9, rate, out=np.zeros(len(rate)), where=rate > 0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sampled:
+    """Samples (sorted by row) with their blobs; rows whose trace began or resumed, and when (ns)."""
+
+    samples: Samples
+    blobs: list[bytes]
+    resumed: npt.NDArray[np.int64]
+    resumed_at: npt.NDArray[np.int64]
+
+
+class Sampler:
+    """Holds the memory of all channels; one thread uses it.
+
+    fresh: rows whose next update starts or resumes a trace, so that its value is also written at
+    receive time.
+    """
+
+    def __init__(self, rows: int) -> None:
+        self.memory = SamplerMemory(rows)
+        self.wanted = Wanted(rows)
+        self.fresh = np.zeros(rows, bool)
+        self._held_blobs: dict[int, bytes] = {}
+
+    def restore(self) -> None:
+        """Bring back what was withheld when the engine before this one ended.
+
+        A withheld array lived in that engine's memory only; the IOC sends the current one on connect.
+        """
+        memory = self.memory
+        lost = np.flatnonzero((memory.withheld != 0) & (memory.w_lost != 0))
+        memory.withheld[lost] = 0
+        memory.filtered[lost] += 1
+        memory.touched[lost] = True
+        for row in np.flatnonzero((memory.withheld != 0) & (memory.w_kind == Kind.TEXT)).tolist():
+            self._held_blobs[row] = bytes(memory.w_text[row])
+
+    def forget(self, row: int, generation: int) -> None:
+        """Begin a new channel in a row."""
+        self.memory.forget(row, generation)
+        self._held_blobs.pop(row, None)
+        self.fresh[row] = False
+
+    def accept(self, updates: Updates) -> Sampled:
+        """Sample these updates, at least one."""
+        updates = updates.take(np.argsort(updates.row, kind="stable"))
+        row = updates.row
+        starts = np.flatnonzero(np.append(True, row[1:] != row[:-1]))
+        memory = self.memory
+        lanes = row[starts]
+        memory.touched[lanes] = True
+        memory.received[lanes] += np.diff(np.append(starts, len(row)))
+        stamped = stamp_updates(updates, starts, memory)
+        enabled = self.wanted.enable[row]
+        keep = enabled & ~stamped.repeated
+        resumed = starts[self.fresh[lanes] & enabled[starts]]
+        self.fresh[row[resumed]] = False
+        only_generated = resumed[stamped.restamped[resumed] | (updates.stamp[resumed] < updates.received[resumed] - MAX_PAST)]
+        only_generated = only_generated[keep[only_generated]]
+        forced = np.zeros(len(row), bool)
+        forced[resumed] = True
+        passed, released, blobs_released = self._limit(updates, stamped, keep, forced)
+        passed = np.setdiff1d(passed, only_generated)
+        memory.generated[row[resumed]] += 1
+        memory.generated[row[only_generated]] -= 1
+        true = _samples(updates, passed, stamped.time[passed], stamped.restamped[passed])
+        copies = _samples(updates, resumed, updates.received[resumed], np.ones(len(resumed), bool))
+        copies["flags"] = SampleFlag.GENERATED
+        np.add.at(memory.filtered, row, ~keep)
+        joined = np.concatenate([released, true, copies])
+        blobs = blobs_released + updates.blobs
+        joined["blob"][len(released) :][joined["blob"][len(released) :] != NO_BLOB] += len(blobs_released)
+        joined = joined[np.argsort(joined["row"], kind="stable")]
+        np.add.at(memory.committed, joined["row"], 1)
+        return Sampled(joined, blobs, row[resumed].astype("i8"), updates.received[resumed])
+
+    def _limit(
+        self, updates: Updates, stamped: Stamped, keep: npt.NDArray[np.bool_], forced: npt.NDArray[np.bool_]
+    ) -> tuple[npt.NDArray[np.intp], Samples, list[bytes]]:
+        """Indices of the updates that pass, and the formerly withheld samples that pass with them."""
+        interval = self.wanted.interval[updates.row]
+        free = np.flatnonzero(keep & (interval == 0))
+        bound = np.flatnonzero(keep & (interval > 0))
+        if not len(bound):
+            return free, np.empty(0, SAMPLE), []
+        row = updates.row[bound]
+        limited = limit_rate(row, updates.received[bound], forced[bound], interval[bound], self.wanted.scan[row], self.memory)
+        released, blobs = self._take_held(limited.released)
+        np.add.at(self.memory.filtered, limited.rows, limited.replaced)
+        self._hold(updates, stamped, bound, limited)
+        return np.concatenate([free, bound[limited.passed]]), released, blobs
+
+    def _hold(self, updates: Updates, stamped: Stamped, bound: npt.NDArray[np.intp], limited: Limited) -> None:
+        memory = self.memory
+        gone = limited.rows[limited.withheld == NONE]
+        memory.withheld[gone] = 0
+        new = limited.withheld >= 0
+        rows, source = limited.rows[new], bound[limited.withheld[new]]
+        memory.withheld[rows] = 1
+        memory.w_time[rows] = stamped.time[source]
+        memory.w_src_time[rows] = np.where(stamped.restamped[source], updates.stamp[source], 0)
+        memory.w_flags[rows] = np.where(stamped.restamped[source], SampleFlag.RESTAMPED, 0)
+        memory.w_value[rows] = updates.value[source]
+        memory.w_received[rows] = updates.received[source]
+        memory.w_severity[rows] = updates.alarm[source] >> 8
+        memory.w_status[rows] = updates.alarm[source] & 0xFF
+        memory.w_kind[rows] = updates.kind[source]
+        memory.w_dbr[rows] = updates.dbr[source]
+        memory.w_lost[rows] = updates.kind[source] == Kind.ARRAY
+        with_blob = updates.blob[source] != NO_BLOB
+        for row, at in zip(rows[with_blob].tolist(), updates.blob[source][with_blob].tolist(), strict=True):
+            self._held_blobs[row] = updates.blobs[at]
+            memory.w_text[row] = updates.blobs[at][:MAX_STORED_TEXT]
+
+    def _take_held(self, rows: npt.NDArray[np.integer]) -> tuple[Samples, list[bytes]]:
+        """The withheld samples of these rows, which wait no longer."""
+        memory = self.memory
+        out = np.zeros(len(rows), SAMPLE)
+        out["row"] = rows
+        for field in ("time", "src_time", "value", "severity", "status", "kind", "dbr", "flags"):
+            out[field] = getattr(memory, f"w_{field}")[rows]
+        out["blob"] = NO_BLOB
+        blobs: list[bytes] = []
+        for at in np.flatnonzero((out["kind"] == Kind.TEXT) | (out["kind"] == Kind.ARRAY)).tolist():
+            out["blob"][at] = len(blobs)
+            blobs.append(self._held_blobs.pop(int(rows[at])))
+        memory.withheld[rows] = 0
+        memory.touched[rows] = True
+        return out, blobs
+
+    def release(self, rows: npt.NDArray[np.integer]) -> tuple[Samples, list[bytes]]:
+        """Let the withheld values of these rows pass now: their interval is over, or their channel goes away."""
+        samples, blobs = self._take_held(rows)
+        np.add.at(self.memory.committed, rows, 1)
+        return samples, blobs
+
+    def overdue(self, now: int) -> npt.NDArray[np.intp]:
+        """Rows whose withheld value may pass (now: ns). Sets when their next sample may pass."""
+        memory, wanted = self.memory, self.wanted
+        waiting: npt.NDArray[np.intp] = np.flatnonzero(memory.withheld)
+        interval = wanted.interval[waiting]
+        due = np.minimum(memory.due[waiting], memory.w_received[waiting] + interval)
+        due[memory.w_received[waiting] > now] = now  # the clock was set back
+        over = due <= now
+        waiting, interval, due = waiting[over], interval[over], due[over]
+        memory.due[waiting] = np.where(wanted.scan[waiting], 0, np.maximum(due, now - interval) + interval)
+        return waiting
+
+
+def _samples(updates: Updates, which: npt.NDArray[np.intp], time: npt.NDArray[np.int64], foreign: npt.NDArray[np.bool_]) -> Samples:
+    """Samples made of some updates; foreign: stamped by us, so that the IOC's own stamp is kept beside."""
+    out = np.zeros(len(which), SAMPLE)
+    out["row"], out["time"] = updates.row[which], time
+    out["value"], out["blob"] = updates.value[which], updates.blob[which]
+    out["severity"], out["status"] = updates.alarm[which] >> 8, updates.alarm[which] & 0xFF
+    out["kind"], out["dbr"] = updates.kind[which], updates.dbr[which]
+    out["src_time"] = np.where(foreign, updates.stamp[which], 0)
+    out["flags"] = np.where(foreign, SampleFlag.RESTAMPED, 0)
+    return out

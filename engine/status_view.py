@@ -1,0 +1,79 @@
+"""The status block: what the channels and the engine look like just now, for eyes only."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from archioc.core.batch import Kind, decode_text
+from archioc.core.table import ChannelTable, write_rows
+from engine.channels import Channels
+from engine.memory import SamplerMemory
+from engine.updates import Updates
+
+RATE_PERIOD_NS = 2_000_000_000
+LAG_PERIOD_NS = 1_000_000_000
+MAX_SHOWN = 39
+"""Longest text shown: that of a DBR_STRING."""
+
+
+class StatusView:
+    """Writes newest values, rates and the engine's own state into the status block."""
+
+    def __init__(self, table: ChannelTable, memory: SamplerMemory, channels: Channels) -> None:
+        self._block, self._memory, self._channels = table.status, memory, channels
+        self._rated_at = self._round_at = self._lag_at = 0
+        self._worst = 0
+        self._received, self._committed = memory.received.copy(), memory.committed.copy()
+
+    def show_updates(self, updates: Updates) -> None:
+        """The newest of these updates of each channel is what the channel looks like now."""
+        rows, last = np.unique(updates.row[::-1], return_index=True)
+        last = len(updates) - 1 - last
+        newest = updates.take(last)
+        write_rows(
+            self._block,
+            rows,
+            value=newest.value,
+            time=newest.stamp,
+            received_at=newest.received,
+            severity=newest.alarm >> 8,
+            status=newest.alarm & 0xFF,
+            kind=newest.kind,
+            count=newest.count,
+        )
+        texts = np.flatnonzero((newest.kind == Kind.TEXT) | (newest.kind == Kind.ENUM))
+        for at in texts.tolist():
+            write_rows(self._block, rows[at : at + 1], text=self._text(newest, at))
+
+    def _text(self, updates: Updates, at: int) -> bytes:
+        if updates.kind[at] == Kind.TEXT:
+            return decode_text(updates.blobs[updates.blob[at]]).encode()[:MAX_SHOWN]
+        meta = self._channels.metas.get(int(updates.row[at]))
+        state = int(updates.value[at])
+        return meta.labels[state].encode()[:MAX_SHOWN] if meta is not None and state < len(meta.labels) else b""
+
+    def refresh(self, now: int, ring_fill: float) -> None:
+        """Once a round (now: ns since 1970): the sign of life; now and then the rates."""
+        head = self._block.head
+        head["heartbeat"], head["ring_fill"] = now, ring_fill
+        self._worst = max(self._worst, now - self._round_at) if self._round_at else 0
+        self._round_at = now
+        if now - self._lag_at >= LAG_PERIOD_NS:
+            head["loop_lag"] = self._worst / 1e9
+            self._worst, self._lag_at = 0, now
+        if not 0 <= now - self._rated_at < RATE_PERIOD_NS:
+            self._show_rates(now)
+
+    def _show_rates(self, now: int) -> None:
+        memory = self._memory
+        seconds = (now - self._rated_at) / 1e9
+        if self._rated_at and seconds > 0:
+            rows = self._channels.ours()
+            events = np.maximum(memory.received[rows] - self._received[rows], 0) / seconds
+            samples = np.maximum(memory.committed[rows] - self._committed[rows], 0) / seconds
+            self._block.cells["event_rate"][rows] = events
+            self._block.cells["sample_rate"][rows] = samples
+            self._block.head["event_rate"], self._block.head["sample_rate"] = events.sum(), samples.sum()
+        self._rated_at = now
+        np.copyto(self._received, memory.received)
+        np.copyto(self._committed, memory.committed)

@@ -1,0 +1,128 @@
+"""The control process: `python -m ioc CONFIG --parent PID`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+import sys
+import time
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from archioc.core.config import Config
+from archioc.core.config_file import load_config
+from archioc.core.declared import declared_channels
+from archioc.core.directories import Directories
+from archioc.core.errors import ArchiocError, ConfigError
+from archioc.core.log import configure_log
+from archioc.core.process import stop_with_parent
+from archioc.core.table import ChannelTable, ProcessState
+from ioc.channel_pvs import ChannelPvs
+from ioc.command_pvs import CommandPvs
+from ioc.control import Control
+from ioc.database import PvDatabase
+from ioc.declaring import apply_declared
+from ioc.registry import Registry
+from ioc.rows import ChannelRows
+from ioc.server import ControlServer
+from ioc.status_pvs import StatusPvs
+
+NOTES_PERIOD_S = 1.0
+"""How often the audit of refused puts is written."""
+
+log = structlog.get_logger()
+
+
+async def serve(config: Config, table: ChannelTable, registry: Registry, rows: ChannelRows) -> None:
+    """Serve the control PVs until SIGTERM or SIGINT. Raises ServeError."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    prefix = config.archiver.prefix
+    control = Control(registry, rows, table)
+    channels = ChannelPvs(prefix, registry, table, control)
+    commands = CommandPvs(prefix, control)
+    status = StatusPvs(prefix, table, rows, config.spool.max_bytes)
+    server = ControlServer(PvDatabase([*status.pvs.values(), *commands.pvs.values()], channels), control, config.access)
+    control.listen(server.drop_channels, commands.show_result)
+    await commands.show_result()
+    await status.refresh(0)
+    await server.start(config.ioc.interfaces, config.ioc.port, config.ioc.beacon_addr_list)
+    works: tuple[Coroutine[Any, Any, None], ...] = (
+        channels.keep_fresh(),
+        status.keep_fresh(lambda: len(server.circuits)),
+        _write_notes(control),
+    )
+    tasks = [asyncio.create_task(work) for work in works]
+    stopped = asyncio.create_task(_wait(stop))
+    await asyncio.wait([*tasks, stopped], return_when=asyncio.FIRST_COMPLETED)
+    for task in (*tasks, stopped):
+        task.cancel()
+    outcomes = await asyncio.gather(*tasks, stopped, return_exceptions=True)
+    await control.finish()
+    await status.stopping()
+    await server.stop()
+    for outcome in outcomes:
+        if isinstance(outcome, Exception):
+            raise outcome
+
+
+async def _wait(stop: asyncio.Event) -> None:
+    await stop.wait()
+
+
+async def _write_notes(control: Control) -> None:
+    while True:
+        await asyncio.sleep(NOTES_PERIOD_S)
+        await control.write_notes()
+
+
+def run(config: Config) -> None:
+    """Bring registry and channel table up to date with the configuration, then serve. Raises ArchiocError."""
+    begun = time.monotonic()
+    directories = Directories(config.archiver.state_dir)
+    table = ChannelTable(directories.run)
+    table.open()
+    registry = Registry(directories.registry)
+    rows = ChannelRows(table, registry.channels.values(), registry.removed_rows)
+    rows.beat(ProcessState.STARTING, 0)
+    change = apply_declared(registry, rows, declared_channels(config), int(table.settings.head["revision"][0]))
+    rows.synchronise(registry.channels.values(), registry.revision)
+    log.info(
+        "channels_ready",
+        channels=len(registry.channels),
+        added=len(change.added),
+        changed=len(change.changed),
+        removed=len(change.removed),
+        seconds=round(time.monotonic() - begun, 3),
+    )
+    try:
+        asyncio.run(serve(config, table, registry, rows))
+    finally:
+        registry.close()
+        table.settings.head["state"][0] = ProcessState.STOPPED
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Exit code 0 after a stop, 1 when the control process cannot go on, 2 for a bad configuration."""
+    parser = argparse.ArgumentParser(prog="python -m ioc", description="The control process of ArchIOC.")
+    parser.add_argument("config", type=Path)
+    parser.add_argument("--parent", type=int, default=0, help="process id of the supervisor; the control process ends with it")
+    options = parser.parse_args(arguments)
+    try:
+        config = load_config(options.config)
+        configure_log("ioc", config.log.level.value, config.log.format.value)
+        stop_with_parent(options.parent)
+        run(config)
+    except ArchiocError as error:
+        sys.stderr.write(f"ioc: {error}\n")
+        return 2 if isinstance(error, ConfigError) else 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,46 @@
+"""Who put what: an entry for each put by a client, kept in `state.db`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+KEPT_ENTRIES = 100_000
+"""Newest entries that `state.db` keeps; older ones go when the ioc process starts."""
+
+MAX_TEXT = 1000
+"""Characters kept of an old or new value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """A Channel Access client.
+
+    address, port: where its connection comes from; these cannot be claimed.
+    host, user: what it says about itself.
+    """
+
+    address: str
+    port: int
+    host: str = ""
+    user: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.address} (user {self.user or 'unknown'})"
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """One put. outcome: `done`, or why it was refused."""
+
+    time_ns: int
+    peer: Peer
+    pv: str
+    old: str
+    new: str
+    outcome: str
+
+    def columns(self) -> tuple[int, str, str, str, str, str, str, str]:
+        """In the order of the table `audit`."""
+        peer = self.peer
+        texts = (self.pv, self.old[:MAX_TEXT], self.new[:MAX_TEXT], self.outcome[:MAX_TEXT])
+        return (self.time_ns, peer.user, peer.host, f"{peer.address}:{peer.port}", *texts)

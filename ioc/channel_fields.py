@@ -1,0 +1,176 @@
+"""The PVs of a channel, `CH:<name>:<field>`: how each looks, and what it shows of the channel's row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from archioc.core.channel import MAX_RATE
+from archioc.core.dbr import Dbr, Severity, Status
+from archioc.core.table import ChannelState
+from ioc.fields import SEVERITIES
+from ioc.pv import NO_ALARM, TIMEOUT, Alarm, PvSpec, Value
+from ioc.row_view import RowView
+from ioc.times import iso_time
+
+Source = Literal["registry", "engine", "db"]
+"""Which process knows it: a PV goes INVALID when its process does not answer."""
+
+NOT_CONNECTED: Alarm = (Status.COMM, Severity.INVALID)
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelField:
+    """One PV of a channel. setting: what a put changes, for those that can be put."""
+
+    spec: PvSpec
+    source: Source
+    show: Callable[[RowView], Value]
+    setting: str = ""
+    alarm: Callable[[RowView], Alarm] = lambda _: NO_ALARM
+    unit: Callable[[RowView], str] | None = None
+
+    def alarm_of(self, view: RowView) -> Alarm:
+        """Status and severity: those of the field, or TIMEOUT when its process does not answer."""
+        if (self.source == "engine" and view.engine_silent) or (self.source == "db" and view.db_silent):
+            return TIMEOUT
+        return self.alarm(view)
+
+
+def _counter(description: str, block: str, column: str, source: Source = "engine") -> ChannelField:
+    return ChannelField(PvSpec(Dbr.DOUBLE, description), source, lambda view: view.number(block, column))
+
+
+def _rate(description: str, column: str) -> ChannelField:
+    return ChannelField(PvSpec(Dbr.DOUBLE, description, unit="1/s", precision=2), "engine", lambda view: view.number("status", column))
+
+
+def _status_text(spec: PvSpec, column: str) -> ChannelField:
+    return ChannelField(spec, "engine", lambda view: view.text(column))
+
+
+def _connected(view: RowView) -> bool:
+    return bool(view.status["connected"][0])
+
+
+def _value_alarm(view: RowView) -> Alarm:
+    """That of the channel itself, whatever numbers its IOC sends."""
+    if not _connected(view):
+        return NOT_CONNECTED
+    status, severity = int(view.status["status"][0]), int(view.status["severity"][0])
+    return (Status(status) if status < len(Status) else Status.SOFT, Severity(min(severity, Severity.INVALID)))
+
+
+def _state(view: RowView) -> int:
+    """As the engine says; a channel that it does not know yet is connecting."""
+    return int(view.status["state"][0])
+
+
+def _state_alarm(view: RowView) -> Alarm:
+    match _state(view):
+        case ChannelState.DISCONNECTED:
+            return (Status.COMM, Severity.MAJOR)
+        case ChannelState.REJECTED:
+            return (Status.STATE, Severity.MAJOR)
+        case _:
+            return NO_ALARM
+
+
+def _type(view: RowView) -> str:
+    return Dbr(int(view.status["dbr"][0])).name if view.status["count"][0] else ""
+
+
+def _age(view: RowView) -> float:
+    received = int(view.status["received_at"][0])
+    return max(view.now_ns - received, 0) / 1e9 if received else 0.0
+
+
+def _pending(view: RowView) -> float:
+    committed = view.number("ledger", "committed")
+    waiting = view.number("ledger", "withheld")
+    return max(committed - view.number("delivery", "stored") - view.number("delivery", "rejected"), 0.0) + waiting
+
+
+def _dropped(view: RowView) -> float:
+    return view.number("ledger", "dropped_overflow") + view.number("ledger", "dropped_spool_full")
+
+
+_STATES = ("Connecting", "Archiving", "Disabled", "Disconnected", "Rejected")
+
+CHANNEL_FIELDS: dict[str, ChannelField] = {
+    "Enable": ChannelField(
+        PvSpec(Dbr.ENUM, "Archive this channel or not", labels=("Off", "On"), access="control"),
+        "registry",
+        lambda view: int(view.channel.settings.enable),
+        "enable",
+    ),
+    "Mode": ChannelField(
+        PvSpec(Dbr.ENUM, "Every update or the newest at each tick", labels=("Monitor", "Scan"), access="control"),
+        "registry",
+        lambda view: int(view.channel.settings.mode),
+        "mode",
+    ),
+    "Rate": ChannelField(
+        PvSpec(Dbr.DOUBLE, "Highest rate; 0 = no limit (Monitor only)", unit="Hz", precision=3, access="control", high=MAX_RATE),
+        "registry",
+        lambda view: view.channel.settings.rate,
+        "rate",
+    ),
+    "Desc": ChannelField(
+        PvSpec(Dbr.CHAR, "Description of the channel", count=256, access="control"),
+        "registry",
+        lambda view: view.channel.settings.description,
+        "description",
+    ),
+    "State": ChannelField(PvSpec(Dbr.ENUM, "What the channel is doing", labels=_STATES), "engine", _state, alarm=_state_alarm),
+    "Reason": _status_text(PvSpec(Dbr.CHAR, "Why it is not archived; empty when it is", count=64), "reason"),
+    "Connected": ChannelField(
+        PvSpec(Dbr.ENUM, "Whether its IOC is connected", labels=("Disconnected", "Connected")),
+        "engine",
+        lambda view: int(_connected(view)),
+        alarm=lambda view: NO_ALARM if _connected(view) else (Status.COMM, Severity.MAJOR),
+    ),
+    "Value": ChannelField(
+        PvSpec(Dbr.DOUBLE, "Newest value received (enum: the index); unit and severity are the channel's own", precision=6),
+        "engine",
+        lambda view: view.number("status", "value"),
+        alarm=_value_alarm,
+        unit=lambda view: view.text("units"),
+    ),
+    "Text": ChannelField(
+        PvSpec(Dbr.STRING, "Newest text or enum label received"), "engine", lambda view: view.text("text"), alarm=_value_alarm
+    ),
+    "Time": ChannelField(
+        PvSpec(Dbr.STRING, "IOC time stamp of the newest value (ISO 8601 UTC)"),
+        "engine",
+        lambda view: iso_time(int(view.status["time"][0])),
+    ),
+    "Age": ChannelField(PvSpec(Dbr.DOUBLE, "Time since the last update came", unit="s", precision=1), "engine", _age),
+    "Severity": ChannelField(
+        PvSpec(Dbr.ENUM, "Severity of the newest value", labels=SEVERITIES),
+        "engine",
+        lambda view: min(int(view.status["severity"][0]), len(SEVERITIES) - 1),
+    ),
+    "Type": ChannelField(PvSpec(Dbr.STRING, "Native DBR type"), "engine", _type),
+    "Elements": ChannelField(PvSpec(Dbr.LONG, "Number of elements"), "engine", lambda view: int(view.status["count"][0])),
+    "Host": _status_text(PvSpec(Dbr.CHAR, "Host and port of its IOC", count=64), "host"),
+    "Units": _status_text(PvSpec(Dbr.STRING, "Engineering unit"), "units"),
+    "EventRate": _rate("Updates received per second", "event_rate"),
+    "SampleRate": _rate("Samples taken per second", "sample_rate"),
+    "Received": _counter("Updates received and accounted for", "ledger", "received"),
+    "Generated": _counter("Samples made at connect and enable", "ledger", "generated"),
+    "Filtered": _counter("Updates left out by the settings", "ledger", "filtered"),
+    "Stored": _counter("Samples acknowledged by the store", "delivery", "stored", "db"),
+    "Pending": ChannelField(
+        PvSpec(Dbr.DOUBLE, "Samples committed and not yet stored and a value waiting for its interval to end"), "engine", _pending
+    ),
+    "Dropped": ChannelField(PvSpec(Dbr.DOUBLE, "Samples lost for any reason"), "engine", _dropped),
+    "Disconnects": ChannelField(
+        PvSpec(Dbr.LONG, "How often the connection was lost"), "engine", lambda view: int(view.status["disconnects"][0])
+    ),
+    "Group": ChannelField(PvSpec(Dbr.CHAR, "Group in the configuration", count=64), "registry", lambda view: view.channel.group),
+    "Remove": ChannelField(
+        PvSpec(Dbr.CHAR, "Put the channel's own name here to remove it", count=256, access="expert"), "registry", lambda _: ""
+    ),
+}

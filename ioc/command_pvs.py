@@ -1,0 +1,73 @@
+"""The command PVs: `Add`, `Remove`, `Set`, `AddList`, `RemoveList`, `Flush`, and what became of the last one."""
+
+from __future__ import annotations
+
+from archioc.core.dbr import Dbr, Severity, Status
+from archioc.core.errors import CommandRefused
+from ioc.audit import Peer
+from ioc.control import Control
+from ioc.put_value import PutValue
+from ioc.pv import NO_ALARM, PV, PvSpec, Writer
+from ioc.results import ResultCode
+
+TEXT_BYTES = 16_000
+LIST_ELEMENTS = 1000
+RESULT_BYTES = 1024
+
+COMMAND_SPECS: dict[str, PvSpec] = {
+    "Add": PvSpec(Dbr.CHAR, "Add channels: a line each: NAME [setting=value ...]", count=TEXT_BYTES, access="expert"),
+    "Remove": PvSpec(Dbr.CHAR, "Remove channels: a line each: NAME or glob [confirm=N]", count=TEXT_BYTES, access="expert"),
+    "Set": PvSpec(
+        Dbr.CHAR, "Change settings: a line each: NAME or glob setting=value ... [confirm=N]", count=TEXT_BYTES, access="control"
+    ),
+    "AddList": PvSpec(Dbr.STRING, "Add channels: an element each: as a line of Add", count=LIST_ELEMENTS, access="expert"),
+    "RemoveList": PvSpec(Dbr.STRING, "Remove channels: an element each: as a line of Remove", count=LIST_ELEMENTS, access="expert"),
+    "Flush": PvSpec(Dbr.LONG, "1 = commit what is collected now; reads back 0", access="control"),
+    "Result": PvSpec(Dbr.CHAR, "What became of the last command or put", count=RESULT_BYTES),
+    "ResultCode": PvSpec(Dbr.LONG, "Code of Result; 0 = done (see results.md)"),
+    "Busy": PvSpec(Dbr.ENUM, "Whether a command is being carried out", labels=("Idle", "Busy")),
+}
+
+
+class CommandPvs:
+    """The command PVs of one archiver."""
+
+    def __init__(self, prefix: str, control: Control) -> None:
+        self._prefix, self._control = prefix, control
+        self._carry_out = {
+            "Add": control.add,
+            "AddList": control.add,
+            "Remove": control.remove,
+            "RemoveList": control.remove,
+            "Set": control.set,
+        }
+        writers: dict[str, Writer] = {**dict.fromkeys(self._carry_out, self._command), "Flush": self._flush}
+        self.pvs = {name: PV(f"{prefix}{name}", spec, writer=writers.get(name)) for name, spec in COMMAND_SPECS.items()}
+
+    async def show_result(self) -> None:
+        """Bring `Result`, `ResultCode` and `Busy` up to date."""
+        control = self._control
+        alarm = (Status.WRITE, Severity.MINOR) if control.code else NO_ALARM
+        await self.pvs["Result"].show(control.result, alarm=alarm)
+        await self.pvs["ResultCode"].show(int(control.code), alarm=alarm)
+        await self.pvs["Busy"].show(int(control.busy))
+
+    async def _command(self, pv: PV, value: PutValue, peer: Peer) -> None:
+        text = await self._readable(pv, value, peer)
+        await self._carry_out[pv.name.removeprefix(self._prefix)](pv.name, text, peer)
+        if pv.spec.dbr is Dbr.CHAR:
+            await pv.show(text)
+
+    async def _readable(self, pv: PV, value: PutValue, peer: Peer) -> str:
+        try:
+            return value.text(TEXT_BYTES if pv.spec.dbr is Dbr.CHAR else LIST_ELEMENTS * 40)
+        except CommandRefused as error:
+            raise await self._control.refuse_unreadable(pv.name, str(value), error, peer) from None
+
+    async def _flush(self, pv: PV, value: PutValue, peer: Peer) -> None:
+        if str(value).strip() == "1":
+            await self._control.flush(pv.name, peer)
+        elif str(value).strip() != "0":
+            rule = CommandRefused(ResultCode.SYNTAX, f"{str(value)[:40]!r}: must be 1; nothing was done")
+            raise await self._control.refuse_unreadable(pv.name, str(value), rule, peer)
+        await pv.touch()

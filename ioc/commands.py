@@ -1,0 +1,157 @@
+"""The commands `Add`, `Remove` and `Set`: from lines of text to one change of the registry.
+
+All or nothing: every line is checked before anything is applied. Long commands give way to the event
+loop between slices.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fnmatch
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from archioc.core.channel import ChannelSettings, split_command_line
+from archioc.core.errors import ArchiocError, ChannelNameError, CommandRefused, SettingError, TableFull, UnknownChannel
+from ioc.archived import ArchivedChannel
+from ioc.registry import Change, Registry
+from ioc.results import ResultCode, code_of
+from ioc.rows import ChannelRows
+
+SLICE_LINES = 100
+SLICE_NAMES = 10_000
+"""Work done between two looks at the event loop; each takes a few milliseconds."""
+
+NOTHING_CHANGED = "nothing was changed"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a command, read. number: from 1, as the person who wrote it counts."""
+
+    number: int
+    name: str
+    changes: dict[str, str]
+
+
+async def plan_add(text: str, registry: Registry, rows: ChannelRows) -> Change:
+    """Channels to add, a line each. Raises CommandRefused."""
+    wanted: dict[str, tuple[int, ArchivedChannel]] = {}
+    async for line in _read_lines(text):
+        if line.name in registry.channels:
+            raise _refused(line.number, ResultCode.EXISTS, f"{line.name}: is archived already")
+        if line.name in wanted:
+            raise _refused(line.number, ResultCode.EXISTS, f"{line.name}: stands in line {wanted[line.name][0]} too")
+        try:
+            blank = ArchivedChannel(line.name, 0, 0, ChannelSettings(), ChannelSettings())
+            wanted[line.name] = line.number, blank.with_changes(dict(line.changes))
+        except SettingError as error:
+            raise _refused(line.number, ResultCode.BAD_SETTING, f"{line.name}: {error}") from None
+    try:
+        places = rows.pick(len(wanted))
+    except TableFull as error:
+        raise CommandRefused(ResultCode.TABLE_FULL, f"{error}; {NOTHING_CHANGED}") from None
+    return Change(
+        added=tuple(
+            ArchivedChannel(name, row, generation, channel.declared, channel.settings, channel.overrides)
+            for (name, (_, channel)), (row, generation) in zip(wanted.items(), places, strict=True)
+        )
+    )
+
+
+async def plan_remove(text: str, registry: Registry) -> Change:
+    """Channels to remove, a name or glob with `confirm=N` a line. Raises CommandRefused."""
+    removed: dict[str, ArchivedChannel] = {}
+    async for line in _read_lines(text):
+        for setting in line.changes.keys() - {"confirm"}:
+            raise _refused(line.number, ResultCode.SYNTAX, f"{line.name}: {setting}={line.changes[setting]}: Remove takes no settings")
+        for channel in await _meant(line, registry):
+            removed[channel.name] = channel
+    return Change(removed=tuple(removed.values()))
+
+
+async def plan_set(text: str, registry: Registry) -> Change:
+    """Settings to change, a name or glob with settings and `confirm=N` a line. Raises CommandRefused."""
+    changed: dict[str, ArchivedChannel] = {}
+    async for line in _read_lines(text):
+        changes: dict[str, object] = {name: value for name, value in line.changes.items() if name != "confirm"}
+        if not changes:
+            raise _refused(line.number, ResultCode.SYNTAX, f"{line.name}: names no setting; write setting=value")
+        for count, channel in enumerate(await _meant(line, registry)):
+            if count % SLICE_LINES == 0:
+                await asyncio.sleep(0)
+            try:
+                changed[channel.name] = changed.get(channel.name, channel).with_changes(changes)
+            except SettingError as error:
+                raise _refused(line.number, ResultCode.BAD_SETTING, f"{channel.name}: {error}") from None
+    return Change(changed=tuple(changed.values()))
+
+
+def plan_setting(name: str, setting: str, value: object, registry: Registry) -> Change:
+    """One setting of one channel. Raises CommandRefused."""
+    channel = registry.channels.get(name)
+    if channel is None:
+        raise refusal(UnknownChannel(name))
+    try:
+        return Change(changed=(channel.with_changes({setting: value}),))
+    except SettingError as error:
+        raise CommandRefused(ResultCode.BAD_SETTING, f"{name}: {error}; {NOTHING_CHANGED}") from None
+
+
+async def _read_lines(text: str) -> AsyncIterator[Line]:
+    found = 0
+    for number, raw in enumerate(text.split("\n"), 1):
+        line = raw.strip()
+        if not line or line.startswith("#"):
+            continue
+        found += 1
+        if found % SLICE_LINES == 0:
+            await asyncio.sleep(0)
+        try:
+            yield Line(number, *split_command_line(line))
+        except ChannelNameError as error:
+            raise _refused(number, ResultCode.BAD_SETTING, str(error)) from None
+        except SettingError as error:
+            raise _refused(number, ResultCode.SYNTAX, str(error)) from None
+    if not found:
+        raise CommandRefused(ResultCode.SYNTAX, f"the command holds no line; {NOTHING_CHANGED}")
+
+
+async def _meant(line: Line, registry: Registry) -> list[ArchivedChannel]:
+    """The channels that a name or a glob means, confirmed where they are more than one."""
+    channels = await _matching(line, registry)
+    confirm = line.changes.get("confirm")
+    if confirm is None and len(channels) > 1:
+        advice = f"means {len(channels)} channels, repeat it with confirm={len(channels)}"
+        raise _refused(line.number, ResultCode.CONFIRM, f"{line.name}: {advice}")
+    if confirm is not None and confirm != str(len(channels)):
+        raise _refused(line.number, ResultCode.CONFIRM, f"{line.name}: confirm={confirm}, but it means {len(channels)} channels")
+    return channels
+
+
+async def _matching(line: Line, registry: Registry) -> list[ArchivedChannel]:
+    exact = registry.channels.get(line.name)
+    if exact is not None:
+        return [exact]
+    if not any(character in line.name for character in "*?["):
+        raise _refused(line.number, ResultCode.UNKNOWN_CHANNEL, str(UnknownChannel(line.name)))
+    matches = re.compile(fnmatch.translate(line.name)).match
+    found = []
+    for count, (name, channel) in enumerate(registry.channels.items()):
+        if count % SLICE_NAMES == SLICE_NAMES - 1:
+            await asyncio.sleep(0)
+        if matches(name):
+            found.append(channel)
+    if not found:
+        raise _refused(line.number, ResultCode.UNKNOWN_CHANNEL, f"{line.name}: no channel in this archive has such a name")
+    return found
+
+
+def _refused(line: int, code: ResultCode, why: str) -> CommandRefused:
+    return CommandRefused(code, f"line {line}: {why}; {NOTHING_CHANGED}")
+
+
+def refusal(error: ArchiocError) -> CommandRefused:
+    """Any error as the refusal of a put that changed nothing."""
+    return error if isinstance(error, CommandRefused) else CommandRefused(code_of(error), f"{error}; {NOTHING_CHANGED}")

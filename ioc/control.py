@@ -1,0 +1,175 @@
+"""What a put does: plan the change, have it on disk, bring it into the channel table, tell what became of it.
+
+One command at a time. A command that has begun ends, also when the client that sent it goes away.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Collection
+
+import structlog
+
+from archioc.core.errors import ArchiocError, CommandRefused, RegistryError
+from archioc.core.table import ChannelTable
+from ioc.archived import setting_text
+from ioc.audit import AuditEntry, Peer
+from ioc.commands import plan_add, plan_remove, plan_set, plan_setting, refusal
+from ioc.registry import Change, Registry
+from ioc.results import ResultCode
+from ioc.rows import ChannelRows
+
+FLUSH_TIMEOUT_S = 5.0
+FLUSH_POLL_S = 0.01
+
+DROP_DELAY_S = 0.02
+"""Clients lose the PVs of a removed channel this long after, so that a put to one of these PVs can complete."""
+
+log = structlog.get_logger()
+
+Planner = Callable[[], Awaitable[Change]]
+
+
+class Control:
+    """Carries out commands and changes of settings.
+
+    result, code: what the PVs `Result` and `ResultCode` show.
+    """
+
+    def __init__(self, registry: Registry, rows: ChannelRows, table: ChannelTable) -> None:
+        self._registry, self._rows, self._table = registry, rows, table
+        self._lock = asyncio.Lock()
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._on_removed: Callable[[Collection[str]], None] = lambda _: None
+        self._on_result: Callable[[], Awaitable[None]] | None = None
+        self._active = 0
+        self.result, self.code = "", ResultCode.DONE
+
+    @property
+    def busy(self) -> bool:
+        """Whether a command is being carried out; what the PV `Busy` shows."""
+        return self._active > 0
+
+    def listen(self, removed: Callable[[Collection[str]], None], result: Callable[[], Awaitable[None]]) -> None:
+        """Be told of names of removed channels, and when one of `busy`, `result` and `code` has changed."""
+        self._on_removed, self._on_result = removed, result
+
+    async def add(self, pv: str, text: str, peer: Peer) -> None:
+        """Add channels. Raises CommandRefused."""
+        await self._command(pv, text, peer, lambda: plan_add(text, self._registry, self._rows))
+
+    async def remove(self, pv: str, text: str, peer: Peer) -> None:
+        """Remove channels. Raises CommandRefused."""
+        await self._command(pv, text, peer, lambda: plan_remove(text, self._registry))
+
+    async def set(self, pv: str, text: str, peer: Peer) -> None:
+        """Change settings. Raises CommandRefused."""
+        await self._command(pv, text, peer, lambda: plan_set(text, self._registry))
+
+    async def put_setting(self, pv: str, channel: str, setting: str, value: object, peer: Peer) -> None:
+        """Change one setting of one channel. Raises CommandRefused."""
+
+        async def plan() -> Change:
+            return plan_setting(channel, setting, value, self._registry)
+
+        known = self._registry.channels.get(channel)
+        old = setting_text(known.settings, setting) if known else ""
+        await self._command(pv, str(value), peer, plan, old, f"{channel}: {setting}={value}")
+
+    async def flush(self, pv: str, peer: Peer) -> None:
+        """Have the engine commit what it has, and wait for it. Raises CommandRefused when it does not answer."""
+        await self._begin()
+        settings, status = self._table.settings.head, self._table.status.head
+        settings["flush"][0] += 1
+        wanted = int(settings["flush"][0])
+        deadline = time.monotonic() + FLUSH_TIMEOUT_S
+        while int(status["flush_done"][0]) < wanted:
+            if time.monotonic() > deadline:
+                refused = CommandRefused(ResultCode.NO_ANSWER, f"the engine did not flush within {FLUSH_TIMEOUT_S:.0f} s")
+                await self._refuse(refused, AuditEntry(time.time_ns(), peer, pv, "0", "1", str(refused)))
+                raise refused
+            await asyncio.sleep(FLUSH_POLL_S)
+        self._registry.note(AuditEntry(time.time_ns(), peer, pv, "0", "1", "done"))
+        await self._end("flushed", ResultCode.DONE)
+
+    def forbid(self, pv: str, value: str, peer: Peer) -> CommandRefused:
+        """The refusal of a put by a peer that may not write; it is audited."""
+        refused = CommandRefused(ResultCode.NOT_ALLOWED, f"{peer} may not write {pv}")
+        self._registry.note(AuditEntry(time.time_ns(), peer, pv, "", value, str(refused)))
+        log.warning("put_forbidden", pv=pv, peer=peer.address, host=peer.host, user=peer.user)
+        return refused
+
+    async def refuse_unreadable(self, pv: str, value: str, error: ArchiocError, peer: Peer) -> CommandRefused:
+        """The refusal of a put whose value is not of a kind that the PV takes."""
+        refused = refusal(error)
+        await self._begin()
+        await self._refuse(refused, AuditEntry(time.time_ns(), peer, pv, "", value, str(refused)))
+        return refused
+
+    async def write_notes(self) -> None:
+        """Write the audit of refused puts, if there is any."""
+        if self._registry.has_notes:
+            async with self._lock:
+                try:
+                    await asyncio.to_thread(self._registry.write_notes)
+                except RegistryError as error:
+                    log.warning("audit_not_written", error=str(error))
+
+    async def finish(self) -> None:
+        """Wait for commands that have begun."""
+        if self._under_way:
+            await asyncio.wait(self._under_way)
+
+    async def _command(self, pv: str, new: str, peer: Peer, plan: Planner, old: str = "", done: str = "") -> None:
+        task = asyncio.create_task(self._carry_out(pv, new, peer, plan, old, done))
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        await asyncio.shield(task)
+
+    async def _carry_out(self, pv: str, new: str, peer: Peer, plan: Planner, old: str, done: str) -> None:
+        entry = AuditEntry(time.time_ns(), peer, pv, old, new, "done")
+        async with self._lock:
+            await self._begin()
+            try:
+                change = await plan()
+                revision = self._registry.revision + 1
+                await asyncio.to_thread(self._registry.commit, change, (entry,), revision)
+            except ArchiocError as error:
+                refused = refusal(error)
+                await self._refuse(refused, AuditEntry(entry.time_ns, peer, pv, old, new, str(refused)))
+                raise refused from None
+            self._registry.accept(change, revision)
+            self._rows.write(change, revision)
+            if change.removed:
+                names = {channel.name for channel in change.removed}
+                asyncio.get_running_loop().call_later(DROP_DELAY_S, self._on_removed, names)
+            text = done or _told(change)
+            log.info("put_done", pv=pv, peer=peer.address, user=peer.user, result=text)
+            await self._end(text, ResultCode.DONE)
+
+    async def _refuse(self, refused: CommandRefused, entry: AuditEntry) -> None:
+        self._registry.note(entry)
+        log.warning("put_refused", pv=entry.pv, peer=entry.peer.address, user=entry.peer.user, reason=str(refused))
+        await self._end(str(refused), ResultCode(refused.code))
+
+    async def _begin(self) -> None:
+        self._active += 1
+        await self._tell()
+
+    async def _end(self, result: str, code: ResultCode) -> None:
+        self._active -= 1
+        self.result, self.code = result, code
+        await self._tell()
+
+    async def _tell(self) -> None:
+        if self._on_result is not None:
+            await self._on_result()
+
+
+def _told(change: Change) -> str:
+    """A change in words, as `Result` tells it."""
+    for word, channels in (("added", change.added), ("removed", change.removed), ("changed", change.changed)):
+        if channels:
+            return f"{word} {len(channels)} channel{'s' if len(channels) != 1 else ''}"
+    return "nothing to do"

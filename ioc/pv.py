@@ -1,0 +1,228 @@
+"""A process variable that we serve: a value with alarm and time, the monitors on it, and what a put to it does.
+
+caproto's ChannelData converts and describes the value; who is told of a change is decided here, because
+its own delivery ignores the monitor mask and makes all clients wait for the slowest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import IntFlag
+from typing import TYPE_CHECKING, Any, Literal
+
+import caproto
+from caproto import ChannelType, native_type
+from caproto._commands import data_payload
+from caproto._dbr import DbrStringArray, _LongStringChannelType
+
+from archioc.core.dbr import EPICS_EPOCH_S, Dbr, Severity, Status
+
+if TYPE_CHECKING:
+    from ioc.audit import Peer
+    from ioc.delivery import Monitor
+    from ioc.put_value import PutValue
+
+Access = Literal["read", "control", "expert"]
+Value = float | int | str
+Writer = Callable[["PV", "PutValue", "Peer"], Awaitable[None]]
+Refresh = Callable[["PV"], Awaitable[None]]
+Alarm = tuple[Status, Severity]
+
+NO_ALARM: Alarm = (Status.NO_ALARM, Severity.NO_ALARM)
+TIMEOUT: Alarm = (Status.TIMEOUT, Severity.INVALID)
+"""The process behind a PV does not answer."""
+
+STRING_BYTES = 39
+"""What a DBR_STRING holds beside its NUL."""
+
+
+LONG_STRING_BYTES = 256
+"""What a string PV gives when it is asked for as characters (`$` at the end of its name)."""
+
+
+class Event(IntFlag):
+    """What a monitor waits for (DBE_ of `caeventmask.h`)."""
+
+    VALUE = 1
+    LOG = 2
+    ALARM = 4
+    PROPERTY = 8
+
+
+@dataclass(frozen=True, slots=True)
+class PvSpec:
+    """How a PV looks from outside (`docs/reference/contract/pvs.csv`).
+
+    count: elements; of text (CHAR) the greatest length in bytes.
+    low, high: limits for a put (0, 0: none).
+    """
+
+    dbr: Dbr
+    description: str
+    count: int = 1
+    labels: tuple[str, ...] = ()
+    unit: str = ""
+    precision: int = 0
+    access: Access = "read"
+    low: float = 0.0
+    high: float = 0.0
+
+
+class PV:
+    """One PV.
+
+    channel: the archived channel it belongs to, None for a global one.
+    writer: what a put does; None for a PV that is only read.
+    refresh: brings the value up to date before it is read; None where somebody else does.
+    on_watch: told when the first monitor comes and when the last one goes.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        spec: PvSpec,
+        *,
+        channel: str | None = None,
+        writer: Writer | None = None,
+        refresh: Refresh | None = None,
+        on_watch: Callable[[PV, bool], None] | None = None,
+    ) -> None:
+        self.name, self.spec, self.channel = name, spec, channel
+        self.writer, self.refresh, self.on_watch = writer, refresh, on_watch
+        self.data = _channel_data(spec)
+        self.monitors: set[Monitor] = set()
+        self._followers: dict[PV, Refresh] = {}
+        self._value: Value | None = None
+        self._alarm: Alarm = NO_ALARM
+        self._cache: dict[tuple[int, int, bool], tuple[int, bytes]] = {}
+
+    @property
+    def alarm(self) -> Alarm:
+        """Status and severity."""
+        return self._alarm
+
+    @property
+    def value(self) -> Value | None:
+        """The newest value shown; None before the first."""
+        return self._value
+
+    async def show(self, value: Value, *, alarm: Alarm = NO_ALARM, unit: str | None = None, time_ns: int | None = None) -> None:
+        """Publish a value, if it is new. time_ns: its time stamp (ns since 1970), now when left out."""
+        if isinstance(value, str):
+            value = _clipped(value, self.spec.count if self.spec.dbr is Dbr.CHAR else LONG_STRING_BYTES)
+        events = Event(0)
+        if value != self._value:
+            events |= Event.VALUE | Event.LOG
+        if alarm != self._alarm:
+            events |= Event.ALARM | Event.VALUE | Event.LOG
+        if unit is not None and unit != self.data.units:
+            await self.data.write_metadata(publish=False, units=unit)
+            events |= Event.PROPERTY
+        if not events:
+            return
+        self._value, self._alarm = value, alarm
+        stamp = {} if time_ns is None else {"timestamp": _stamp(time_ns)}
+        written = value or "\0" if self.spec.dbr is Dbr.CHAR else value
+        await self.data.write(written, verify_value=False, status=int(alarm[0]), severity=int(alarm[1]), **stamp)
+        self._post(events)
+        for follower, follow in list(self._followers.items()):
+            await follow(follower)
+
+    async def touch(self) -> None:
+        """Tell the monitors that the value was put, although it is as before (a command PV)."""
+        self._post(Event.VALUE | Event.LOG)
+
+    def _post(self, events: Event) -> None:
+        self._cache.clear()
+        for monitor in self.monitors:
+            if monitor.mask & events:
+                monitor.outbox.post(monitor)
+
+    def add_monitor(self, monitor: Monitor) -> None:
+        """Have a monitor told of changes."""
+        self.monitors.add(monitor)
+        self._watched(first=True)
+
+    def remove_monitor(self, monitor: Monitor) -> None:
+        """Tell a monitor nothing any more."""
+        self.monitors.discard(monitor)
+        self._watched(first=False)
+
+    def add_follower(self, follower: PV, follow: Refresh) -> None:
+        """Have a field brought up to date after each change."""
+        self._followers[follower] = follow
+        self._watched(first=True)
+
+    def remove_follower(self, follower: PV) -> None:
+        """Bring a field up to date no more."""
+        self._followers.pop(follower, None)
+        self._watched(first=False)
+
+    def _watched(self, *, first: bool) -> None:
+        """Tell the owner when somebody begins to look (first) or nobody looks any more."""
+        if self.on_watch is not None and len(self.monitors) + len(self._followers) == int(first):
+            self.on_watch(self, first)
+
+    async def encoded(self, data_type: ChannelType, count: int, *, long_string: bool) -> tuple[int, bytes]:
+        """The number of elements and the payload of a message that carries the newest value.
+
+        count: elements asked for, 0 for as many as there are. A shorter value is filled up with zeros.
+        Raises CaprotoError, ValueError or OverflowError when the value cannot be given in this type.
+        """
+        key = int(data_type), count, long_string
+        found = self._cache.get(key)
+        if found is None:
+            found = self._cache[key] = await self._encode(data_type, count, long_string)
+        return found
+
+    async def _encode(self, data_type: ChannelType, count: int, long_string: bool) -> tuple[int, bytes]:
+        native = native_type(data_type)
+        as_text = long_string and self.spec.dbr is Dbr.STRING and native == ChannelType.CHAR
+        metadata, values = await self.data.read(_LongStringChannelType(data_type) if as_text else data_type)
+        if self.spec.dbr in {Dbr.CHAR, Dbr.STRING} and native == ChannelType.STRING:
+            # The beginning as one string; of CHAR caproto would give a string for each character.
+            values, count = DbrStringArray([_clipped(str(self._value or ""), STRING_BYTES).encode()]), 1
+        if count:
+            values = values[:count]
+        _, head, *rest = data_payload(values, metadata, data_type, len(values))
+        body = bytes(rest[0]) if rest else b""
+        elements = max(count, len(values))
+        if len(values):
+            body = body.ljust(elements * (len(body) // len(values)), b"\0")
+        payload = bytes(head) + body
+        return elements, payload.ljust(-(-len(payload) // 8) * 8, b"\0")
+
+    @property
+    def native(self) -> ChannelType:
+        """The DBR type told to clients."""
+        return ChannelType(int(self.spec.dbr))
+
+
+def _clipped(text: str, size: int) -> str:
+    """A text of at most `size` bytes of UTF-8."""
+    raw = text.encode(errors="replace")
+    return text if len(raw) <= size else raw[:size].decode(errors="ignore")
+
+
+def _stamp(time_ns: int) -> Any:
+    seconds, nanoseconds = divmod(max(time_ns, EPICS_EPOCH_S * 10**9), 10**9)
+    return caproto.TimeStamp(seconds - EPICS_EPOCH_S, nanoseconds)
+
+
+def _channel_data(spec: PvSpec) -> Any:
+    limits = {"lower_ctrl_limit": spec.low, "upper_ctrl_limit": spec.high, "lower_disp_limit": spec.low, "upper_disp_limit": spec.high}
+    match spec.dbr:
+        case Dbr.DOUBLE:
+            return caproto.ChannelDouble(value=0.0, units=spec.unit, precision=spec.precision, reported_record_type="ai", **limits)
+        case Dbr.LONG:
+            return caproto.ChannelInteger(value=0, units=spec.unit, reported_record_type="longin")
+        case Dbr.ENUM:
+            return caproto.ChannelEnum(value=0, enum_strings=spec.labels, reported_record_type="mbbi")
+        case Dbr.STRING:
+            record = "stringin" if spec.count == 1 else "waveform"
+            start = "" if spec.count == 1 else [""]
+            return caproto.ChannelString(value=start, max_length=spec.count, string_encoding="utf-8", reported_record_type=record)
+        case Dbr.CHAR:
+            return caproto.ChannelChar(value="\0", max_length=spec.count, string_encoding="utf-8", reported_record_type="waveform")
+    raise ValueError(f"no PV is served as {spec.dbr.name}")

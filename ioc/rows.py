@@ -1,0 +1,126 @@
+"""The settings block of the channel table: which row a channel gets, and what is written there.
+
+A row of a removed channel is given to another only after the engine has let go of it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from archioc.core.table import ChannelTable, ProcessState, RowState, write_rows
+from ioc.archived import ArchivedChannel
+from ioc.registry import Change
+
+IntArray = npt.NDArray[np.int64]
+
+COLUMNS = ("generation", "state", "enable", "mode", "rate")
+"""Columns of the settings block that follow the registry."""
+
+
+class ChannelRows:
+    """Rows of the channels. Only the ioc process may have one.
+
+    waiting: rows of removed channels with their generation (the registry's own mapping).
+    """
+
+    def __init__(self, table: ChannelTable, channels: Collection[ArchivedChannel], waiting: Mapping[int, int]) -> None:
+        self._table = table
+        self._waiting = waiting
+        used = max((channel.row for channel in channels), default=-1)
+        self._next = max(used, max(waiting, default=-1)) + 1
+
+    def reserve(self) -> None:
+        """Back the rows of all channels with memory. Raises TableFull."""
+        self._table.reserve(self._next)
+
+    def pick(self, count: int) -> list[tuple[int, int]]:
+        """Rows and generations for `count` new channels, lowest rows first. Raises TableFull.
+
+        They are taken once `write` is told of channels on them.
+        """
+        self.release()
+        settings = self._table.settings.cells
+        free = sorted(row for row in self._waiting if settings["state"][row] == RowState.FREE)[:count]
+        upto = self._next + count - len(free)
+        self._table.reserve(upto)
+        rows = [*free, *range(self._next, upto)]
+        # A table may outlive a registry that was put aside: its generations must not come again either.
+        return [(row, max(self._waiting.get(row, 0), int(settings["generation"][row])) + 1) for row in rows]
+
+    def release(self) -> None:
+        """Mark the rows that the engine has let go of as free."""
+        if not self._waiting:
+            return
+        rows, generations = self._waiting_arrays()
+        status = self._table.status.cells
+        let_go = (status["released"][rows] == 1) & (status["generation"][rows] == generations)
+        done = rows[let_go & (self._table.settings.cells["state"][rows] == RowState.REMOVED)]
+        if len(done):
+            write_rows(self._table.settings, done, state=RowState.FREE)
+
+    def _waiting_arrays(self) -> tuple[IntArray, IntArray]:
+        count = len(self._waiting)
+        return np.fromiter(self._waiting.keys(), np.int64, count), np.fromiter(self._waiting.values(), np.int64, count)
+
+    def synchronise(self, channels: Collection[ArchivedChannel], revision: int) -> None:
+        """Make the block equal to the registry, whatever an earlier process left there; rows that fit are not touched."""
+        settings = self._table.settings
+        self._next = max(self._next, max((channel.row for channel in channels), default=-1) + 1)
+        upto = max(self._next, int(settings.head["rows"][0]))
+        found = settings.cells[:upto]
+        wanted = np.zeros(upto, settings.cells.dtype)
+        _fill(wanted, list(channels))
+        used = wanted["state"] == RowState.USED
+        differs = np.zeros(upto, bool)
+        for column in COLUMNS:
+            differs |= wanted[column] != found[column]
+        rows = np.flatnonzero(differs & used)
+        if len(rows):
+            write_rows(settings, rows, **{column: wanted[column][rows] for column in COLUMNS})
+        stale = ~used & (found["state"] != RowState.FREE)
+        held = np.zeros(upto, bool)
+        if self._waiting:
+            waiting, generations = self._waiting_arrays()
+            held[waiting] = found["generation"][waiting] == generations
+        for mask, state in ((stale & held & (found["state"] == RowState.USED), RowState.REMOVED), (stale & ~held, RowState.FREE)):
+            rows = np.flatnonzero(mask)
+            if len(rows):
+                write_rows(settings, rows, state=state)
+        settings.head["rows"][0] = self._next
+        settings.head["revision"][0] = revision
+
+    def write(self, change: Change, revision: int) -> None:
+        """Bring a committed change into the block, then its revision."""
+        settings = self._table.settings
+        removed = np.array([channel.row for channel in change.removed], np.int64)
+        if len(removed):
+            write_rows(settings, removed, state=RowState.REMOVED)
+        written = (*change.added, *change.changed)
+        if written:
+            columns = np.zeros(len(written), settings.cells.dtype)
+            _fill(columns, written, at=np.arange(len(written)))
+            rows = np.array([channel.row for channel in written], np.int64)
+            write_rows(settings, rows, **{column: columns[column] for column in COLUMNS})
+            self._next = max(self._next, int(rows.max()) + 1)
+        settings.head["rows"][0] = self._next
+        settings.head["revision"][0] = revision
+
+    def beat(self, state: ProcessState, pid: int) -> None:
+        """Show that the ioc process lives."""
+        head = self._table.settings.head
+        head["pid"][0], head["state"][0] = pid, state
+        head["heartbeat"][0] = time.time_ns()
+
+
+def _fill(cells: npt.NDArray[np.void], channels: Sequence[ArchivedChannel], at: IntArray | None = None) -> None:
+    """Write channels into a scratch array of settings cells, at their rows or at `at`."""
+    where = np.array([channel.row for channel in channels], np.int64) if at is None else at
+    cells["generation"][where] = [channel.generation for channel in channels]
+    cells["state"][where] = RowState.USED
+    cells["enable"][where] = [channel.settings.enable for channel in channels]
+    cells["mode"][where] = [channel.settings.mode for channel in channels]
+    cells["rate"][where] = [channel.settings.rate for channel in channels]

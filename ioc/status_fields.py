@@ -1,0 +1,156 @@
+"""The PVs of the archiver as a whole: how each looks, and what it shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from archioc.core.dbr import Dbr, Severity, Status
+from archioc.core.table import StoreState
+from ioc.overview import Overview
+from ioc.pv import NO_ALARM, TIMEOUT, Alarm, PvSpec, Value
+from ioc.times import iso_time
+
+Source = Literal["ioc", "engine", "db"]
+
+DISCONNECTED_MINOR_PCT = 10.0
+DISCONNECTED_MAJOR_PCT = 50.0
+DISK_MINOR_PCT = 10.0
+DISK_MAJOR_PCT = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class StatusField:
+    """A PV of the archiver. source: the process that knows it."""
+
+    spec: PvSpec
+    source: Source
+    show: Callable[[Overview], Value]
+    alarm: Callable[[Overview], Alarm] = lambda _: NO_ALARM
+
+    def alarm_of(self, overview: Overview) -> Alarm:
+        """Status and severity: those of the field, or TIMEOUT when its process does not answer."""
+        if (self.source == "engine" and overview.engine_silent) or (self.source == "db" and overview.db_silent):
+            return TIMEOUT
+        return self.alarm(overview)
+
+
+def _count(source: Source, description: str, show: Callable[[Overview], float]) -> StatusField:
+    return StatusField(PvSpec(Dbr.DOUBLE, description), source, show)
+
+
+def _number(source: Source, description: str, unit: str, precision: int, show: Callable[[Overview], float]) -> StatusField:
+    return StatusField(PvSpec(Dbr.DOUBLE, description, unit=unit, precision=precision), source, show)
+
+
+def _long(source: Source, description: str, show: Callable[[Overview], int]) -> StatusField:
+    return StatusField(PvSpec(Dbr.LONG, description), source, show)
+
+
+def _process_state(source: Source, description: str, show: Callable[[Overview], int]) -> StatusField:
+    return StatusField(PvSpec(Dbr.ENUM, description, labels=("Stopped", "Starting", "Running", "Stopping")), source, show)
+
+
+def _limits(value: float, minor: float, major: float) -> Alarm:
+    """HIGH and HIHI of a value that should be low."""
+    if value > major:
+        return (Status.HIHI, Severity.MAJOR)
+    return (Status.HIGH, Severity.MINOR) if value > minor else NO_ALARM
+
+
+def _disk_alarm(view: Overview) -> Alarm:
+    percent = 100 * view.delivery("disk_free")
+    if percent < DISK_MAJOR_PCT:
+        return (Status.LOLO, Severity.MAJOR)
+    return (Status.LOW, Severity.MINOR) if percent < DISK_MINOR_PCT else NO_ALARM
+
+
+def _state_alarm(view: Overview) -> Alarm:
+    return {"Degraded": (Status.STATE, Severity.MINOR), "Fault": (Status.STATE, Severity.MAJOR)}.get(view.state.name.title(), NO_ALARM)
+
+
+def _store_alarm(view: Overview) -> Alarm:
+    state = int(view.delivery("store_state"))
+    return NO_ALARM if state in {StoreState.UNKNOWN, StoreState.OK} else (Status.STATE, Severity.MAJOR)
+
+
+STATUS_FIELDS: dict[str, StatusField] = {
+    "State": StatusField(
+        PvSpec(Dbr.ENUM, "What the archiver as a whole is doing", labels=("Starting", "Running", "Degraded", "Fault", "Stopping")),
+        "ioc",
+        lambda view: int(view.state),
+        _state_alarm,
+    ),
+    "StateReason": StatusField(
+        PvSpec(Dbr.CHAR, "Why State is what it is; empty while Running", count=256), "ioc", lambda view: view.reason, _state_alarm
+    ),
+    "Version": StatusField(PvSpec(Dbr.STRING, "Version of ArchIOC"), "ioc", lambda view: view.own.version),
+    "Callback": StatusField(
+        PvSpec(Dbr.ENUM, "How the engine takes events from Channel Access", labels=("Unknown", "Python", "Compiled")),
+        "engine",
+        lambda view: int(view.status("callback")),
+    ),
+    "HEARTBEAT": _long("ioc", "Counts up twice a second while the IOC runs", lambda view: view.own.beats),
+    "UPTIME": _number("ioc", "Time since the IOC started", "s", 0, lambda view: (view.now_ns - view.own.started_ns) // 10**9),
+    "STARTTOD": StatusField(
+        PvSpec(Dbr.STRING, "When the IOC started (ISO 8601 UTC)"), "ioc", lambda view: iso_time(view.own.started_ns)
+    ),
+    "MEM_USED": _number("ioc", "Resident memory of the IOC process", "byte", 0, lambda view: view.own.memory),
+    "CA_CLNT_CNT": _long("ioc", "Channel Access clients connected to this IOC", lambda view: view.own.clients),
+    "LoopLag": _number("ioc", "Longest delay of the IOC's own loop in the last half second", "ms", 1, lambda view: 1e3 * view.own.loop_lag),
+    "Channels": _count("ioc", "Channels in the archive", lambda view: view.channels),
+    "Connected": _count("engine", "Channels connected to their IOC", lambda view: view.connected),
+    "Disconnected": _count("engine", "Channels not connected", lambda view: view.channels - view.connected),
+    "DisconnectedPct": StatusField(
+        PvSpec(Dbr.DOUBLE, "Part of the channels that is not connected", unit="%", precision=1),
+        "engine",
+        lambda view: view.disconnected_pct,
+        lambda view: _limits(view.disconnected_pct, DISCONNECTED_MINOR_PCT, DISCONNECTED_MAJOR_PCT),
+    ),
+    "Enabled": _count("ioc", "Channels whose archiving is enabled", lambda view: view.enabled),
+    "EventRate": _number("engine", "Updates received per second", "1/s", 1, lambda view: view.status("event_rate")),
+    "SampleRate": _number("engine", "Samples taken per second", "1/s", 1, lambda view: view.status("sample_rate")),
+    "WriteRate": _number("db", "Samples stored per second", "1/s", 1, lambda view: view.delivery("write_rate")),
+    "Received": _count("engine", "Updates received and accounted for", lambda view: view.ledger("received")),
+    "Generated": _count("engine", "Samples made at connect and enable", lambda view: view.ledger("generated")),
+    "Filtered": _count("engine", "Updates left out by the settings", lambda view: view.ledger("filtered")),
+    "Stored": _count("db", "Samples acknowledged by the store", lambda view: view.delivery("stored")),
+    "Pending": _count("db", "Samples in the spool and values waiting for their interval to end", lambda view: view.pending),
+    "Rejected": _count("db", "Samples refused by the store for good", lambda view: view.delivery("rejected")),
+    "Dropped": _count("engine", "Samples lost for any reason", lambda view: view.dropped),
+    "Dropped:Overflow": _count("engine", "Updates lost because the event ring was full", lambda view: view.ledger("dropped_overflow")),
+    "Dropped:SpoolFull": _count("engine", "Samples given up because the spool was full", lambda view: view.ledger("dropped_spool_full")),
+    "Lag": _number("db", "Time from commit to acknowledgement of the last batch", "s", 3, lambda view: view.delivery("lag")),
+    "Db:State": StatusField(
+        PvSpec(Dbr.ENUM, "How the store answers", labels=("Unknown", "OK", "Unreachable", "Denied", "Rejecting")),
+        "db",
+        lambda view: int(view.delivery("store_state")),
+        _store_alarm,
+    ),
+    "Db:LastError": StatusField(
+        PvSpec(Dbr.CHAR, "Last failure of the store; empty when all is well", count=256), "db", lambda view: view.store_error
+    ),
+    "Db:LastWrite": StatusField(
+        PvSpec(Dbr.STRING, "When the store last acknowledged a batch (ISO 8601 UTC)"),
+        "db",
+        lambda view: iso_time(int(view.delivery("last_write"))),
+    ),
+    "Db:WriteTime": _number("db", "How long the last write took", "s", 3, lambda view: view.delivery("write_time")),
+    "Db:Retries": _count("db", "Writes that had to be repeated", lambda view: view.delivery("retries")),
+    "Spool:Files": _count("db", "Batches in the spool", lambda view: view.delivery("spool_files")),
+    "Spool:Bytes": _number("db", "Size of the spool", "byte", 0, lambda view: view.delivery("spool_bytes")),
+    "Spool:FillPct": _number("db", "Size of the spool against spool.max_bytes", "%", 1, lambda view: view.spool_fill_pct),
+    "Spool:OldestAge": _number("db", "Age of the oldest batch in the spool", "s", 1, lambda view: view.spool_age),
+    "Disk:FreePct": StatusField(
+        PvSpec(Dbr.DOUBLE, "Free part of the disk that holds the spool", unit="%", precision=1),
+        "db",
+        lambda view: 100 * view.delivery("disk_free"),
+        _disk_alarm,
+    ),
+    "Ioc:Restarts": _long("ioc", "Restarts of the ioc process since the archiver started", lambda view: view.own.restarts.ioc),
+    "Engine:State": _process_state("engine", "State of the engine process", lambda view: int(view.status("state"))),
+    "Engine:Restarts": _long("ioc", "Restarts of the engine process since the archiver started", lambda view: view.own.restarts.engine),
+    "Writer:State": _process_state("db", "State of the db process", lambda view: int(view.delivery("state"))),
+    "Writer:Restarts": _long("ioc", "Restarts of the db process since the archiver started", lambda view: view.own.restarts.db),
+}

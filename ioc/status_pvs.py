@@ -1,0 +1,91 @@
+"""Keeps the PVs of the archiver as a whole up to date, twice a second."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+import structlog
+
+from archioc.core.errors import RunDirError
+from archioc.core.process_counts import ProcessCounts, read_counts
+from archioc.core.table import ChannelTable, ProcessState
+from ioc.overview import ArchiverState, OwnHealth, look
+from ioc.pv import PV
+from ioc.rows import ChannelRows
+from ioc.status_fields import STATUS_FIELDS
+
+PERIOD_S = 0.5
+PROBE_S = 0.05
+"""How often the delay of the event loop is measured."""
+
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
+log = structlog.get_logger()
+
+
+class StatusPvs:
+    """The PVs of the archiver, and the heartbeat of the ioc process in the channel table."""
+
+    def __init__(self, prefix: str, table: ChannelTable, rows: ChannelRows, spool_max_bytes: int) -> None:
+        self.pvs = {name: PV(f"{prefix}{name}", field.spec) for name, field in STATUS_FIELDS.items()}
+        self._table, self._rows, self._spool_max_bytes = table, rows, spool_max_bytes
+        self._version = version("archioc")
+        self._started_ns = time.time_ns()
+        self._beats = 0
+        self._was_running = False
+        self._stopping = False
+        self._lag = 0.0
+        self._restarts = ProcessCounts()
+
+    async def stopping(self) -> None:
+        """Show that the archiver stops."""
+        self._stopping = True
+        await self.refresh(0)
+
+    async def keep_fresh(self, clients: Callable[[], int]) -> None:
+        """Refresh until cancelled. clients: how many are connected."""
+        while True:
+            await self.refresh(clients())
+            self._lag = 0.0
+            loop = asyncio.get_running_loop()
+            end = loop.time() + PERIOD_S
+            while (begun := loop.time()) < end:
+                await asyncio.sleep(PROBE_S)
+                self._lag = max(self._lag, loop.time() - begun - PROBE_S)
+
+    async def refresh(self, clients: int) -> None:
+        """Show how things are now."""
+        self._rows.beat(ProcessState.STOPPING if self._stopping else ProcessState.RUNNING, os.getpid())
+        self._rows.release()
+        self._beats += 1
+        own = OwnHealth(
+            self._version,
+            self._started_ns,
+            self._beats,
+            _resident_bytes(),
+            clients,
+            self._lag,
+            self._count_restarts(),
+            self._spool_max_bytes,
+        )
+        overview = look(self._table, own, time.time_ns(), was_running=self._was_running, stopping=self._stopping)
+        if overview.state not in {ArchiverState.STARTING, ArchiverState.STOPPING}:
+            self._was_running = True
+        for name, field in STATUS_FIELDS.items():
+            await self.pvs[name].show(field.show(overview), alarm=field.alarm_of(overview))
+
+    def _count_restarts(self) -> ProcessCounts:
+        try:
+            self._restarts = read_counts(self._table.run_dir)
+        except RunDirError as error:
+            log.warning("restart_counts_unreadable", error=str(error))
+        return self._restarts
+
+
+def _resident_bytes() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * _PAGE

@@ -1,0 +1,156 @@
+"""Fixtures for all tests: Channel Access kept on loopback, real servers on ports of their own, nothing left behind."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from archioc.demo.ca_environment import client_variables, with_variables
+from archioc.demo.ports import free_ports
+from archioc.demo.processes import start_repeater
+from tests.processes.ca_client import CaClient
+from tests.processes.ca_watch import CaWatch
+from tests.processes.influxd import Influxd, InfluxDatabase, find_influxd
+from tests.processes.leaks import SESSION_VARIABLE, holdings, leaks_since
+from tests.processes.soft_ioc import SoftIoc
+from tests.processes.tools import missing_tool
+
+SoftIocFactory = Callable[..., SoftIoc]
+"""softioc(database, macros="") where database is text or a Path."""
+CaWatchFactory = Callable[..., CaWatch]
+"""ca_watch(names, server_ports, mask="log")"""
+CaClientFactory = Callable[[Sequence[int]], CaClient]
+InfluxdFactory = Callable[..., Influxd]
+"""own_influxd(index="inmem")"""
+CaEnvironment = Callable[[Sequence[int]], dict[str, str]]
+
+_session_processes: set[int] = set()
+"""Processes that are kept for all tests."""
+
+
+def pytest_configure() -> None:
+    for name in [name for name in os.environ if name.startswith("EPICS_")]:
+        del os.environ[name]
+    os.environ[SESSION_VARIABLE] = secrets.token_hex(8)
+    os.environ |= client_variables([], free_ports(1)[0])
+    os.environ["EPICS_CAS_INTF_ADDR_LIST"] = "127.0.0.1"
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind() -> Iterator[None]:
+    """Fails a test that leaves a process, an open file or a socket behind."""
+    before = holdings()
+    yield
+    found = leaks_since(before, _session_processes)
+    assert not found, "left behind:\n" + "\n".join(found)
+
+
+@pytest.fixture
+def ports() -> Callable[[int], list[int]]:
+    """ports(n): loopback ports that are free for TCP and UDP."""
+    return free_ports
+
+
+@pytest.fixture
+def prefix() -> str:
+    """A prefix for names of PVs that no other test uses."""
+    return f"T{secrets.token_hex(3).upper()}:"
+
+
+@pytest.fixture(scope="session")
+def repeater_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The port of the session's CA repeater; with one there, no libca client starts a caRepeater that outlives it."""
+    port = int(os.environ["EPICS_CA_REPEATER_PORT"])
+    repeater = start_repeater(port, tmp_path_factory.mktemp("repeater"))
+    _session_processes.add(repeater.pid)
+    yield port
+    repeater.stop()
+
+
+@pytest.fixture
+def ca_environment(repeater_port: int) -> CaEnvironment:
+    """ca_environment(server_ports): the whole environment for a subprocess that is to reach these CA servers and no others."""
+    return lambda server_ports: with_variables(client_variables(server_ports, repeater_port))
+
+
+@pytest.fixture
+def softioc(repeater_port: int, tmp_path: Path) -> Iterator[SoftIocFactory]:
+    """softioc(database, macros=""): a running soft IOC on a free port."""
+    made: list[SoftIoc] = []
+
+    def start(database: str | Path, macros: str = "") -> SoftIoc:
+        made.append(SoftIoc(database, macros, free_ports(1)[0], repeater_port, tmp_path / f"ioc{len(made)}"))
+        return made[-1]
+
+    yield start
+    for ioc in made:
+        ioc.stop()
+
+
+@pytest.fixture
+def ca_watch(repeater_port: int, tmp_path: Path) -> Iterator[CaWatchFactory]:
+    """ca_watch(names, server_ports, mask="log"): a running client that keeps every update."""
+    made: list[CaWatch] = []
+
+    def start(names: Sequence[str], server_ports: Sequence[int], mask: str = "log") -> CaWatch:
+        made.append(CaWatch(names, server_ports, repeater_port, tmp_path / f"watch{len(made)}", mask))
+        return made[-1]
+
+    yield start
+    for watch in made:
+        watch.stop()
+
+
+@pytest.fixture
+def ca_client(ca_environment: CaEnvironment) -> Iterator[CaClientFactory]:
+    """ca_client(server_ports): a client for gets and puts."""
+    made: list[CaClient] = []
+
+    def start(server_ports: Sequence[int]) -> CaClient:
+        made.append(CaClient(ca_environment(server_ports)))
+        return made[-1]
+
+    yield start
+    for client in made:
+        client.stop()
+
+
+@pytest.fixture(scope="session")
+def influxd_program() -> Path:
+    """The influxd to test with; without one the test is skipped, or fails where ARCHIOC_REQUIRE demands it."""
+    return find_influxd() or missing_tool("influxd", "`make test` unpacks Debian's into .cache, else install InfluxDB 1.x")
+
+
+@pytest.fixture(scope="session")
+def _shared_influxd(influxd_program: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Influxd]:
+    server = Influxd(influxd_program, free_ports(2), tmp_path_factory.mktemp("influxd"))
+    _session_processes.add(server.pid)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def influx_database(_shared_influxd: Influxd) -> Iterator[InfluxDatabase]:
+    """A fresh database on a server that the whole session shares: not to be stopped."""
+    database = InfluxDatabase(_shared_influxd, f"t_{secrets.token_hex(4)}")
+    _shared_influxd.query(f"CREATE DATABASE {database.name}")
+    yield database
+    _shared_influxd.query(f"DROP DATABASE {database.name}")
+
+
+@pytest.fixture
+def own_influxd(influxd_program: Path, tmp_path: Path) -> Iterator[InfluxdFactory]:
+    """own_influxd(index="inmem"): a server of the test's own, to stop, kill and start again."""
+    made: list[Influxd] = []
+
+    def start(index: str = "inmem") -> Influxd:
+        made.append(Influxd(influxd_program, free_ports(2), tmp_path / f"influxd{len(made)}", index))
+        return made[-1]
+
+    yield start
+    for server in made:
+        server.stop()

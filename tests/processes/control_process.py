@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from archioc.core.directories import Directories
+from archioc.core.table import ChannelTable
+from tests.processes.waiting import wait_until
+
+CAPACITY = 5000
+
+
+class ControlProcess:
+    """`python -m ioc` on a state directory of its own, with a channel table in which the test stands in for engine and db.
+
+    A kill and a start again find the registry and the table that were there.
+    """
+
+    def __init__(self, directory: Path, port: int, prefix: str, more: str = "", interface: str = "127.0.0.1") -> None:
+        self.port, self.prefix = port, prefix
+        self._interface = interface
+        self._config = directory / "config.yml"
+        self.directories = Directories(directory / "state")
+        self.directories.run.mkdir(parents=True)
+        self.table = ChannelTable(self.directories.run)
+        self.table.create(CAPACITY)
+        self._log = directory / "ioc.log"
+        self._process: subprocess.Popen[bytes] | None = None
+        self.configure(more)
+
+    def configure(self, more: str) -> None:
+        """Write the configuration; `more` holds further blocks."""
+        self._config.write_text(
+            f"archiver: {{prefix: '{self.prefix}', state_dir: state, max_channels: {CAPACITY}}}\n"
+            f"ioc: {{interfaces: [{self._interface}], port: {self.port}}}\n{more}\n"
+        )
+
+    def start(self, wait: bool = True) -> None:
+        serving = self.log().count('"event": "serving"')
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "ioc", str(self._config), "--parent", str(os.getpid())], stderr=log, start_new_session=True
+            )
+        if wait:
+            wait_until(lambda: self.log().count('"event": "serving"') > serving or self._ended(), 15, "the control process serves")
+            assert not self._ended(), self.log()
+
+    def _ended(self) -> bool:
+        assert self._process is not None
+        return self._process.poll() is not None
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def log(self) -> str:
+        return self._log.read_text() if self._log.exists() else ""
+
+    def kill(self) -> None:
+        """kill -9"""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> int:
+        """SIGTERM; the exit code."""
+        return self._end(signal.SIGTERM)
+
+    def wait(self) -> int:
+        """Wait for a process that ends by itself; the exit code."""
+        assert self._process is not None
+        return self._process.wait(timeout=10)
+
+    def _end(self, number: int) -> int:
+        assert self._process is not None
+        if self._process.poll() is None:
+            self._process.send_signal(number)
+        return self._process.wait(timeout=10)
+
+    def close(self) -> None:
+        """End what runs and let go of the table."""
+        if self._process is not None and self._process.poll() is None:
+            self.kill()
+        self.table.close()
+
+    def row_of(self, row: int) -> dict[str, float]:
+        """The settings row as numbers."""
+        cell = self.table.settings.cells[row]
+        return {name: float(cell[name]) for name in ("generation", "state", "enable", "mode", "rate")}
+
+    def used_rows(self) -> list[int]:
+        """Rows in use."""
+        return [int(row) for row in np.flatnonzero(self.table.settings.cells["state"] == 1)]

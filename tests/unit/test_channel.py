@@ -1,0 +1,157 @@
+"""Channel names, settings and the command line of a channel."""
+
+from __future__ import annotations
+
+import math
+import shlex
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from archioc.core.channel import SETTING_NAMES, ChannelSettings, Mode, channel_name, read_setting, split_command_line
+from archioc.core.errors import ChannelNameError, SettingError
+
+names = st.text(st.characters(codec="ascii", categories=["L", "N"], include_characters="_-:.[]<>;$"), min_size=1, max_size=60).filter(
+    lambda text: not text.startswith("ca:") and not text.endswith(".VAL")
+)
+values = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
+
+
+@given(names, st.dictionaries(st.sampled_from(SETTING_NAMES), values))
+def test_command_line_round_trip(name: str, changes: dict[str, str]) -> None:
+    """A line written with shell quoting is read back as the same name and settings."""
+    line = " ".join([name, *(shlex.quote(f"{key}={value}") for key, value in changes.items())])
+    assert split_command_line(line) == (name, changes)
+
+
+@given(st.text(max_size=60))
+def test_any_line_is_read_or_refused(line: str) -> None:
+    """Whatever is put, the line is read or refused with an error of ours."""
+    try:
+        name, _ = split_command_line(line)
+    except (ChannelNameError, SettingError):
+        return
+    assert channel_name(name) == name or name.endswith(".VAL") or name.startswith("ca://")
+
+
+def test_command_line_takes_tabs_and_double_quotes() -> None:
+    """Any blanks separate words, and double quotes hold a value with blanks together."""
+    assert split_command_line('  SR:X \t rate=5\tdescription="left of the pump" ') == (
+        "SR:X",
+        {"rate": "5", "description": "left of the pump"},
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("SR:X rate", "rate=: must be written as setting=value"),
+        ("SR:X rate=1 rate=2", "rate=2: is given twice"),
+        ('SR:X description="open', 'settings=description="open: cannot be read: No closing quotation'),
+    ],
+)
+def test_broken_command_line(line: str, message: str) -> None:
+    """A line that cannot be read is refused with the word and the rule."""
+    with pytest.raises(SettingError) as caught:
+        split_command_line(line)
+    assert str(caught.value) == message
+
+
+def test_command_line_without_a_name() -> None:
+    """An empty line has no channel name."""
+    with pytest.raises(ChannelNameError, match="is empty"):
+        split_command_line("   ")
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("SR:X", "SR:X"),
+        (" SR:X ", "SR:X"),
+        ("ca://SR:X", "SR:X"),
+        ("SR:X.VAL", "SR:X"),
+        ("SR:X.DESC$", "SR:X.DESC$"),
+        ("SR:X.VAL$", "SR:X.VAL$"),
+    ],
+)
+def test_channel_name_is_normalised(text: str, name: str) -> None:
+    """The scheme and the default field are not part of the name."""
+    assert channel_name(text) == name
+
+
+@pytest.mark.parametrize("text", ["", " ", ".VAL", "ca://", "a b", "a\tb", "a\u00a0b", "a\x00b", "\ud800", "x" * 256, "\u00fc" * 128])
+def test_bad_channel_name(text: str) -> None:
+    """Names that are empty, too long in bytes, or hold blanks or unprintable characters are refused."""
+    with pytest.raises(ChannelNameError):
+        channel_name(text)
+
+
+def test_longest_channel_name() -> None:
+    """255 bytes are taken."""
+    assert channel_name("x" * 255) == "x" * 255
+
+
+@pytest.mark.parametrize("rate", [-5.0, 100_000.1, math.inf, math.nan])
+def test_rate_out_of_range(rate: float) -> None:
+    """A rate outside 0 to 100 000 Hz is refused, in an object and when it is read alone."""
+    with pytest.raises(SettingError, match="rate"):
+        ChannelSettings(rate=rate)
+    with pytest.raises(SettingError, match="rate"):
+        read_setting("rate", rate)
+
+
+def test_scan_needs_a_rate() -> None:
+    """Scanning without a rate has no period and is refused."""
+    with pytest.raises(SettingError, match="mode scan needs a rate above 0 Hz"):
+        ChannelSettings(mode=Mode.SCAN)
+    assert ChannelSettings(mode=Mode.SCAN, rate=0.1).rate == 0.1
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("enable", "off", False),
+        ("enable", 1, True),
+        ("enable", True, True),
+        ("mode", "Scan", Mode.SCAN),
+        ("mode", Mode.SCAN, Mode.SCAN),
+        ("rate", "2kHz", 2000.0),
+        ("rate", 3, 3.0),
+        ("description", "a = b", "a = b"),
+    ],
+)
+def test_setting_is_read(name: str, value: object, expected: object) -> None:
+    """A setting is read from text or from a value of its own type."""
+    assert read_setting(name, value) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "rule"),
+    [
+        ("enable", "maybe", "must be 1 or 0"),
+        ("mode", "fast", "must be monitor or scan"),
+        ("rate", "often", "must be a rate"),
+        ("description", 5, "must be text"),
+        ("description", "x" * 256, "is longer than 255 bytes"),
+        ("description", "\ud800", "UTF-8"),
+        ("colour", "red", "no such setting; there are enable, mode, rate, description"),
+    ],
+)
+def test_setting_is_refused(name: str, value: object, rule: str) -> None:
+    """A bad setting is refused with its rule."""
+    with pytest.raises(SettingError, match=rule):
+        read_setting(name, value)
+
+
+def test_with_changes_leaves_the_rest() -> None:
+    """Changed settings replace theirs and leave the others."""
+    assert ChannelSettings(description="pump").with_changes({"mode": "scan", "rate": "0.5"}) == ChannelSettings(
+        mode=Mode.SCAN, rate=0.5, description="pump"
+    )
+
+
+def test_with_changes_checks_settings_together() -> None:
+    """A rule between settings holds after a change of one of them."""
+    with pytest.raises(SettingError, match="mode scan needs"):
+        ChannelSettings(rate=5).with_changes({"mode": "scan", "rate": 0})

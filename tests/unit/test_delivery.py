@@ -1,0 +1,307 @@
+"""The delivery loop beside a store that fails on demand; real stores are in tests/integration."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from archioc.core.batch import COUNTS, ChannelMeta
+from archioc.core.errors import StoreDenied, StoreUnavailable
+from archioc.core.events import ChannelEvent
+from archioc.core.ledger import Ledger
+from archioc.core.process import StopSignal
+from archioc.core.spool import SpoolDirectory, SpoolFile
+from archioc.core.table import ChannelTable, ProcessState, StoreState
+from db import delivery as delivery_module
+from db.book import DeliveryBook
+from db.delivery import LONGEST_PAUSE_S, LONGEST_RETRY_AFTER_S, Delivery, pause_after
+from db.sample_columns import SampleColumns
+from db.spool_status import SpoolStatus
+from db.store import Refusal, WriteOutcome
+from db.store_status import StoreStatus
+
+
+@dataclass
+class FaultyStore:
+    """Keeps batch ids; raises the next of `faults`, if there is one, instead of answering."""
+
+    destination: str = "here"
+    faults: list[Exception] = field(default_factory=list)
+    written: list[int] = field(default_factory=list)
+    prepared: int = 0
+    reject: int = 0
+    before_write: Callable[[], None] = lambda: None
+
+    def prepare(self) -> None:
+        self.prepared += 1
+        if self.faults and "prepare" in str(self.faults[0]):
+            raise self.faults.pop(0)
+
+    def write(self, file: SpoolFile) -> WriteOutcome:
+        self.before_write()
+        if self.faults:
+            raise self.faults.pop(0)
+        self.written.append(file.batch_id)
+        rejected = np.zeros(len(file.counts), np.int64)
+        rejected[0] = self.reject
+        return WriteOutcome(rejected, (Refusal(b"the line", "400\nbad"),) if self.reject else ())
+
+    def samples(self, channel: str, start_ns: int, end_ns: int, *, with_previous: bool = True) -> Iterator[SampleColumns]:
+        raise NotImplementedError
+
+    def last_before(self, channel: str, t_ns: int) -> SampleColumns | None:
+        raise NotImplementedError
+
+    def names(self, pattern: str = "*") -> Iterator[str]:
+        raise NotImplementedError
+
+    def events(self, channel: str, start_ns: int, end_ns: int) -> list[ChannelEvent]:
+        raise NotImplementedError
+
+    def meta(self, channel: str, at_ns: int) -> ChannelMeta | None:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        raise NotImplementedError
+
+
+class Bench:
+    """A spool, a table and a delivery between them."""
+
+    def __init__(self, root: Path) -> None:
+        self.spool = SpoolDirectory(root / "spool")
+        self.spool.create()
+        self.table = ChannelTable(root)
+        self.table.create(10)
+        self.store = FaultyStore()
+        self.delivery = self.another()
+
+    def another(self) -> Delivery:
+        """The delivery of a process that takes up."""
+        return Delivery(self.spool, self.store, DeliveryBook(self.table.delivery), StoreStatus(self.table.delivery))
+
+    def fill(self, *batch_ids: int, destination: str = "here") -> None:
+        for batch_id in batch_ids:
+            counts = np.array([(1, 1, 3), (2, 1, 1)], COUNTS)
+            self.spool.publish(self.spool.prepare(SpoolFile(batch_id, time.time_ns(), destination, counts, b"payload")))
+
+    def deliver_all(self) -> None:
+        while self.delivery.step():
+            pass
+
+    def head(self, name: str) -> int:
+        return int(self.table.delivery.head[name][0])
+
+    def error(self) -> str:
+        return bytes(self.table.delivery.head["error"][0]).decode()
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    made = Bench(tmp_path)
+    yield made
+    made.table.close()
+
+
+def in_spool(bench: Bench) -> tuple[list[int], list[int]]:
+    return [entry.batch_id for entry in bench.spool.waiting()], [entry.batch_id for entry in bench.spool.claimed()]
+
+
+def test_oldest_first_and_counted(bench: Bench) -> None:
+    """All files reach the store in the order of their ids, are counted and gone."""
+    bench.fill(3, 1, 2)
+    bench.deliver_all()
+    assert bench.store.written == [1, 2, 3]
+    assert in_spool(bench) == ([], [])
+    assert (bench.head("stored"), bench.head("batches"), bench.head("batch_id")) == (12, 3, 3)
+    assert bench.head("store_state") == StoreState.OK
+    assert int(bench.table.delivery.cells["stored"][1]) == 9
+
+
+def test_a_failing_store_keeps_the_file(bench: Bench) -> None:
+    """A file that the store did not take waits in its place, the failure is shown, and the server is looked at anew."""
+    bench.fill(1, 2)
+    bench.store.faults = [StoreUnavailable("503 later"), StoreDenied("401 who are you")]
+    for state, words in ((StoreState.UNREACHABLE, "503 later"), (StoreState.DENIED, "401 who are you")):
+        stop = StopSignal()
+        worker = threading.Thread(target=bench.delivery.run, args=(stop,))
+        worker.start()
+        deadline = time.monotonic() + 5
+        while bench.head("store_state") != state and time.monotonic() < deadline:
+            time.sleep(0.005)
+        stop.set()
+        worker.join(5)
+        assert not worker.is_alive()
+        assert (bench.head("store_state"), bench.error()) == (state, words)
+        assert in_spool(bench) == ([1, 2], [])
+    assert bench.head("retries") == 2
+    assert bench.store.prepared == 2
+    bench.deliver_all()
+    assert bench.store.prepared == 3
+    assert bench.store.written == [1, 2]
+    assert (bench.head("stored"), bench.error()) == (8, "")
+
+
+def test_pauses_double_with_jitter() -> None:
+    """The pause grows from half a second to half a minute, varies, and honours Retry-After within reason."""
+    for failures, longest in ((1, 0.5), (2, 1.0), (5, 8.0), (7, LONGEST_PAUSE_S), (10**6, LONGEST_PAUSE_S)):
+        pauses = [pause_after(failures, None) for _ in range(50)]
+        assert all(longest / 2 <= pause <= longest for pause in pauses)
+        assert len(set(pauses)) > 1
+    assert pause_after(1, 7.0) == 7.0
+    assert pause_after(1, 1e9) == LONGEST_RETRY_AFTER_S
+
+
+def test_files_for_another_store_wait(bench: Bench) -> None:
+    """A file made for another destination is left where it is, does not hold up others, and is shown."""
+    bench.fill(1, destination="there")
+    bench.fill(2)
+    bench.fill(3, destination="there")
+    bench.deliver_all()
+    bench.deliver_all()
+    assert bench.store.written == [2]
+    assert in_spool(bench) == ([1, 3], [])
+    assert bench.error() == "2 spool files are for another store: there"
+    bench.store.destination = "there"
+    bench.delivery = bench.another()
+    bench.deliver_all()
+    assert bench.store.written == [2, 1, 3]
+
+
+def test_a_damaged_file_is_set_aside_and_counted(bench: Bench) -> None:
+    """A file that cannot be read is kept apart and its samples count as rejected; the others go on."""
+    bench.fill(1, 2)
+    path = bench.spool.waiting()[0].path
+    path.write_bytes(path.read_bytes()[:-1] + b"!")
+    bench.deliver_all()
+    assert bench.store.written == [2]
+    assert [entry.batch_id for entry in bench.spool.damaged()] == [1]
+    assert (bench.head("stored"), bench.head("rejected")) == (4, 4)
+
+
+def test_refused_samples_are_counted_and_kept(bench: Bench) -> None:
+    """What the store refuses for good is in the quarantine with its words and counted for its channel."""
+    bench.fill(1)
+    bench.store.reject = 2
+    bench.deliver_all()
+    assert (bench.head("stored"), bench.head("rejected"), bench.head("store_state")) == (2, 2, StoreState.REJECTING)
+    assert int(bench.table.delivery.cells["rejected"][1]) == 2
+    assert (bench.spool.root / "quarantine" / f"{1:020d}.lines").read_text() == "# 400 bad\nthe line\n"
+
+
+def test_the_engine_may_drop_a_listed_file(bench: Bench) -> None:
+    """A file that has gone between the look and the claim is passed over."""
+    bench.fill(1, 2, 3)
+    assert bench.delivery.step()
+    bench.spool.drop_oldest()
+    bench.deliver_all()
+    assert bench.store.written == [1, 3]
+
+
+def test_stopping_drains_the_spool(bench: Bench) -> None:
+    """Told to stop, the delivery sends what waits and ends."""
+    bench.fill(*range(1, 30))
+    stop = StopSignal()
+    stop.set()
+    bench.delivery.run(stop)
+    assert bench.store.written == list(range(1, 30))
+    assert in_spool(bench) == ([], [])
+
+
+def test_draining_ends_in_time(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slow store does not keep the process from stopping; what is left waits."""
+    monkeypatch.setattr(delivery_module, "DRAIN_S", 0.1)
+    bench.fill(*range(1, 30))
+    bench.store.before_write = lambda: time.sleep(0.03)
+    stop = StopSignal()
+    stop.set()
+    bench.delivery.run(stop)
+    waiting, claimed = in_spool(bench)
+    assert 0 < len(waiting) < 29
+    assert not claimed
+    assert bench.store.written == [batch_id for batch_id in range(1, 30) if batch_id not in waiting]
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+ACTS: list[tuple[type, str]] = [
+    (SpoolDirectory, "claim"),
+    (FaultyStore, "write"),
+    (Ledger, "announce"),
+    (Ledger, "apply"),
+    (SpoolDirectory, "remove"),
+]
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize(("owner", "act"), ACTS, ids=[act for _, act in ACTS])
+def test_a_kill_around_any_act(bench: Bench, monkeypatch: pytest.MonkeyPatch, owner: type, act: str, when: str) -> None:
+    """Killed before or after any act and taken up by a new process, every file is in the store and counted once."""
+    original = getattr(owner, act)
+    calls = Counter[str]()
+
+    def kill(self: object, *arguments: object) -> object:
+        calls[act] += 1
+        if calls[act] == 2 and when == "before":
+            raise Killed
+        result = original(self, *arguments)
+        if calls[act] == 2:
+            raise Killed
+        return result
+
+    bench.fill(1, 2, 3)
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, act, kill)
+        with pytest.raises(Killed):
+            bench.deliver_all()
+    bench.delivery = bench.another()
+    bench.deliver_all()
+    assert set(bench.store.written) == {1, 2, 3}
+    resent = len(bench.store.written) - 3
+    assert resent == ((act, when) in {("write", "after"), ("announce", "before")})
+    assert (bench.head("stored"), bench.head("batches"), bench.head("batch_id")) == (12, 3, 3)
+    assert int(bench.table.delivery.cells["stored"][1]) == 9
+    assert in_spool(bench) == ([], [])
+
+
+def test_a_failing_disk_is_waited_for(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When a file cannot be unlinked, it stays booked, is not sent again, and goes as soon as the disk allows."""
+    bench.fill(1)
+
+    def refuse(self: SpoolDirectory, claimed: Path) -> None:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SpoolDirectory, "remove", refuse)
+        with pytest.raises(OSError, match="Input/output error"):
+            bench.delivery.step()
+    assert in_spool(bench) == ([], [1])
+    bench.deliver_all()
+    assert in_spool(bench) == ([], [])
+    assert (bench.store.written, bench.head("stored")) == ([1], 4)
+
+
+def test_the_spool_is_counted_from_its_files(bench: Bench) -> None:
+    """Files, samples, bytes and age of what waits or is being sent are shown, with a sign of life."""
+    status = SpoolStatus(bench.table.delivery, bench.spool)
+    status.show(ProcessState.RUNNING)
+    assert (bench.head("spool_files"), bench.head("spool_oldest")) == (0, 0)
+    started = time.time_ns()
+    bench.fill(4, 5)
+    bench.spool.claim(bench.spool.waiting()[0])
+    size = sum(entry.size for entry in [*bench.spool.waiting(), *bench.spool.claimed()])
+    time.sleep(0.6)
+    status.show(ProcessState.STOPPING)
+    assert (bench.head("spool_files"), bench.head("spool_samples"), bench.head("spool_bytes")) == (2, 8, size)
+    assert started - 10**8 < bench.head("spool_oldest") < bench.head("heartbeat")
+    assert bench.head("state") == ProcessState.STOPPING
+    assert 0 < float(bench.table.delivery.head["disk_free"][0]) <= 1

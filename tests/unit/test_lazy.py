@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import asyncio
+import csv
+import gc
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from caproto import ChannelType
+
+from archioc.core.channel import ChannelSettings
+from archioc.core.dbr import Dbr
+from archioc.core.declared import DeclaredChannel
+from archioc.core.table import ChannelTable
+from ioc.channel_fields import CHANNEL_FIELDS
+from ioc.channel_pvs import ChannelPvs
+from ioc.command_pvs import COMMAND_SPECS
+from ioc.control import Control
+from ioc.database import PvDatabase
+from ioc.declaring import apply_declared
+from ioc.pv import PV, PvSpec
+from ioc.registry import Registry
+from ioc.rows import ChannelRows
+from ioc.status_fields import STATUS_FIELDS
+
+CONTRACT = Path(__file__).parents[2] / "docs/reference/contract/pvs.csv"
+NAMES = ("SR:DCCT", "SR:DCCT.HIHI", "SR:X:Rate")
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[PvDatabase]:
+    run = tmp_path / "run"
+    run.mkdir()
+    table = ChannelTable(run)
+    table.create(10)
+    registry = Registry(tmp_path / "state.db")
+    rows = ChannelRows(table, (), {})
+    apply_declared(registry, rows, [DeclaredChannel(name, "", ChannelSettings(rate=5.0), {}) for name in NAMES], 0)
+    rows.synchronise(registry.channels.values(), registry.revision)
+    control = Control(registry, rows, table)
+    yield PvDatabase([PV("P:State", STATUS_FIELDS["State"].spec)], ChannelPvs("P:", registry, table, control))
+    registry.close()
+    table.close()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "P:State",
+        "P:State.VAL",
+        "P:State.",
+        "P:State.DESC",
+        "P:State.DESC$",
+        "P:CH:SR:DCCT:Rate",
+        "P:CH:SR:DCCT:Rate.VAL",
+        "P:CH:SR:DCCT.HIHI:Rate",
+        "P:CH:SR:DCCT.HIHI:Rate.EGU",
+        "P:CH:SR:X:Rate:Rate",
+    ],
+)
+def test_names_that_are_there(database: PvDatabase, name: str) -> None:
+    """A search finds PVs, their fields, and channels whose own names hold dots or look like fields; opening gives them."""
+    assert database.has(name)
+    asyncio.run(database.open(name))
+
+
+@pytest.mark.parametrize(
+    "name", ["", "P:", "P:Nothing", "P:State.NOPE", "P:CH:SR:DCCT", "P:CH:SR:DCCT:Nope", "P:CH:SR:NONE:Rate", "P:CH:SR:X:Rate", "Q:State", "..."]
+)
+def test_names_that_are_not_there(database: PvDatabase, name: str) -> None:
+    """A search for anything else finds nothing, and opening it is a KeyError."""
+    assert not database.has(name)
+    with pytest.raises(KeyError):
+        asyncio.run(database.open(name))
+
+
+def test_pv_lives_as_long_as_somebody_holds_it(database: PvDatabase) -> None:
+    """All clients share one PV of a name; when none holds it, it is gone; a removed channel's is not given out again."""
+
+    async def look() -> None:
+        first, _ = await database.open("P:CH:SR:DCCT:Rate")
+        second, _ = await database.open("P:CH:SR:DCCT:Rate")
+        assert first is second
+        database.forget({"SR:DCCT"})
+        third, _ = await database.open("P:CH:SR:DCCT:Rate")
+        assert third is not first
+
+    asyncio.run(look())
+    gc.collect()
+    assert not database._live
+
+
+def test_fields_of_a_pv(database: PvDatabase) -> None:
+    """Fields tell description, unit, precision and name, and a long one comes whole as characters."""
+
+    async def read(name: str, data_type: ChannelType) -> bytes:
+        pv, long_string = await database.open(name)
+        _, payload = await pv.encoded(data_type, 0, long_string=long_string)
+        return payload.rstrip(b"\0")
+
+    assert asyncio.run(read("P:CH:SR:DCCT:Rate.EGU", ChannelType.STRING)) == b"Hz"
+    assert asyncio.run(read("P:CH:SR:DCCT:Rate.PREC", ChannelType.LONG)) == b"\0\0\0\3"
+    assert asyncio.run(read("P:CH:SR:DCCT:Rate.NAME$", ChannelType.CHAR)) == b"P:CH:SR:DCCT:Rate"
+    whole = CHANNEL_FIELDS["Pending"].spec.description.encode()
+    assert asyncio.run(read("P:CH:SR:DCCT:Pending.DESC$", ChannelType.CHAR)) == whole
+    assert asyncio.run(read("P:CH:SR:DCCT:Pending.DESC", ChannelType.STRING)) == whole[:39]
+
+
+def test_short_value_fills_the_count_asked_for() -> None:
+    """A client that asks for a fixed number of elements gets that many, the rest zero; 0 means as many as there are."""
+
+    async def sizes() -> tuple[tuple[int, bytes], tuple[int, bytes]]:
+        pv = PV("T", PvSpec(Dbr.CHAR, "text", count=100))
+        await pv.show("abc")
+        return await pv.encoded(ChannelType.CHAR, 0, long_string=False), await pv.encoded(ChannelType.CHAR, 16, long_string=False)
+
+    free, fixed = asyncio.run(sizes())
+    assert free == (3, b"abc".ljust(8, b"\0"))
+    assert fixed == (16, b"abc".ljust(16, b"\0"))
+
+
+def _contract_of(name: str, spec: PvSpec) -> dict[str, str]:
+    return {
+        "name": name,
+        "dbr_type": spec.dbr.name,
+        "count": str(spec.count),
+        "enum_strings": ";".join(spec.labels),
+        "unit": spec.unit,
+        "precision": str(spec.precision) if spec.dbr is Dbr.DOUBLE else "",
+        "access": spec.access,
+        "description": spec.description,
+    }
+
+
+def test_pvs_are_those_of_the_contract() -> None:
+    """Every PV of the contract is served as it says there, and none is served that it does not name."""
+    with CONTRACT.open(newline="") as file:
+        contract = {row["name"]: row for row in csv.DictReader(file)}
+    served = {name: field.spec for name, field in STATUS_FIELDS.items()} | COMMAND_SPECS
+    served |= {f"CH:<name>:{name}": field.spec for name, field in CHANNEL_FIELDS.items()}
+    assert {name: _contract_of(name, spec) for name, spec in served.items()} == contract
+
+
+def test_enum_labels_fit_channel_access() -> None:
+    """No enum has more than 16 states or a label longer than 25 characters."""
+    specs = [field.spec for field in (*STATUS_FIELDS.values(), *CHANNEL_FIELDS.values())] + list(COMMAND_SPECS.values())
+    assert all(len(spec.labels) <= 16 and all(len(label) <= 25 for label in spec.labels) for spec in specs)

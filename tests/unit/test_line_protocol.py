@@ -1,0 +1,186 @@
+"""Line protocol, checked with a parser of its own that follows the rules of InfluxDB's documentation."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from archioc.core.batch import ChannelMeta, Kind, decode_text
+from archioc.core.config_store import InfluxStore, Store
+from archioc.core.dbr import ELEMENT_DTYPE
+from archioc.core.encoding import encoder_for
+from archioc.core.encoding.escaping import channel_of_tag, escape_tag, split_lines
+from archioc.core.encoding.line_protocol import LineEncoder
+from archioc.core.errors import ChannelNameError
+from archioc.core.events import ChannelEvent, Reason
+from tests.batches import T0, Point, make_batch, names, points
+
+Value = float | int | str
+Line = tuple[str, dict[str, str], dict[str, Value], int]
+
+
+def parse(body: bytes) -> list[Line]:
+    """Line protocol as a list of measurement, tags, fields, time."""
+    text, at, lines = body.decode(), 0, []
+    while at < len(text):
+        measurement, at = _word(text, at, ", ")
+        tags: dict[str, str] = {}
+        while text[at] == ",":
+            key, at = _word(text, at + 1, "=")
+            tags[key], at = _word(text, at + 1, ", ")
+        fields: dict[str, Value] = {}
+        while text[at] in ", ":
+            key, at = _word(text, at + 1, "=")
+            fields[key], at = _field(text, at + 1)
+            if text[at] == " ":
+                break
+        end = text.index("\n", at)
+        lines.append((measurement, tags, fields, int(text[at + 1 : end])))
+        at = end + 1
+    return lines
+
+
+def _word(text: str, at: int, stops: str) -> tuple[str, int]:
+    found = ""
+    while text[at] not in stops:
+        if text[at] == "\\" and text[at + 1] in ",= ":
+            at += 1
+        found += text[at]
+        at += 1
+    return found, at
+
+
+def _field(text: str, at: int) -> tuple[Value, int]:
+    if text[at] != '"':
+        end = min(place for place in (text.find(",", at), text.find(" ", at)) if place >= 0)
+        word = text[at:end]
+        return (int(word[:-1]) if word.endswith("i") else float(word)), end
+    found, at = "", at + 1
+    while text[at] != '"':
+        if text[at] == "\\" and text[at + 1] in '"\\':
+            at += 1
+        found += text[at]
+        at += 1
+    return found, at + 1
+
+
+def lines_of(points_: list[Point]) -> list[Line]:
+    return parse(LineEncoder("x").lines(make_batch(points_)))
+
+
+def expected(point: Point) -> tuple[str, dict[str, Value]]:
+    fields: dict[str, Value] = {}
+    if point.kind is Kind.TEXT:
+        fields["text"] = decode_text(point.blob or b"")
+    elif point.kind is Kind.ARRAY:
+        elements = np.frombuffer(point.blob or b"", ELEMENT_DTYPE[point.dbr])
+        fields |= {"data": base64.b64encode(elements.tobytes()).decode(), "dtype": elements.dtype.str, "n": len(elements)}
+    elif math.isfinite(point.value):
+        fields["value"] = point.value
+    else:
+        fields["nan"] = 1 if math.isnan(point.value) else 2 if point.value > 0 else 3
+    if point.kind is Kind.ENUM and point.blob is not None:
+        fields["label"] = decode_text(point.blob)
+    fields |= {"severity": point.severity} if point.severity else {}
+    fields |= {"status": point.status} if point.status else {}
+    fields |= {"flags": point.flags, "src_time": point.src_time} if point.flags else {}
+    return ("array" if point.kind is Kind.ARRAY else "sample"), fields
+
+
+@given(st.lists(points(names()), max_size=20))
+def test_every_sample_can_be_read_back(given_points: list[Point]) -> None:
+    """Any sample of any channel is one line that reads back as the same sample, floats bit for bit, sorted by row."""
+    found = lines_of(given_points)
+    row_of = {name: row for row, name in enumerate(dict.fromkeys(point.channel for point in given_points))}
+    wanted = sorted(given_points, key=lambda point: row_of[point.channel])
+    assert len(found) == len(wanted)
+    for (measurement, tags, fields, time_ns), point in zip(found, wanted, strict=True):
+        statistics = {name: fields.pop(name) for name in ("min", "max", "mean", "std") if name in fields}
+        assert (measurement, fields) == expected(point)
+        assert channel_of_tag(tags.pop("pv")) == point.channel
+        assert not tags
+        assert time_ns == point.time_ns
+        assert all(isinstance(number, float) and math.isfinite(number) for number in statistics.values())
+        if "value" in fields:
+            assert repr(fields["value"]) == repr(point.value)
+
+
+@given(st.lists(points(names()), min_size=1, max_size=10))
+def test_a_body_splits_into_its_lines(given_points: list[Point]) -> None:
+    """Splitting a body gives one line for each sample, also when a text holds newlines and quotes."""
+    body = LineEncoder("x").lines(make_batch(given_points))
+    found = split_lines(body)
+    assert len(found) == len(given_points)
+    assert b"\n".join(found) + b"\n" == body
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(5.0, b"5.0"), (-0.0, b"-0.0"), (1e22, b"1e+22"), (5e-324, b"5e-324"), (2.0**53, b"9007199254740992.0")]
+)
+def test_a_number_is_written_as_a_float(value: float, text: bytes) -> None:
+    """A whole number keeps its point, so that InfluxDB never makes an integer field of it."""
+    plain = LineEncoder("x").lines(make_batch([Point("A", 7, value)]))
+    flagged = LineEncoder("x").lines(make_batch([Point("A", 7, value, flags=1, src_time=3)]))
+    assert plain == b"sample,pv=A value=%b 7\n" % text
+    assert flagged == b"sample,pv=A value=%b,src_time=3i,flags=1i 7\n" % text
+
+
+def test_alarms_are_written_only_where_there_are_any() -> None:
+    """Severity and status appear as integers when they are not 0."""
+    found = LineEncoder("x").lines(
+        make_batch([Point("A", 1, 1.0), Point("A", 2, 1.0, severity=2, status=3), Point("A", 3, 1.0, status=17)])
+    )
+    assert found == b"sample,pv=A value=1.0 1\nsample,pv=A value=1.0,severity=2i,status=3i 2\nsample,pv=A value=1.0,status=17i 3\n"
+
+
+def test_an_empty_text_is_stored_as_text() -> None:
+    """A text sample without a blob has the field text, empty."""
+    assert LineEncoder("x").lines(make_batch([Point("A", 1, kind=Kind.TEXT)])) == b'sample,pv=A text="" 1\n'
+
+
+def test_statistics_of_an_array() -> None:
+    """Minimum, maximum, mean and standard deviation are those of the elements, and left out where they are not finite."""
+    good = np.array([1.0, 2.0, 6.0])
+    bad = np.array([1.0, np.inf])
+    found = lines_of([Point("A", 1, blob=good.tobytes(), kind=Kind.ARRAY), Point("A", 2, blob=bad.tobytes(), kind=Kind.ARRAY)])
+    assert {name: found[0][2][name] for name in ("min", "max", "mean", "std")} == {"min": 1.0, "max": 6.0, "mean": 3.0, "std": good.std()}
+    assert {name for name in found[1][2] if name in {"min", "max", "mean", "std"}} == {"min"}
+
+
+def test_metadata_and_events() -> None:
+    """Metadata and events are lines with all that they tell; absent limits and open ends are left out."""
+    meta = ChannelMeta(
+        "A B", 5, dbr=3, count=1, host="h:1", units="m,m", precision=2, labels=("on", 'o"ff'), display_low=1.0, alarm_low=math.nan
+    )
+    events = [ChannelEvent("A", 6, Reason.DISCONNECTED, text="x\\"), ChannelEvent("A", 6, Reason.DISCONNECTED, end_ns=T0, count=3)]
+    found = parse(LineEncoder("x").lines(make_batch([], events, [meta])))
+    assert found[0] == (
+        "meta",
+        {"pv": "A B"},
+        {"dbr": 3, "count": 1, "host": "h:1", "units": "m,m", "labels": '["on","o\\"ff"]', "precision": 2, "display_low": 1.0},
+        5,
+    )
+    assert found[1] == ("event", {"code": "1", "pv": "A"}, {"reason": "disconnected", "count": 0, "text": "x\\"}, 6)
+    assert found[2] == ("event", {"code": "1", "pv": "A"}, {"reason": "disconnected", "count": 3, "text": "", "end_ns": T0}, 6)
+
+
+def test_the_payload_is_gzip() -> None:
+    """What goes into the spool is the gzipped body, for the configured destination."""
+    encoder = encoder_for(Store(influxdb=InfluxStore(url="http://h:8086", bucket="epics")))
+    batch = make_batch([Point("A", 1, 2.0)])
+    assert gzip.decompress(encoder.encode(batch)) == b"sample,pv=A value=2.0 1\n"
+    assert encoder.destination == "influxdb:http://h:8086/epics"
+    assert gzip.decompress(encoder.encode(make_batch([]))) == b""
+
+
+@pytest.mark.parametrize("name", ["", "a\nb"])
+def test_a_name_that_no_tag_can_carry(name: str) -> None:
+    """A name that would break the line is refused."""
+    with pytest.raises(ChannelNameError):
+        escape_tag(name)

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from archioc.core.batch import COUNTS
+from archioc.core.errors import SpoolFileDamaged
+from archioc.core.spool import SpoolDirectory, SpoolFile, read_spool_file
+
+_FILES = st.builds(
+    lambda batch_id, committed, destination, counts, payload: SpoolFile(
+        batch_id, committed, destination, np.array(counts, COUNTS), payload
+    ),
+    st.integers(0, 2**63),
+    st.integers(0, 2**62),
+    st.text(st.characters(codec="utf-8"), max_size=20),
+    st.lists(st.tuples(st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1), st.integers(0, 2**20)), max_size=5),
+    st.binary(max_size=200),
+)
+
+
+def a_file(batch_id: int, samples: int = 3) -> SpoolFile:
+    return SpoolFile(batch_id, 123, "embedded", np.array([(0, 1, samples)], COUNTS), b"payload %d" % batch_id)
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> SpoolDirectory:
+    directory = SpoolDirectory(tmp_path / "spool")
+    directory.create()
+    return directory
+
+
+@pytest.fixture(scope="module")
+def one_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("spool") / "one.batch"
+
+
+def fill(spool: SpoolDirectory, *batch_ids: int) -> None:
+    for batch_id in batch_ids:
+        spool.publish(spool.prepare(a_file(batch_id)))
+
+
+def ids(spool: SpoolDirectory) -> tuple[list[int], list[int]]:
+    return [entry.batch_id for entry in spool.waiting()], [entry.batch_id for entry in spool.claimed()]
+
+
+@given(_FILES)
+def test_a_file_reads_back_as_written(one_path: Path, file: SpoolFile) -> None:
+    """Every field of a spool file survives being written and read."""
+    one_path.write_bytes(file.to_bytes())
+    found = read_spool_file(one_path)
+    assert (found.batch_id, found.committed_ns, found.destination, found.payload) == (
+        file.batch_id,
+        file.committed_ns,
+        file.destination,
+        file.payload,
+    )
+    assert found.counts.tobytes() == file.counts.tobytes()
+    assert found.samples == file.samples
+
+
+@given(_FILES, st.data())
+def test_any_damage_is_noticed(one_path: Path, file: SpoolFile, data: st.DataObject) -> None:
+    """One changed bit, a cut or an addition anywhere raises SpoolFileDamaged."""
+    raw = bytearray(file.to_bytes())
+    how = data.draw(st.sampled_from(["flip", "cut", "add"]))
+    at = data.draw(st.integers(0, len(raw) - 1))
+    if how == "flip":
+        raw[at] ^= 1 << data.draw(st.integers(0, 7))
+    elif how == "cut":
+        del raw[at:]
+    else:
+        raw.append(0)
+    one_path.write_bytes(raw)
+    with pytest.raises(SpoolFileDamaged):
+        read_spool_file(one_path)
+
+
+def test_prepared_files_do_not_count(spool: SpoolDirectory) -> None:
+    """A file is waiting only when it has been published, and left-overs of a killed engine are removed."""
+    prepared = spool.prepare(a_file(1))
+    assert ids(spool) == ([], [])
+    assert not spool.holds(1)
+    assert spool.clear_unfinished() == 1
+    assert not prepared.exists()
+
+
+def test_oldest_first(spool: SpoolDirectory) -> None:
+    """Waiting files are listed by batch id, with samples and size, whatever the order in which they came."""
+    fill(spool, 10, 2, 3_000_000_000)
+    assert ids(spool) == ([2, 10, 3_000_000_000], [])
+    entry = spool.waiting()[0]
+    assert (entry.samples, entry.size) == (3, entry.path.stat().st_size)
+
+
+def test_claim_put_back_and_remove(spool: SpoolDirectory) -> None:
+    """A claimed file is held until it is removed, and is put back by whoever takes up."""
+    fill(spool, 1, 2)
+    first, second = spool.waiting()
+    claimed = spool.claim(first)
+    assert claimed is not None
+    assert ids(spool) == ([2], [1])
+    assert spool.holds(1)
+    assert spool.claim(first) is None
+    assert spool.return_claimed() == 1
+    assert ids(spool) == ([1, 2], [])
+    claimed = spool.claim(second)
+    assert claimed is not None
+    spool.put_back(claimed)
+    claimed = spool.claim(second)
+    assert claimed is not None
+    spool.remove(claimed)
+    assert not spool.holds(2)
+    assert ids(spool) == ([1], [])
+
+
+def test_the_oldest_unclaimed_file_is_dropped(spool: SpoolDirectory) -> None:
+    """Dropping takes the oldest file that nobody sends, tells what it held, and ends when there is none."""
+    fill(spool, 1, 2, 3)
+    spool.claim(spool.waiting()[0])
+    dropped = spool.drop_oldest()
+    assert dropped is not None
+    assert (dropped.batch_id, dropped.samples) == (2, 3)
+    assert ids(spool) == ([3], [1])
+    assert spool.drop_oldest() is not None
+    assert spool.drop_oldest() is None
+
+
+def test_a_damaged_file_is_set_aside(spool: SpoolDirectory) -> None:
+    """A file set aside is neither waiting nor claimed."""
+    fill(spool, 7)
+    claimed = spool.claim(spool.waiting()[0])
+    assert claimed is not None
+    spool.set_aside(claimed)
+    assert ids(spool) == ([], [])
+    assert [entry.batch_id for entry in spool.damaged()] == [7]
