@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,9 @@ class SocketReader:
     def _ask(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
         try:
             with unix_socket.connect(self._path, CLIENT_TIMEOUT_S) as connection, connection.makefile("rb", 1 << 16) as lines:
-                connection.sendall(orjson.dumps(request, option=orjson.OPT_APPEND_NEWLINE))
+                # A server that is too busy answers without having read the request: its reason is there to be read.
+                with contextlib.suppress(BrokenPipeError):
+                    connection.sendall(orjson.dumps(request, option=orjson.OPT_APPEND_NEWLINE))
                 for line in lines:
                     answer = orjson.loads(line)
                     if "done" in answer:

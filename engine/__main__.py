@@ -25,7 +25,7 @@ from engine.channel_access import ChannelAccess
 from engine.channels import Channels
 from engine.collector import Collector, last_sign
 from engine.commit import CommitThread, recover
-from engine.pinned_callback import PinnedCallback
+from engine.event_callback import make_callback
 from engine.ring import EventRing
 from engine.sampler import Sampler
 
@@ -36,7 +36,8 @@ ALIVE_S = 10.0
 SWITCH_INTERVAL_S = 0.0005
 """How long one Python thread may keep another waiting; with CPython's 5 ms the callback loses updates under load."""
 COMMIT_AT_STOP_S = 5.0
-PINNED = 1
+CALLBACK_CODES = {"pinned": 1, "compiled": 2}
+"""As the head of the status block tells them."""
 
 
 def main() -> int:
@@ -70,7 +71,7 @@ def _collect(config: Config, stop: StopSignal) -> None:
     recover(table, spool)
     absence, since = _absence(table), last_sign(table, ring, directories.alive)
     head = table.status.head
-    head["state"], head["pid"], head["callback"] = ProcessState.STARTING, os.getpid(), PINNED
+    head["state"], head["pid"] = ProcessState.STARTING, os.getpid()
     if not _registry_ready(table, stop):
         head["state"] = ProcessState.STOPPED
         return
@@ -78,7 +79,9 @@ def _collect(config: Config, stop: StopSignal) -> None:
     sampler.memory.load(table.ledger.cells, table.ledger.head)
     sampler.restore()
     ring.rewind(int(table.ledger.head["ring_slot"][0]), int(table.ledger.head["ring_bulk"][0]))
-    access = ChannelAccess(PinnedCallback(ring))
+    callback = make_callback(config.ca.callback, ring)
+    head["callback"] = CALLBACK_CODES[callback.name]
+    access = ChannelAccess(callback)
     registry = RegistryReader(directories.registry)
     channels = Channels(table, registry, access, sampler)
     channels.follow(time.time_ns())
@@ -86,7 +89,7 @@ def _collect(config: Config, stop: StopSignal) -> None:
     collector = Collector(table, ring, sampler, channels, commits)
     try:
         replayed = collector.replay(absence, since)
-        _log.info("collecting", channels=len(channels.ours()), replayed=replayed, callback="pinned Python")
+        _log.info("collecting", channels=len(channels.ours()), replayed=replayed, callback=callback.name)
         head["state"] = ProcessState.RUNNING
         _loop(config, directories, collector, access, stop)
     finally:

@@ -22,6 +22,7 @@ from engine.ring import BODY_STAMPED, IN_BULK, OF_ARRAY, SLOT, EventKind, EventR
 ARRAY = 1 << 31
 ROW_MASK = ARRAY - 1
 ECA_NORMAL = 1
+TYPES = 7
 
 _HEAD = struct.Struct("<qIIHBBI")
 _BULK = struct.Struct("<IQ")
@@ -81,13 +82,12 @@ class PinnedCallback:
         self._pin()
         usr, kind, count, source = args.usr, args.type, args.count, args.dbr
         row, generation = usr & ROW_MASK, usr >> 32
-        if args.status != ECA_NORMAL or not source:
+        native = kind - DBR_TIME_OFFSET
+        if args.status != ECA_NORMAL or not source or not (0 <= native < TYPES or 0 <= kind - DBR_CTRL_OFFSET < TYPES):
             self._put(now, row, generation, kind, EventKind.REFUSED, args.status, 0, 0, 0, 0)
-        elif kind >= DBR_CTRL_OFFSET or kind < DBR_TIME_OFFSET:
-            size = _CTRL_SIZE[kind % 7]
-            self._put(now, row, generation, kind, EventKind.META, count, source, 0, source, size)
+        elif native >= TYPES:
+            self._put(now, row, generation, kind, EventKind.META, count, 0, 0, source, _CTRL_SIZE[kind - DBR_CTRL_OFFSET])
         else:
-            native = kind - DBR_TIME_OFFSET
             value_at, size = _VALUE_AT[native], _SIZE[native] * count
             if usr & ARRAY:
                 self._put(now, row, generation, kind, EventKind.UPDATE, count, source, BODY_STAMPED, source + value_at, size, OF_ARRAY)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import signal
 import sys
 import time
@@ -100,6 +101,9 @@ def run(config: Config) -> None:
         removed=len(change.removed),
         seconds=round(time.monotonic() - begun, 3),
     )
+    # The channels are here to stay: looking at 100 000 of them at each full collection would stop the loop for long.
+    gc.collect()
+    gc.freeze()
     try:
         asyncio.run(serve(config, table, registry, rows))
     finally:

@@ -28,7 +28,10 @@ if TYPE_CHECKING:
     from ioc.pv import PV
     from ioc.server import ControlServer
 
-READ_BYTES = 65536
+READ_BYTES = 16384
+SLICE_REQUESTS = 50
+"""Requests answered between two looks at the event loop (some 100 us each)."""
+
 QUEUED_PUTS = 1000
 """Puts that wait; when there are more, nothing more is read from this client until one is done."""
 
@@ -120,7 +123,9 @@ class Circuit:
     async def _read_requests(self) -> None:
         while data := await self._reader.read(READ_BYTES):
             commands, _ = self._parser.recv(data)
-            for command in commands:
+            for number, command in enumerate(commands, 1):
+                if number % SLICE_REQUESTS == 0:
+                    await asyncio.sleep(0)
                 answer = self._answers.get(type(command))
                 if answer is None:
                     log.debug("request_ignored", peer=self.peer.address, request=type(command).__name__)

@@ -6,6 +6,7 @@ A monitor that waits is sent the newest value when its turn comes (values betwee
 from __future__ import annotations
 
 import asyncio
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,8 @@ from ioc.messages import ECA_NOCONVERT, ECA_NORMAL, message
 if TYPE_CHECKING:
     from ioc.pv import PV
 
-BATCH_BYTES = 65536
+BATCH_EVENTS = 200
+"""Events encoded and sent between two looks at the event loop (some 20 us each)."""
 
 log = structlog.get_logger()
 
@@ -79,9 +81,7 @@ class Outbox:
             await asyncio.sleep(0)
             self._wake.clear()
             while self._waiting and self._flowing:
-                batch = bytearray()
-                while self._waiting and len(batch) < BATCH_BYTES:
-                    monitor = self._waiting.pop(next(iter(self._waiting)))
-                    batch += await monitor.event()
-                writer.write(batch)
+                batch = [self._waiting.pop(number) for number in list(itertools.islice(self._waiting, BATCH_EVENTS))]
+                writer.write(b"".join([await monitor.event() for monitor in batch]))
                 await writer.drain()
+                await asyncio.sleep(0)

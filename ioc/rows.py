@@ -20,6 +20,8 @@ IntArray = npt.NDArray[np.int64]
 COLUMNS = ("generation", "state", "enable", "mode", "rate")
 """Columns of the settings block that follow the registry."""
 
+RESERVED_AHEAD = 1000
+
 
 class ChannelRows:
     """Rows of the channels. Only the ioc process may have one.
@@ -32,10 +34,16 @@ class ChannelRows:
         self._waiting = waiting
         used = max((channel.row for channel in channels), default=-1)
         self._next = max(used, max(waiting, default=-1)) + 1
+        self._reserved = 0
 
-    def reserve(self) -> None:
-        """Back the rows of all channels with memory. Raises TableFull."""
-        self._table.reserve(self._next)
+    def reserve(self, upto: int | None = None) -> None:
+        """Back rows with memory, those of all channels when `upto` is left out. Raises TableFull."""
+        wanted = self._next if upto is None else upto
+        if wanted > self._reserved:
+            # Some in advance, since the call goes over all of the memory. It must not fail for want of the advance.
+            ample = min(wanted + RESERVED_AHEAD, max(self._table.capacity, wanted))
+            self._table.reserve(ample)
+            self._reserved = ample
 
     def pick(self, count: int) -> list[tuple[int, int]]:
         """Rows and generations for `count` new channels, lowest rows first. Raises TableFull.
@@ -46,7 +54,7 @@ class ChannelRows:
         settings = self._table.settings.cells
         free = sorted(row for row in self._waiting if settings["state"][row] == RowState.FREE)[:count]
         upto = self._next + count - len(free)
-        self._table.reserve(upto)
+        self.reserve(upto)
         rows = [*free, *range(self._next, upto)]
         # A table may outlive a registry that was put aside: its generations must not come again either.
         return [(row, max(self._waiting.get(row, 0), int(settings["generation"][row])) + 1) for row in rows]

@@ -218,7 +218,7 @@ class TableWriter:
 
 
 def _short_list(elements: list[object]) -> str:
-    head = ", ".join(str(element) for element in elements[:SHOWN_ELEMENTS])
+    head = ", ".join(f"{element:.6g}" if isinstance(element, float) else str(element) for element in elements[:SHOWN_ELEMENTS])
     return f"[{head}]" if len(elements) <= SHOWN_ELEMENTS else f"[{head}, ... {len(elements)} elements]"
 
 

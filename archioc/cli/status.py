@@ -11,6 +11,7 @@ from pathlib import Path
 
 import orjson
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from archioc.core.channel import Mode
@@ -20,6 +21,9 @@ from archioc.core.dbr import severity_name
 from archioc.core.directories import Directories, is_locked
 from archioc.core.overview import ChannelOverview, Overview, RunningArchiver
 from archioc.core.timestamp import format_span
+
+PIPED_WIDTH = 500
+"""Where the output is no terminal a line is never folded: other programs read it."""
 
 
 def show_status(path: Path, pattern: str | None, form: str) -> None:
@@ -37,7 +41,7 @@ def show_status(path: Path, pattern: str | None, form: str) -> None:
     if form == "json":
         sys.stdout.write(orjson.dumps(_document(config, running, overview, channels), option=orjson.OPT_INDENT_2).decode() + "\n")
     else:
-        console = Console(highlight=False, emoji=False)
+        console = Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
         _show_overview(console, config, running, overview)
         if pattern is not None:
             _show_channels(console, channels)
@@ -82,7 +86,7 @@ def _show_overview(console: Console, config: Config, running: bool, overview: Ov
 def _show_channels(console: Console, channels: list[ChannelOverview]) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("channel", "state", "value", "age", "severity", "mode", "rate", "received", "stored", "dropped"):
-        table.add_column(column, justify="right" if column in ("value", "age", "rate", "received", "stored", "dropped") else "left")
+        table.add_column(column, no_wrap=True, justify="right" if column in ("value", "age", "rate", "received", "stored", "dropped") else "left")
     now = time.time_ns()
     for one in channels:
         value = one.text if one.text else "" if math.isnan(one.value) else f"{one.value:.6g}"
@@ -90,8 +94,8 @@ def _show_channels(console: Console, channels: list[ChannelOverview]) -> None:
         counts = one.conservation
         state = one.state if one.state == "archiving" else f"{one.state} ({one.reason})"
         severity = severity_name(one.severity) if one.time_ns else ""
-        rate = f"{one.rate:g} Hz" if one.rate else "no limit"
+        rate = f"{one.rate:g} Hz" if one.rate else "-"
         table.add_row(
-            one.name, state, value, age, severity, Mode(one.mode).name.lower(), rate, str(counts.received), str(counts.stored), str(counts.dropped)
+            escape(one.name), escape(state), escape(value), age, severity, Mode(one.mode).name.lower(), rate, str(counts.received), str(counts.stored), str(counts.dropped)
         )
-    console.print(table, markup=False)
+    console.print(table)

@@ -58,6 +58,14 @@ class WhenFull(StrEnum):
     DROP_NEWEST = "drop_newest"
 
 
+class Callback(StrEnum):
+    """Which form of the event callback collects."""
+
+    AUTO = "auto"
+    COMPILED = "compiled"
+    PYTHON = "python"
+
+
 class Archiver(Block):
     """The archiver as a whole."""
 
@@ -113,6 +121,9 @@ class Ca(Block):
 
     name_servers: Annotated[tuple[HostPort, ...], EmptyAsList] | None = None
     """CA name servers, `host` or `host:port` (EPICS_CA_NAME_SERVERS)."""
+
+    callback: Callback = Callback.AUTO
+    """What takes the values from libca: `compiled` (C), `python`, or `auto`: the compiled one where it could be built."""
 
     def environment(self) -> dict[str, str]:
         """The EPICS_CA_ variables for the keys that are given."""

@@ -10,6 +10,7 @@
     ├── StateDirInUse        another archiver owns the state directory
     ├── RunDirError          the run directory is missing, foreign or of another version
     ├── TableFull            more channels than max_channels
+    ├── CallbackMissing      the compiled callback is asked for and was not built
     ├── RegistryError        state.db cannot be opened, read or written
     ├── ServeError           the control PVs cannot be served: address or port
     ├── SpoolError
@@ -90,6 +91,10 @@ class RunDirError(ArchiocError):
 
 class TableFull(ArchiocError):
     """The channel table has no row left (`archiver.max_channels`), or no memory for one."""
+
+
+class CallbackMissing(ArchiocError):
+    """The compiled event callback is asked for, but it could not be built at installation."""
 
 
 class RegistryError(ArchiocError):

@@ -22,7 +22,7 @@ def configure_log(process: str, level: LogLevel, form: LogFormat) -> None:
     logging.basicConfig(stream=sys.stderr, level=max(number, logging.WARNING), format="%(name)s: %(message)s")
     structlog.configure(
         processors=[
-            structlog.contextvars.merge_contextvars,
+            _name_process(process),
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="%H:%M:%S.%f" if human else "iso", utc=not human),
             structlog.processors.format_exc_info,
@@ -32,4 +32,10 @@ def configure_log(process: str, level: LogLevel, form: LogFormat) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
-    structlog.contextvars.bind_contextvars(process=process)
+
+
+def _name_process(process: str) -> structlog.typing.Processor:
+    def add(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+        return {"process": process, **event}
+
+    return add

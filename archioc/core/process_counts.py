@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +26,7 @@ def write_counts(run_dir: Path, counts: ProcessCounts) -> None:
     """Replace the counts; a reader sees the old ones or the new ones, never a part."""
     scratch = run_dir / f"{_FILE}.new"
     scratch.write_bytes(orjson.dumps(dataclasses.asdict(counts)))
-    os.replace(scratch, run_dir / _FILE)
+    scratch.replace(run_dir / _FILE)
 
 
 def read_counts(run_dir: Path) -> ProcessCounts:

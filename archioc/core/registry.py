@@ -37,7 +37,8 @@ class RegistryReader:
     def __init__(self, path: Path) -> None:
         self._path = path
         try:
-            self._connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+            address = f"{path.absolute().as_uri()}?mode=ro"
+            self._connection = sqlite3.connect(address, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)
         except sqlite3.Error as error:
             raise RegistryError(f"{path}: cannot be read: {error}") from None
         try:

@@ -20,8 +20,13 @@ class DemoRecord:
 
 
 def ring_records(prefix: str = PREFIX) -> list[DemoRecord]:
-    """All records of the storage ring, in the order of the file."""
+    """The records to archive, in the order of the file; not those marked `internal`.
+
+    These are steps of a calculation that run several times in one scan. An IOC keeps only the newest of
+    several array updates that wait for a client, so two clients need not see the same ones.
+    """
     return [
         DemoRecord(prefix + name, record_type, 'info(demo, "static")' in body)
         for record_type, name, body in _RECORD.findall(RING_DB.read_text())
+        if 'info(demo, "internal")' not in body
     ]

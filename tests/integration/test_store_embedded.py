@@ -49,7 +49,8 @@ def times(store: EmbeddedStore, channel: str = "A") -> list[int]:
 def test_only_one_process_may_have_it_open(store: EmbeddedStore, tmp_path: Path) -> None:
     """A second process is told that the directory is in use, for writing and for reading."""
     for mode in ("False", "True"):
-        program = f"from pathlib import Path; from db.embedded import EmbeddedStore; EmbeddedStore(Path({str(tmp_path / 'store')!r}), read_only={mode}).prepare()"
+        opening = f"EmbeddedStore(Path({str(tmp_path / 'store')!r}), read_only={mode}).prepare()"
+        program = f"from pathlib import Path; from db.embedded import EmbeddedStore; {opening}"
         found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False)
         assert f"StoreUnavailable: {tmp_path / 'store'}: another process has this embedded store open" in found.stderr
 
@@ -148,7 +149,9 @@ def test_retention_drops_whole_days(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert times(store) == [now, now + 1]
     assert times(store, "B") == [now]
     assert outcome.rejected.tolist() == [0, 2]
-    assert [(refusal.content, refusal.message) for refusal in outcome.refusals] == [(b"B", "samples of these channels are beyond the retention")]
+    assert [(refusal.content, refusal.message) for refusal in outcome.refusals] == [
+        (b"B", "samples of these channels are beyond the retention")
+    ]
     assert not (tmp_path / "store" / f"{day_of(old)}.duckdb").exists()
     assert [(event.reason, event.end_ns) for event in store.events("A", 0, now)] == [(Reason.DISABLED, None), (Reason.ARCHIVER_STOP, now)]
     assert store.meta("A", older) is None

@@ -92,7 +92,7 @@ def test_a_server_that_is_gone(own_influxd: InfluxdFactory) -> None:
     store = opened(InfluxStore(url=server.url, bucket="epics", timeout=5))
     server.kill()
     for _ in range(2):
-        with pytest.raises(StoreUnavailable, match="127.0.0.1"):
+        with pytest.raises(StoreUnavailable, match=r"127\.0\.0\.1"):
             store.write(a_file([Point("A", 1, 1.0)]))
         with pytest.raises(StoreUnavailable):
             list(store.samples("A", 0, 10))
@@ -131,7 +131,7 @@ class Request:
 
 @dataclass
 class Script:
-    """A server that records requests and answers by path; for versions that are not at hand, and for answers that a real one rarely gives."""
+    """A server that records requests and answers by path: for versions that are not at hand and answers that a real one rarely gives."""
 
     version: str
     answers: dict[str, tuple[int, dict[str, str], bytes]] = field(default_factory=dict)
@@ -227,11 +227,21 @@ def test_user_and_password(script: Script) -> None:
 
 @pytest.mark.parametrize(
     ("status", "error", "retry_after"),
-    [(429, StoreUnavailable, 7.0), (503, StoreUnavailable, 7.0), (500, StoreUnavailable, 7.0), (401, StoreDenied, None), (403, StoreDenied, None), (307, StoreDenied, None)],
+    [
+        (429, StoreUnavailable, 7.0),
+        (503, StoreUnavailable, 7.0),
+        (500, StoreUnavailable, 7.0),
+        (401, StoreDenied, None),
+        (403, StoreDenied, None),
+        (307, StoreDenied, None),
+    ],
 )
 def test_answers_that_keep_the_file(script: Script, status: int, error: type[Exception], retry_after: float | None) -> None:
     """Busy, failing and refusing servers are told apart, with their words and the pause that they ask for."""
-    script.answers = {"/api/v2/buckets": (200, {}, b'{"buckets":[{}]}'), "/api/v2/write": (status, {"Retry-After": "7"}, b'{"message": "not now"}')}
+    script.answers = {
+        "/api/v2/buckets": (200, {}, b'{"buckets":[{}]}'),
+        "/api/v2/write": (status, {"Retry-After": "7"}, b'{"message": "not now"}'),
+    }
     store = opened(InfluxStore(url=script.url, bucket="epics"))
     with pytest.raises(error, match=f"{status} not now") as caught:
         store.write(a_file([Point("A", 1, 2.0)]))

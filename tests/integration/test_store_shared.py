@@ -110,7 +110,10 @@ def test_arrays(bench: Bench, dbr: Dbr) -> None:
     elements = np.array(["a", "bc", ""], dtype) if dbr is Dbr.STRING else np.array([1, 0, 7], dtype)
     written = [elements, elements[:0], elements[:1]]
     bench.write(
-        *[Point("W", T0 + at, blob=array.tobytes(), kind=Kind.ARRAY, dbr=dbr, severity=at, flags=at, src_time=at) for at, array in enumerate(written)]
+        *[
+            Point("W", T0 + at, blob=array.tobytes(), kind=Kind.ARRAY, dbr=dbr, severity=at, flags=at, src_time=at)
+            for at, array in enumerate(written)
+        ]
     )
     found = bench.read("W")
     assert found is not None

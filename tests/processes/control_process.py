@@ -63,7 +63,7 @@ class ControlProcess:
         return self._log.read_text() if self._log.exists() else ""
 
     def kill(self) -> None:
-        """kill -9"""
+        """End it with SIGKILL."""
         self._end(signal.SIGKILL)
 
     def stop(self) -> int:

@@ -24,7 +24,7 @@ class RawCa:
         self._socket.close()
 
     def send(self, *commands: Any) -> None:
-        self._socket.sendall(b"".join(bytes(command.header) + b"".join(bytes(buffer) for buffer in command.buffers) for command in commands))
+        self._socket.sendall(b"".join(bytes(part) for command in commands for part in (command.header, *command.buffers)))
 
     def wait_for(self, kind: type, timeout_s: float = 5.0) -> Any:
         """The next message of this kind; others that come before are kept."""

@@ -66,7 +66,8 @@ def test_names_that_are_there(database: PvDatabase, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["", "P:", "P:Nothing", "P:State.NOPE", "P:CH:SR:DCCT", "P:CH:SR:DCCT:Nope", "P:CH:SR:NONE:Rate", "P:CH:SR:X:Rate", "Q:State", "..."]
+    "name",
+    ["", "P:", "P:Nothing", "P:State.NOPE", "P:CH:SR:DCCT", "P:CH:SR:DCCT:Nope", "P:CH:SR:NONE:Rate", "P:CH:SR:X:Rate", "Q:State", "..."],
 )
 def test_names_that_are_not_there(database: PvDatabase, name: str) -> None:
     """A search for anything else finds nothing, and opening it is a KeyError."""
@@ -144,5 +145,6 @@ def test_pvs_are_those_of_the_contract() -> None:
 
 def test_enum_labels_fit_channel_access() -> None:
     """No enum has more than 16 states or a label longer than 25 characters."""
-    specs = [field.spec for field in (*STATUS_FIELDS.values(), *CHANNEL_FIELDS.values())] + list(COMMAND_SPECS.values())
+    specs = [field.spec for field in STATUS_FIELDS.values()]
+    specs += [*(field.spec for field in CHANNEL_FIELDS.values()), *COMMAND_SPECS.values()]
     assert all(len(spec.labels) <= 16 and all(len(label) <= 25 for label in spec.labels) for spec in specs)

@@ -1,0 +1,40 @@
+"""The event callback in C: needs no interpreter lock, so that Python at work beside it delays nothing.
+
+Interchangeable with `engine.pinned_callback`; which one is used, `engine.event_callback` decides.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any
+
+from engine import _event_callback
+from engine.pinned_callback import ARRAY
+from engine.ring import EventRing
+
+
+class CompiledCallback:
+    """Writes what libca delivers into the ring; one object of this class a process."""
+
+    name = "compiled"
+
+    def __init__(self, ring: EventRing) -> None:
+        self._ring = ring  # the C code holds bare addresses of it
+        address = _event_callback.attach(
+            ring.slots.ctypes.data,
+            len(ring.slots),
+            ring.head.ctypes.data,
+            ring.bulk.ctypes.data,
+            len(ring.bulk),
+            ring.lost.ctypes.data,
+            len(ring.lost),
+        )
+        self.function: Any = ctypes.c_void_p(address)
+
+    def user_argument(self, row: int, generation: int, array: bool) -> ctypes.c_void_p:
+        """What to subscribe with, so that events name their channel."""
+        return ctypes.c_void_p(generation << 32 | (ARRAY if array else 0) | row)
+
+    def connection(self, row: int, generation: int, up: bool, dbr: int, count: int) -> None:
+        """Note that a channel connected or disconnected; libca's callback lock must be held."""
+        _event_callback.connection(row, generation, up, dbr & 0xFFFF, count)

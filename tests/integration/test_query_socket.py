@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from archioc.core.batch import ChannelMeta, Kind
+from archioc.core.config_file import parse_config
+from archioc.core.directories import Directories, lock_state_dir
+from archioc.core.encoding.columns import ColumnEncoder
+from archioc.core.errors import QueryError, StoreUnavailable
+from archioc.core.events import ChannelEvent, Reason
+from archioc.reading import open_reader
+from db import query_server, unix_socket
+from db.embedded import EmbeddedStore
+from db.query_client import SocketReader
+from db.query_server import QueryServer
+from db.sample_columns import SampleColumns, concatenate
+from db.store import CHUNK, Reader
+from tests.batches import T0, Point, make_batch, spool_file
+
+ENCODER = ColumnEncoder("embedded")
+META = ChannelMeta("A", T0, 6, 1, "h:1", "mm", 2, ("a", "b"), -1.0)
+EVENT = ChannelEvent("A", T0, Reason.DISCONNECTED, T0 + 5, 3, "x\n")
+
+
+@pytest.fixture
+def directories(tmp_path: Path) -> Directories:
+    """A state directory whose socket has a path far longer than a socket address."""
+    found = Directories(tmp_path / ("long" * 30) / "state")
+    found.run.mkdir(parents=True)
+    return found
+
+
+@pytest.fixture
+def store(directories: Directories) -> Iterator[EmbeddedStore]:
+    made = EmbeddedStore(directories.store)
+    made.prepare()
+    points = [Point("A", T0 + at, float(at)) for at in range(5)]
+    points += [Point("A", T0 + 10, blob=b"te\nxt", kind=Kind.TEXT), Point("A", T0 + 11, blob=np.arange(3.0).tobytes(), kind=Kind.ARRAY)]
+    made.write(spool_file(ENCODER, make_batch([*points, Point("B", T0, 1.0)], [EVENT], [META])))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def server(directories: Directories, store: EmbeddedStore) -> Iterator[QueryServer]:
+    made = QueryServer(directories.query_socket, store)
+    yield made
+    assert made.close()
+
+
+@pytest.fixture
+def reader(directories: Directories, server: QueryServer) -> SocketReader:
+    return SocketReader(directories.query_socket)
+
+
+def everything(reader: Reader) -> SampleColumns:
+    return concatenate(list(reader.samples("A", T0 + 1, T0 + 100)))
+
+
+def test_the_socket_answers_like_the_store(reader: SocketReader, store: EmbeddedStore) -> None:
+    """Every query through the socket has the answer that the store itself gives."""
+    found, wanted = everything(reader), everything(store)
+    assert found.time.tolist() == wanted.time.tolist() == [T0, T0 + 1, T0 + 2, T0 + 3, T0 + 4, T0 + 10, T0 + 11]
+    assert np.array_equal(found.value, wanted.value, equal_nan=True)
+    assert found.text == wanted.text
+    assert found.arrays[-1] is not None
+    assert found.arrays[-1].tolist() == [0.0, 1.0, 2.0]
+    assert len(list(reader.samples("A", T0 + 1, T0 + 1, with_previous=False))) == 1
+    last = reader.last_before("A", T0 + 3)
+    assert last is not None
+    assert last.time.tolist() == [T0 + 2]
+    assert reader.last_before("A", T0) is None
+    assert list(reader.names("*")) == ["A", "B"]
+    assert reader.events("A", T0, T0) == [EVENT]
+    assert reader.meta("A", T0) == META
+    assert reader.meta("A", T0 - 1) is None
+    assert list(reader.samples("nobody", 0, 1)) == []
+
+
+@pytest.mark.parametrize(
+    ("sent", "words"),
+    [
+        (b"hello\n", "a request is a line of JSON"),
+        (b"[1]\n", "a request is a JSON object"),
+        (b'{"query": "drop"}\n', "query 'drop' is none of samples"),
+        (b'{"query": "samples", "channel": "A"}\n', "start_ns"),
+        (b'{"query": "meta", "channel": "A", "at_ns": "x"}\n', "invalid literal"),
+        (b"x" * 70_000 + b"\n", "a request is one line of at most 65536 bytes"),
+    ],
+)
+def test_bad_requests(server: QueryServer, reader: SocketReader, directories: Directories, sent: bytes, words: str) -> None:
+    """A request that is none is answered with an error that says why, and the server goes on."""
+    with unix_socket.connect(directories.query_socket, 10) as connection, connection.makefile("rb") as lines:
+        connection.sendall(sent)
+        answer = json.loads(lines.readline())
+    assert answer["error"]["type"] == "QueryError"
+    assert words in answer["error"]["text"]
+    assert list(reader.names("B")) == ["B"]
+
+
+def test_errors_of_the_store_reach_the_client(directories: Directories) -> None:
+    """A store that is not open yet is told as what it is."""
+    server = QueryServer(directories.query_socket, EmbeddedStore(directories.store))
+    with pytest.raises(StoreUnavailable, match="is not open"):
+        list(SocketReader(directories.query_socket).names())
+    server.close()
+
+
+def test_slow_and_silent_clients_hold_up_nobody(
+    store: EmbeddedStore, server: QueryServer, reader: SocketReader, directories: Directories
+) -> None:
+    """While clients say nothing or do not take their answer, samples are stored and others are answered."""
+    n = 4 * CHUNK
+    store.write(spool_file(ENCODER, make_batch([Point("L", T0 + at * 1_000_000, 0.1) for at in range(n)]), 2))
+    slow = unix_socket.connect(directories.query_socket, 10)
+    slow.sendall(json.dumps({"query": "samples", "channel": "L", "start_ns": 0, "end_ns": 2**62}).encode() + b"\n")
+    silent = unix_socket.connect(directories.query_socket, 10)
+    time.sleep(0.3)
+    started = time.monotonic()
+    store.write(spool_file(ENCODER, make_batch([Point("B", T0 + 1, 1.0)]), 3))
+    assert len(concatenate(list(reader.samples("B", 0, 2**62)))) == 2
+    assert time.monotonic() - started < 5
+    with slow.makefile("rb") as lines:
+        assert b'"samples"' in lines.readline()
+    slow.close()
+    silent.close()
+
+
+def test_waiting_is_bounded(server: QueryServer, reader: SocketReader, directories: Directories, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With all places taken a query waits for its turn, a bounded time; with the waiting room full it is refused at once."""
+    monkeypatch.setattr(query_server, "WAIT_S", 0.2)
+    crowd: list[socket.socket] = []
+    crowd += [unix_socket.connect(directories.query_socket, 10) for _ in range(query_server.AT_ONCE)]
+    time.sleep(0.2)
+    with pytest.raises(QueryError, match="have been running for"):
+        list(reader.names())
+    monkeypatch.setattr(query_server, "WAITING", 0)
+    with pytest.raises(QueryError, match="running or waiting"):
+        list(reader.names())
+    for client in crowd:
+        client.close()
+    threading.Event().wait(0.3)
+    assert list(reader.names("A")) == ["A"]
+
+
+def test_a_dead_servers_socket_is_replaced(directories: Directories, store: EmbeddedStore) -> None:
+    """A socket left by a killed process is told as such to clients and taken over by the next server."""
+    unix_socket.listen(directories.query_socket, 1, 0o600).close()
+    with pytest.raises(StoreUnavailable, match="does not answer queries"):
+        list(SocketReader(directories.query_socket).names())
+    server = QueryServer(directories.query_socket, store)
+    assert directories.query_socket.stat().st_mode & 0o777 == 0o660
+    assert list(SocketReader(directories.query_socket).names("A")) == ["A"]
+    server.close()
+    assert not directories.query_socket.exists()
+
+
+def test_the_reader_fits_the_state_of_the_archiver(directories: Directories, store: EmbeddedStore) -> None:
+    """While the archiver runs it is asked through its socket; when it has stopped the store is opened directly."""
+    config = parse_config(f"archiver: {{state_dir: {directories.state}}}\n", directories.state / "config.yml")
+    lock = lock_state_dir(directories)
+    server = QueryServer(directories.query_socket, store)
+    running = open_reader(config)
+    assert isinstance(running, SocketReader)
+    wanted = everything(running).time.tolist()
+    server.close()
+    store.close()
+    lock.close()
+    stopped = open_reader(config)
+    assert isinstance(stopped, EmbeddedStore)
+    assert everything(stopped).time.tolist() == wanted
+    stopped.close()
