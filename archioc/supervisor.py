@@ -59,7 +59,8 @@ class Supervisor:
         """Start all, watch until told to stop, stop all. Raises StateDirInUse, RunDirError."""
         with lock_state_dir(self._directories):
             self._prepare()
-            _log.info("archiver starts", name=self._config.archiver.name, prefix=self._config.archiver.prefix, state=str(self._directories.state))
+            archiver = self._config.archiver
+            _log.info("archiver starts", name=archiver.name, prefix=archiver.prefix, state=str(self._directories.state))
             try:
                 while not self._stop:
                     self._look_after()
@@ -150,5 +151,5 @@ def _reusable(place: Path, max_channels: int, ring_bytes: int) -> bool:
     if fits and not same_shape and not pending and not was_running:
         return False
     if not fits and (pending or was_running):
-        raise RunDirError(f"{place}: events of the run before are not committed yet: start once with the former max_channels, then change it")
+        raise RunDirError(f"{place}: holds events that are not committed yet: start once with the former max_channels, then change it")
     return fits

@@ -105,7 +105,8 @@ def _collect(config: Config, stop: StopSignal) -> None:
 
 def _absence(table: ChannelTable) -> Reason:
     """Why nothing was collected before this start: the last engine was stopped, or it died."""
-    return Reason.ENGINE_RESTART if int(table.status.head["state"][0]) in (ProcessState.RUNNING, ProcessState.STARTING) else Reason.ARCHIVER_STOP
+    died = int(table.status.head["state"][0]) in (ProcessState.RUNNING, ProcessState.STARTING)
+    return Reason.ENGINE_RESTART if died else Reason.ARCHIVER_STOP
 
 
 def _registry_ready(table: ChannelTable, stop: StopSignal) -> bool:

@@ -102,7 +102,7 @@ class PinnedCallback:
             self._pinned.add(ident)
             ctypes.pythonapi.PyGILState_Ensure()
 
-    def _put(  # noqa: PLR0913 - a slot's fields; packing them into an object would double the cost of an update
+    def _put(
         self,
         now: int,
         row: int,
@@ -120,7 +120,8 @@ class PinnedCallback:
         cursors = self._cursors
         write = self._write_slot
         if write - cursors[1] >= self._n_slots:
-            return self._overflow(row)
+            self._overflow(row)
+            return
         at = write % self._n_slots * SLOT.itemsize
         if bulk:
             begin = self._write_bulk
@@ -128,7 +129,8 @@ class PinnedCallback:
             if begin % self._n_bulk + room > self._n_bulk:
                 begin += self._n_bulk - begin % self._n_bulk
             if begin + room - cursors[3] > self._n_bulk:
-                return self._overflow(row)
+                self._overflow(row)
+                return
             ctypes.memmove(self._bulk_at + begin % self._n_bulk, bulk, n_bulk)
             flags |= IN_BULK
             self._write_bulk = cursors[2] = begin + room

@@ -29,7 +29,10 @@ SHOWN_ELEMENTS = 6
 
 
 def get_samples(path: Path, wanted: list[str], start: str, end: str, form: str) -> None:
-    """Write the samples of the channels wanted, as `table`, `csv` or `json`. Raises UnknownChannel, TimeFormatError, ConfigError, StoreError."""
+    """Write the samples of the channels wanted, as `table`, `csv` or `json`.
+
+    Raises UnknownChannel, TimeFormatError, ConfigError, StoreError.
+    """
     now = time.time_ns()
     start_ns, end_ns = parse_time(start, now), parse_time(end, now)
     if end_ns < start_ns:

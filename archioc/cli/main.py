@@ -51,7 +51,9 @@ def _show_version(wanted: bool) -> None:
 
 
 @app.callback()
-def _global(version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")] = False) -> None:
+def _global(
+    _version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")] = False,
+) -> None:
     pass
 
 
@@ -86,7 +88,7 @@ def get(
 
 @app.command()
 def status(
-    pattern: Annotated[str | None, typer.Argument(metavar="[CHANNELS]", help="Also list the channels that match; * ? [...] are understood.")] = None,
+    pattern: Annotated[str | None, typer.Argument(metavar="[CHANNELS]", help="Also list the channels that match; globs work.")] = None,
     config: ConfigOption = Path("archioc.yml"),
     form: Annotated[StatusFormat, typer.Option("--format", "-f", help="How to write it.")] = StatusFormat.TABLE,
 ) -> None:

@@ -83,19 +83,21 @@ def _show_overview(console: Console, config: Config, running: bool, overview: Ov
         console.print(f"  [red]unaccounted   {counts.unaccounted}[/]")
 
 
+_NUMBERS = ("value", "age", "rate", "received", "stored", "dropped")
+
+
 def _show_channels(console: Console, channels: list[ChannelOverview]) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("channel", "state", "value", "age", "severity", "mode", "rate", "received", "stored", "dropped"):
-        table.add_column(column, no_wrap=True, justify="right" if column in ("value", "age", "rate", "received", "stored", "dropped") else "left")
+    for column in ("channel", "state", "severity", "mode", *_NUMBERS):
+        table.add_column(column, no_wrap=True, justify="right" if column in _NUMBERS else "left")
     now = time.time_ns()
     for one in channels:
-        value = one.text if one.text else "" if math.isnan(one.value) else f"{one.value:.6g}"
+        value = one.text or ("" if math.isnan(one.value) else f"{one.value:.6g}")
         age = format_span(max(0, now - one.time_ns) / 1e9) if one.time_ns else ""
         counts = one.conservation
         state = one.state if one.state == "archiving" else f"{one.state} ({one.reason})"
         severity = severity_name(one.severity) if one.time_ns else ""
         rate = f"{one.rate:g} Hz" if one.rate else "-"
-        table.add_row(
-            escape(one.name), escape(state), escape(value), age, severity, Mode(one.mode).name.lower(), rate, str(counts.received), str(counts.stored), str(counts.dropped)
-        )
+        numbers = (escape(value), age, rate, str(counts.received), str(counts.stored), str(counts.dropped))
+        table.add_row(escape(one.name), escape(state), severity, Mode(one.mode).name.lower(), *numbers)
     console.print(table)

@@ -11,7 +11,7 @@ from typing import IO
 
 from archioc.core.errors import RunDirError, StateDirInUse
 
-SHARED_MEMORY = Path("/dev/shm")
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - a directory of this user and archiver is made in it, never a guessable file
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ def _default_place(directories: Directories, room: int) -> Path:
 
 
 def _link(link: Path, target: Path) -> None:
-    if link.is_symlink() and Path(os.readlink(link)) == target:
+    if link.is_symlink() and link.readlink() == target:
         return
     if link.is_dir() and not link.is_symlink():
         for old in link.iterdir():

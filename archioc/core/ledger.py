@@ -11,10 +11,8 @@ The journal guards against a killed process. After a reboot the table is gone as
 
 from __future__ import annotations
 
-import os
 import struct
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -55,7 +53,7 @@ class Ledger:
             file.write(booking.head.tobytes())
             file.write(np.ascontiguousarray(booking.rows, dtype="<i8").tobytes())
             file.write(np.ascontiguousarray(booking.cells).tobytes())
-        os.replace(scratch, self._journal)
+        scratch.replace(self._journal)
 
     def apply(self, booking: Booking, head_fields: tuple[str, ...]) -> None:
         """Write the rows and the named head fields, after the act."""

@@ -54,7 +54,7 @@ class MappedFile:
             identity = np.array([(magic, version, cell, cells, boot_id())], _IDENTITY)
             file.write(identity.tobytes().ljust(PAGE, b"\0"))
             file.truncate(size)
-        os.replace(scratch, self.path)
+        scratch.replace(self.path)
 
     def open(self) -> None:
         """Map the file. Raises RunDirError when it is absent, foreign, of another version or of an earlier boot."""

@@ -25,7 +25,7 @@ class StopSignal:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._handle)
 
-    def _handle(self, number: int, frame: types.FrameType | None) -> None:
+    def _handle(self, _number: int, _frame: types.FrameType | None) -> None:
         self._event.set()
 
     def set(self) -> None:

@@ -143,7 +143,7 @@ class SpoolDirectory:
 
     def publish(self, prepared: Path) -> None:
         """Commit a prepared file: rename it into new/ and make the name durable."""
-        os.rename(prepared, self._new / prepared.name)
+        prepared.rename(self._new / prepared.name)
         _fsync_directory(self._new)
         _fsync_directory(self._tmp)
 
@@ -153,7 +153,7 @@ class SpoolDirectory:
         Looks where a file is before where it goes next, so that a claim in between is not missed.
         """
         prefix = f"{batch_id:020d}-"
-        return any(name.startswith(prefix) for part in (self._new, self._sending, self._new) for name in os.listdir(part))
+        return any(path.name.startswith(prefix) for part in (self._new, self._sending, self._new) for path in part.iterdir())
 
     def drop_oldest(self) -> SpoolFile | None:
         """Take the oldest unclaimed file out for good and say what it held; None when there is none.
@@ -163,7 +163,7 @@ class SpoolDirectory:
         for entry in self.waiting():
             doomed = self._tmp / entry.path.name
             try:
-                os.rename(entry.path, doomed)
+                entry.path.rename(doomed)
             except FileNotFoundError:
                 continue  # claimed since the listing
             content = read_spool_file(doomed)
@@ -177,21 +177,21 @@ class SpoolDirectory:
         """Put what a killed writer had claimed back into new/; how many files that were."""
         claimed = list(self._sending.iterdir())
         for path in claimed:
-            os.rename(path, self._new / path.name)
+            path.rename(self._new / path.name)
         return len(claimed)
 
     def claim(self, entry: SpoolEntry) -> Path | None:
         """Take a waiting file for sending; None when it has gone (dropped by the engine)."""
         target = self._sending / entry.path.name
         try:
-            os.rename(entry.path, target)
+            entry.path.rename(target)
         except FileNotFoundError:
             return None
         return target
 
     def put_back(self, claimed: Path) -> None:
         """Give a claimed file back, to be sent later."""
-        os.rename(claimed, self._new / claimed.name)
+        claimed.rename(self._new / claimed.name)
 
     def remove(self, claimed: Path) -> None:
         """Forget a file that the store has acknowledged."""
@@ -200,7 +200,7 @@ class SpoolDirectory:
     def set_aside(self, claimed: Path) -> Path:
         """Keep a damaged file apart, for a person to look at."""
         target = self._damaged / claimed.name
-        os.rename(claimed, target)
+        claimed.rename(target)
         return target
 
     # -- for both and for the curious ----------------------------------------------------------

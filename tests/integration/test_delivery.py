@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ from archioc.core.spool import SpoolDirectory
 from archioc.core.table import ChannelTable, ProcessState, StoreState
 from archioc.demo.child import Child
 from archioc.reading import open_reader
+from db.delivery import DRAIN_S
 from db.query_client import SocketReader
 from tests.batches import T0, Point, make_batch, spool_file
 from tests.conftest import InfluxdFactory
@@ -186,6 +188,21 @@ def test_stopping_while_the_store_is_away(archiver: ArchiverFactory) -> None:
     assert child.stop() == 0
     assert time.monotonic() - started < 3
     assert len(made.spool.waiting()) == 2
+
+
+def test_a_server_that_never_answers(archiver: ArchiverFactory) -> None:
+    """While a request hangs the process gives signs of life, and SIGTERM ends it within seconds; the file is kept."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        made = archiver(f"{{influxdb: {{url: 'http://127.0.0.1:{silent.getsockname()[1]}', bucket: epics}}}}")
+        made.commit(1)
+        child = made.start()
+        wait_until(lambda: made.head("spool_files") == 1, 20, "the waiting file is shown")
+        beat = made.head("heartbeat")
+        wait_until(lambda: made.head("heartbeat") > beat, 2, "the process gives signs of life")
+        started = time.monotonic()
+        assert child.stop(timeout_s=10) == 0
+        assert time.monotonic() - started < DRAIN_S + 3
+        assert len(made.spool.waiting()) + len(made.spool.claimed()) == 1
 
 
 def test_two_processes_on_one_embedded_store(archiver: ArchiverFactory) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -78,6 +80,15 @@ def test_any_damage_is_noticed(one_path: Path, file: SpoolFile, data: st.DataObj
     one_path.write_bytes(raw)
     with pytest.raises(SpoolFileDamaged):
         read_spool_file(one_path)
+
+
+def test_the_format_is_that_of_the_contract() -> None:
+    """Header fields lie where `docs/reference/contract/files.md` says, and the CRC covers all other bytes."""
+    raw = a_file(7, samples=5).to_bytes()
+    assert raw[:8] == b"ArchSpl1"
+    assert struct.unpack("<QQIIQ", raw[8:40]) == (7, 123, len("embedded"), 1, len("payload 7"))
+    assert struct.unpack("<I", raw[40:44]) == (zlib.crc32(raw[:40] + raw[44:]),)
+    assert raw[44:] == b"embedded" + struct.pack("<III", 0, 1, 5) + b"payload 7"
 
 
 def test_prepared_files_do_not_count(spool: SpoolDirectory) -> None:
