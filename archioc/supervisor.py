@@ -85,7 +85,7 @@ class Supervisor:
         else:
             table = ChannelTable(place)
             table.open()
-        table.settings.head["revision"] = 0  # the engine waits until the ioc process has made them those of today
+        table.settings.head["state"] = ProcessState.STOPPED  # the engine waits for the ioc process to have filled them in
         table.close()
 
     def _look_after(self) -> None:

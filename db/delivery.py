@@ -79,9 +79,9 @@ class Delivery:
         if not self._prepared:
             self._store.prepare()
             self._prepared = True
-            self._status.answered(self._waits_for_others())
         entry = self._next()
         if entry is None:
+            self._status.answered(self._waits_for_others())
             return False
         claimed = self._spool.claim(entry)
         if claimed is not None:
@@ -163,7 +163,6 @@ class Delivery:
         if file.destination not in self._foreign.values():
             _log.warning("spool_files_for_another_store", theirs=file.destination, ours=self._store.destination, first_batch=file.batch_id)
         self._foreign[file.batch_id] = file.destination
-        self._status.answered(self._waits_for_others())
 
     def _waits_for_others(self) -> str:
         if not self._foreign:

@@ -54,8 +54,7 @@ class EmbeddedStore(EmbeddedReader):
     destination = EMBEDDED
 
     def __init__(self, directory: Path, retention: float | None = None, *, read_only: bool = False) -> None:
-        self._files = DayFiles(directory, read_only=read_only)
-        super().__init__(self._files)
+        super().__init__(DayFiles(directory, read_only=read_only))
         self._retention = retention
         self._ids: dict[str, int] | None = None
         self._purged_at = -PURGE_EVERY_S

@@ -49,7 +49,7 @@ class EmbeddedReader:
     """The reading half of the embedded store."""
 
     def __init__(self, files: DayFiles) -> None:
-        self._day_files = files
+        self._files = files
 
     def samples(self, channel: str, start_ns: int, end_ns: int, *, with_previous: bool = True) -> Iterator[SampleColumns]:
         """Samples with start <= time <= end in chunks, after the last one before if wanted."""
@@ -59,7 +59,7 @@ class EmbeddedReader:
         if with_previous and (previous := self.last_before(channel, start_ns)) is not None:
             yield previous
         first, last = day_of(start_ns), day_of(end_ns)
-        for day in self._day_files.days():
+        for day in self._files.days():
             if first <= day <= last:
                 yield from self._day_samples(day, number, start_ns, end_ns)
 
@@ -68,10 +68,10 @@ class EmbeddedReader:
         number = self._number(channel)
         if number is None:
             return None
-        for day in reversed(self._day_files.days()):
+        for day in reversed(self._files.days()):
             if day > day_of(t_ns):
                 continue
-            with _answering(), self._day_files.day(day) as cursor:
+            with _answering(), self._files.day(day) as cursor:
                 found = cursor.execute(_LAST, {"channel": number, "before": t_ns}).fetchone()
             if found and found[0] is not None:
                 return next(self._day_samples(day, number, found[0], found[0]))
@@ -79,14 +79,14 @@ class EmbeddedReader:
 
     def names(self, pattern: str = "*") -> Iterator[str]:
         """Channels that have or had samples."""
-        with _answering(), self._day_files.catalog() as cursor:
+        with _answering(), self._files.catalog() as cursor:
             names = [name for (name,) in cursor.execute("select name from channel order by name").fetchall()]
         return filter(glob_filter(pattern), names)
 
     def events(self, channel: str, start_ns: int, end_ns: int) -> list[ChannelEvent]:
         """Moments in the range and gaps that overlap with it."""
         found: dict[tuple[int, int], ChannelEvent] = {}
-        with _answering(), self._day_files.catalog() as cursor:
+        with _answering(), self._files.catalog() as cursor:
             lines = cursor.execute(_EVENTS, {"channel": channel, "end": end_ns}).fetchall()
         for time_ns, reason, end, count, text in lines:
             before = found.get((time_ns, reason))
@@ -96,7 +96,7 @@ class EmbeddedReader:
 
     def meta(self, channel: str, at_ns: int) -> ChannelMeta | None:
         """What the IOC told last at or before a time."""
-        with _answering(), self._day_files.catalog() as cursor:
+        with _answering(), self._files.catalog() as cursor:
             found = cursor.execute(_META, {"channel": channel, "at": at_ns}).fetchone()
         if found is None:
             return None
@@ -105,10 +105,10 @@ class EmbeddedReader:
 
     def close(self) -> None:
         """Close all files."""
-        self._day_files.close()
+        self._files.close()
 
     def _number(self, channel: str) -> int | None:
-        with _answering(), self._day_files.catalog() as cursor:
+        with _answering(), self._files.catalog() as cursor:
             found = cursor.execute("select id from channel where name = ?", [channel]).fetchone()
         return None if found is None else int(found[0])
 
@@ -125,7 +125,7 @@ class EmbeddedReader:
     def _windows(self, day: str, statement: str, number: int, start_ns: int, end_ns: int, most: int) -> Iterator[tuple[int, int]]:
         """Consecutive spans of time that hold about `most` samples each, at least a minute long."""
         parameters = {"bucket": _BUCKET_NS, "channel": number, "start": start_ns, "end": end_ns}
-        with _answering(), self._day_files.day(day) as cursor:
+        with _answering(), self._files.day(day) as cursor:
             buckets = cursor.execute(statement, parameters).fetchall()
         begin, held = start_ns, 0
         for bucket, count in buckets:
@@ -137,7 +137,7 @@ class EmbeddedReader:
             yield begin, end_ns
 
     def _fetch(self, day: str, statement: str, number: int, window: tuple[int, int]) -> dict[str, Any]:
-        with _answering(), self._day_files.day(day) as cursor:
+        with _answering(), self._files.day(day) as cursor:
             found: dict[str, Any] = cursor.execute(statement, {"channel": number, "start": window[0], "end": window[1]}).fetchnumpy()
             return found
 

@@ -25,9 +25,8 @@ class InfluxDatabase(InfluxReader):
 
     def __init__(self, settings: InfluxStore) -> None:
         self._settings = settings
-        self._connection = InfluxConnection(settings)
         self._database, _, self._policy = settings.bucket.partition("/")
-        super().__init__(self._connection, self._database, self._policy)
+        super().__init__(InfluxConnection(settings), self._database, self._policy)
         self._path = "/write"
 
     @property

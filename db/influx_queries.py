@@ -45,7 +45,7 @@ class InfluxReader:
     """The reading half of an InfluxDB database."""
 
     def __init__(self, connection: InfluxConnection, database: str, policy: str) -> None:
-        self._reading = connection
+        self._connection = connection
         self._scope: Parameters = [("db", database)] + ([("rp", policy)] if policy else [])
 
     def samples(self, channel: str, start_ns: int, end_ns: int, *, with_previous: bool = True) -> Iterator[SampleColumns]:
@@ -96,7 +96,7 @@ class InfluxReader:
 
     def close(self) -> None:
         """Close the connections."""
-        self._reading.close()
+        self._connection.close()
 
     def _stored(self, channel: str, condition: str) -> Iterator[SampleColumns]:
         scalars = _select(_SAMPLE_FIELDS, "sample", channel, condition)
@@ -109,7 +109,7 @@ class InfluxReader:
         )
 
     def _series(self, statement: str, chunk: int = _SAMPLE_CHUNK) -> Iterator[dict[str, Any]]:
-        return self._reading.query(statement, [*self._scope, ("chunk_size", str(chunk))])
+        return self._connection.query(statement, [*self._scope, ("chunk_size", str(chunk))])
 
 
 def _time(t_ns: int) -> int:

@@ -111,7 +111,7 @@ def _absence(table: ChannelTable) -> Reason:
 
 def _registry_ready(table: ChannelTable, stop: StopSignal) -> bool:
     """Wait until the ioc process has filled the settings; False when told to stop meanwhile."""
-    while int(table.settings.head["revision"][0]) == 0:
+    while int(table.settings.head["state"][0]) != ProcessState.RUNNING:
         table.status.head["heartbeat"] = time.time_ns()
         if stop.wait(ROUND_S):
             return False

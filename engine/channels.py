@@ -54,7 +54,8 @@ class Channels:
             return np.empty(0, "i8")
         removed = self._let_go_of_removed()
         added, _ = self._registry.channels_since(self._revision)
-        self._adopt([channel for channel in added if channel.revision <= wanted and self.generation[channel.row] != channel.generation], now)
+        known = self.generation
+        self._adopt([channel for channel in added if channel.revision <= wanted and known[channel.row] != channel.generation], now)
         self._take_settings(now)
         self._revision = wanted
         self._table.status.head["revision"] = wanted
@@ -100,7 +101,9 @@ class Channels:
             if its_new:
                 self._sampler.forget(channel.row, channel.generation)
         self.generation[rows] = generation
-        write_rows(self._table.status, rows[new], disconnects=0, value=np.nan, time=0, received_at=0, severity=3, status=17, text=b"", units=b"")
+        write_rows(
+            self._table.status, rows[new], disconnects=0, value=np.nan, time=0, received_at=0, severity=3, status=17, text=b"", units=b""
+        )
         write_rows(
             self._table.status,
             rows,
@@ -139,7 +142,8 @@ class Channels:
         refused = []
         for _ in range(min(CREATE_AT_ONCE, len(self._to_create))):
             row = self._to_create.popleft()
-            if self.generation[row] and row not in self._leaving and not self._access.create(self.names[row], row, int(self.generation[row])):
+            generation = int(self.generation[row])
+            if generation and row not in self._leaving and not self._access.create(self.names[row], row, generation):
                 refused.append(row)
         rows = np.array(refused, dtype="i8")
         write_rows(self._table.status, rows, state=ChannelState.REJECTED, reason=b"Channel Access does not take this name")
@@ -148,6 +152,8 @@ class Channels:
 
     def on_connected(self, rows: Rows, dbr: npt.NDArray[np.integer], count: npt.NDArray[np.integer]) -> None:
         """These channels have connected, with this native type and number of elements."""
+        staying = ~np.isin(rows, self._leaving)  # libca has let go of the others already
+        rows, dbr, count = rows[staying], dbr[staying], count[staying]
         for row, its_dbr, its_count in zip(rows.tolist(), dbr.tolist(), count.tolist(), strict=True):
             self._access.follow(self.names[row], its_dbr, its_count)
         self.connected[rows] = True

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archioc.core.batch import COUNTS, NO_BLOB, SAMPLE, Batch, ChannelMeta, Samples
+from archioc.core.errors import SpoolError
 from archioc.core.events import ChannelEvent, Reason
 from archioc.core.ledger import Booking
 from archioc.core.table import LEDGER_HEAD, LEDGER_TOTALS, ChannelTable, ProcessState
@@ -24,6 +25,7 @@ from engine.updates import decode_updates
 DRAIN_AT_MOST = 50_000
 OPEN_AT_MOST = 200_000
 """Samples in the open batch beyond which the drain waits for the disk; the ring holds what comes."""
+REPLAY_STALL_S = 60.0
 
 
 class Collector:
@@ -170,6 +172,7 @@ class Collector:
         rows = self._sampler.memory.take_touched()
         events, metas = self._channels.gaps.take(), tuple(self._metas)
         if not (self._open or len(rows) or events or metas or flush != self._flush):
+            self._channels.forget_removed()
             return
         samples = np.concatenate([np.empty(0, SAMPLE), *self._parts])
         samples = samples[np.argsort(samples["row"], kind="stable")]
@@ -200,14 +203,25 @@ class Collector:
         """Sample what the engine before this one had received but not committed; events replayed.
 
         All known channels then have a gap for the reason given, since the last sign of that engine.
+        Raises SpoolError when the spool takes nothing for REPLAY_STALL_S.
         """
-        replayed = 0
-        while count := self.drain(live=False):
-            replayed += count
+        memory = self._sampler.memory
+        self._sampler.discard(np.flatnonzero((memory.withheld != 0) & (self._channels.generation == 0)))  # of removed channels
+        replayed, end = 0, int(self._ring.head["write_slot"][0])
+        deadline = time.monotonic() + REPLAY_STALL_S
+        while self._ring.drained < end:
+            if count := self.drain(live=False):
+                replayed += count
+                deadline = time.monotonic() + REPLAY_STALL_S
+            elif time.monotonic() > deadline:
+                waiting = end - self._ring.drained
+                raise SpoolError(f"the spool has taken nothing for {REPLAY_STALL_S:.0f} s, {waiting} events wait in the ring")
+            else:
+                time.sleep(0.01)  # as many samples as may be open wait for the commit thread
             self.cut()
         self._sampler.fresh[:] = False
         rows = self._channels.ours()
-        self._channels.gaps.open(rows[self._sampler.memory.seen[rows] != 0], absence, since)
+        self._channels.gaps.open(rows[memory.seen[rows] != 0], absence, since)
         return replayed
 
     def stop(self, now: int) -> None:

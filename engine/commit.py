@@ -7,6 +7,7 @@ announced and the spool whether it was published.
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 import time
@@ -87,10 +88,8 @@ class CommitThread:
     def finish(self, timeout: float) -> bool:
         """Write what is queued, for at most `timeout` seconds; whether all of it was written."""
         deadline = time.monotonic() + timeout
-        try:
+        with contextlib.suppress(queue.Full):  # given up below
             self._queue.put(None, timeout=timeout)
-        except queue.Full:
-            pass  # given up below
         self._thread.join(max(0.0, deadline - time.monotonic()))
         done = not self._thread.is_alive()
         self._give_up.set()
@@ -135,14 +134,14 @@ class CommitThread:
             file = SpoolFile(booking.batch_id, time.time_ns(), self._encoder.destination, commit.batch.counts, payload)
             if self._make_room(len(payload)):
                 prepared = self._spool.prepare(file)
-            else:
-                self.dropped.put(commit.batch.counts)
         booking.head["with_file"] = int(prepared is not None)
         self._ledger.announce(booking)
         if prepared is not None:
             self._known_bytes += prepared.stat().st_size
             self._spool.publish(prepared)
         self._ledger.apply(booking, HEAD_FIELDS)
+        if prepared is None and len(commit.batch.counts):
+            self.dropped.put(commit.batch.counts)
         self._ring.release(commit.ring_slot, commit.ring_bulk)
         self._status.head["flush_done"] = commit.flush
 

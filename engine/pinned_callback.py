@@ -128,7 +128,8 @@ class PinnedCallback:
             room = (n_bulk + 7) & ~7
             if begin % self._n_bulk + room > self._n_bulk:
                 begin += self._n_bulk - begin % self._n_bulk
-            if begin + room - cursors[3] > self._n_bulk:
+            in_use = cursors[3] if cursors[3] != self._write_bulk else begin  # an empty area takes what fits into it
+            if begin + room - in_use > self._n_bulk:
                 self._overflow(row)
                 return
             ctypes.memmove(self._bulk_at + begin % self._n_bulk, bulk, n_bulk)

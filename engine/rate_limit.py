@@ -23,6 +23,8 @@ Index = npt.NDArray[np.intp]
 HELD = -2
 """Stands for the value that was withheld before these updates."""
 NONE = -1
+KEYS = 1 << 62
+"""Room for search keys: 25 h for each of 50 000 channels in one drain, however far the clock is set meanwhile."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,7 +49,12 @@ def next_tick(received: I8, interval: I8) -> I8:
 
 
 def limit_rate(
-    row: npt.NDArray[np.uint32], received: I8, forced: npt.NDArray[np.bool_], interval: I8, scan: npt.NDArray[np.bool_], memory: SamplerMemory
+    row: npt.NDArray[np.uint32],
+    received: I8,
+    forced: npt.NDArray[np.bool_],
+    interval: I8,
+    scan: npt.NDArray[np.bool_],
+    memory: SamplerMemory,
 ) -> Limited:
     """Which of these updates pass now. `memory.due` is brought up to date, `memory.withheld` is not.
 
@@ -106,13 +113,15 @@ class _Lanes:
 
     def __init__(self, row: npt.NDArray[np.uint32], received: I8, starts: Index) -> None:
         self.ends = np.append(starts[1:], len(row))
-        self._base = int(received.min())
-        self._span = int(received.max()) - self._base + 2
+        self._base = received[starts]
+        self._span = KEYS // len(starts)
         lane = np.repeat(np.arange(len(starts)), self.ends - starts)
-        # one growing key: the lane, then the time; a clock that stepped back within a lane counts as standing still
-        self._key = np.maximum.accumulate(lane * self._span + (received - self._base))
+        # one growing key: the lane, then the time since its first update; a clock that stepped back counts as standing still
+        since = np.clip(received - self._base[lane], 0, self._span - 2)
+        self._key = np.maximum.accumulate(lane * self._span + since)
 
     def first_from(self, lanes: Index, time: I8, at: Index) -> Index:
         """Per lane: index of the first update at or after `time`, not before `at`; the lane's end if there is none."""
-        wanted = lanes * self._span + np.clip(time - self._base, 0, self._span - 1)
-        return np.maximum(np.searchsorted(self._key, wanted), at)
+        wanted = lanes * self._span + np.clip(time - self._base[lanes], 0, self._span - 1)
+        reach: Index = np.maximum(np.searchsorted(self._key, wanted), at)
+        return reach

@@ -17,6 +17,8 @@ from engine.stamps import MAX_PAST, Stamped, stamp_updates
 from engine.updates import Updates
 
 MAX_STORED_TEXT = 40
+SLOWEST = 1e-8
+"""Hz, a sample in three years: lower rates count as this one, so that times stay within 64 bits."""
 
 
 class Wanted:
@@ -27,11 +29,13 @@ class Wanted:
         self.scan = np.zeros(rows, bool)
         self.interval = np.zeros(rows, "i8")
 
-    def take(self, rows: npt.NDArray[np.integer], enable: npt.NDArray[np.uint8], mode: npt.NDArray[np.uint8], rate: npt.NDArray[np.float64]) -> None:
+    def take(
+        self, rows: npt.NDArray[np.integer], enable: npt.NDArray[np.uint8], mode: npt.NDArray[np.uint8], rate: npt.NDArray[np.float64]
+    ) -> None:
         """Settings of some rows from the channel table (rate in Hz)."""
         self.enable[rows] = enable != 0
         self.scan[rows] = mode == 1
-        self.interval[rows] = np.divide(1e9, rate, out=np.zeros(len(rate)), where=rate > 0)
+        self.interval[rows] = np.where(rate > 0, 1e9 / np.maximum(rate, SLOWEST), 0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,12 +67,17 @@ class Sampler:
         A withheld array lived in that engine's memory only; the IOC sends the current one on connect.
         """
         memory = self.memory
-        lost = np.flatnonzero((memory.withheld != 0) & (memory.w_lost != 0))
-        memory.withheld[lost] = 0
-        memory.filtered[lost] += 1
-        memory.touched[lost] = True
+        self.discard(np.flatnonzero((memory.withheld != 0) & (memory.w_lost != 0)))
         for row in np.flatnonzero((memory.withheld != 0) & (memory.w_kind == Kind.TEXT)).tolist():
             self._held_blobs[row] = bytes(memory.w_text[row])
+
+    def discard(self, rows: npt.NDArray[np.integer]) -> None:
+        """Give up the withheld values of these rows, which cannot be stored any more."""
+        self.memory.withheld[rows] = 0
+        self.memory.filtered[rows] += 1
+        self.memory.touched[rows] = True
+        for row in rows.tolist():
+            self._held_blobs.pop(row, None)
 
     def forget(self, row: int, generation: int) -> None:
         """Begin a new channel in a row."""
@@ -94,7 +103,7 @@ class Sampler:
         only_generated = only_generated[keep[only_generated]]
         forced = np.zeros(len(row), bool)
         forced[resumed] = True
-        passed, released, blobs_released = self._limit(updates, stamped, keep, forced)
+        passed, released, blobs_released = self._limit(updates, lanes, stamped, keep, forced)
         passed = np.setdiff1d(passed, only_generated)
         memory.generated[row[resumed]] += 1
         memory.generated[row[only_generated]] -= 1
@@ -105,22 +114,29 @@ class Sampler:
         joined = np.concatenate([released, true, copies])
         blobs = blobs_released + updates.blobs
         joined["blob"][len(released) :][joined["blob"][len(released) :] != NO_BLOB] += len(blobs_released)
-        joined = joined[np.argsort(joined["row"], kind="stable")]
+        arrival = np.concatenate([np.full(len(released), -1), 2 * passed, 2 * resumed + 1])  # a copy follows its original
+        joined = joined[np.lexsort((arrival, joined["row"]))]
         np.add.at(memory.committed, joined["row"], 1)
         return Sampled(joined, blobs, row[resumed].astype("i8"), updates.received[resumed])
 
     def _limit(
-        self, updates: Updates, stamped: Stamped, keep: npt.NDArray[np.bool_], forced: npt.NDArray[np.bool_]
+        self,
+        updates: Updates,
+        lanes: npt.NDArray[np.uint32],
+        stamped: Stamped,
+        keep: npt.NDArray[np.bool_],
+        forced: npt.NDArray[np.bool_],
     ) -> tuple[npt.NDArray[np.intp], Samples, list[bytes]]:
-        """Indices of the updates that pass, and the formerly withheld samples that pass with them."""
+        """Indices of the updates that pass, and the formerly withheld samples that pass before them. lanes: the rows, each once."""
         interval = self.wanted.interval[updates.row]
         free = np.flatnonzero(keep & (interval == 0))
         bound = np.flatnonzero(keep & (interval > 0))
+        unlimited = lanes[(self.memory.withheld[lanes] != 0) & (self.wanted.interval[lanes] == 0)]  # the limit has just been lifted
         if not len(bound):
-            return free, np.empty(0, SAMPLE), []
+            return free, *self._take_held(unlimited)
         row = updates.row[bound]
         limited = limit_rate(row, updates.received[bound], forced[bound], interval[bound], self.wanted.scan[row], self.memory)
-        released, blobs = self._take_held(limited.released)
+        released, blobs = self._take_held(np.concatenate([unlimited, limited.released]))
         np.add.at(self.memory.filtered, limited.rows, limited.replaced)
         self._hold(updates, stamped, bound, limited)
         return np.concatenate([free, bound[limited.passed]]), released, blobs

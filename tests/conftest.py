@@ -12,6 +12,7 @@ import pytest
 from archioc.demo.ca_environment import client_variables, with_variables
 from archioc.demo.ports import free_ports
 from archioc.demo.processes import start_repeater
+from tests.processes.archiver import Archiver, Channel
 from tests.processes.ca_client import CaClient
 from tests.processes.ca_watch import CaWatch
 from tests.processes.influxd import Influxd, InfluxDatabase, find_influxd
@@ -26,6 +27,8 @@ CaWatchFactory = Callable[..., CaWatch]
 CaClientFactory = Callable[[Sequence[int]], CaClient]
 InfluxdFactory = Callable[..., Influxd]
 """own_influxd(index="inmem")"""
+ArchiverFactory = Callable[..., Archiver]
+"""archiver(channels, ioc_ports, store=None, commit_interval=0.5)"""
 CaEnvironment = Callable[[Sequence[int]], dict[str, str]]
 
 _session_processes: set[int] = set()
@@ -154,3 +157,29 @@ def own_influxd(influxd_program: Path, tmp_path: Path) -> Iterator[InfluxdFactor
     yield start
     for server in made:
         server.stop()
+
+
+@pytest.fixture
+def archiver(repeater_port: int, tmp_path: Path, prefix: str) -> Iterator[ArchiverFactory]:
+    """archiver(channels, ioc_ports, store=None, commit_interval=0.5): a whole archiver, not started yet, at `prefix` + "A:"."""
+    made: list[Archiver] = []
+
+    def make(
+        channels: Sequence[Channel], ioc_ports: Sequence[int], store: dict[str, dict[str, str]] | None = None, commit_interval: float = 0.5
+    ) -> Archiver:
+        directory, port = tmp_path / f"archiver{len(made)}", free_ports(1)[0]
+        made.append(Archiver(directory, port, f"{prefix}A:", ioc_ports, repeater_port, channels, store, commit_interval))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+@pytest.fixture(params=["embedded", "influxdb"])
+def store(request: pytest.FixtureRequest) -> dict[str, dict[str, str]]:
+    """The block `store` of a configuration: the embedded store, and a fresh database on a real InfluxDB."""
+    if request.param == "embedded":
+        return {"embedded": {}}
+    database: InfluxDatabase = request.getfixturevalue("influx_database")
+    return {"influxdb": {"url": database.url, "bucket": database.name}}

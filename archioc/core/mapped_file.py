@@ -63,6 +63,9 @@ class MappedFile:
         except FileNotFoundError:
             raise RunDirError(f"{self.path}: is missing; is the archiver running?") from None
         try:
+            size = os.fstat(descriptor).st_size
+            if size < PAGE:
+                raise RunDirError(f"{self.path}: has only {size} bytes, its header alone has {PAGE}")
             self._map = mmap.mmap(descriptor, 0)
         finally:
             os.close(descriptor)
@@ -72,6 +75,8 @@ class MappedFile:
             raise RunDirError(f"{self.path}: was made by another version of ArchIOC; restart the archiver")
         if bytes(found["boot"]) != boot_id():
             raise RunDirError(f"{self.path}: is left over from before the last reboot")
+        if size != PAGE + int(found["cells"]) * cell:
+            raise RunDirError(f"{self.path}: has {size} bytes, but {found['cells']} cells of {cell} bytes are promised")
         self.head = np.frombuffer(self._map, self._head_dtype, 1, HEAD_AT)
         self.cells = np.frombuffer(self._map, self._cell_dtype, int(found["cells"]), PAGE)
 

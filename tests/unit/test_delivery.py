@@ -149,6 +149,24 @@ def test_a_failing_store_keeps_the_file(bench: Bench) -> None:
     assert (bench.head("stored"), bench.error()) == (8, "")
 
 
+def test_a_store_is_well_only_when_it_takes_samples(bench: Bench) -> None:
+    """A store that answers but has refused the last write is not shown as well before it has taken a file."""
+    seen: list[int] = []
+    bench.store.before_write = lambda: seen.append(bench.head("store_state"))
+    bench.fill(1)
+    bench.store.faults = [StoreDenied("403 read only")]
+    stop = StopSignal()
+    worker = threading.Thread(target=bench.delivery.run, args=(stop,))
+    worker.start()
+    deadline = time.monotonic() + 5
+    while bench.head("store_state") != StoreState.OK and time.monotonic() < deadline:
+        time.sleep(0.005)
+    stop.set()
+    worker.join(5)
+    assert seen == [StoreState.UNKNOWN, StoreState.DENIED]
+    assert bench.head("store_state") == StoreState.OK
+
+
 def test_pauses_double_with_jitter() -> None:
     """The pause grows from half a second to half a minute, varies, and honours Retry-After within reason."""
     for failures, longest in ((1, 0.5), (2, 1.0), (5, 8.0), (7, LONGEST_PAUSE_S), (10**6, LONGEST_PAUSE_S)):

@@ -1,0 +1,345 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import yaml
+
+from archioc.core.directories import SHARED_MEMORY, Directories
+from archioc.core.overview import Overview, RunningArchiver
+from archioc.core.table import ChannelTable, ProcessState
+from archioc.demo.ca_environment import client_variables, with_variables
+from archioc.demo.child import Child
+from archioc.demo.ports import LOOPBACK
+from archioc.demo.readback import Counts
+from tests.processes.waiting import wait_until
+
+PROCESSES = ("ioc", "db", "engine")
+ALL_TIME = ("--start", "1971-01-01T00:00:00Z", "--end", "2100-01-01T00:00:00Z")
+COMMAND_S = 60.0
+MAX_CHANNELS = 2000
+
+Setting = str | float | bool
+Channel = str | dict[str, Setting]
+"""An entry of `channels` in the configuration."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A command that has ended."""
+
+    status: int
+    out: str
+    err: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One sample as `archioc get --format json` writes it. src_time_ns: 0 when `time_ns` is the IOC's own stamp."""
+
+    time_ns: int
+    value: object
+    severity: int
+    status: int
+    label: str = ""
+    flags: str = ""
+    src_time_ns: int = 0
+
+    @property
+    def generated(self) -> bool:
+        return "generated" in self.flags
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event as `archioc get --format json` writes it. end_ns: None while a gap is open."""
+
+    reason: str
+    time_ns: int
+    end_ns: int | None
+    count: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """All that is stored of one channel, by time."""
+
+    samples: list[Stored]
+    events: list[Event]
+
+    @property
+    def true(self) -> list[Stored]:
+        """The samples that are updates of the IOC."""
+        return [sample for sample in self.samples if not sample.generated]
+
+    def gaps(self, reason: str) -> list[Event]:
+        """The events with this reason."""
+        return [event for event in self.events if event.reason == reason]
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What `archioc status --format json` says. channels: the counts of each, by name."""
+
+    running: bool
+    connected: int
+    enabled: int
+    spool_files: int
+    store_state: str
+    total: Counts
+    channels: dict[str, Counts]
+    rates: dict[str, float]
+
+
+class Archiver:
+    """`archioc run` on a configuration and a state directory of its own, with the three processes that it starts.
+
+    ioc_ports: CA servers whose channels it archives. store: block `store` of the configuration, None for the embedded store. It can be
+    started again after it has ended, and then finds what it has left.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        port: int,
+        prefix: str,
+        ioc_ports: Sequence[int],
+        repeater_port: int,
+        channels: Sequence[Channel],
+        store: dict[str, dict[str, str]] | None = None,
+        commit_interval: float = 0.5,
+    ) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self.port, self.prefix = port, prefix
+        self.config = directory / "config.yml"
+        self.directories = Directories(directory / "state")
+        self.log = directory / "archiver.log"
+        self._environment = with_variables(client_variables([], repeater_port))
+        content = {
+            "archiver": {"prefix": prefix, "state_dir": "./state", "max_channels": MAX_CHANNELS, "ring_bytes": "16MB"},
+            "ioc": {"interfaces": [LOOPBACK], "port": port, "beacon_addr_list": [f"{LOOPBACK}:{repeater_port}"]},
+            "ca": {"addr_list": [f"{LOOPBACK}:{one}" for one in ioc_ports], "auto_addr_list": False, "repeater_port": repeater_port},
+            "spool": {"commit_interval": commit_interval, "min_free": "10MB"},
+            "channels": list(channels),
+        }
+        self.config.write_text(yaml.safe_dump(content | ({"store": store} if store else {}), sort_keys=False))
+        self._child: Child | None = None
+
+    # -- the processes -------------------------------------------------------------------------
+
+    @property
+    def pid(self) -> int:
+        """Of the supervisor."""
+        assert self._child is not None
+        return self._child.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether the supervisor is there."""
+        return self._child is not None and self._child.running
+
+    def launch(self) -> None:
+        """Start it without waiting."""
+        self._child = Child("archiver", [sys.executable, "-m", "archioc", "run", str(self.config)], self.log, self._environment)
+
+    def start(self, connected: int | None = None) -> None:
+        """Start it and wait until all its processes run, and until so many channels are connected."""
+        self.launch()
+        self.wait_running()
+        if connected is not None:
+            self.wait_connected(connected)
+
+    def child(self, name: str) -> psutil.Process | None:
+        """The process `engine`, `db` or `ioc`, None while there is none."""
+        if not self.running:
+            return None
+        for process in psutil.Process(self.pid).children():
+            try:
+                if process.cmdline()[1:3] == ["-m", name]:
+                    return process
+            except psutil.NoSuchProcess:
+                continue
+        return None
+
+    def pid_of(self, name: str) -> int:
+        """Process id of `engine`, `db` or `ioc`."""
+        process = self.child(name)
+        assert process is not None, f"there is no process {name}"
+        return int(process.pid)
+
+    def kill_child(self, name: str) -> int:
+        """kill -9 of `engine`, `db` or `ioc`; the process id it had."""
+        pid = self.pid_of(name)
+        os.kill(pid, signal.SIGKILL)
+        return pid
+
+    def suspend_child(self, name: str) -> None:
+        """SIGSTOP: it stays there and does nothing."""
+        os.kill(self.pid_of(name), signal.SIGSTOP)
+
+    def resume_child(self, name: str) -> None:
+        """SIGCONT"""
+        os.kill(self.pid_of(name), signal.SIGCONT)
+
+    def wait_for_successor(self, name: str, killed: int, timeout_s: float = 30.0) -> None:
+        """Wait until the process that follows the killed one runs."""
+        wait_until(lambda: self._runs(name, killed), timeout_s, f"another {name} process runs, log: {self.log}", 0.05)
+
+    def wait_running(self, timeout_s: float = 40.0) -> None:
+        """Wait until all three processes say that they run."""
+        wait_until(
+            lambda: self._ended() or all(self._runs(name) for name in PROCESSES), timeout_s, f"the archiver runs, log: {self.log}", 0.05
+        )
+        assert not self._ended(), self.log.read_text()[-3000:]
+
+    def wait_connected(self, count: int, timeout_s: float = 30.0) -> None:
+        """Wait until so many channels are connected."""
+        wait_until(lambda: self.overview().connected == count, timeout_s, f"{count} channels are connected", 0.05)
+
+    def _ended(self) -> bool:
+        return not self.running
+
+    def _runs(self, name: str, killed: int = 0) -> bool:
+        process = self.child(name)
+        if process is None or process.pid == killed or not self.directories.run.exists():
+            return False
+        table = ChannelTable(self.directories.run)
+        if not all(block.path.exists() for block in table.blocks):
+            return False
+        table.open()
+        head = {"ioc": table.settings, "db": table.delivery, "engine": table.status}[name].head
+        runs = int(head["pid"][0]) == process.pid and int(head["state"][0]) == ProcessState.RUNNING
+        table.close()
+        return runs
+
+    def stop(self, timeout_s: float = 20.0) -> int:
+        """SIGTERM; the exit status."""
+        assert self._child is not None
+        return self._child.stop(timeout_s)
+
+    def interrupt(self, timeout_s: float = 20.0) -> int:
+        """SIGINT to its process group, as Ctrl-C at a terminal does; the exit status."""
+        assert self._child is not None
+        os.killpg(self.pid, signal.SIGINT)
+        wait_until(self._ended, timeout_s, "the archiver has ended")
+        return self._child.stop()
+
+    def kill_supervisor(self) -> list[psutil.Process]:
+        """kill -9 of the supervisor alone; the processes it had."""
+        assert self._child is not None
+        children = psutil.Process(self.pid).children()
+        self._child.kill()
+        return children
+
+    def close(self) -> None:
+        """End what runs, and remove its run directory."""
+        if self.running:
+            for child in psutil.Process(self.pid).children():
+                child.send_signal(signal.SIGCONT)
+            self.stop()
+        place = self.directories.run.resolve()
+        if place.parent == SHARED_MEMORY:
+            shutil.rmtree(place, ignore_errors=True)
+
+    # -- what it says --------------------------------------------------------------------------
+
+    def command(self, *arguments: str) -> Finished:
+        """Run `archioc` with these arguments."""
+        command = [sys.executable, "-m", "archioc", *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=COMMAND_S, check=False, env=self._environment)
+        return Finished(done.returncode, done.stdout, done.stderr)
+
+    def status(self) -> Status:
+        """From the command line."""
+        done = self.command("status", "--config", str(self.config), "--format", "json")
+        assert done.status == 0, done.err
+        answer = json.loads(done.out)
+        return Status(
+            running=answer["running"],
+            connected=answer["connected"],
+            enabled=answer["enabled"],
+            spool_files=answer["spool_files"],
+            store_state=answer["store_state"],
+            total=_counts(answer["conservation"]),
+            channels={one["name"]: _counts(one) for one in answer["channels"]},
+            rates={one["name"]: one["rate"] for one in answer["channels"]},
+        )
+
+    def overview(self) -> Overview:
+        """The same figures for polling: read here, without another process."""
+        running = RunningArchiver(self.directories)
+        try:
+            return running.overview()
+        finally:
+            running.close()
+
+    def get(self, *patterns: str) -> dict[str, History]:
+        """All that is stored of these channels, from the command line."""
+        done = self.command("get", *patterns, "--config", str(self.config), *ALL_TIME, "--format", "json")
+        assert done.status == 0, done.err
+        return {one["channel"]: _history(one) for one in json.loads(done.out)}
+
+    def history(self, channel: str) -> History:
+        """All that is stored of one channel; nothing when the store does not know it."""
+        done = self.command("get", channel, "--config", str(self.config), *ALL_TIME, "--format", "json")
+        if done.status == 1 and "no such channel" in done.err:
+            return History([], [])
+        assert done.status == 0, done.err
+        [one] = json.loads(done.out)
+        return _history(one)
+
+    def wait_for_samples(self, channel: str, since_ns: int, timeout_s: float = 15.0) -> History:
+        """Wait until the store has an update of this channel at or after a time (ns)."""
+        found: list[History] = []
+
+        def reached() -> bool:
+            found[:] = [self.history(channel)]
+            return any(sample.time_ns >= since_ns for sample in found[0].true)
+
+        wait_until(reached, timeout_s, f"a sample of {channel} after {since_ns}", 0.2)
+        return found[0]
+
+    def wait_for_spool(self, files: int, timeout_s: float = 30.0) -> None:
+        """Wait until at least so many batches wait in the spool."""
+        wait_until(lambda: self.overview().spool_files >= files, timeout_s, f"{files} batches in the spool", 0.05)
+
+    def wait_for_empty_spool(self, timeout_s: float = 60.0) -> None:
+        """Wait until no batch is in the spool."""
+        wait_until(lambda: self.overview().spool_files == 0, timeout_s, "an empty spool", 0.05)
+
+    def check_conservation(self) -> Status:
+        """To be called when it has stopped: nothing is pending, every count is balanced, and what is counted as stored is in the store."""
+        assert not self.running
+        status = self.status()
+        assert status.spool_files == 0
+        for name, counts in (("total", status.total), *status.channels.items()):
+            assert counts.balanced, f"{name}: {counts}"
+            assert (counts.pending, counts.rejected, counts.dropped) == (0, 0, 0), f"{name}: {counts}"
+        histories = {name: self.history(name) for name in status.channels} if len(status.channels) < 4 else self.get(*_globs(status.channels))
+        in_store = {name: len(histories[name].samples) if name in histories else 0 for name in status.channels}
+        assert in_store == {name: counts.stored for name, counts in status.channels.items()}
+        return status
+
+
+def _globs(names: dict[str, Counts]) -> list[str]:
+    """A glob for all names that share what comes before the first colon."""
+    return sorted({name.split(":", 1)[0] + ":*" for name in names})
+
+
+def _counts(fields: dict[str, int]) -> Counts:
+    return Counts(**{name: fields[name] for name in Counts.__slots__})
+
+
+def _history(answer: dict[str, Any]) -> History:
+    samples = [Stored(**{name: value for name, value in sample.items() if name != "time"}) for sample in answer["samples"]]
+    return History(samples, [Event(**event) for event in answer["events"]])
