@@ -35,6 +35,9 @@ from ioc.status_pvs import StatusPvs
 NOTES_PERIOD_S = 1.0
 """How often the audit of refused puts is written."""
 
+STOP_NOTICE_S = 0.1
+"""Time for clients to be sent State=Stopping before they are disconnected."""
+
 log = structlog.get_logger()
 
 
@@ -66,6 +69,7 @@ async def serve(config: Config, table: ChannelTable, registry: Registry, rows: C
     outcomes = await asyncio.gather(*tasks, stopped, return_exceptions=True)
     await control.finish()
     await status.stopping()
+    await asyncio.sleep(STOP_NOTICE_S)
     await server.stop()
     for outcome in outcomes:
         if isinstance(outcome, Exception):

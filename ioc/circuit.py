@@ -21,7 +21,7 @@ from archioc.core.errors import ArchiocError, CommandRefused
 from ioc import messages
 from ioc.audit import Peer
 from ioc.delivery import Monitor, Outbox
-from ioc.put_value import PutValue, read_put
+from ioc.put_value import read_put
 from ioc.pv import LONG_STRING_BYTES
 
 if TYPE_CHECKING:
@@ -76,6 +76,7 @@ class Circuit:
         self._puts_done = asyncio.Event()
         self._puts_done.set()
         self._next_sid = 1
+        self._tasks: list[asyncio.Task[None]] = []
         connection = writer.get_extra_info("socket")
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -99,7 +100,8 @@ class Circuit:
 
     async def run(self) -> None:
         """Serve until the client goes away."""
-        tasks = [asyncio.create_task(work) for work in (self._read_requests(), self._outbox.run(self._writer), self._carry_out_puts())]
+        works = (self._read_requests(), self._outbox.run(self._writer), self._carry_out_puts())
+        self._tasks = tasks = [asyncio.create_task(work) for work in works]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -109,10 +111,13 @@ class Circuit:
             self._forget_all()
             self._writer.close()
         for outcome in outcomes:
-            if isinstance(outcome, ca.CaprotoError):
-                log.warning("client_broke_protocol", peer=self.peer.address, reason=str(outcome).splitlines()[0])
-            elif isinstance(outcome, Exception) and not isinstance(outcome, OSError):
+            if isinstance(outcome, Exception) and not isinstance(outcome, OSError):
                 raise outcome
+
+    def close(self) -> None:
+        """Disconnect the client; `run` then ends."""
+        for task in self._tasks:
+            task.cancel()
 
     def _forget_all(self) -> None:
         for monitor in self._monitors.values():
@@ -122,7 +127,12 @@ class Circuit:
 
     async def _read_requests(self) -> None:
         while data := await self._reader.read(READ_BYTES):
-            commands, _ = self._parser.recv(data)
+            try:
+                commands, _ = self._parser.recv(data)
+            except (ca.CaprotoError, LookupError, ValueError) as error:
+                # caproto looks the type up while it parses; what follows in the stream cannot be trusted.
+                log.warning("client_broke_protocol", peer=self.peer.address, reason=repr(error).splitlines()[0])
+                return
             for number, command in enumerate(commands, 1):
                 if number % SLICE_REQUESTS == 0:
                     await asyncio.sleep(0)
@@ -225,13 +235,18 @@ class Circuit:
 
     async def _put(self, channel: ServedChannel, command: Any, *, notify: bool) -> None:
         pv, status = channel.pv, messages.ECA_PUTFAIL
-        value = PutValue(())
+        try:
+            data, payload = command.data, bytes(command.buffers[1])
+        except (ca.CaprotoError, ValueError) as error:
+            text = f"{pv.name}: the put cannot be decoded: {error}"
+            self._writer.write(messages.error(bytes(command.header), channel.cid, messages.ECA_BADTYPE, text))
+            return
         try:
             if not self._server.may_write(pv, self.peer) or pv.writer is None:
                 status = messages.ECA_NOWTACCESS
                 raise self._server.control.forbid(pv.name, _shown(command), self.peer)
             try:
-                value = read_put(command.data_type, command.data, bytes(command.buffers[1]))
+                value = read_put(command.data_type, data, payload)
             except CommandRefused as error:
                 raise await self._server.control.refuse_unreadable(pv.name, _shown(command), error, self.peer) from None
             await pv.writer(pv, value, self.peer)
@@ -245,6 +260,11 @@ class Circuit:
         channel = self._channels.get(command.sid)
         if channel is None:
             return
+        try:
+            data_type = ChannelType(command.data_type)
+        except ValueError as error:
+            self._writer.write(messages.error(bytes(command.header), channel.cid, messages.ECA_BADTYPE, f"{channel.pv.name}: {error}"))
+            return
         await self._after_puts()
         pv = channel.pv
         known = self._monitors.get(command.subscriptionid)
@@ -255,7 +275,7 @@ class Circuit:
             command.subscriptionid,
             channel.sid,
             pv,
-            ChannelType(command.data_type),
+            data_type,
             command.data_count,
             int(command.mask),
             channel.long_string,

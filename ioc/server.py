@@ -38,6 +38,7 @@ class ControlServer:
         self._servers: list[asyncio.Server] = []
         self._searches: list[asyncio.DatagramTransport] = []
         self._tasks: set[asyncio.Task[None]] = set()
+        self._beacons: asyncio.Task[None] | None = None
 
     async def start(self, interfaces: Sequence[str], port: int, beacon_addresses: Sequence[str]) -> None:
         """Listen on all interfaces. Raises ServeError when an address or the port cannot be had."""
@@ -49,7 +50,8 @@ class ControlServer:
         for connection in udp:
             transport, _ = await loop.create_datagram_endpoint(lambda: SearchProtocol(self.database.has, self.tcp_port), sock=connection)
             self._searches.append(transport)
-        self._keep(asyncio.create_task(send_beacons(beacon_addresses, self.tcp_port)))
+        self._beacons = asyncio.create_task(send_beacons(beacon_addresses, self.tcp_port))
+        self._keep(self._beacons)
         log.info("serving", interfaces=list(interfaces), udp_port=port, tcp_port=self.tcp_port)
 
     async def stop(self) -> None:
@@ -58,8 +60,10 @@ class ControlServer:
             transport.close()
         for server in self._servers:
             server.close()
-        for task in self._tasks:
-            task.cancel()
+        if self._beacons is not None:
+            self._beacons.cancel()
+        for circuit in self.circuits:
+            circuit.close()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def may_write(self, pv: PV, peer: Peer) -> bool:

@@ -363,9 +363,27 @@ def test_puts_are_durable_quickly(control: ControlProcess, prefix: str) -> None:
     assert np.percentile(seconds, 99) < 3 * 0.05
 
 
-def test_stop_ends_with_0_and_says_so(control: ControlProcess) -> None:
-    """SIGTERM ends the control process with exit code 0; the table says that it has stopped."""
-    assert control.stop() == 0
+def test_unreadable_requests_hurt_nobody(control: ControlProcess, prefix: str) -> None:
+    """A read and a monitor of a type that does not exist are answered with an error; what is no CA ends only its own circuit."""
+    with RawCa(control.port) as raw, RawCa(control.port) as broken:
+        _, rate = raw.open(prefix + "CH:SR:DCCT:Rate")
+        broken.send_bytes(struct.pack(">HHHHII", 200, 0, 99, 1, 1, 1) * 3)
+        raw.send_bytes(struct.pack(">HHHHII", 15, 0, 99, 1, rate.sid, 2))
+        raw.wait_for(ca.ErrorResponse)
+        raw.send_bytes(struct.pack(">HHHHIIfffHH", 1, 16, 99, 1, rate.sid, 3, 0, 0, 0, 1, 0))
+        raw.wait_for(ca.ErrorResponse)
+        assert raw.get(rate, ca.ChannelType.DOUBLE).data.tolist() == [0.0]
+    assert "Traceback" not in control.log()
+
+
+def test_stop_ends_with_0_and_says_so(control: ControlProcess, prefix: str) -> None:
+    """SIGTERM tells clients that the archiver stops and ends the control process with exit code 0; the table says so too."""
+    with RawCa(control.port) as raw:
+        _, state = raw.open(prefix + "State")
+        raw.monitor(state, ca.ChannelType.STRING, 1)
+        raw.wait_for(ca.EventAddResponse)
+        assert control.stop() == 0
+        assert bytes(raw.wait_for(ca.EventAddResponse).data[0]) == b"Stopping"
     assert int(control.table.settings.head["state"][0]) == ProcessState.STOPPED
     assert "Traceback" not in control.log()
 

@@ -26,6 +26,10 @@ class RawCa:
     def send(self, *commands: Any) -> None:
         self._socket.sendall(b"".join(bytes(part) for command in commands for part in (command.header, *command.buffers)))
 
+    def send_bytes(self, message: bytes) -> None:
+        """Send a message that caproto would refuse to make."""
+        self._socket.sendall(message)
+
     def wait_for(self, kind: type, timeout_s: float = 5.0) -> Any:
         """The next message of this kind; others that come before are kept."""
         deadline = time.monotonic() + timeout_s
