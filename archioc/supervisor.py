@@ -9,12 +9,13 @@ import sys
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import IO
 
 import structlog
 
 from archioc.core.config import Config
 from archioc.core.directories import Directories, lock_state_dir, make_run_dir
-from archioc.core.errors import RunDirError
+from archioc.core.errors import RunDirError, StateDirInUse
 from archioc.core.process import StopSignal
 from archioc.core.process_counts import ProcessCounts, write_counts
 from archioc.core.spool import SpoolDirectory
@@ -33,6 +34,9 @@ STOP_ORDER = ("engine", "db", "ioc")
 """First no more comes in, then what is there goes out, then nobody can watch any more."""
 STOP_S = {"engine": 12.0, "db": 12.0, "ioc": 5.0}
 """How long each may take to end after SIGTERM before it is killed."""
+
+ORPHANS_S = 20.0
+"""How long the processes of a killed supervisor are waited for; they end by themselves."""
 
 
 @dataclass(slots=True)
@@ -54,10 +58,11 @@ class Supervisor:
         self._directories = Directories(config.archiver.state_dir)
         self._children = [_Child(name) for name in ("ioc", "db", "engine")]
         self._counts = ProcessCounts()
+        self._lock: IO[str] | None = None
 
     def run(self) -> None:
         """Start all, watch until told to stop, stop all. Raises StateDirInUse, RunDirError."""
-        with lock_state_dir(self._directories):
+        with self._locked() as self._lock:
             self._prepare()
             archiver = self._config.archiver
             _log.info("archiver starts", name=archiver.name, prefix=archiver.prefix, state=str(self._directories.state))
@@ -68,6 +73,21 @@ class Supervisor:
             finally:
                 self._stop_all()
             _log.info("archiver stopped")
+
+    def _locked(self) -> IO[str]:
+        """The lock of the state directory. The processes inherit it: two engines never work on one ring, even when a supervisor was killed."""
+        begun = time.monotonic()
+        told = False
+        while True:
+            try:
+                return lock_state_dir(self._directories)
+            except StateDirInUse:
+                if self._stop or time.monotonic() > begun + ORPHANS_S or _owner_runs(self._directories):
+                    raise
+            if not told:
+                _log.warning("waits for processes that a killed archiver has left", state=str(self._directories.state))
+            told = True
+            self._stop.wait(POLL_S)
 
     def _prepare(self) -> None:
         """Make run directory, channel table, ring and spool; keep those of the run before where they fit."""
@@ -97,8 +117,9 @@ class Supervisor:
 
     def _start(self, child: _Child) -> None:
         command = [sys.executable, "-m", child.name, str(self._path), "--parent", str(os.getpid())]
+        assert self._lock is not None
         # a session of its own: Ctrl-C on the terminal reaches the supervisor alone, which stops them in order
-        child.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
+        child.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True, pass_fds=[self._lock.fileno()])
         child.started = time.monotonic()
         _log.info("process started", child=child.name, pid=child.process.pid)
 
@@ -126,6 +147,12 @@ class Supervisor:
                 _log.error("process does not stop, killed", child=name)
                 child.process.kill()
                 child.process.wait(STOP_S[name])
+
+
+def _owner_runs(directories: Directories) -> bool:
+    """Whether the supervisor that took the lock is still there, and not only processes that it has left."""
+    owner = directories.lock.read_text().strip()
+    return not owner.isdecimal() or Path(f"/proc/{owner}").exists()
 
 
 def _how_it_ended(code: int) -> str:

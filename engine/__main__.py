@@ -31,7 +31,8 @@ from engine.sampler import Sampler
 
 _log = structlog.get_logger()
 
-ROUND_S = 0.01
+ROUND_S = 0.02
+"""Between two drains of the ring; an update waits no longer than this to be sampled."""
 ALIVE_S = 10.0
 SWITCH_INTERVAL_S = 0.0005
 """How long one Python thread may keep another waiting; with CPython's 5 ms the callback loses updates under load."""

@@ -18,6 +18,9 @@ from engine.sampler import Sampler
 CREATE_AT_ONCE = 500
 """Channels made between two drains, so that a large start does not hold up the drain."""
 
+ECA_DISCONN, ECA_NORDACCESS = 192, 368
+"""Codes of `caerr.h`."""
+
 Rows = npt.NDArray[np.integer]
 
 
@@ -173,6 +176,13 @@ class Channels:
         self.connected[rows] = False
         write_rows(self._table.status, rows, connected=0, disconnects=self._table.status.cells["disconnects"][rows] + 1)
         self.show_state(rows)
+
+    def on_refused(self, rows: Rows, codes: npt.NDArray[np.integer]) -> None:
+        """The server, or libca, refuses values of these channels; codes: ECA_ numbers of `caerr.h`."""
+        lasting = codes != ECA_DISCONN  # libca ends what was asked for when a connection breaks; that is no refusal
+        for row, code in zip(rows[lasting].tolist(), codes[lasting].tolist(), strict=True):
+            reason = "no read access" if code == ECA_NORDACCESS else f"Channel Access error {code}"
+            write_rows(self._table.status, np.array([row]), state=ChannelState.REJECTED, reason=reason.encode())
 
     def on_metadata(self, row: int, meta: ChannelMeta) -> bool:
         """Metadata of a channel has come; whether it differs from what was known."""

@@ -72,19 +72,28 @@ class Collector:
     def _process(self, slots: npt.NDArray[np.void], live: bool) -> None:
         """Sample a run of events in which no update of a channel comes before its connection event."""
         kind = slots["kind"]
+        if kind.any():
+            self._changes(slots, live)
+            slots = slots[kind == EventKind.UPDATE]
+        if not len(slots):
+            return
+        sampled = self._sampler.accept(decode_updates(slots, self._ring))
+        self._channels.on_resumed(sampled.resumed, sampled.resumed_at)
+        self._view.show_updates(sampled.newest)
+        self._add(sampled.samples, sampled.blobs)
+
+    def _changes(self, slots: npt.NDArray[np.void], live: bool) -> None:
+        """Act on the events that are no updates."""
+        kind = slots["kind"]
         for change in (EventKind.DISCONNECTED, EventKind.CONNECTED):
             which = slots[kind == change]
             if len(which):
                 self._connections(which, change, live)
         for slot in slots[kind == EventKind.META]:
             self._metadata(slot)
-        updates = decode_updates(slots[kind == EventKind.UPDATE], self._ring)
-        if not len(updates):
-            return
-        sampled = self._sampler.accept(updates)
-        self._channels.on_resumed(sampled.resumed, sampled.resumed_at)
-        self._view.show_updates(updates)
-        self._add(sampled.samples, sampled.blobs)
+        refused = slots[kind == EventKind.REFUSED]
+        if len(refused):
+            self._channels.on_refused(refused["row"].astype("i8"), refused["count"])
 
     def _connections(self, slots: npt.NDArray[np.void], change: EventKind, live: bool) -> None:
         rows, newest = np.unique(slots["row"][::-1], return_index=True)

@@ -40,12 +40,13 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sampled:
-    """Samples (sorted by row) with their blobs; rows whose trace began or resumed, and when (ns)."""
+    """Samples (sorted by row) with their blobs; rows whose trace began or resumed, and when (ns); each row's newest update."""
 
     samples: Samples
     blobs: list[bytes]
     resumed: npt.NDArray[np.int64]
     resumed_at: npt.NDArray[np.int64]
+    newest: Updates
 
 
 class Sampler:
@@ -104,20 +105,25 @@ class Sampler:
         forced = np.zeros(len(row), bool)
         forced[resumed] = True
         passed, released, blobs_released = self._limit(updates, lanes, stamped, keep, forced)
-        passed = np.setdiff1d(passed, only_generated)
+        passes = np.zeros(len(row), bool)
+        passes[passed] = True
+        passes[only_generated] = False
+        passed = np.flatnonzero(passes)
         memory.generated[row[resumed]] += 1
         memory.generated[row[only_generated]] -= 1
         true = _samples(updates, passed, stamped.time[passed], stamped.restamped[passed])
         copies = _samples(updates, resumed, updates.received[resumed], np.ones(len(resumed), bool))
         copies["flags"] = SampleFlag.GENERATED
-        np.add.at(memory.filtered, row, ~keep)
+        memory.filtered[lanes] += np.add.reduceat((~keep).astype("i8"), starts)
         joined = np.concatenate([released, true, copies])
         blobs = blobs_released + updates.blobs
         joined["blob"][len(released) :][joined["blob"][len(released) :] != NO_BLOB] += len(blobs_released)
-        arrival = np.concatenate([np.full(len(released), -1), 2 * passed, 2 * resumed + 1])  # a copy follows its original
-        joined = joined[np.lexsort((arrival, joined["row"]))]
+        if len(joined) > len(true):
+            arrival = np.concatenate([np.full(len(released), -1), 2 * passed, 2 * resumed + 1])  # a copy follows its original
+            joined = joined[np.lexsort((arrival, joined["row"]))]
         np.add.at(memory.committed, joined["row"], 1)
-        return Sampled(joined, blobs, row[resumed].astype("i8"), updates.received[resumed])
+        newest = updates.take(np.append(starts[1:], len(row)) - 1)
+        return Sampled(joined, blobs, row[resumed].astype("i8"), updates.received[resumed], newest)
 
     def _limit(
         self,

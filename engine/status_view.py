@@ -25,14 +25,11 @@ class StatusView:
         self._worst = 0
         self._received, self._committed = memory.received.copy(), memory.committed.copy()
 
-    def show_updates(self, updates: Updates) -> None:
-        """The newest of these updates of each channel is what the channel looks like now."""
-        rows, last = np.unique(updates.row[::-1], return_index=True)
-        last = len(updates) - 1 - last
-        newest = updates.take(last)
+    def show_updates(self, newest: Updates) -> None:
+        """One update of each channel: what the channel looks like now."""
         write_rows(
             self._block,
-            rows,
+            newest.row,
             value=newest.value,
             time=newest.stamp,
             received_at=newest.received,
@@ -43,7 +40,7 @@ class StatusView:
         )
         texts = np.flatnonzero((newest.kind == Kind.TEXT) | (newest.kind == Kind.ENUM))
         for at in texts.tolist():
-            write_rows(self._block, rows[at : at + 1], text=self._text(newest, at))
+            write_rows(self._block, newest.row[at : at + 1], text=self._text(newest, at))
 
     def _text(self, updates: Updates, at: int) -> bytes:
         if updates.kind[at] == Kind.TEXT:

@@ -103,6 +103,8 @@ def make_run_dir(directories: Directories, wanted: Path | None, room: int) -> Pa
     """
     place = wanted or _default_place(directories, room)
     try:
+        if place == directories.run and place.is_symlink():
+            place.unlink()  # it led to a place that is not the one any more
         place.mkdir(mode=0o755, parents=True, exist_ok=True)
         if place != directories.run:
             _link(directories.run, place)

@@ -9,21 +9,30 @@ from archioc.core.errors import TimeFormatError
 from archioc.core.units import parse_duration
 
 SECOND = 1_000_000_000
+LIMIT = 1 << 63
+"""Nanoseconds from 1970 to where 64 bits end, either way."""
 _ISO = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d)?)(?:[.,](\d{1,9}))?)?\s*(Z|[+-]\d\d:?\d\d)?")
 
 
 def parse_time(text: str, now_ns: int) -> int:
     """`now`, `-1h` (so long before now), or ISO 8601 such as `2026-01-31T12:00:00.123456789Z`.
 
-    Without a zone it is local time. Raises TimeFormatError.
+    Without a zone it is local time. Raises TimeFormatError, also for a time that 64 bits of nanoseconds cannot carry.
     """
+    time_ns = _parse(text, now_ns)
+    if not -LIMIT <= time_ns < LIMIT:
+        raise TimeFormatError(f"{text!r} is no time between the years 1678 and 2262")
+    return time_ns
+
+
+def _parse(text: str, now_ns: int) -> int:
     word = text.strip()
     if word == "now":
         return now_ns
     if word.startswith("-"):
         try:
             return now_ns - round(parse_duration(word[1:]) * SECOND)
-        except ValueError as error:
+        except (ValueError, OverflowError) as error:
             raise TimeFormatError(f"{text!r} is no time: {error}") from None
     match = _ISO.fullmatch(word)
     if match is None:
@@ -31,9 +40,9 @@ def parse_time(text: str, now_ns: int) -> int:
     day, clock, fraction, zone = match.groups()
     try:
         moment = datetime.fromisoformat(f"{day}T{clock or '00:00'}{'+00:00' if zone == 'Z' else zone or ''}")
-    except ValueError as error:
+        seconds = int(moment.astimezone(UTC).timestamp())
+    except (ValueError, OverflowError) as error:
         raise TimeFormatError(f"{text!r} is no time: {error}") from None
-    seconds = int(moment.astimezone(UTC).timestamp())
     return seconds * SECOND + int((fraction or "0").ljust(9, "0"))
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 import yaml
 
+from archioc.core.config_file import load_config
 from archioc.core.directories import SHARED_MEMORY, Directories
 from archioc.core.overview import Overview, RunningArchiver
 from archioc.core.table import ChannelTable, ProcessState
@@ -21,9 +22,11 @@ from archioc.demo.ca_environment import client_variables, with_variables
 from archioc.demo.child import Child
 from archioc.demo.ports import LOOPBACK
 from archioc.demo.readback import Counts
+from archioc.reading import open_reader
 from tests.processes.waiting import wait_until
 
 PROCESSES = ("ioc", "db", "engine")
+FAR_NS = 2**62
 ALL_TIME = ("--start", "1971-01-01T00:00:00Z", "--end", "2100-01-01T00:00:00Z")
 COMMAND_S = 60.0
 MAX_CHANNELS = 2000
@@ -99,6 +102,14 @@ class Status:
     total: Counts
     channels: dict[str, Counts]
     rates: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class AtRest:
+    """What there is when an archiver has stopped and its counts were checked."""
+
+    status: Status
+    histories: dict[str, History]
 
 
 class Archiver:
@@ -302,16 +313,18 @@ class Archiver:
         [one] = json.loads(done.out)
         return _history(one)
 
-    def wait_for_samples(self, channel: str, since_ns: int, timeout_s: float = 15.0) -> History:
-        """Wait until the store has an update of this channel at or after a time (ns)."""
-        found: list[History] = []
-
-        def reached() -> bool:
-            found[:] = [self.history(channel)]
-            return any(sample.time_ns >= since_ns for sample in found[0].true)
-
-        wait_until(reached, timeout_s, f"a sample of {channel} after {since_ns}", 0.2)
-        return found[0]
+    def wait_for_samples(self, channel: str, since_ns: int, timeout_s: float = 15.0) -> None:
+        """Wait until the store has a sample of this channel at or after a time (ns). Asks the running archiver as `archioc get` does."""
+        reader = open_reader(load_config(self.config))
+        try:
+            wait_until(
+                lambda: any(len(chunk) for chunk in reader.samples(channel, since_ns, FAR_NS, with_previous=False)),
+                timeout_s,
+                f"a sample of {channel} after {since_ns}",
+                0.1,
+            )
+        finally:
+            reader.close()
 
     def wait_for_spool(self, files: int, timeout_s: float = 30.0) -> None:
         """Wait until at least so many batches wait in the spool."""
@@ -321,18 +334,18 @@ class Archiver:
         """Wait until no batch is in the spool."""
         wait_until(lambda: self.overview().spool_files == 0, timeout_s, "an empty spool", 0.05)
 
-    def check_conservation(self) -> Status:
+    def check_conservation(self) -> AtRest:
         """To be called when it has stopped: nothing is pending, every count is balanced, and what is counted as stored is in the store."""
         assert not self.running
-        status = self.status()
+        status, histories = self.status(), self.get_all()
         assert status.spool_files == 0
         for name, counts in (("total", status.total), *status.channels.items()):
             assert counts.balanced, f"{name}: {counts}"
             assert (counts.pending, counts.rejected, counts.dropped) == (0, 0, 0), f"{name}: {counts}"
-        histories = self.get_all()
-        in_store = {name: len(histories[name].samples) if name in histories else 0 for name in status.channels}
-        assert in_store == {name: counts.stored for name, counts in status.channels.items()}
-        return status
+        in_store = {name: len(history.samples) for name, history in histories.items()}
+        assert {name: in_store.get(name, 0) for name in status.channels} == {name: counts.stored for name, counts in status.channels.items()}
+        assert sum(in_store.values()) == status.total.stored
+        return AtRest(status, histories)
 
 
 def _counts(fields: dict[str, int]) -> Counts:

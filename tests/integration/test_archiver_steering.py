@@ -1,0 +1,153 @@
+"""Steering a running archiver by Channel Access: settings, adding, removing, refused commands."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import pytest
+
+from archioc.core.config_file import load_config
+from archioc.reading import open_reader
+from tests.conftest import ArchiverFactory, CaClientFactory, CaWatchFactory, SoftIocFactory
+from tests.counters import check_no_loss, counter_database, counter_names, missing
+from tests.processes.archiver import Archiver
+from tests.processes.ca_client import CaClient
+from tests.processes.ca_watch import CaWatch
+from tests.processes.waiting import wait_until
+
+EFFECT_S = 2.0
+"""A put has its effect on what is stored within this time."""
+
+SECOND_NS = 1_000_000_000
+
+pytestmark = pytest.mark.timeout(120)
+
+
+@dataclass(frozen=True, slots=True)
+class Steered:
+    """An archiver with its client. names: four counters, of which the first two are archived from the start."""
+
+    archiver: Archiver
+    client: CaClient
+    watch: CaWatch
+    names: list[str]
+
+    def pv(self, channel: str, field: str) -> str:
+        return f"{self.archiver.prefix}CH:{channel}:{field}"
+
+    def put(self, channel: str, field: str, value: object) -> int:
+        """Put to a setting of a channel; when (ns) it began."""
+        begun = time.time_ns()
+        self.client.put(self.pv(channel, field), value)
+        return begun
+
+    def command(self, name: str, text: str) -> None:
+        self.client.put(self.archiver.prefix + name, text)
+
+
+@pytest.fixture
+def steered(
+    archiver: ArchiverFactory,
+    softioc: SoftIocFactory,
+    ca_client: CaClientFactory,
+    ca_watch: CaWatchFactory,
+    prefix: str,
+    store: dict[str, dict[str, str]],
+) -> Steered:
+    names = counter_names(prefix, 4)
+    ioc = softioc(counter_database(names))
+    made = archiver(names[:2], [ioc.port], store)
+    made.start(connected=2)
+    watch = ca_watch(names, [ioc.port])
+    watch.wait_for(1, names[-1])
+    return Steered(made, ca_client([made.port]), watch, names)
+
+
+def stored_between(archiver: Archiver, channel: str, begin_ns: int, end_ns: int) -> int:
+    """How many updates stamped from begin to end (ns) are stored; waits until the store has all of that time."""
+    wait_until(lambda: time.time_ns() > end_ns, 20, "the time to look at has passed")
+    wait_until(lambda: archiver.overview().conservation.pending <= archiver.overview().channels, 10, "all is stored")
+    return sum(begin_ns <= sample.time_ns < end_ns for sample in archiver.history(channel).true)
+
+
+def test_rate_and_enable(steered: Steered) -> None:
+    """Within 2 s Rate 1 brings a channel down to one sample a second and Enable 0 stops another; Rate 0 and Enable 1 undo it.
+
+    The channel that was off resumes with a generated sample and has one closed gap `disabled`; nothing else is missing.
+    """
+    archiver, (slow, off) = steered.archiver, steered.names[:2]
+    begun_ns = steered.put(slow, "Rate", 1)
+    off_ns = steered.put(off, "Enable", 0)
+    steered.client.wait_for_value(steered.pv(off, "State"), "Disabled", EFFECT_S)
+    assert steered.client.get(steered.pv(off, "Connected")) == 1
+    effect_ns = off_ns + int(EFFECT_S * SECOND_NS)
+    assert 1 <= stored_between(archiver, slow, effect_ns, effect_ns + 2 * SECOND_NS) <= 3
+    assert stored_between(archiver, off, effect_ns, effect_ns + 2 * SECOND_NS) == 0
+    undone_ns = steered.put(slow, "Rate", 0)
+    on_ns = steered.put(off, "Enable", 1)
+    until_ns = on_ns + int((EFFECT_S + 1) * SECOND_NS)
+    assert stored_between(archiver, slow, until_ns - SECOND_NS, until_ns) >= 9
+    assert archiver.stop() == 0
+    rest = archiver.check_conservation()
+    assert rest.status.channels[slow].filtered > 20
+    history = rest.histories[off]
+    [gap] = history.gaps("disabled")
+    assert gap.end_ns is not None
+    assert off_ns <= gap.time_ns < on_ns <= gap.end_ns <= on_ns + EFFECT_S * SECOND_NS
+    assert [sample.time_ns for sample in history.samples if sample.generated and sample.time_ns >= off_ns] == [gap.end_ns]
+    seen = steered.watch.by_channel()
+    check_no_loss({off: seen[off]}, {off: history}, until_ns, "disabled")
+    at_full_rate = [update for update in seen[slow] if not begun_ns <= update.time_ns < undone_ns + EFFECT_S * SECOND_NS]
+    assert not missing(at_full_rate, rest.histories[slow], until_ns)
+
+
+def test_add_and_remove(steered: Steered) -> None:
+    """An added channel has its first sample in the store within 2 s; Remove ends it and disconnects its PVs at a client.
+
+    Of an Add with a wrong line nothing is done, and Result names the line, the channel and the rule.
+    """
+    archiver, client, (old, _, new, bad) = steered.archiver, steered.client, steered.names
+    steered.command("Add", f"{new} rate=5\n{bad} rate=-1\n")
+    assert client.get(archiver.prefix + "ResultCode") == 2
+    result = client.get_text(archiver.prefix + "Result")
+    assert result.startswith(f"line 2: {bad}: rate=-1")
+    assert result.endswith(": must lie between 0 and 100000 Hz; nothing was changed")
+    assert not client.connected(steered.pv(new, "State"))
+    assert sorted(archiver.status().channels) == steered.names[:2]
+    reader = open_reader(load_config(archiver.config))
+    begun = time.monotonic()
+    steered.command("Add", f"{new} rate=5")
+    wait_until(lambda: new in reader.names(new), 10, "the first sample is stored")
+    took = time.monotonic() - begun
+    reader.close()
+    assert took < EFFECT_S
+    assert client.get_text(archiver.prefix + "Result") == "added 1 channel"
+    assert archiver.history(new).samples
+    since = time.time_ns()
+    assert 8 <= stored_between(archiver, new, since, since + 2 * SECOND_NS) <= 11
+    client.wait_for_value(steered.pv(new, "State"), "Archiving")
+    steered.command("Remove", new)
+    removed_ns = time.time_ns()
+    wait_until(lambda: not client.connected(steered.pv(new, "State")), 5, "the PVs of the removed channel disconnect")
+    archiver.wait_for_samples(old, removed_ns + 2 * SECOND_NS)
+    assert not [sample for sample in archiver.history(new).samples if sample.time_ns > removed_ns + EFFECT_S * SECOND_NS]
+    assert archiver.stop() == 0
+    rest = archiver.check_conservation()
+    assert sorted(rest.status.channels) == steered.names[:2]
+    assert sorted(rest.histories) == steered.names[:3]
+
+
+@pytest.mark.parametrize("store", [{"embedded": {}}], ids=["embedded"])
+def test_completed_put_survives_kill_at_once(steered: Steered) -> None:
+    """A put that has completed holds although the ioc process is killed in the same moment; collecting is not touched by the kill."""
+    archiver, (name, other) = steered.archiver, steered.names[:2]
+    steered.put(name, "Rate", 3.0)
+    archiver.wait_for_successor("ioc", archiver.kill_child("ioc"))
+    assert archiver.status().rates == {name: 3.0, other: 0.0}
+    wait_until(lambda: steered.client.connected(steered.pv(name, "Rate")), 30, "the client is connected again")
+    assert steered.client.get(steered.pv(name, "Rate")) == 3.0
+    until_ns = time.time_ns()
+    archiver.wait_for_samples(other, until_ns)
+    assert archiver.stop() == 0
+    check_no_loss({other: steered.watch.by_channel()[other]}, archiver.check_conservation().histories, until_ns)

@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from archioc.core.directories import SHARED_MEMORY
+from archioc.demo.ca_environment import with_variables
+from tests.proof.counts import counts
+
+pytestmark = [pytest.mark.proof, pytest.mark.timeout(240)]
+
+
+def test_demo_accounts_for_every_update(tmp_path: Path) -> None:
+    """The demo in a fresh directory ends with 0: nothing unexplained, of each changing record 90 % stored, each static one there."""
+    directory = tmp_path / "demo"
+    command = [sys.executable, "-m", "archioc", "demo", "--minutes", str(counts().demo_minutes), "--directory", str(directory)]
+    with (tmp_path / "demo.log").open("wb") as log:
+        done = subprocess.run(command, stdout=log, stderr=log, timeout=220, check=False, env=with_variables({}))
+    run_directory = (directory / "state/run").resolve()
+    if run_directory.parent == SHARED_MEMORY:
+        shutil.rmtree(run_directory)
+    assert done.returncode == 0, (tmp_path / "demo.log").read_text()[-3000:]
+    summary = json.loads((directory / "summary.json").read_text())
+    assert summary["unexplained"] == 0
+    assert summary["conservation"]["balanced"]
+    records = summary["records"]
+    changing = [record for record in records if not record["static"]]
+    assert len(records) >= 55
+    assert len(changing) >= 30
+    assert all(record["matched"] >= 0.9 * record["witnessed"] for record in changing)
+    assert all(record["matched"] >= 1 for record in records)

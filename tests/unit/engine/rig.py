@@ -1,0 +1,220 @@
+"""An engine without libca: real table, ring, registry, spool and collector, in a directory of the test's own."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+
+from archioc.core.batch import Batch, SampleFlag
+from archioc.core.channel import ChannelSettings
+from archioc.core.config import Spool
+from archioc.core.dbr import Dbr
+from archioc.core.directories import Directories
+from archioc.core.encoding.columns import ColumnEncoder, decode_columns
+from archioc.core.events import Reason
+from archioc.core.registry import RegistryReader
+from archioc.core.spool import SpoolDirectory, read_spool_file
+from archioc.core.table import ChannelTable
+from engine.channel_access import ChannelAccess
+from engine.channels import Channels
+from engine.collector import Collector
+from engine.commit import CommitThread, recover
+from engine.pinned_callback import PinnedCallback
+from engine.ring import EventRing
+from engine.sampler import Sampler
+from ioc.archived import ArchivedChannel
+from ioc.registry import Change, Registry
+from ioc.rows import ChannelRows
+from tests.unit.engine.deliveries import Delivery, hand_over
+
+ROWS = 16
+
+
+class RecordedAccess:
+    """What the engine asked of libca. Like the real one it knows a channel from `create` to `clear` only."""
+
+    def __init__(self) -> None:
+        self.created: dict[str, tuple[int, int]] = {}
+        self.followed: list[tuple[str, int, int]] = []
+        self.asked: list[str] = []
+        self.refuses: set[str] = set()
+
+    def create(self, name: str, row: int, generation: int) -> bool:
+        if name in self.refuses:
+            return False
+        self.created[name] = (row, generation)
+        return True
+
+    def clear(self, name: str) -> None:
+        self.created.pop(name, None)
+
+    def follow(self, name: str, dbr: int, count: int) -> None:
+        assert name in self.created
+        self.followed.append((name, dbr, count))
+
+    def ask(self, name: str) -> None:
+        assert name in self.created
+        self.asked.append(name)
+
+    def host(self, name: str) -> str:
+        assert name in self.created
+        return "ioc:5064"
+
+
+class CommitByHand(CommitThread):
+    """Commits when told to, in the caller's thread, so that a kill can be staged in the middle of it."""
+
+    def _run(self) -> None:
+        """No thread of its own."""
+
+    def write_next(self) -> bool:
+        """Write the oldest commit; False when there is none."""
+        try:
+            commit = self._queue.get_nowait()
+        except queue.Empty:
+            return False
+        assert commit is not None
+        self._write(commit)
+        return True
+
+
+class Archive:
+    """What outlives an engine: run directory, spool and registry; and the ioc's side of it."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directories = Directories(directory)
+        self.directories.run.mkdir(parents=True)
+        self.table = ChannelTable(self.directories.run)
+        self.table.create(ROWS)
+        ring = EventRing(self.directories.ring)
+        ring.create(1, ROWS)
+        ring.close()
+        self.spool = SpoolDirectory(self.directories.spool)
+        self.spool.create()
+        self.registry = Registry(self.directories.registry)
+        self.rows = ChannelRows(self.table, [], self.registry.removed_rows)
+
+    def _change(self, change: Change) -> None:
+        revision = self.registry.revision + 1
+        self.registry.commit(change, (), revision)
+        self.rows.write(change, revision)
+        self.registry.accept(change, revision)
+
+    def add(self, name: str, **settings: object) -> int:
+        """Archive a channel; its row."""
+        ((row, generation),) = self.rows.pick(1)
+        wanted = ChannelSettings(**settings)  # type: ignore[arg-type]
+        self._change(Change(added=(ArchivedChannel(name, row, generation, wanted, wanted),)))
+        return row
+
+    def set(self, name: str, **changes: object) -> None:
+        """Change settings of a channel."""
+        self._change(Change(changed=(self.registry.channels[name].with_changes(changes),)))
+
+    def remove(self, name: str) -> None:
+        """End a channel."""
+        self._change(Change(removed=(self.registry.channels[name],)))
+
+    def published(self) -> list[Batch]:
+        """The batches in the spool, oldest first."""
+        entries = (*self.spool.waiting(), *self.spool.claimed())
+        files = [read_spool_file(entry.path) for entry in sorted(entries, key=lambda entry: entry.batch_id)]
+        batches = [decode_columns(file.payload) for file in files]
+        for file, batch in zip(files, batches, strict=True):
+            assert file.samples == len(batch.samples)
+        return batches
+
+    def close(self) -> None:
+        self.registry.close()
+        self.table.close()
+
+
+class Engine:
+    """One life of the engine, as `engine.__main__` sets it up."""
+
+    def __init__(
+        self,
+        archive: Archive,
+        now: int,
+        spool: SpoolDirectory | None = None,
+        make_ring: Callable[[Path], EventRing] = EventRing,
+        config: Spool | None = None,
+        commits: type[CommitThread] = CommitByHand,
+    ) -> None:
+        self.archive = archive
+        self.table = ChannelTable(archive.directories.run)
+        self.table.open()
+        self.ring = make_ring(archive.directories.ring)
+        self.ring.open()
+        spool = spool or archive.spool
+        recover(self.table, spool)
+        self.sampler = Sampler(self.table.capacity)
+        self.sampler.memory.load(self.table.ledger.cells, self.table.ledger.head)
+        self.sampler.restore()
+        ledger = self.table.ledger.head
+        self.ring.rewind(int(ledger["ring_slot"][0]), int(ledger["ring_bulk"][0]))
+        self.callback = PinnedCallback(self.ring)
+        self.access = RecordedAccess()
+        self.reader = RegistryReader(archive.directories.registry)
+        self.channels = Channels(self.table, self.reader, cast("ChannelAccess", self.access), self.sampler)
+        self.channels.follow(now)
+        self.commits = commits(self.table, self.ring, spool, ColumnEncoder("embedded"), config or Spool(min_free=0))
+        self.collector = Collector(self.table, self.ring, self.sampler, self.channels, self.commits)
+
+    def write(self) -> None:
+        """Cut what is open and write all that waits."""
+        assert isinstance(self.commits, CommitByHand)
+        self.collector.cut()
+        while self.commits.write_next():
+            pass
+
+    def connect(self, name: str, dbr: Dbr = Dbr.DOUBLE, count: int = 1) -> None:
+        """Have libca tell that a channel connected."""
+        row, generation = self.access.created[name]
+        self.callback.connection(row, generation, True, dbr, count)
+
+    def disconnect(self, name: str) -> None:
+        """Have libca tell that a channel disconnected."""
+        row, generation = self.access.created[name]
+        self.callback.connection(row, generation, False, 0, 0)
+
+    def deliver(self, name: str, value: float, stamp: int) -> None:
+        """Have libca deliver a number."""
+        row, generation = self.access.created[name]
+        hand_over(self.callback, Delivery(row, Dbr.DOUBLE, False, np.float64(value).tobytes(), stamp, generation=generation))
+
+    def stop(self, now: int) -> None:
+        """Stop in order: all there is goes to the spool."""
+        self.collector.stop(now)
+        if isinstance(self.commits, CommitByHand):
+            self.write()
+        else:
+            self.collector.cut_all()
+            assert self.commits.finish(5.0)
+        self.kill()
+
+    def replay(self, since: int) -> int:
+        """Take up what the engine before this one had not committed."""
+        return self.collector.replay(Reason.ENGINE_RESTART, since)
+
+    def kill(self) -> None:
+        """End without a further act."""
+        del self.callback  # it keeps the ring mapped
+        self.reader.close()
+        self.ring.close()
+        self.table.close()
+
+
+def numbers(batches: Sequence[Batch], name: str, generated: bool = False) -> list[float]:
+    """Values of a channel in these batches, by time; generated: also the generated samples."""
+    found = [
+        (int(one["time"]), float(one["value"]))
+        for batch in batches
+        for one in batch.samples
+        if batch.names[int(one["row"])] == name and (generated or not one["flags"] & SampleFlag.GENERATED)
+    ]
+    return [value for _, value in sorted(found)]

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from archioc.core.events import ChannelEvent, Reason
+from engine.gaps import GRACE_NS, Gaps
+from engine.memory import SamplerMemory
+from tests.unit.engine.arrivals import T0
+
+ROWS = np.array([0, 1])
+
+
+@pytest.fixture
+def gaps() -> Gaps:
+    return Gaps(SamplerMemory(3), ["A", "B", "C"])
+
+
+def test_a_gap_is_told_at_its_start_and_again_with_its_end(gaps: Gaps) -> None:
+    """One event when it opens, the same one with its end when it closes, and no more."""
+    gaps.open(ROWS, Reason.DISCONNECTED, T0)
+    assert gaps.take() == (ChannelEvent("A", T0, Reason.DISCONNECTED), ChannelEvent("B", T0, Reason.DISCONNECTED))
+    gaps.open(ROWS, Reason.ARCHIVER_STOP, T0 + 5)
+    assert gaps.take() == ()
+    gaps.close(ROWS, np.array([T0 + 7, T0 + 9]))
+    assert gaps.take() == (
+        ChannelEvent("A", T0, Reason.DISCONNECTED, end_ns=T0 + 7),
+        ChannelEvent("B", T0, Reason.DISCONNECTED, end_ns=T0 + 9),
+    )
+    gaps.close(ROWS, np.array([T0 + 10, T0 + 10]))
+    assert gaps.take() == ()
+
+
+def test_a_gap_never_ends_before_it_began(gaps: Gaps) -> None:
+    """Where the clock was set back meanwhile the gap has no length."""
+    gaps.open(ROWS[:1], Reason.DISABLED, T0)
+    gaps.take()
+    gaps.close(ROWS[:1], np.array([T0 - 1]))
+    assert gaps.take() == (ChannelEvent("A", T0, Reason.DISABLED, end_ns=T0),)
+
+
+def test_a_change_of_reason_ends_one_gap_and_begins_another(gaps: Gaps) -> None:
+    """Each reason has its own gap, end to end; the same reason again changes nothing."""
+    gaps.open(ROWS[:1], Reason.DISCONNECTED, T0)
+    gaps.take()
+    gaps.change(ROWS[:1], Reason.DISABLED, T0 + 5)
+    gaps.change(ROWS[:1], Reason.DISABLED, T0 + 6)
+    assert gaps.take() == (
+        ChannelEvent("A", T0, Reason.DISCONNECTED, end_ns=T0 + 5),
+        ChannelEvent("A", T0 + 5, Reason.DISABLED),
+    )
+
+
+def test_a_new_channel_that_connects_in_time_tells_nothing(gaps: Gaps) -> None:
+    """Within the grace there is no gap to tell."""
+    gaps.wait_for_first(ROWS, T0)
+    assert gaps.unannounced(np.arange(3)).tolist() == [True, True, False]
+    assert gaps.announce_lasting(T0 + GRACE_NS).tolist() == []
+    gaps.close(ROWS, np.array([T0 + 1, T0 + 2]))
+    gaps.announce_lasting(T0 + 10 * GRACE_NS)
+    assert gaps.take() == ()
+
+
+def test_a_new_channel_that_does_not_connect_has_a_gap_from_the_start(gaps: Gaps) -> None:
+    """After the grace the gap is told once, from when the channel was added, and gets its end like others."""
+    gaps.wait_for_first(ROWS[:1], T0)
+    assert gaps.announce_lasting(T0 + GRACE_NS + 1).tolist() == [0]
+    assert gaps.announce_lasting(T0 + GRACE_NS + 2).tolist() == []
+    (told,) = gaps.take()
+    assert (told.channel, told.time_ns, told.reason, told.end_ns) == ("A", T0, Reason.DISCONNECTED, None)
+    gaps.close(ROWS[:1], np.array([T0 + 99]))
+    assert [(one.time_ns, one.end_ns) for one in gaps.take()] == [(T0, T0 + 99)]
+
+
+def test_a_new_channel_that_is_switched_off_is_disabled_only(gaps: Gaps) -> None:
+    """The wait that nobody was told of leaves no trace when another reason takes over."""
+    gaps.wait_for_first(ROWS[:1], T0)
+    gaps.change(ROWS[:1], Reason.DISABLED, T0 + 1)
+    gaps.announce_lasting(T0 + 10 * GRACE_NS)
+    assert gaps.take() == (ChannelEvent("A", T0 + 1, Reason.DISABLED),)
+
+
+def test_a_removed_channel_is_forgotten(gaps: Gaps) -> None:
+    """A channel removed while it waited for its first connection is not told of later."""
+    gaps.wait_for_first(ROWS[:1], T0)
+    gaps.forget(0)
+    assert gaps.announce_lasting(T0 + 10 * GRACE_NS).tolist() == []
+    assert gaps.take() == ()
+
+
+def test_open_gaps_are_kept_for_the_next_engine(gaps: Gaps) -> None:
+    """A gap that is open lies in the memory that the ledger keeps, so that another engine can close it."""
+    memory = SamplerMemory(3)
+    Gaps(memory, ["A", "B", "C"]).open(ROWS[:1], Reason.ARCHIVER_STOP, T0)
+    assert memory.touched.tolist() == [True, False, False]
+    later = Gaps(memory, ["A", "B", "C"])
+    later.close(ROWS[:1], np.array([T0 + 3]))
+    assert later.take() == (ChannelEvent("A", T0, Reason.ARCHIVER_STOP, end_ns=T0 + 3),)

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from engine.memory import SamplerMemory
+from engine.rate_limit import HELD, NONE, Limited, limit_rate, next_tick
+from engine.sampler import Sampler
+from tests.unit.engine.arrivals import SECOND, T0, Arrival, to_stored, to_updates
+
+MS = SECOND // 1000
+INTERVAL = 100 * MS
+
+
+def limit(memory: SamplerMemory, *traffic: tuple[int, int], scan: bool = False, forced: bool = False) -> Limited:
+    """Updates (row, ms after T0) against an interval of 100 ms; forced: the first of each row passes in any case."""
+    row = np.array([one for one, _ in traffic], "u4")
+    received = np.array([T0 + ms * MS for _, ms in traffic], "i8")
+    first = np.append(True, row[1:] != row[:-1])
+    n = len(traffic)
+    return limit_rate(row, received, first & forced, np.full(n, INTERVAL), np.full(n, scan), memory)
+
+
+def due(memory: SamplerMemory, row: int = 0) -> float:
+    return (int(memory.due[row]) - T0) / MS
+
+
+def test_the_first_passes_and_the_newest_waits() -> None:
+    """Of a burst the first value passes, the newest waits until the interval ends, those between are replaced."""
+    memory = SamplerMemory(1)
+    limited = limit(memory, (0, 0), (0, 10), (0, 20), (0, 30))
+    assert (limited.passed.tolist(), limited.withheld.tolist(), limited.replaced.tolist()) == ([0], [3], [2])
+    assert due(memory) == 100
+
+
+def test_a_value_that_waited_passes_when_a_later_one_comes() -> None:
+    """The value that waits passes at the end of its interval; one that comes after that waits for the next end."""
+    memory = SamplerMemory(1)
+    limited = limit(memory, (0, 0), (0, 30), (0, 130))
+    assert (sorted(limited.passed), limited.withheld.tolist(), limited.replaced.tolist()) == ([0, 1], [2], [0])
+    assert due(memory) == 200
+
+
+def test_a_value_held_from_before_is_released() -> None:
+    """A value withheld in an earlier drain is released by the first update at or after its end, and replaced by one before it."""
+    memory = SamplerMemory(2)
+    memory.withheld[:] = 1
+    memory.due[:] = T0 + 100 * MS
+    limited = limit(memory, (0, 99), (1, 100))
+    assert limited.released.tolist() == [1]
+    assert limited.withheld.tolist() == [0, 1]
+    assert limited.replaced.tolist() == [1, 0]
+
+
+def test_a_forced_update_passes_at_once() -> None:
+    """The update that resumes a trace passes whatever the limit, after the value held from before."""
+    memory = SamplerMemory(1)
+    memory.withheld[0] = 1
+    memory.due[0] = T0 + 50 * MS
+    limited = limit(memory, (0, 0), (0, 10), forced=True)
+    assert (limited.released.tolist(), limited.passed.tolist(), limited.withheld.tolist()) == ([0], [0], [1])
+    assert due(memory) == 100
+
+
+def test_scan_waits_for_ticks() -> None:
+    """Each value of a scan waits for the next multiple of the interval, and the newest before a tick is the one that passes."""
+    memory = SamplerMemory(1)
+    limited = limit(memory, (0, 10), (0, 99), (0, 100), (0, 350), scan=True)
+    assert (sorted(limited.passed), limited.withheld.tolist(), limited.replaced.tolist()) == ([1, 2], [3], [1])
+    assert due(memory) == 400
+
+
+def test_nothing_comes_nothing_passes() -> None:
+    """An update that comes long after the last passes at once under monitor and leaves nothing waiting."""
+    memory = SamplerMemory(1)
+    limited = limit(memory, (0, 0), (0, 1000))
+    assert (limited.passed.tolist(), limited.withheld.tolist()) == ([0, 1], [NONE])
+
+
+def test_a_held_value_stays_held_in_silence() -> None:
+    """A row whose held value is not concerned says so."""
+    memory = SamplerMemory(1)
+    memory.withheld[0] = 1
+    memory.due[0] = T0 + 100 * MS
+    limited = limit(memory, (0, 0), forced=False)
+    assert limited.withheld.tolist() == [0]
+    assert HELD not in limited.withheld
+
+
+def test_a_clock_that_steps_back_stops_nothing() -> None:
+    """After the clock was set back an hour the next sample waits one interval at most, and within a drain time stands still."""
+    memory = SamplerMemory(1)
+    limit(memory, (0, 0))
+    hour = -3_600_000
+    limited = limit(memory, (0, hour), (0, hour + 99), (0, hour + 100))
+    assert (limited.passed.tolist(), limited.withheld.tolist()) == ([1], [2])
+    within = limit(SamplerMemory(1), (0, 0), (0, hour), (0, hour + 500), (0, 50))
+    assert (within.passed.tolist(), within.withheld.tolist(), within.replaced.tolist()) == ([0], [3], [2])
+
+
+def test_a_clock_set_from_1970_to_now_within_a_drain() -> None:
+    """A clock that jumps by half a century between two updates of many channels loses none of them and never loops."""
+    memory = SamplerMemory(20)
+    row = np.repeat(np.arange(20, dtype="u4"), 4)
+    received = np.tile(np.array([5 * SECOND, 5 * SECOND + 1, T0, T0 + 1]), 20)
+    n = len(row)
+    limited = limit_rate(row, received, np.zeros(n, bool), np.full(n, INTERVAL), np.zeros(n, bool), memory)
+    assert len(limited.passed) + limited.replaced.sum() + np.count_nonzero(limited.withheld >= 0) == n
+    assert len(limited.passed) == 60
+    assert (limited.withheld % 4 == 3).all()
+
+
+@pytest.mark.parametrize(("received", "tick"), [(0, 10), (9, 10), (10, 20), (11, 20)])
+def test_the_next_tick_lies_after_now(received: int, tick: int) -> None:
+    """A tick is a multiple of the interval, later than the time asked about."""
+    assert next_tick(np.array([received]), np.array([10])).tolist() == [tick]
+
+
+@pytest.mark.parametrize("rate", [1e-300, 1e-11, 1e-8])
+@pytest.mark.parametrize("mode", [0, 1])
+def test_the_slowest_rates(rate: float, mode: int) -> None:
+    """A rate of less than a sample in centuries is a limit like others: no value is lost from the count."""
+    sampler = Sampler(1)
+    sampler.wanted.take(np.array([0]), np.array([1], "u1"), np.array([mode], "u1"), np.array([rate]))
+    for number in range(3):
+        sampler.accept(to_updates([Arrival(0, T0 + number, T0 + number, float(number))]))
+    memory = sampler.memory
+    assert int(memory.received[0]) == 3 == int(memory.filtered[0] + memory.committed[0] + memory.withheld[0])
+    assert int(memory.withheld[0]) == 1
+
+
+def test_a_value_waiting_when_the_limit_is_lifted_comes_first() -> None:
+    """When the rate is set to 0 the value that waits is stored before the next one, so that labels follow the order of time."""
+    sampler = Sampler(1)
+    sampler.wanted.take(np.array([0]), np.array([1], "u1"), np.array([0], "u1"), np.array([1.0]))
+    sampler.accept(to_updates([Arrival(0, T0 + number, T0 + number, float(number)) for number in range(2)]))
+    sampler.wanted.take(np.array([0]), np.array([1], "u1"), np.array([0], "u1"), np.array([0.0]))
+    sampled = sampler.accept(to_updates([Arrival(0, T0 + 2, T0 + 2, 2.0)]))
+    assert [one.time - T0 for one in to_stored(sampled.samples, sampled.blobs)] == [1, 2]
+    assert not sampler.memory.withheld.any()

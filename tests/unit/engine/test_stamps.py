@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from archioc.core.batch import SampleFlag
+from engine.memory import SamplerMemory
+from engine.sampler import Sampler
+from engine.stamps import EARLIEST, MAX_FUTURE, MAX_PAST, Stamped, stamp_updates
+from tests.unit.engine.arrivals import SECOND, T0, Arrival, Stored, to_stored, to_updates
+
+
+def stamp(memory: SamplerMemory, *arrivals: Arrival) -> Stamped:
+    """Stamp updates of row 0."""
+    return stamp_updates(to_updates(arrivals), np.array([0]), memory)
+
+
+def at(received: int, stamp: int, value: float = 0.0, severity: int = 0) -> Arrival:
+    """An update of row 0; times in ns after T0."""
+    return Arrival(0, T0 + received, T0 + stamp, value, severity=severity)
+
+
+def accept(sampler: Sampler, *arrivals: Arrival) -> list[Stored]:
+    sampled = sampler.accept(to_updates(arrivals))
+    return to_stored(sampled.samples, sampled.blobs)
+
+
+@pytest.fixture
+def sampler() -> Sampler:
+    made = Sampler(1)
+    made.wanted.enable[0] = True
+    return made
+
+
+@pytest.mark.parametrize(
+    ("ioc", "kept"),
+    [
+        (T0, True),
+        (EARLIEST, True),
+        (EARLIEST - 1, False),
+        (631_152_000 * SECOND, False),
+        (T0 + MAX_FUTURE, True),
+        (T0 + MAX_FUTURE + 1, False),
+        (T0 - 30 * MAX_PAST, True),
+    ],
+)
+def test_a_stamp_is_kept_if_it_can_be_believed(ioc: int, kept: bool) -> None:
+    """A stamp from 1991 to a minute ahead is kept, any other gives way to the receive time."""
+    stamped = stamp(SamplerMemory(1), Arrival(0, T0, ioc, 1.0))
+    assert (stamped.time.tolist(), stamped.restamped.tolist()) == ([ioc if kept else T0], [not kept])
+
+
+def test_the_same_again_is_no_sample() -> None:
+    """Stamp, value and alarm as before, in the same drain or a later one, make a repetition; another alarm does not."""
+    memory = SamplerMemory(1)
+    assert stamp(memory, at(1, 0), at(2, 0), at(3, 0, severity=1)).repeated.tolist() == [False, True, False]
+    assert stamp(memory, at(4, 0, severity=1)).repeated.tolist() == [True]
+
+
+def test_nan_again_is_the_same_and_minus_zero_is_not_zero() -> None:
+    """Values are compared bit for bit."""
+    stamped = stamp(SamplerMemory(1), at(1, 0, float("nan")), at(2, 0, float("nan")), at(3, 0, 0.0), at(4, 0, -0.0))
+    assert stamped.repeated.tolist() == [False, True, False, False]
+
+
+def test_other_values_under_one_stamp_are_a_nanosecond_apart() -> None:
+    """Values of one stamp get consecutive nanoseconds across repetitions and drains."""
+    memory = SamplerMemory(1)
+    first = stamp(memory, at(1, 0, 1.0), at(2, 0, 2.0), at(3, 0, 2.0), at(4, 0, 1.0))
+    assert (first.time[~first.repeated] - T0).tolist() == [0, 1, 2]
+    second = stamp(memory, at(5, 0, 1.0), at(6, 0, 3.0), at(7, 50, 3.0), at(8, 50, 4.0))
+    assert (second.time[~second.repeated] - T0).tolist() == [3, 50, 51]
+
+
+def test_another_value_long_after_its_stamp_is_restamped() -> None:
+    """Another value under a stamp more than a second old gets its receive time."""
+    stamped = stamp(SamplerMemory(1), at(0, 0, 1.0), at(SECOND, 0, 2.0), at(SECOND + 1, 0, 3.0))
+    assert ((stamped.time - T0).tolist(), stamped.restamped.tolist()) == ([0, 1, SECOND + 1], [False, False, True])
+
+
+def test_rows_are_told_apart() -> None:
+    """What one channel's stamp was means nothing for another."""
+    updates = to_updates([Arrival(0, T0, T0, 1.0), Arrival(1, T0, T0, 2.0)])
+    stamped = stamp_updates(updates, np.array([0, 1]), SamplerMemory(2))
+    assert stamped.time.tolist() == [T0, T0]
+    assert not stamped.repeated.any()
+
+
+def test_a_late_sample_keeps_its_stamp() -> None:
+    """A stamp older than that of the sample before is kept."""
+    assert (stamp(SamplerMemory(1), at(1, 0), at(2, -5)).time - T0).tolist() == [0, -5]
+
+
+def test_a_resumed_trace_has_the_value_twice(sampler: Sampler) -> None:
+    """The first value of a trace is stored under its own stamp and, marked as generated, at its receive time."""
+    sampler.fresh[0] = True
+    true, copy = accept(sampler, at(10, 0, 1.0))
+    assert (true.time - T0, true.flags, true.src_time) == (0, 0, 0)
+    assert (copy.time - T0, copy.flags, copy.src_time - T0) == (10, SampleFlag.GENERATED, 0)
+    assert len(accept(sampler, at(20, 15, 2.0))) == 1
+
+
+@pytest.mark.parametrize("old", [T0 - MAX_PAST - 1, 631_152_000 * SECOND])
+def test_a_first_value_with_an_old_stamp_is_stored_at_receive_time_only(sampler: Sampler, old: int) -> None:
+    """A first value older than a week, or never stamped, gives the generated sample alone and counts once."""
+    sampler.fresh[0] = True
+    (only,) = accept(sampler, Arrival(0, T0, old, 1.0))
+    assert (only.time, only.flags, only.src_time) == (T0, SampleFlag.GENERATED, old)
+    assert (sampler.memory.received[0], sampler.memory.generated[0], sampler.memory.committed[0]) == (1, 0, 1)
+
+
+def test_a_known_value_resumes_with_the_copy_alone(sampler: Sampler) -> None:
+    """When a trace resumes with the update seen last, only the generated sample is new."""
+    accept(sampler, at(0, 0, 1.0))
+    sampler.fresh[0] = True
+    (copy,) = accept(sampler, at(10, 0, 1.0))
+    assert (copy.time - T0, copy.flags) == (10, SampleFlag.GENERATED)
+    assert (sampler.memory.generated[0], sampler.memory.filtered[0]) == (1, 1)
+
+
+def test_the_copy_follows_its_original(sampler: Sampler) -> None:
+    """In a drain with several updates the generated sample stands behind the first of them, not behind the last."""
+    sampler.fresh[0] = True
+    found = accept(sampler, at(10, 0, 1.0), at(20, 15, 2.0))
+    assert [one.time - T0 for one in found] == [0, 10, 15]
+
+
+def test_a_disabled_channel_stores_nothing(sampler: Sampler) -> None:
+    """Updates of a disabled channel are filtered, and a trace that is to resume still is when it is enabled."""
+    sampler.wanted.enable[0] = False
+    sampler.fresh[0] = True
+    assert accept(sampler, at(0, 0), at(5, 3)) == []
+    sampler.wanted.enable[0] = True
+    assert len(accept(sampler, at(7, 3))) == 1
+    assert sampler.memory.filtered[0] == 3
