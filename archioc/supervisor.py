@@ -65,17 +65,17 @@ class Supervisor:
         with self._locked() as self._lock:
             self._prepare()
             archiver = self._config.archiver
-            _log.info("archiver starts", name=archiver.name, prefix=archiver.prefix, state=str(self._directories.state))
+            _log.info("archiver_starts", name=archiver.name, prefix=archiver.prefix, state=str(self._directories.state))
             try:
                 while not self._stop:
                     self._look_after()
                     self._stop.wait(POLL_S)
             finally:
                 self._stop_all()
-            _log.info("archiver stopped")
+            _log.info("archiver_stopped")
 
     def _locked(self) -> IO[str]:
-        """The lock of the state directory. The processes inherit it: two engines never work on one ring, even when a supervisor was killed."""
+        """The lock of the state directory. The processes inherit it: those of a killed supervisor never share a ring with new ones."""
         begun = time.monotonic()
         told = False
         while True:
@@ -85,7 +85,7 @@ class Supervisor:
                 if self._stop or time.monotonic() > begun + ORPHANS_S or _owner_runs(self._directories):
                     raise
             if not told:
-                _log.warning("waits for processes that a killed archiver has left", state=str(self._directories.state))
+                _log.warning("waits_for_orphans", state=str(self._directories.state))
             told = True
             self._stop.wait(POLL_S)
 
@@ -121,7 +121,7 @@ class Supervisor:
         # a session of its own: Ctrl-C on the terminal reaches the supervisor alone, which stops them in order
         child.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True, pass_fds=[self._lock.fileno()])
         child.started = time.monotonic()
-        _log.info("process started", child=child.name, pid=child.process.pid)
+        _log.info("process_started", child=child.name, pid=child.process.pid)
 
     def _note_death(self, child: _Child) -> None:
         assert child.process is not None
@@ -130,7 +130,7 @@ class Supervisor:
         wait = 0.0 if ran >= HEALTHY_S else child.backoff / 2
         child.start_at = time.monotonic() + wait
         code = child.process.returncode
-        _log.error("process died, will be restarted", child=child.name, ran_s=round(ran, 1), wait_s=wait, how=_how_it_ended(code))
+        _log.error("process_died", child=child.name, ran_s=round(ran, 1), wait_s=wait, how=_how_it_ended(code))
         child.process = None
         self._counts = replace(self._counts, **{child.name: getattr(self._counts, child.name) + 1})
         write_counts(self._directories.run, self._counts)
@@ -144,7 +144,7 @@ class Supervisor:
             try:
                 child.process.wait(STOP_S[name])
             except subprocess.TimeoutExpired:
-                _log.error("process does not stop, killed", child=name)
+                _log.error("process_killed", child=name)
                 child.process.kill()
                 child.process.wait(STOP_S[name])
 
@@ -169,7 +169,7 @@ def _reusable(place: Path, max_channels: int, ring_bytes: int) -> bool:
         table.open()
         ring.open()
     except RunDirError as error:
-        _log.info("run directory made anew", why=str(error))
+        _log.info("run_dir_made", why=str(error))
         return False
     fits = table.capacity == max_channels and len(ring.lost) == max_channels
     pending = int(ring.head["write_slot"][0]) != int(ring.head["read_slot"][0])

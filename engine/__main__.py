@@ -15,7 +15,6 @@ from archioc.core.config_file import load_config
 from archioc.core.directories import Directories
 from archioc.core.encoding import encoder_for
 from archioc.core.errors import ArchiocError
-from archioc.core.events import Reason
 from archioc.core.log import configure_log
 from archioc.core.process import StopSignal, stop_with_parent
 from archioc.core.registry import RegistryReader
@@ -23,9 +22,10 @@ from archioc.core.spool import SpoolDirectory
 from archioc.core.table import ChannelTable, ProcessState
 from engine.channel_access import ChannelAccess
 from engine.channels import Channels
-from engine.collector import Collector, last_sign
+from engine.collector import Collector
 from engine.commit import CommitThread, recover
 from engine.event_callback import make_callback
+from engine.last_run import AliveFile, find_last_run
 from engine.ring import EventRing
 from engine.sampler import Sampler
 
@@ -33,7 +33,8 @@ _log = structlog.get_logger()
 
 ROUND_S = 0.02
 """Between two drains of the ring; an update waits no longer than this to be sampled."""
-ALIVE_S = 10.0
+ALIVE_S = 2.0
+"""How often the file is written by which the next engine knows, after a reboot, when collecting ended."""
 SWITCH_INTERVAL_S = 0.0005
 """How long one Python thread may keep another waiting; with CPython's 5 ms the callback loses updates under load."""
 COMMIT_AT_STOP_S = 5.0
@@ -55,7 +56,7 @@ def main() -> int:
         configure_log("engine", config.log.level.value, config.log.format.value)
         _collect(config, stop)
     except ArchiocError as error:
-        _log.error("cannot collect", error=str(error))
+        _log.error("cannot_collect", error=str(error))
         return 1
     return 0
 
@@ -70,7 +71,8 @@ def _collect(config: Config, stop: StopSignal) -> None:
     ring.open()
     spool = SpoolDirectory(directories.spool)
     recover(table, spool)
-    absence, since = _absence(table), last_sign(table, ring, directories.alive)
+    alive = AliveFile(directories.alive)
+    last = find_last_run(table, ring, alive)
     head = table.status.head
     head["state"], head["pid"] = ProcessState.STARTING, os.getpid()
     if not _registry_ready(table, stop):
@@ -89,25 +91,21 @@ def _collect(config: Config, stop: StopSignal) -> None:
     commits = CommitThread(table, ring, spool, encoder_for(config.store), config.spool)
     collector = Collector(table, ring, sampler, channels, commits)
     try:
-        replayed = collector.replay(absence, since)
+        replayed = collector.replay(last)
         _log.info("collecting", channels=len(channels.ours()), replayed=replayed, callback=callback.name)
         head["state"] = ProcessState.RUNNING
-        _loop(config, directories, collector, access, stop)
+        _loop(config, alive, collector, channels, access, stop)
     finally:
         access.close()
-        collector.stop(time.time_ns())
+        stopped_ns = time.time_ns()
+        collector.stop(stopped_ns)
         collector.cut_all()
+        _tell_alive(alive, stopped_ns, channels.revision, stopped=True)
         if not commits.finish(COMMIT_AT_STOP_S):
-            _log.error("the spool did not take everything; the rest is kept in the event ring")
+            _log.error("events_left_in_ring")
         registry.close()
         head["state"] = ProcessState.STOPPED
-    _log.info("collector stopped")
-
-
-def _absence(table: ChannelTable) -> Reason:
-    """Why nothing was collected before this start: the last engine was stopped, or it died."""
-    died = int(table.status.head["state"][0]) in (ProcessState.RUNNING, ProcessState.STARTING)
-    return Reason.ENGINE_RESTART if died else Reason.ARCHIVER_STOP
+    _log.info("collector_stopped")
 
 
 def _registry_ready(table: ChannelTable, stop: StopSignal) -> bool:
@@ -119,7 +117,7 @@ def _registry_ready(table: ChannelTable, stop: StopSignal) -> bool:
     return True
 
 
-def _loop(config: Config, directories: Directories, collector: Collector, access: ChannelAccess, stop: StopSignal) -> None:
+def _loop(config: Config, alive: AliveFile, collector: Collector, channels: Channels, access: ChannelAccess, stop: StopSignal) -> None:
     interval, samples = config.spool.commit_interval, config.spool.commit_samples
     cut_at = alive_at = time.monotonic()
     while not stop.wait(ROUND_S):
@@ -131,8 +129,15 @@ def _loop(config: Config, directories: Directories, collector: Collector, access
             collector.cut()
             cut_at = mono
         if mono - alive_at >= ALIVE_S:
-            directories.alive.touch()
+            _tell_alive(alive, now, channels.revision)
             alive_at = mono
+
+
+def _tell_alive(alive: AliveFile, now: int, revision: int, *, stopped: bool = False) -> None:
+    try:
+        alive.write(now, revision, stopped=stopped)
+    except OSError as error:  # the disk of the spool is full or failing: the spool says so louder
+        _log.debug("alive_not_written", error=str(error))
 
 
 if __name__ == "__main__":

@@ -80,10 +80,12 @@ static void put(slot *head, const void *inline_bytes, size_t n_inline, const voi
         memcpy(head->body, inline_bytes, n_inline);
     if (bulk) {
         uint64_t begin = atomic_load_explicit(&ring.at->write_bulk, memory_order_relaxed);
+        uint64_t in_use = atomic_load_explicit(&ring.at->read_bulk, memory_order_acquire);
         uint64_t room = (n_bulk + 7) & ~(uint64_t)7;
+        int empty = in_use == begin;
         if (begin % ring.n_bulk + room > ring.n_bulk) /* no piece wraps around */
             begin += ring.n_bulk - begin % ring.n_bulk;
-        if (begin + room - atomic_load_explicit(&ring.at->read_bulk, memory_order_acquire) > ring.n_bulk) {
+        if (begin + room - (empty ? begin : in_use) > ring.n_bulk) { /* an empty area takes what fits into it */
             overflow(head->row);
             return;
         }

@@ -67,7 +67,7 @@ class ChannelAccess:
         try:
             link.chid = ctypes.c_void_p(ca.create_channel(name, connect=False, auto_cb=False, callback=self._on_connection).value)
         except ca.CASeverityException as error:
-            _log.error("channel refused", channel=name, error=str(error))
+            _log.error("channel_refused", channel=name, error=str(error))
             del self._links[name]
             return False
         return True
@@ -120,7 +120,7 @@ class ChannelAccess:
             ctypes.byref(subscription),
         )
         if answer != ECA_NORMAL:
-            _log.error("subscription refused", channel=name, code=answer)
+            _log.error("subscription_refused", channel=name, code=answer)
             return
         link.subscription, link.dbr, link.array = subscription, dbr, array
 

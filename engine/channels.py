@@ -13,6 +13,7 @@ from archioc.core.registry import RegistryChannel, RegistryReader
 from archioc.core.table import ChannelState, ChannelTable, RowState, write_rows
 from engine.channel_access import ChannelAccess
 from engine.gaps import Gaps
+from engine.last_run import LastRun
 from engine.sampler import Sampler
 
 CREATE_AT_ONCE = 500
@@ -32,12 +33,18 @@ class Channels:
         rows = table.capacity
         self.names = [""] * rows
         self.generation = np.zeros(rows, "u4")
+        self._added_by = np.zeros(rows, "i8")  # revision of the registry
         self.connected = np.zeros(rows, bool)
         self.metas: dict[int, ChannelMeta] = {}
         self.gaps = Gaps(sampler.memory, self.names)
         self._revision = 0
         self._to_create: deque[int] = deque()
         self._leaving: list[int] = []
+
+    @property
+    def revision(self) -> int:
+        """The revision of the registry that has been followed."""
+        return self._revision
 
     def ours(self) -> Rows:
         """Rows of all channels."""
@@ -104,6 +111,7 @@ class Channels:
             if its_new:
                 self._sampler.forget(channel.row, channel.generation)
         self.generation[rows] = generation
+        self._added_by[rows] = [channel.revision for channel in channels]
         write_rows(
             self._table.status, rows[new], disconnects=0, value=np.nan, time=0, received_at=0, severity=3, status=17, text=b"", units=b""
         )
@@ -139,6 +147,17 @@ class Channels:
             self._sampler.fresh[row] = True
             self._access.ask(self.names[row])
         self.show_state(np.concatenate([rows[was_on & ~is_on], off, on]))
+
+    def mark_absence(self, last: LastRun) -> None:
+        """The channels that the engine before this one collected have a gap since then.
+
+        Where the table is new (after a reboot) it cannot tell which; the registry's revision of that time does.
+        """
+        rows = self.ours()
+        memory, enabled = self._sampler.memory, self._sampler.wanted.enable[rows]
+        self.gaps.open(rows[memory.seen[rows] != 0], last.reason, last.ended_ns)
+        before = rows[(memory.seen[rows] == 0) & enabled & (self._added_by[rows] <= last.revision)]
+        self.gaps.change(before[self.gaps.unannounced(before)], last.reason, last.ended_ns)
 
     def create_some(self) -> None:
         """Have libca look for some of the channels that wait for it."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +15,7 @@ from archioc.core.table import LEDGER_HEAD, LEDGER_TOTALS, ChannelTable, Process
 from engine.channels import Channels, Rows
 from engine.commit import Commit, CommitThread
 from engine.labels import add_labels
+from engine.last_run import LastRun
 from engine.metadata import decode_metadata
 from engine.ring import EventKind, EventRing, bulk_end
 from engine.sampler import Sampler
@@ -208,10 +208,10 @@ class Collector:
 
     # -- beginning and end ---------------------------------------------------------------------
 
-    def replay(self, absence: Reason, since: int) -> int:
+    def replay(self, last: LastRun | None) -> int:
         """Sample what the engine before this one had received but not committed; events replayed.
 
-        All known channels then have a gap for the reason given, since the last sign of that engine.
+        The channels that it collected then have a gap, since its last sign of life.
         Raises SpoolError when the spool takes nothing for REPLAY_STALL_S.
         """
         memory = self._sampler.memory
@@ -229,8 +229,8 @@ class Collector:
                 time.sleep(0.01)  # as many samples as may be open wait for the commit thread
             self.cut()
         self._sampler.fresh[:] = False
-        rows = self._channels.ours()
-        self._channels.gaps.open(rows[memory.seen[rows] != 0], absence, since)
+        if last is not None:
+            self._channels.mark_absence(last)
         return replayed
 
     def stop(self, now: int) -> None:
@@ -259,14 +259,3 @@ def _split(slots: npt.NDArray[np.void]) -> tuple[npt.NDArray[np.void], npt.NDArr
     behind = change[first[np.searchsorted(rows, slots["row"][change])] < change]
     at = int(behind[0]) if len(behind) else len(slots)
     return slots[:at], slots[at:]
-
-
-def last_sign(table: ChannelTable, ring: EventRing, alive: Path) -> int:
-    """When the engine before this one was last seen to collect (ns since 1970), 0 when there was none."""
-    heartbeat = int(table.status.head["heartbeat"][0])
-    written = int(ring.head["write_slot"][0])
-    if written:
-        heartbeat = max(heartbeat, int(ring.slots["received"][(written - 1) % len(ring.slots)]))
-    if heartbeat:
-        return heartbeat
-    return alive.stat().st_mtime_ns if alive.exists() else 0

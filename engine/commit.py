@@ -58,7 +58,7 @@ def recover(table: ChannelTable, spool: SpoolDirectory) -> None:
     if published:
         ledger.apply(booking, HEAD_FIELDS)
     elif left:
-        _log.info("unfinished batch discarded, its events are read again", batch=booking.batch_id)
+        _log.info("unfinished_batch_discarded", batch=booking.batch_id)
 
 
 class CommitThread:
@@ -116,13 +116,13 @@ class CommitThread:
                 self._write(commit)
             except OSError as error:
                 if not failing:
-                    _log.error("spool cannot be written, trying again", error=str(error))
+                    _log.error("spool_not_written", error=str(error))
                 failing = True
                 self._status.head["spool_error"] = str(error).encode()
                 self._give_up.wait(RETRY_S)
                 continue
             if failing:
-                _log.info("spool can be written again")
+                _log.info("spool_written_again")
             self._status.head["spool_error"] = b""
             return
 
@@ -168,9 +168,9 @@ class CommitThread:
         try:
             doomed = self._spool.drop_oldest()
         except SpoolFileDamaged as error:
-            _log.error("damaged spool file dropped", error=str(error))
+            _log.error("damaged_spool_file_dropped", error=str(error))
             return True
         if doomed is not None:
             self.dropped.put(doomed.counts)
-            _log.warning("spool full, oldest batch dropped", batch=doomed.batch_id, samples=doomed.samples)
+            _log.warning("spool_full_oldest_dropped", batch=doomed.batch_id, samples=doomed.samples)
         return doomed is not None

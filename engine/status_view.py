@@ -52,7 +52,7 @@ class StatusView:
     def refresh(self, now: int, ring_fill: float) -> None:
         """Once a round (now: ns since 1970): the sign of life; now and then the rates."""
         head = self._block.head
-        head["heartbeat"], head["ring_fill"] = now, ring_fill
+        head["heartbeat"], head["collected_at"], head["ring_fill"] = now, now, ring_fill
         self._worst = max(self._worst, now - self._round_at) if self._round_at else 0
         self._round_at = now
         if now - self._lag_at >= LAG_PERIOD_NS:

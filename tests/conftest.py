@@ -12,7 +12,9 @@ import pytest
 from archioc.demo.ca_environment import client_variables, with_variables
 from archioc.demo.ports import free_ports
 from archioc.demo.processes import start_repeater
-from tests.processes.archiver import Archiver, Channel
+from tests.counters import Counting, counter_database, counter_names
+from tests.disturbances import FragileStore, Outage, suspended_writer
+from tests.processes.archiver import Archiver, Channel, StoreBlock
 from tests.processes.ca_client import CaClient
 from tests.processes.ca_watch import CaWatch
 from tests.processes.influxd import Influxd, InfluxDatabase, find_influxd
@@ -29,6 +31,8 @@ InfluxdFactory = Callable[..., Influxd]
 """own_influxd(index="inmem")"""
 ArchiverFactory = Callable[..., Archiver]
 """archiver(channels, ioc_ports, store=None, commit_interval=0.5)"""
+CountingFactory = Callable[..., Counting]
+"""counting(count, store=None, commit_interval=0.5)"""
 CaEnvironment = Callable[[Sequence[int]], dict[str, str]]
 
 _session_processes: set[int] = set()
@@ -165,7 +169,7 @@ def archiver(repeater_port: int, tmp_path: Path, prefix: str) -> Iterator[Archiv
     made: list[Archiver] = []
 
     def make(
-        channels: Sequence[Channel], ioc_ports: Sequence[int], store: dict[str, dict[str, str]] | None = None, commit_interval: float = 0.5
+        channels: Sequence[Channel], ioc_ports: Sequence[int], store: StoreBlock | None = None, commit_interval: float = 0.5
     ) -> Archiver:
         directory, port = tmp_path / f"archiver{len(made)}", free_ports(1)[0]
         made.append(Archiver(directory, port, f"{prefix}A:", ioc_ports, repeater_port, channels, store, commit_interval))
@@ -177,9 +181,35 @@ def archiver(repeater_port: int, tmp_path: Path, prefix: str) -> Iterator[Archiv
 
 
 @pytest.fixture(params=["embedded", "influxdb"])
-def store(request: pytest.FixtureRequest) -> dict[str, dict[str, str]]:
+def store(request: pytest.FixtureRequest) -> StoreBlock:
     """The block `store` of a configuration: the embedded store, and a fresh database on a real InfluxDB."""
     if request.param == "embedded":
         return {"embedded": {}}
     database: InfluxDatabase = request.getfixturevalue("influx_database")
     return {"influxdb": {"url": database.url, "bucket": database.name}}
+
+
+@pytest.fixture
+def counting(archiver: ArchiverFactory, softioc: SoftIocFactory, ca_watch: CaWatchFactory, prefix: str) -> CountingFactory:
+    """counting(count, store=None, commit_interval=0.5): an archiver that archives so many counters, and an independent client."""
+
+    def start(count: int, store: StoreBlock | None = None, commit_interval: float = 0.5) -> Counting:
+        names = counter_names(prefix, count)
+        ioc = softioc(counter_database(names))
+        made = archiver(names, [ioc.port], store, commit_interval)
+        made.start(connected=count)
+        watch = ca_watch(names, [ioc.port])
+        watch.wait_for(5, names[-1], timeout_s=30)
+        return Counting(made, watch, names)
+
+    return start
+
+
+@pytest.fixture(params=["embedded", "influxdb"])
+def fragile_store(request: pytest.FixtureRequest) -> FragileStore:
+    """A store that can be made to stop and go on: the embedded one, and a real InfluxDB of the test's own."""
+    if request.param == "embedded":
+        return FragileStore({"embedded": {}}, suspended_writer)
+    start: InfluxdFactory = request.getfixturevalue("own_influxd")
+    server = start()
+    return FragileStore({"influxdb": {"url": server.url, "bucket": "epics"}}, lambda _: Outage(server.kill, server.start))

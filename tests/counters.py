@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 
 from archioc.demo.updates import Update
-from tests.processes.archiver import Event, History
+from tests.processes.archiver import Archiver
+from tests.processes.archiver_answers import Event, History
+from tests.processes.ca_watch import CaWatch
 
 _COUNTER = """
 record(calc, "{name}") {{ field(SCAN, ".1 second") field(INPA, "{name} NPP NMS") field(CALC, "A+1") }}
 """
 
-PERIOD_S = 0.1
-
 TRANSIT_NS = 500_000_000
 """An update stamped so long before a gap may still have been on its way when the gap began."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counting:
+    """A running archiver of counters and a client that watches them too."""
+
+    archiver: Archiver
+    watch: CaWatch
+    names: list[str]
 
 
 def counter_names(prefix: str, count: int) -> list[str]:
@@ -55,7 +66,7 @@ def _within(time_ns: int, gap: Event) -> bool:
 
 def _check_steps(name: str, history: History, gaps: Sequence[Event]) -> None:
     counts = history.true
-    for before, after in zip(counts, counts[1:], strict=False):
+    for before, after in pairwise(counts):
         step = _count(after.value) - _count(before.value)
         across = any(before.time_ns <= (gap.end_ns or 0) and after.time_ns >= gap.time_ns - TRANSIT_NS for gap in gaps)
         assert step == 1 or (step > 1 and across), f"{name}: from {before} to {after}, gaps {gaps}"

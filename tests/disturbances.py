@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import psutil
 
-from tests.counters import check_no_loss
-from tests.processes.archiver import PROCESSES, Archiver
+from tests.counters import Counting, check_no_loss
+from tests.processes.archiver import PROCESSES, Archiver, StoreBlock
 from tests.processes.ca_client import CaClient
-from tests.processes.ca_watch import CaWatch
 
 SPOOLED = 10
 """Batches that are in the spool when a process is killed."""
@@ -28,11 +27,20 @@ class Outage:
     end: Callable[[], object]
 
 
-def kill_each(archiver: Archiver, client: CaClient, watch: CaWatch, names: Sequence[str], outage: Outage, rounds: int) -> None:
+@dataclass(frozen=True, slots=True)
+class FragileStore:
+    """A store that can be made to stop. settings: its block of the configuration; outage: how it goes away for an archiver."""
+
+    settings: StoreBlock
+    outage: Callable[[Archiver], Outage]
+
+
+def kill_each(counting: Counting, client: CaClient, outage: Outage, rounds: int) -> None:
     """Kill -9 of ioc, engine and db in turn while counters are archived and batches wait in the spool, then check what is stored.
 
-    names: the counters, the last with a rate limit of RATE that a put has set.
+    The last counter has a rate limit that a put has set.
     """
+    archiver, names = counting.archiver, counting.names
     *free, limited = names
     client.put(f"{archiver.prefix}CH:{limited}:Rate", RATE)
     for victim in rounds * ("ioc", "engine", "db"):
@@ -54,7 +62,7 @@ def kill_each(archiver: Archiver, client: CaClient, watch: CaWatch, names: Seque
     archiver.wait_for_samples(free[0], until_ns)
     assert archiver.stop() == 0
     histories = archiver.check_conservation().histories
-    seen = watch.by_channel()
+    seen = counting.watch.by_channel()
     check_no_loss({name: seen[name] for name in free}, histories, until_ns, "engine_restart")
     for name in names:
         gaps = histories[name].gaps("engine_restart")
@@ -77,8 +85,9 @@ def suspended_writer(archiver: Archiver) -> Outage:
     return Outage(suspend, resume)
 
 
-def lose_store(archiver: Archiver, watch: CaWatch, names: Sequence[str], outage: Outage, seconds: float) -> None:
+def lose_store(counting: Counting, outage: Outage, seconds: float) -> None:
     """The store is away for some seconds while counters are archived: nothing is lost, and the spool drains."""
+    archiver, names = counting.archiver, counting.names
     outage.begin()
     begun = time.monotonic()
     archiver.wait_for_spool(max(2, int(seconds)), timeout_s=seconds + 20)
@@ -92,4 +101,4 @@ def lose_store(archiver: Archiver, watch: CaWatch, names: Sequence[str], outage:
     archiver.wait_for_samples(names[0], until_ns)
     assert archiver.overview().store_state == "ok"
     assert archiver.stop() == 0
-    check_no_loss(watch.by_channel(), archiver.check_conservation().histories, until_ns)
+    check_no_loss(counting.watch.by_channel(), archiver.check_conservation().histories, until_ns)

@@ -39,8 +39,9 @@ def get_samples(path: Path, wanted: list[str], start: str, end: str, form: str) 
         raise TimeFormatError(f"the end ({format_utc(end_ns)}) lies before the start ({format_utc(start_ns)})")
     reader = open_reader(load_config(path))
     try:
+        names = list(_expand(reader, wanted))
         writer = _WRITERS[form]()
-        for name in _expand(reader, wanted):
+        for name in names:
             writer.write(Found(name, start_ns, reader.samples(name, start_ns, end_ns), reader.events(name, start_ns, end_ns)))
         writer.finish()
     finally:

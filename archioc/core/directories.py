@@ -47,7 +47,7 @@ class Directories:
 
     @property
     def alive(self) -> Path:
-        """Touched while collecting: its time is when collecting ended, should all else be lost."""
+        """Written while collecting: tells when collecting ended, should all else be lost."""
         return self.state / "alive"
 
     @property

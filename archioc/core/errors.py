@@ -14,8 +14,7 @@
     ├── RegistryError        state.db cannot be opened, read or written
     ├── ServeError           the control PVs cannot be served: address or port
     ├── SpoolError
-    │   ├── SpoolFileDamaged     a spool file whose header or CRC is wrong
-    │   └── SpoolFull            limits reached and nothing may be dropped
+    │   └── SpoolFileDamaged     a spool file whose header or CRC is wrong
     └── StoreError
         ├── StoreUnavailable     no answer, 429, 5xx: keep the batch and try again
         ├── StoreDenied          401, 403, 404: keep the batch, raise an alarm
@@ -115,10 +114,6 @@ class SpoolFileDamaged(SpoolError):
     def __init__(self, path: Path, why: str) -> None:
         self.path, self.why = path, why
         super().__init__(f"{path}: {why}")
-
-
-class SpoolFull(SpoolError):
-    """The spool has reached its limits and the policy does not let it drop anything for this batch."""
 
 
 class StoreError(ArchiocError):

@@ -94,6 +94,7 @@ STATUS_HEAD = np.dtype(
         ("heartbeat", "<i8"),  # ns since 1970, of the engine process
         ("state", "<i8"),  # ProcessState
         ("pid", "<i8"),
+        ("collected_at", "<i8"),  # ns since 1970, when the ring was last drained
         ("revision", "<i8"),  # the registry revision the engine has followed
         ("callback", "<i8"),  # 1 = pinned Python, 2 = compiled
         ("ring_fill", "<f8"),  # part of the ring in use, 0..1

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.conftest import ArchiverFactory, CaClientFactory, CaWatchFactory, InfluxdFactory, SoftIocFactory
-from tests.counters import counter_database, counter_names
-from tests.disturbances import Outage, kill_each, lose_store, suspended_writer
+from tests.conftest import CaClientFactory, CountingFactory, InfluxdFactory
+from tests.disturbances import FragileStore, Outage, kill_each, lose_store
 
 COUNTERS = 50
 COMMIT_S = 0.1
@@ -15,39 +14,13 @@ COMMIT_S = 0.1
 pytestmark = pytest.mark.timeout(180)
 
 
-@pytest.mark.parametrize("kind", ["embedded", "influxdb"])
-def test_kill_each_process(
-    kind: str,
-    archiver: ArchiverFactory,
-    softioc: SoftIocFactory,
-    ca_client: CaClientFactory,
-    ca_watch: CaWatchFactory,
-    prefix: str,
-    request: pytest.FixtureRequest,
-) -> None:
-    """kill -9 of each process under load with 10 batches in the spool: nothing is lost but what came while no engine was there."""
-    names = counter_names(prefix, COUNTERS)
-    ioc = softioc(counter_database(names))
-    if kind == "embedded":
-        made = archiver(names, [ioc.port], None, COMMIT_S)
-        outage = suspended_writer(made)
-    else:
-        start_server: InfluxdFactory = request.getfixturevalue("own_influxd")
-        server = start_server()
-        made = archiver(names, [ioc.port], {"influxdb": {"url": server.url, "bucket": "epics"}}, COMMIT_S)
-        outage = Outage(server.kill, server.start)
-    made.start(connected=COUNTERS)
-    watch = ca_watch(names, [ioc.port])
-    watch.wait_for(5, names[-1])
-    kill_each(made, ca_client([made.port]), watch, names, outage, rounds=1)
+def test_kill_each_process(fragile_store: FragileStore, counting: CountingFactory, ca_client: CaClientFactory) -> None:
+    """Kill -9 of each process under load with 10 batches in the spool: nothing is lost but what came while no engine was there."""
+    load = counting(COUNTERS, fragile_store.settings, COMMIT_S)
+    kill_each(load, ca_client([load.archiver.port]), fragile_store.outage(load.archiver), rounds=1)
 
 
-def test_store_away(archiver: ArchiverFactory, softioc: SoftIocFactory, ca_watch: CaWatchFactory, own_influxd: InfluxdFactory, prefix: str) -> None:
+def test_store_away(own_influxd: InfluxdFactory, counting: CountingFactory) -> None:
     """InfluxDB stopped for some seconds and started again: nothing is lost, the spool drains to nothing."""
-    names = counter_names(prefix, COUNTERS)
-    ioc, server = softioc(counter_database(names)), own_influxd()
-    made = archiver(names, [ioc.port], {"influxdb": {"url": server.url, "bucket": "epics"}})
-    made.start(connected=COUNTERS)
-    watch = ca_watch(names, [ioc.port])
-    watch.wait_for(5, names[-1])
-    lose_store(made, watch, names, Outage(server.stop, server.start), seconds=5)
+    server = own_influxd()
+    lose_store(counting(COUNTERS, {"influxdb": {"url": server.url, "bucket": "epics"}}), Outage(server.stop, server.start), seconds=5)

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import psutil
 import pytest
 
-from tests.conftest import ArchiverFactory, CaWatchFactory, SoftIocFactory
-from tests.counters import TRANSIT_NS, check_no_loss, counter_database, counter_names
+from tests.conftest import ArchiverFactory, CountingFactory
+from tests.counters import TRANSIT_NS, check_no_loss
 from tests.processes.archiver import PROCESSES, Archiver
 from tests.processes.waiting import wait_until
 
@@ -20,14 +20,10 @@ def alive(process: psutil.Process) -> bool:
 
 
 @pytest.mark.timeout(120)
-def test_stop_in_order_and_start_again(archiver: ArchiverFactory, softioc: SoftIocFactory, ca_watch: CaWatchFactory, prefix: str) -> None:
+def test_stop_in_order_and_start_again(counting: CountingFactory) -> None:
     """SIGTERM and Ctrl-C end all processes with 0 within 12 s, all samples are stored, and the gap of the stop closes at the next start."""
-    names = counter_names(prefix, COUNTERS)
-    ioc = softioc(counter_database(names))
-    made = archiver(names, [ioc.port])
-    made.start(connected=COUNTERS)
-    watch = ca_watch(names, [ioc.port])
-    watch.wait_for(20, names[-1])
+    load = counting(COUNTERS)
+    made, watch, names = load.archiver, load.watch, load.names
     stopped_ns = stop_in_order(made, Archiver.stop)
     histories = made.check_conservation().histories
     check_no_loss(watch.by_channel(), histories, stopped_ns - TRANSIT_NS)
@@ -58,14 +54,10 @@ def stop_in_order(made: Archiver, stop: Callable[[Archiver], int]) -> int:
 
 
 @pytest.mark.timeout(120)
-def test_killed_supervisor(archiver: ArchiverFactory, softioc: SoftIocFactory, ca_watch: CaWatchFactory, prefix: str) -> None:
-    """When the supervisor is killed its processes end by themselves; a new one waits for the last of them, then nothing is lost but in the gap."""
-    names = counter_names(prefix, COUNTERS)
-    ioc = softioc(counter_database(names))
-    made = archiver(names, [ioc.port])
-    made.start(connected=COUNTERS)
-    watch = ca_watch(names, [ioc.port])
-    watch.wait_for(20, names[-1])
+def test_killed_supervisor(counting: CountingFactory) -> None:
+    """Processes of a killed supervisor end by themselves; a new one waits for the last of them, and nothing is lost but in the gap."""
+    load = counting(COUNTERS)
+    made, watch, names = load.archiver, load.watch, load.names
     made.suspend_child("db")
     orphan = psutil.Process(made.pid_of("db"))
     children = made.kill_supervisor()
@@ -77,6 +69,7 @@ def test_killed_supervisor(archiver: ArchiverFactory, softioc: SoftIocFactory, c
     made.wait_running()
     assert not alive(orphan)
     made.wait_connected(COUNTERS)
+    made.wait_for_empty_spool()
     until_ns = time.time_ns() + 10**9
     made.wait_for_samples(names[0], until_ns)
     assert made.stop() == 0

@@ -11,7 +11,7 @@ from archioc.core.config_file import load_config
 from archioc.reading import open_reader
 from tests.conftest import ArchiverFactory, CaClientFactory, CaWatchFactory, SoftIocFactory
 from tests.counters import check_no_loss, counter_database, counter_names, missing
-from tests.processes.archiver import Archiver
+from tests.processes.archiver import Archiver, StoreBlock
 from tests.processes.ca_client import CaClient
 from tests.processes.ca_watch import CaWatch
 from tests.processes.waiting import wait_until
@@ -53,7 +53,7 @@ def steered(
     ca_client: CaClientFactory,
     ca_watch: CaWatchFactory,
     prefix: str,
-    store: dict[str, dict[str, str]],
+    store: StoreBlock,
 ) -> Steered:
     names = counter_names(prefix, 4)
     ioc = softioc(counter_database(names))

@@ -14,7 +14,7 @@ import pytest
 
 from archioc.demo.updates import Update, Value
 from tests.conftest import ArchiverFactory, CaClientFactory, CaWatchFactory, SoftIocFactory
-from tests.processes.archiver import Stored
+from tests.processes.archiver_answers import Stored
 from tests.processes.influxd import InfluxDatabase
 from tests.processes.waiting import wait_until
 
@@ -27,8 +27,12 @@ record(ao, "$(P)AO") {{ {ALWAYS} {LIMITS} }}
 record(calc, "$(P)CALC") {{ {ALWAYS} {LIMITS} field(INPA, "$(P)AO CP NMS") field(CALC, "A*2") }}
 record(longin, "$(P)LONG") {{ {ALWAYS} {LIMITS} }}
 record(int64in, "$(P)INT64") {{ {ALWAYS} {LIMITS} }}
-record(bi, "$(P)BI") {{ field(PINI, "YES") field(ZNAM, "Closed, \\"shut\\"") field(ONAM, "Open") field(OSV, "MAJOR") field(COSV, "MINOR") }}
-record(mbbi, "$(P)MBBI") {{ field(PINI, "YES") field(ZRST, "Idle") field(ONST, "Ramp up") field(TWST, "Trip") field(TWSV, "MAJOR") field(UNSV, "INVALID") }}
+record(bi, "$(P)BI") {{
+    field(PINI, "YES") field(ZNAM, "Closed, \\"shut\\"") field(ONAM, "Open") field(OSV, "MAJOR") field(COSV, "MINOR")
+}}
+record(mbbi, "$(P)MBBI") {{
+    field(PINI, "YES") field(ZRST, "Idle") field(ONST, "Ramp up") field(TWST, "Trip") field(TWSV, "MAJOR") field(UNSV, "INVALID")
+}}
 record(stringin, "$(P)STRING") {{ field(PINI, "YES") }}
 record(lsi, "$(P)LSI") {{ field(PINI, "YES") field(SIZV, "200") }}
 record(waveform, "$(P)WDOUBLE") {{ field(PINI, "YES") field(FTVL, "DOUBLE") field(NELM, "8") }}
@@ -143,7 +147,7 @@ def test_every_type(
     database: InfluxDatabase | None = request.getfixturevalue("influx_database") if kind == "influxdb" else None
     ioc = softioc(RECORDS, f"P={prefix}")
     names = [prefix + name for name in NAMES]
-    store = {"influxdb": {"url": database.url, "bucket": database.name}} if database else None
+    store = {"influxdb": {"url": database.url, "bucket": database.name}} if database else {"embedded": {}}
     made = archiver(names, [ioc.port], store)
     made.start(connected=len(names))
     watch = ca_watch(names, [ioc.port])

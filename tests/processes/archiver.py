@@ -1,15 +1,12 @@
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import psutil
 import yaml
@@ -21,8 +18,8 @@ from archioc.core.table import ChannelTable, ProcessState
 from archioc.demo.ca_environment import client_variables, with_variables
 from archioc.demo.child import Child
 from archioc.demo.ports import LOOPBACK
-from archioc.demo.readback import Counts
 from archioc.reading import open_reader
+from tests.processes.archiver_answers import AtRest, Finished, History, Status, read_histories, read_status
 from tests.processes.waiting import wait_until
 
 PROCESSES = ("ioc", "db", "engine")
@@ -35,81 +32,8 @@ Setting = str | float | bool
 Channel = str | dict[str, Setting]
 """An entry of `channels` in the configuration."""
 
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """A command that has ended."""
-
-    status: int
-    out: str
-    err: str
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """One sample as `archioc get --format json` writes it. src_time_ns: 0 when `time_ns` is the IOC's own stamp."""
-
-    time_ns: int
-    value: object
-    severity: int
-    status: int
-    label: str = ""
-    flags: str = ""
-    src_time_ns: int = 0
-
-    @property
-    def generated(self) -> bool:
-        return "generated" in self.flags
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One event as `archioc get --format json` writes it. end_ns: None while a gap is open."""
-
-    reason: str
-    time_ns: int
-    end_ns: int | None
-    count: int
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class History:
-    """All that is stored of one channel, by time."""
-
-    samples: list[Stored]
-    events: list[Event]
-
-    @property
-    def true(self) -> list[Stored]:
-        """The samples that are updates of the IOC."""
-        return [sample for sample in self.samples if not sample.generated]
-
-    def gaps(self, reason: str) -> list[Event]:
-        """The events with this reason."""
-        return [event for event in self.events if event.reason == reason]
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """What `archioc status --format json` says. channels: the counts of each, by name."""
-
-    running: bool
-    connected: int
-    enabled: int
-    spool_files: int
-    store_state: str
-    total: Counts
-    channels: dict[str, Counts]
-    rates: dict[str, float]
-
-
-@dataclass(frozen=True, slots=True)
-class AtRest:
-    """What there is when an archiver has stopped and its counts were checked."""
-
-    status: Status
-    histories: dict[str, History]
+StoreBlock = dict[str, dict[str, str]]
+"""The block `store` of the configuration."""
 
 
 class Archiver:
@@ -127,7 +51,7 @@ class Archiver:
         ioc_ports: Sequence[int],
         repeater_port: int,
         channels: Sequence[Channel],
-        store: dict[str, dict[str, str]] | None = None,
+        store: StoreBlock | None = None,
         commit_interval: float = 0.5,
     ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
@@ -164,9 +88,10 @@ class Archiver:
         self._child = Child("archiver", [sys.executable, "-m", "archioc", "run", str(self.config)], self.log, self._environment)
 
     def start(self, connected: int | None = None) -> None:
-        """Start it and wait until all its processes run, and until so many channels are connected."""
+        """Start it and wait until all its processes run and the store answers, and until so many channels are connected."""
         self.launch()
         self.wait_running()
+        wait_until(lambda: self.overview().store_state == "ok", 20, "the store answers")
         if connected is not None:
             self.wait_connected(connected)
 
@@ -189,7 +114,7 @@ class Archiver:
         return int(process.pid)
 
     def kill_child(self, name: str) -> int:
-        """kill -9 of `engine`, `db` or `ioc`; the process id it had."""
+        """Kill -9 of `engine`, `db` or `ioc`; the process id it had."""
         pid = self.pid_of(name)
         os.kill(pid, signal.SIGKILL)
         return pid
@@ -246,7 +171,7 @@ class Archiver:
         return self._child.stop()
 
     def kill_supervisor(self) -> list[psutil.Process]:
-        """kill -9 of the supervisor alone; the processes it had."""
+        """Kill -9 of the supervisor alone; the processes it had."""
         assert self._child is not None
         children = psutil.Process(self.pid).children()
         self._child.kill()
@@ -274,17 +199,7 @@ class Archiver:
         """From the command line."""
         done = self.command("status", "--config", str(self.config), "--format", "json")
         assert done.status == 0, done.err
-        answer = json.loads(done.out)
-        return Status(
-            running=answer["running"],
-            connected=answer["connected"],
-            enabled=answer["enabled"],
-            spool_files=answer["spool_files"],
-            store_state=answer["store_state"],
-            total=_counts(answer["conservation"]),
-            channels={one["name"]: _counts(one) for one in answer["channels"]},
-            rates={one["name"]: one["rate"] for one in answer["channels"]},
-        )
+        return read_status(done.out)
 
     def overview(self) -> Overview:
         """The same figures for polling: read here, without another process."""
@@ -298,7 +213,7 @@ class Archiver:
         """All that is stored of these channels, from the command line."""
         done = self.command("get", *patterns, "--config", str(self.config), *ALL_TIME, "--format", "json")
         assert done.status == 0, done.err
-        return {one["channel"]: _history(one) for one in json.loads(done.out)}
+        return read_histories(done.out)
 
     def get_all(self) -> dict[str, History]:
         """All that is stored of all channels."""
@@ -310,8 +225,7 @@ class Archiver:
         if done.status == 1 and "no such channel" in done.err:
             return History([], [])
         assert done.status == 0, done.err
-        [one] = json.loads(done.out)
-        return _history(one)
+        return read_histories(done.out)[channel]
 
     def wait_for_samples(self, channel: str, since_ns: int, timeout_s: float = 15.0) -> None:
         """Wait until the store has a sample of this channel at or after a time (ns). Asks the running archiver as `archioc get` does."""
@@ -343,15 +257,7 @@ class Archiver:
             assert counts.balanced, f"{name}: {counts}"
             assert (counts.pending, counts.rejected, counts.dropped) == (0, 0, 0), f"{name}: {counts}"
         in_store = {name: len(history.samples) for name, history in histories.items()}
-        assert {name: in_store.get(name, 0) for name in status.channels} == {name: counts.stored for name, counts in status.channels.items()}
+        counted = {name: counts.stored for name, counts in status.channels.items()}
+        assert counted == {name: in_store.get(name, 0) for name in counted}
         assert sum(in_store.values()) == status.total.stored
         return AtRest(status, histories)
-
-
-def _counts(fields: dict[str, int]) -> Counts:
-    return Counts(**{name: fields[name] for name in Counts.__slots__})
-
-
-def _history(answer: dict[str, Any]) -> History:
-    samples = [Stored(**{name: value for name, value in sample.items() if name != "time"}) for sample in answer["samples"]]
-    return History(samples, [Event(**event) for event in answer["events"]])

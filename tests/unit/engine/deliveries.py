@@ -11,10 +11,13 @@ import numpy as np
 from hypothesis import strategies as st
 
 from archioc.core.dbr import DBR_TIME_OFFSET, ELEMENT_DTYPE, EPICS_EPOCH_S, Dbr
-from engine.pinned_callback import ECA_NORMAL, EventHandlerArgs, PinnedCallback
+from engine.channel_access import EventCallback
+from engine.pinned_callback import ECA_NORMAL, EventHandlerArgs
 
 PADDING = {Dbr.STRING: 0, Dbr.SHORT: 2, Dbr.FLOAT: 0, Dbr.ENUM: 2, Dbr.CHAR: 3, Dbr.LONG: 0, Dbr.DOUBLE: 4}
 """Bytes between the time stamp and the value (`db_access.h`)."""
+
+_FUNCTION = ctypes.CFUNCTYPE(None, EventHandlerArgs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,28 +51,30 @@ class Delivery:
         return float(np.frombuffer(self.elements, ELEMENT_DTYPE[self.native])[0])
 
 
-def hand_over(callback: PinnedCallback, one: Delivery) -> None:
+def hand_over(callback: EventCallback, one: Delivery) -> None:
     """Call the C function for this update."""
     call(callback, one.row, one.generation, one.array, one.native + DBR_TIME_OFFSET, one.count, one.memory)
 
 
 def call(
-    callback: PinnedCallback, row: int, generation: int, array: bool, dbr: int, count: int, memory: bytes | None, status: int = ECA_NORMAL
+    callback: EventCallback, row: int, generation: int, array: bool, dbr: int, count: int, memory: bytes | None, status: int = ECA_NORMAL
 ) -> None:
     """Call the C function with these arguments."""
     buffer = ctypes.create_string_buffer(memory, len(memory)) if memory is not None else None
     address = ctypes.addressof(buffer) if buffer is not None else None
     user = callback.user_argument(row, generation, array).value
-    callback.function(EventHandlerArgs(user, None, dbr, count, address, status))
+    function = ctypes.cast(callback.function, ctypes.c_void_p).value
+    assert function is not None
+    _FUNCTION(function)(EventHandlerArgs(user, None, dbr, count, address, status))
 
 
-def hand_all_over(callback: PinnedCallback, deliveries: list[Delivery]) -> None:
+def hand_all_over(callback: EventCallback, deliveries: list[Delivery]) -> None:
     """Hand all over from this thread."""
     for one in deliveries:
         hand_over(callback, one)
 
 
-def in_a_thread(callback: PinnedCallback, deliveries: list[Delivery]) -> None:
+def in_a_thread(callback: EventCallback, deliveries: list[Delivery]) -> None:
     """Hand all over from one foreign thread, as libca does."""
     thread = threading.Thread(target=hand_all_over, args=(callback, deliveries))
     thread.start()

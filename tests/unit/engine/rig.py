@@ -23,6 +23,7 @@ from engine.channel_access import ChannelAccess
 from engine.channels import Channels
 from engine.collector import Collector
 from engine.commit import CommitThread, recover
+from engine.last_run import LastRun
 from engine.pinned_callback import PinnedCallback
 from engine.ring import EventRing
 from engine.sampler import Sampler
@@ -199,7 +200,7 @@ class Engine:
 
     def replay(self, since: int) -> int:
         """Take up what the engine before this one had not committed."""
-        return self.collector.replay(Reason.ENGINE_RESTART, since)
+        return self.collector.replay(LastRun(Reason.ENGINE_RESTART, since, 0))
 
     def kill(self) -> None:
         """End without a further act."""

@@ -14,6 +14,7 @@ from archioc.core.events import ChannelEvent, Reason
 from archioc.core.table import ChannelState, RowState
 from engine import collector as collector_module
 from engine.commit import CommitThread
+from engine.last_run import LastRun
 from tests.unit.engine.deliveries import call
 from tests.unit.engine.rig import Archive, CommitByHand, Engine, numbers
 
@@ -291,7 +292,7 @@ def test_a_stop_stores_all_there_is(archive: Archive) -> None:
     first.stop(stopped := time.time_ns())
     assert numbers(archive.published(), "B") == [1.0, 3.0]
     second = Engine(archive, time.time_ns())
-    assert second.collector.replay(Reason.ARCHIVER_STOP, stopped) == 0
+    assert second.collector.replay(LastRun(Reason.ARCHIVER_STOP, stopped, 0)) == 0
     second.collector.round(time.time_ns())
     second.connect("B")
     send(second, "B", 4.0)

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from archioc.core.dbr import Dbr
 from archioc.core.errors import RunDirError
-from engine.pinned_callback import PinnedCallback
 from engine.ring import IN_BULK, SLOT, EventRing, bulk_end, shape_of
 from engine.updates import decode_updates
+from tests.unit.engine.conftest import CallbackFactory
 from tests.unit.engine.deliveries import Delivery, hand_over
 
 SLOTS, BULK = shape_of(1)
@@ -37,9 +37,9 @@ def commit(ring: EventRing, slots: np.ndarray, bulk: int) -> int:
     return bulk
 
 
-def test_a_full_ring_keeps_what_it_has(ring: EventRing) -> None:
+def test_a_full_ring_keeps_what_it_has(ring: EventRing, new_callback: CallbackFactory) -> None:
     """Updates that find the ring full are counted for their channel, and those that are in it stay as they are."""
-    callback = PinnedCallback(ring)
+    callback = new_callback(ring)
     for at in range(SLOTS):
         hand_over(callback, number(at))
     assert ring.fill == 1.0
@@ -51,9 +51,9 @@ def test_a_full_ring_keeps_what_it_has(ring: EventRing) -> None:
     assert values(ring) == list(range(SLOTS))
 
 
-def test_space_is_given_back_by_release_only(ring: EventRing) -> None:
+def test_space_is_given_back_by_release_only(ring: EventRing, new_callback: CallbackFactory) -> None:
     """A drained event keeps its slot until it is released, then the slot takes another."""
-    callback = PinnedCallback(ring)
+    callback = new_callback(ring)
     for at in range(SLOTS):
         hand_over(callback, number(at))
     assert values(ring, 10) == list(range(10))
@@ -66,25 +66,25 @@ def test_space_is_given_back_by_release_only(ring: EventRing) -> None:
     assert values(ring) == list(range(10, SLOTS + 10))
 
 
-def test_a_successor_reads_what_is_not_released(ring: EventRing, tmp_path: Path) -> None:
+def test_a_successor_reads_what_is_not_released(ring: EventRing, new_callback: CallbackFactory, tmp_path: Path) -> None:
     """Whoever opens the ring after a kill gets every event that was not released, and writes on behind them."""
-    callback = PinnedCallback(ring)
+    callback = new_callback(ring)
     for at in range(7):
         hand_over(callback, number(at))
     ring.drain(5)
     ring.release(3, 0)
     successor = EventRing(tmp_path / "ring")
     successor.open()
-    hand_over(PinnedCallback(successor), number(7))
+    hand_over(new_callback(successor), number(7))
     assert values(successor) == [3, 4, 5, 6, 7]
     successor.rewind(5, 0)
     assert values(successor) == [5, 6, 7]
     successor.close()
 
 
-def test_events_are_given_back(ring: EventRing) -> None:
+def test_events_are_given_back(ring: EventRing, new_callback: CallbackFactory) -> None:
     """What is given back comes again with the next drain."""
-    callback = PinnedCallback(ring)
+    callback = new_callback(ring)
     for at in range(5):
         hand_over(callback, number(at))
     assert values(ring) == [0, 1, 2, 3, 4]
@@ -92,9 +92,9 @@ def test_events_are_given_back(ring: EventRing) -> None:
     assert values(ring) == [3, 4]
 
 
-def test_an_array_that_does_not_fit_is_counted(ring: EventRing) -> None:
+def test_an_array_that_does_not_fit_is_counted(ring: EventRing, new_callback: CallbackFactory) -> None:
     """An array without room in the bulk area is lost and counted; numbers still find their slots, arrays that wait are unharmed."""
-    callback = PinnedCallback(ring)
+    callback = new_callback(ring)
     hand_over(callback, array(BULK - 8, 1))
     hand_over(callback, array(9, 2, row=3))
     hand_over(callback, number(5))
@@ -105,9 +105,9 @@ def test_an_array_that_does_not_fit_is_counted(ring: EventRing) -> None:
 
 
 @pytest.mark.parametrize("size", [BULK // 2 + 8, BULK - 8, BULK])
-def test_an_empty_ring_takes_any_array_that_fits_into_it(ring: EventRing, size: int) -> None:
+def test_an_empty_ring_takes_any_array_that_fits_into_it(ring: EventRing, new_callback: CallbackFactory, size: int) -> None:
     """Wherever the cursors stand, an array up to the size of the bulk area is taken when nothing else is in it."""
-    callback = PinnedCallback(ring)
+    callback = new_callback(ring)
     bulk = 0
     for fill in range(5):
         hand_over(callback, array(size, fill))
@@ -121,14 +121,16 @@ def test_an_empty_ring_takes_any_array_that_fits_into_it(ring: EventRing, size: 
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(st.one_of(st.just(0), st.integers(1, 300), st.integers(1, BULK // 3)), st.integers(0, 3)), max_size=120))
-def test_the_ring_is_a_queue(tmp_path_factory: pytest.TempPathFactory, script: list[tuple[int, int]]) -> None:
+def test_the_ring_is_a_queue(
+    tmp_path_factory: pytest.TempPathFactory, new_callback: CallbackFactory, script: list[tuple[int, int]]
+) -> None:
     """Whatever the sizes and however often it goes around: what comes out is what went in, in order; the rest is counted as lost.
 
     script: for each update the size of its array (0: a number), and how many drains follow it.
     """
     ring = EventRing(tmp_path_factory.mktemp("run") / "ring")
     ring.create(1, 8)
-    callback = PinnedCallback(ring)
+    callback = new_callback(ring)
     inside: list[Delivery] = []
     found: list[bytes] = []
     lost = bulk = 0
@@ -155,9 +157,9 @@ def contents(slots: np.ndarray, ring: EventRing) -> list[bytes]:
     return [updates.blobs[blob] if blob >= 0 else value.tobytes() for blob, value in zip(updates.blob, updates.value, strict=True)]
 
 
-def test_slots_go_around(ring: EventRing) -> None:
+def test_slots_go_around(ring: EventRing, new_callback: CallbackFactory) -> None:
     """A drain over the end of the slots gives the events in order."""
-    callback = PinnedCallback(ring)
+    callback = new_callback(ring)
     for start in range(0, 4 * SLOTS, 600):
         for at in range(600):
             hand_over(callback, number(start + at))
@@ -165,9 +167,9 @@ def test_slots_go_around(ring: EventRing) -> None:
         ring.release(ring.drained, 0)
 
 
-def test_the_bulk_cursor_of_slots(ring: EventRing) -> None:
+def test_the_bulk_cursor_of_slots(ring: EventRing, new_callback: CallbackFactory) -> None:
     """The bulk cursor lies behind the last piece, and stays where it was when there is none."""
-    callback = PinnedCallback(ring)
+    callback = new_callback(ring)
     hand_over(callback, array(13, 1))
     hand_over(callback, number(1))
     slots = ring.drain(10)

@@ -277,7 +277,7 @@ def test_a_time_carries_one_value(script: list[tuple[int, int, int]], cuts: froz
     waiting: list[Arrival] = []
     for number, (ahead, milliseconds, value) in enumerate(script):
         now += milliseconds * 1_000_003  # never on a stamp
-        stamp = min(stamp + ahead * 50_000_000, now)
+        stamp = min(stamp + ahead * 50_000_000, now // 1_000_000 * 1_000_000)
         waiting.append(Arrival(0, now, UNSET if number < unset else stamp, float(value)))
         if number in cuts or number == len(script) - 1:
             sampled = sampler.accept(to_updates(waiting))

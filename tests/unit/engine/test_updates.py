@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from archioc.core.batch import NO_BLOB, Kind
 from archioc.core.dbr import Dbr
-from engine.pinned_callback import PinnedCallback
+from engine.channel_access import EventCallback
 from engine.ring import EventRing
 from engine.updates import decode_updates
+from tests.unit.engine.conftest import CallbackFactory
 from tests.unit.engine.deliveries import Delivery, deliveries, hand_over
 
 
@@ -27,13 +28,13 @@ def ring(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EventRing]:
 
 
 @pytest.fixture(scope="module")
-def callback(ring: EventRing) -> PinnedCallback:
-    return PinnedCallback(ring)
+def callback(ring: EventRing, new_callback: CallbackFactory) -> EventCallback:
+    return new_callback(ring)
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(deliveries(), min_size=1, max_size=20))
-def test_updates_come_out_as_they_went_in(ring: EventRing, callback: PinnedCallback, sent: list[Delivery]) -> None:
+def test_updates_come_out_as_they_went_in(ring: EventRing, callback: EventCallback, sent: list[Delivery]) -> None:
     """Row, stamp, alarm, type, count and value of every update of every type are those that libca delivered."""
     before = time.time_ns()
     for one in sent:
@@ -66,7 +67,7 @@ def check_value(sent: Delivery, kind: Kind, value: float, blob: bytes | None) ->
     assert math.isnan(value)
 
 
-def test_bits_tell_values_apart(ring: EventRing, callback: PinnedCallback) -> None:
+def test_bits_tell_values_apart(ring: EventRing, callback: EventCallback) -> None:
     """Equal values have equal bits, others not: numbers bit for bit, texts and arrays by content."""
     doubles = [np.float64(value).tobytes() for value in (1.0, 1.0, -0.0, 0.0, math.nan)]
     texts = [text.ljust(40, b"\0") for text in (b"on", b"on\0rest", b"off", b"")]
@@ -85,7 +86,7 @@ def test_bits_tell_values_apart(ring: EventRing, callback: PinnedCallback) -> No
     assert len(set(bits[9:])) == 3
 
 
-def test_some_updates_in_another_order(ring: EventRing, callback: PinnedCallback) -> None:
+def test_some_updates_in_another_order(ring: EventRing, callback: EventCallback) -> None:
     """`take` gives columns of the updates asked for, and their blobs stay theirs."""
     for text in (b"a", b"b", b"c"):
         hand_over(callback, Delivery(0, Dbr.STRING, False, text.ljust(40, b"\0")))

@@ -10,15 +10,16 @@ from hypothesis import strategies as st
 from archioc.core.dbr import DBR_CTRL_OFFSET, DBR_TIME_OFFSET, Dbr
 from engine.pinned_callback import _CTRL_SIZE, PinnedCallback
 from engine.ring import IN_BULK, OF_ARRAY, EventKind, EventRing
+from tests.unit.engine.conftest import CallbackFactory
 from tests.unit.engine.deliveries import Delivery, call, deliveries, hand_all_over, hand_over, in_a_thread
 
 ECA_DISCONN = 192
 
 
 @pytest.mark.parametrize("native", Dbr)
-def test_a_scalar_lies_in_its_slot(ring: EventRing, native: Dbr) -> None:
+def test_a_scalar_lies_in_its_slot(ring: EventRing, new_callback: CallbackFactory, native: Dbr) -> None:
     """The DBR_TIME_x of a numeric scalar is kept byte for byte in the slot; a string's head only, its text in the bulk area."""
-    callback = PinnedCallback(ring)
+    callback = new_callback(ring)
     size = 40 if native is Dbr.STRING else 8
     one = Delivery(2, native, False, bytes(range(1, size + 1))[: 40 if native is Dbr.STRING else _SIZE[native]], severity=1, status=3)
     hand_over(callback, one)
@@ -39,9 +40,9 @@ _SIZE = {Dbr.SHORT: 2, Dbr.FLOAT: 4, Dbr.ENUM: 2, Dbr.CHAR: 1, Dbr.LONG: 4, Dbr.
 
 @pytest.mark.parametrize("native", Dbr)
 @pytest.mark.parametrize("count", [0, 1, 5])
-def test_an_array_is_marked_as_one(ring: EventRing, native: Dbr, count: int) -> None:
+def test_an_array_is_marked_as_one(ring: EventRing, new_callback: CallbackFactory, native: Dbr, count: int) -> None:
     """An array of any type and number of elements, also of none or one, lies in the bulk area and says that it is an array."""
-    callback = PinnedCallback(ring)
+    callback = new_callback(ring)
     elements = bytes(range(count * _SIZE.get(native, 40)))
     hand_over(callback, Delivery(1, native, True, elements))
     (slot,) = ring.drain(10)
@@ -50,9 +51,9 @@ def test_an_array_is_marked_as_one(ring: EventRing, native: Dbr, count: int) -> 
 
 
 @pytest.mark.parametrize("native", Dbr)
-def test_metadata_is_kept_whole(ring: EventRing, native: Dbr) -> None:
+def test_metadata_is_kept_whole(ring: EventRing, new_callback: CallbackFactory, native: Dbr) -> None:
     """A DBR_CTRL_x lies in the bulk area from its first to its last byte."""
-    callback = PinnedCallback(ring)
+    callback = new_callback(ring)
     raw = bytes(at % 251 for at in range(_CTRL_SIZE[native]))
     call(callback, 3, 9, False, native + DBR_CTRL_OFFSET, 1, raw)
     (slot,) = ring.drain(10)
@@ -60,9 +61,9 @@ def test_metadata_is_kept_whole(ring: EventRing, native: Dbr) -> None:
     assert ring.piece(0, len(raw)) == raw
 
 
-def test_a_refusal_is_told_with_its_code(ring: EventRing) -> None:
+def test_a_refusal_is_told_with_its_code(ring: EventRing, new_callback: CallbackFactory) -> None:
     """An event without a value becomes a REFUSED with the code of libca."""
-    callback = PinnedCallback(ring)
+    callback = new_callback(ring)
     call(callback, 3, 9, True, Dbr.DOUBLE + DBR_TIME_OFFSET, 1, None, ECA_DISCONN)
     call(callback, 3, 9, False, Dbr.DOUBLE + DBR_TIME_OFFSET, 1, None)
     first, second = ring.drain(10)
@@ -70,9 +71,9 @@ def test_a_refusal_is_told_with_its_code(ring: EventRing) -> None:
     assert second["kind"] == EventKind.REFUSED
 
 
-def test_connections_are_in_order_with_updates(ring: EventRing) -> None:
+def test_connections_are_in_order_with_updates(ring: EventRing, new_callback: CallbackFactory) -> None:
     """Connecting, a value and disconnecting are read in that order, with type and count."""
-    callback = PinnedCallback(ring)
+    callback = new_callback(ring)
     callback.connection(4, 2, True, Dbr.LONG, 7)
     hand_over(callback, Delivery(4, Dbr.LONG, False, bytes(4), generation=2))
     callback.connection(4, 2, False, 0, 0)
@@ -93,13 +94,15 @@ def test_the_user_argument_names_the_channel(row: int, generation: int, array: b
 
 @settings(max_examples=20, deadline=None)
 @given(st.lists(deliveries(rows=8), min_size=1, max_size=30))
-def test_a_foreign_thread_writes_the_same(tmp_path_factory: pytest.TempPathFactory, sent: list[Delivery]) -> None:
+def test_a_foreign_thread_writes_the_same(
+    tmp_path_factory: pytest.TempPathFactory, new_callback: CallbackFactory, sent: list[Delivery]
+) -> None:
     """What a thread of libca hands over is what the same calls from here write, but for the time."""
     found = []
     for hand in (in_a_thread, hand_all_over):
         ring = EventRing(tmp_path_factory.mktemp("run") / "ring")
         ring.create(1, 8)
-        hand(PinnedCallback(ring), sent)
+        hand(new_callback(ring), sent)
         slots = ring.drain(100)
         slots["received"] = 0
         found.append((slots.tobytes(), ring.bulk.tobytes()))
@@ -107,9 +110,9 @@ def test_a_foreign_thread_writes_the_same(tmp_path_factory: pytest.TempPathFacto
     assert found[0] == found[1]
 
 
-def test_threads_that_end_do_no_harm(ring: EventRing) -> None:
+def test_threads_that_end_do_no_harm(ring: EventRing, new_callback: CallbackFactory) -> None:
     """A thread whose state was pinned ends like any other, and the next one is served as well."""
-    callback = PinnedCallback(ring)
+    callback = new_callback(ring)
     one = Delivery(0, Dbr.DOUBLE, False, np.float64(1).tobytes())
     before = threading.active_count()
     for _ in range(5):
@@ -118,9 +121,9 @@ def test_threads_that_end_do_no_harm(ring: EventRing) -> None:
     assert len(ring.drain(100)) == 50
 
 
-def test_an_overflow_counter_goes_around(ring: EventRing) -> None:
+def test_an_overflow_counter_goes_around(ring: EventRing, new_callback: CallbackFactory) -> None:
     """The count of lost updates of a channel starts again at 0 after 2**32 - 1."""
-    callback = PinnedCallback(ring)
+    callback = new_callback(ring)
     ring.lost[0] = 2**32 - 1
     ring.head["read_slot"] = 0
     for _ in range(len(ring.slots) + 1):
