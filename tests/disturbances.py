@@ -15,9 +15,6 @@ from tests.processes.ca_client import CaClient
 SPOOLED = 10
 """Batches that are in the spool when a process is killed."""
 
-RATE = 7.0
-"""A setting made by a put, to be found again after every kill."""
-
 
 @dataclass(frozen=True, slots=True)
 class Outage:
@@ -38,15 +35,18 @@ class FragileStore:
 def kill_each(counting: Counting, client: CaClient, outage: Outage, rounds: int) -> None:
     """Kill -9 of ioc, engine and db in turn while counters are archived and batches wait in the spool, then check what is stored.
 
-    The last counter has a rate limit that a put has set.
+    The rate limit of the last counter is put in the moment before ioc is killed, and must hold from then on.
     """
     archiver, names = counting.archiver, counting.names
     *free, limited = names
-    client.put(f"{archiver.prefix}CH:{limited}:Rate", RATE)
+    rate = 4.0
     for victim in rounds * ("ioc", "engine", "db"):
         outage.begin()
         archiver.wait_for_spool(SPOOLED)
         others = {name: archiver.pid_of(name) for name in PROCESSES if name != victim}
+        if victim == "ioc":
+            rate += 1
+            client.put(f"{archiver.prefix}CH:{limited}:Rate", rate, timeout_s=30)
         killed = archiver.kill_child(victim)
         if victim == "db":
             outage.end()
@@ -57,7 +57,7 @@ def kill_each(counting: Counting, client: CaClient, outage: Outage, rounds: int)
             outage.end()
         archiver.wait_for_empty_spool()
         assert {name: archiver.pid_of(name) for name in others} == others
-        assert archiver.status().rates == dict.fromkeys(free, 0.0) | {limited: RATE}
+        assert archiver.status().rates == dict.fromkeys(free, 0.0) | {limited: rate}
     until_ns = time.time_ns()
     archiver.wait_for_samples(free[0], until_ns)
     assert archiver.stop() == 0
@@ -75,8 +75,7 @@ def suspended_writer(archiver: Archiver) -> Outage:
     writers: list[psutil.Process] = []
 
     def suspend() -> None:
-        writers[:] = [psutil.Process(archiver.pid_of("db"))]
-        writers[0].suspend()
+        writers[:] = [archiver.suspend_child("db")]
 
     def resume() -> None:
         if writers[0].is_running():

@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 it could not be done, 2 wrong usage or configuration, 130 
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import sys
 from enum import StrEnum
@@ -109,6 +110,10 @@ def demo(
     directory: Annotated[Path, typer.Option(help="Where to put it.")] = Path(".demo"),
 ) -> None:
     """A small storage ring and its archiver on this machine, on loopback only."""
+    from archioc.demo.errors import DemoFailed
+
+    if importlib.util.find_spec("epicscorelibs") is None:
+        raise DemoFailed("needs the soft IOC of the epicscorelibs wheel: pip install 'archioc[demo]'")
     from archioc.demo.demo import run_demo
 
     raise typer.Exit(run_demo(minutes, keep, directory))

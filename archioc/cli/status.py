@@ -19,6 +19,7 @@ from archioc.core.config import Config
 from archioc.core.config_file import load_config
 from archioc.core.dbr import severity_name
 from archioc.core.directories import Directories, is_locked
+from archioc.core.errors import UnknownChannel
 from archioc.core.overview import ChannelOverview, Overview, RunningArchiver
 from archioc.core.timestamp import format_span
 
@@ -38,6 +39,8 @@ def show_status(path: Path, pattern: str | None, form: str) -> None:
         archiver.close()
     if pattern is not None:
         channels = [one for one in channels if fnmatch.fnmatchcase(one.name, pattern)]
+        if not channels:
+            raise UnknownChannel(pattern)
     if form == "json":
         sys.stdout.write(orjson.dumps(_document(config, running, overview, channels), option=orjson.OPT_INDENT_2).decode() + "\n")
     else:
@@ -52,7 +55,12 @@ def _document(config: Config, running: bool, overview: Overview, channels: list[
         "name": config.archiver.name,
         "prefix": config.archiver.prefix,
         "running": running,
-        **asdict(overview),
+        "processes": [asdict(process) for process in overview.processes],
+        "channel_counts": {"total": overview.channels, "connected": overview.connected, "enabled": overview.enabled},
+        "event_rate": overview.event_rate,
+        "sample_rate": overview.sample_rate,
+        "store": {"state": overview.store_state, "error": overview.store_error},
+        "spool": {"files": overview.spool_files, "bytes": overview.spool_bytes, "error": overview.spool_error},
         "conservation": {**overview.conservation.as_dict(), "unaccounted": overview.conservation.unaccounted},
         "channels": [_channel_document(one) for one in channels],
     }
@@ -61,13 +69,16 @@ def _document(config: Config, running: bool, overview: Overview, channels: list[
 def _channel_document(channel: ChannelOverview) -> dict[str, object]:
     document = asdict(channel)
     del document["conservation"]
-    return {**document, **channel.conservation.as_dict()}
+    return {**document, "mode": Mode(channel.mode).name.lower(), **channel.conservation.as_dict()}
 
 
 def _show_overview(console: Console, config: Config, running: bool, overview: Overview) -> None:
     counts = overview.conservation
     state = "[green]running[/]" if running else "[yellow]stopped[/] (figures of its last run)"
     console.print(f"[bold]{config.archiver.name}[/] ({config.archiver.prefix}) is {state}")
+    if running:
+        told = (f"{one.name} {one.state}" + (f" (restarted {one.restarts} times)" if one.restarts else "") for one in overview.processes)
+        console.print(f"  processes     {', '.join(told)}")
     console.print(f"  channels      {overview.channels}: {overview.connected} connected, {overview.enabled} enabled")
     console.print(f"  rates         {overview.event_rate:.1f} updates/s in, {overview.sample_rate:.1f} samples/s out")
     error = f": {overview.store_error}" if overview.store_error else ""

@@ -7,9 +7,10 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from archioc.core.directories import Directories
+from archioc.core.process_counts import read_counts
 from archioc.core.registry import RegistryReader
-from archioc.core.spool import SpoolDirectory, read_counts
-from archioc.core.table import ChannelState, ChannelTable, RowState, StoreState, read_row
+from archioc.core.spool import SpoolDirectory, read_channel_counts
+from archioc.core.table import ChannelState, ChannelTable, ProcessState, RowState, StoreState, read_row
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +56,19 @@ class ChannelOverview:
 
 
 @dataclass(frozen=True, slots=True)
+class ProcessOverview:
+    """One of the three processes: what it does, and how often it has been restarted."""
+
+    name: str
+    state: str
+    restarts: int
+
+
+@dataclass(frozen=True, slots=True)
 class Overview:
     """The archiver as a whole. Rates per second, lag in seconds, sizes in bytes."""
+
+    processes: tuple[ProcessOverview, ...]
 
     channels: int
     connected: int
@@ -93,6 +105,7 @@ class RunningArchiver:
         status, delivery = table.status.head[0], table.delivery.head[0]
         entries = [*self._spool.waiting(), *self._spool.claimed()]
         return Overview(
+            processes=self._processes(),
             channels=len(used),
             connected=int(np.count_nonzero(table.status.cells["connected"][used])),
             enabled=int(np.count_nonzero(cells["enable"][used])),
@@ -104,6 +117,13 @@ class RunningArchiver:
             spool_files=len(entries),
             spool_bytes=sum(entry.size for entry in entries),
             conservation=self._total(sum(entry.samples for entry in entries)),
+        )
+
+    def _processes(self) -> tuple[ProcessOverview, ...]:
+        restarts = read_counts(self._table.run_dir)
+        blocks = {"ioc": self._table.settings, "engine": self._table.status, "db": self._table.delivery}
+        return tuple(
+            ProcessOverview(name, ProcessState(int(block.head["state"][0])).name.lower(), getattr(restarts, name)) for name, block in blocks.items()
         )
 
     def _total(self, in_spool: int) -> Conservation:
@@ -129,7 +149,7 @@ class RunningArchiver:
         found: dict[tuple[int, int], int] = {}
         for entry in (*self._spool.waiting(), *self._spool.claimed()):
             try:
-                counts = read_counts(entry.path)
+                counts = read_channel_counts(entry.path)
             except FileNotFoundError:
                 continue  # delivered while we look
             for row, generation, samples in counts.tolist():

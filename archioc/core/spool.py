@@ -92,7 +92,7 @@ def read_spool_file(path: Path) -> SpoolFile:
     return SpoolFile(batch_id, committed_ns, str(body[:n_destination], "utf-8"), counts, bytes(body[end_counts:]))
 
 
-def read_counts(path: Path) -> npt.NDArray[np.void]:
+def read_channel_counts(path: Path) -> npt.NDArray[np.void]:
     """Only the counts (dtype COUNTS) of a spool file; the CRC is not checked. Raises SpoolFileDamaged, FileNotFoundError."""
     with path.open("rb") as file:
         head = file.read(_FIXED.size)

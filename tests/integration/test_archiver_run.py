@@ -58,12 +58,11 @@ def test_killed_supervisor(counting: CountingFactory) -> None:
     """Processes of a killed supervisor end by themselves; a new one waits for the last of them, and nothing is lost but in the gap."""
     load = counting(COUNTERS)
     made, watch, names = load.archiver, load.watch, load.names
-    made.suspend_child("db")
-    orphan = psutil.Process(made.pid_of("db"))
+    orphan = made.suspend_child("db")
     children = made.kill_supervisor()
     made.launch()
     wait_until(lambda: [child for child in children if alive(child)] == [orphan], 12, "engine and ioc have ended")
-    wait_until(lambda: "waits for" in made.log.read_text(), 10, "the new supervisor waits")
+    wait_until(lambda: "waits_for_orphans" in made.log.read_text(), 10, "the new supervisor waits")
     assert psutil.Process(made.pid).children() == []
     orphan.resume()
     made.wait_running()

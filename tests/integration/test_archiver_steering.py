@@ -136,18 +136,3 @@ def test_add_and_remove(steered: Steered) -> None:
     rest = archiver.check_conservation()
     assert sorted(rest.status.channels) == steered.names[:2]
     assert sorted(rest.histories) == steered.names[:3]
-
-
-@pytest.mark.parametrize("store", [{"embedded": {}}], ids=["embedded"])
-def test_completed_put_survives_kill_at_once(steered: Steered) -> None:
-    """A put that has completed holds although the ioc process is killed in the same moment; collecting is not touched by the kill."""
-    archiver, (name, other) = steered.archiver, steered.names[:2]
-    steered.put(name, "Rate", 3.0)
-    archiver.wait_for_successor("ioc", archiver.kill_child("ioc"))
-    assert archiver.status().rates == {name: 3.0, other: 0.0}
-    wait_until(lambda: steered.client.connected(steered.pv(name, "Rate")), 30, "the client is connected again")
-    assert steered.client.get(steered.pv(name, "Rate")) == 3.0
-    until_ns = time.time_ns()
-    archiver.wait_for_samples(other, until_ns)
-    assert archiver.stop() == 0
-    check_no_loss({other: steered.watch.by_channel()[other]}, archiver.check_conservation().histories, until_ns)

@@ -69,6 +69,7 @@ class Archiver:
         }
         self.config.write_text(yaml.safe_dump(content | ({"store": store} if store else {}), sort_keys=False))
         self._child: Child | None = None
+        self._suspended: list[psutil.Process] = []
 
     # -- the processes -------------------------------------------------------------------------
 
@@ -119,13 +120,12 @@ class Archiver:
         os.kill(pid, signal.SIGKILL)
         return pid
 
-    def suspend_child(self, name: str) -> None:
-        """SIGSTOP: it stays there and does nothing."""
-        os.kill(self.pid_of(name), signal.SIGSTOP)
-
-    def resume_child(self, name: str) -> None:
-        """SIGCONT"""
-        os.kill(self.pid_of(name), signal.SIGCONT)
+    def suspend_child(self, name: str) -> psutil.Process:
+        """SIGSTOP: it stays there and does nothing until it is told to `resume`."""
+        process = psutil.Process(self.pid_of(name))
+        process.suspend()
+        self._suspended.append(process)
+        return process
 
     def wait_for_successor(self, name: str, killed: int, timeout_s: float = 30.0) -> None:
         """Wait until the process that follows the killed one runs."""
@@ -179,9 +179,10 @@ class Archiver:
 
     def close(self) -> None:
         """End what runs, and remove its run directory."""
+        for process in self._suspended:
+            if process.is_running():
+                process.resume()
         if self.running:
-            for child in psutil.Process(self.pid).children():
-                child.send_signal(signal.SIGCONT)
             self.stop()
         place = self.directories.run.resolve()
         if place.parent == SHARED_MEMORY:

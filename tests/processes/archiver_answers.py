@@ -97,7 +97,7 @@ def read_status(text: str) -> Status:
     answer = json.loads(text)
     return Status(
         running=answer["running"],
-        spool_files=answer["spool_files"],
+        spool_files=answer["spool"]["files"],
         total=_counts(answer["conservation"]),
         channels={one["name"]: _counts(one) for one in answer["channels"]},
         rates={one["name"]: one["rate"] for one in answer["channels"]},
