@@ -80,7 +80,8 @@ def decode_updates(slots: npt.NDArray[np.void], ring: EventRing) -> Updates:
     for native, (at, dtype) in _SCALAR_AT.items():
         where = np.flatnonzero((dbr == native) & ~in_bulk)
         if len(where):
-            value[where] = body[where, at : at + np.dtype(dtype).itemsize].copy().view(dtype)[:, 0]
+            with np.errstate(invalid="ignore"):  # a signalling NaN of a float is NaN
+                value[where] = body[where, at : at + np.dtype(dtype).itemsize].copy().view(dtype)[:, 0]
     bits = value.view("u8").copy()
     kind = np.where(dbr == Dbr.ENUM, Kind.ENUM, Kind.NUMBER).astype("u1")
     blob = np.full(n, NO_BLOB, "i4")

@@ -122,9 +122,8 @@ class RunningArchiver:
     def _processes(self) -> tuple[ProcessOverview, ...]:
         restarts = read_counts(self._table.run_dir)
         blocks = {"ioc": self._table.settings, "engine": self._table.status, "db": self._table.delivery}
-        return tuple(
-            ProcessOverview(name, ProcessState(int(block.head["state"][0])).name.lower(), getattr(restarts, name)) for name, block in blocks.items()
-        )
+        states = {name: ProcessState(int(block.head["state"][0])).name.lower() for name, block in blocks.items()}
+        return tuple(ProcessOverview(name, state, getattr(restarts, name)) for name, state in states.items())
 
     def _total(self, in_spool: int) -> Conservation:
         ledger, delivery = self._table.ledger.head[0], self._table.delivery.head[0]

@@ -51,14 +51,13 @@ class ModelChannel:
         """What is stored because of this update."""
         self.received += 1
         time, restamped, repeated = self._stamp(arrival)
+        out = self._release() if self.setting.interval == 0 else []  # a value held when the limit was lifted comes first
         if not self.setting.enable:
             self.filtered += 1
-            return []
+            self.stored += len(out)
+            return out
         resumes, self.fresh = self.fresh, False
-        out: list[Stored] = []
         told_by_copy = resumes and (restamped or arrival.stamp < arrival.received - 7 * 86400 * SECOND)
-        if self.held is not None and self.setting.interval == 0:
-            out += self._release()
         if repeated:
             self.filtered += 1
         else:

@@ -109,10 +109,10 @@ def test_an_empty_ring_takes_any_array_that_fits_into_it(ring: EventRing, new_ca
     """Wherever the cursors stand, an array up to the size of the bulk area is taken when nothing else is in it."""
     callback = new_callback(ring)
     bulk = 0
-    for fill in range(5):
-        hand_over(callback, array(size, fill))
+    for fill, its_size in enumerate((BULK // 2, size, size, 64, size)):
+        hand_over(callback, array(its_size, fill))
         slots = ring.drain(10)
-        assert decode_updates(slots, ring).blobs == [bytes([fill]) * size]
+        assert decode_updates(slots, ring).blobs == [bytes([fill]) * its_size]
         bulk = commit(ring, slots, bulk)
     assert int(ring.head["lost"][0]) == 0
     hand_over(callback, array(BULK + 8, 1))
