@@ -13,7 +13,7 @@ import structlog
 from archioc.core.config import Config
 from archioc.core.config_file import load_config
 from archioc.core.directories import Directories
-from archioc.core.errors import ArchiocError, ConfigError
+from archioc.core.errors import ArchiocError, ConfigError, StoreUnavailable
 from archioc.core.log import configure_log
 from archioc.core.process import StopSignal, stop_with_parent
 from archioc.core.spool import SpoolDirectory
@@ -23,6 +23,7 @@ from db.delivery import DRAIN_S, Delivery
 from db.opening import open_store
 from db.query_server import QueryServer
 from db.spool_status import SpoolStatus
+from db.store import Store
 from db.store_status import StoreStatus
 
 _log = structlog.get_logger()
@@ -60,6 +61,8 @@ def _run(config: Config, stop: StopSignal) -> int:
     status = SpoolStatus(table.delivery, spool)
     status.show(ProcessState.STARTING)
     store = open_store(config.store)
+    if config.store.influxdb is None:
+        _open_before_queries(store)
     server = QueryServer(directories.query_socket, store)
     delivery = Delivery(spool, store, DeliveryBook(table.delivery), StoreStatus(table.delivery))
     worker = threading.Thread(target=delivery.run, args=(stop,), name="delivery", daemon=True)
@@ -75,6 +78,14 @@ def _run(config: Config, stop: StopSignal) -> int:
     status.show(ProcessState.STOPPED)
     _log.info("db_stopped", delivery_died=died)
     return 1 if died else 0
+
+
+def _open_before_queries(store: Store) -> None:
+    """Open the embedded store, so that the first query finds it open. Delivery tries again where that fails."""
+    try:
+        store.prepare()
+    except StoreUnavailable as error:
+        _log.warning("store_not_open", error=str(error))
 
 
 def _finish(worker: threading.Thread, status: SpoolStatus) -> bool:

@@ -133,6 +133,7 @@ class Channels:
     def _take_settings(self, now: int) -> None:
         """Copy settings from the table; act where a channel was switched on or off."""
         rows = self.ours()
+        rows = rows[~np.isin(rows, self._leaving)]  # removed ones stay off: nothing more of them is stored
         cells = self._table.settings.cells[rows]
         rows, cells = rows[cells["seq"] % 2 == 0], cells[cells["seq"] % 2 == 0]  # the others change just now, with a new revision
         wanted, gap = self._sampler.wanted, self._sampler.memory.gap

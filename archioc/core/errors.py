@@ -46,7 +46,8 @@ class SettingError(ArchiocError):
 
     def __init__(self, setting: str, value: object, rule: str) -> None:
         self.setting, self.value, self.rule = setting, value, rule
-        super().__init__(f"{setting}={value}: {rule}")
+        shown = f"{value:.15g}" if isinstance(value, float) else value
+        super().__init__(f"{setting}={shown}: {rule}")
 
 
 class ChannelNameError(ArchiocError):

@@ -69,7 +69,7 @@ def test_add_reads_settings_of_each_line(planner: Planner) -> None:
 @pytest.mark.parametrize(
     ("text", "code", "words"),
     [
-        ("A\nB rate=-1", ResultCode.BAD_SETTING, "line 2: B: rate=-1.0: must lie between 0 and 100000 Hz; nothing was changed"),
+        ("A\nB rate=-1", ResultCode.BAD_SETTING, "line 2: B: rate=-1: must lie between 0 and 100000 Hz; nothing was changed"),
         ("A\n\nB speed=1", ResultCode.BAD_SETTING, "line 3: B: speed=1: no such setting"),
         ("A rate", ResultCode.SYNTAX, "line 1: rate=: must be written as setting=value"),
         ("A rate=1 rate=2", ResultCode.SYNTAX, "line 1: rate=2: is given twice"),

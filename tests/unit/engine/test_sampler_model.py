@@ -26,6 +26,7 @@ from tests.unit.engine.sampler_model import ModelChannel, Setting
 ROWS = 5
 KINDS = {0: Kind.NUMBER, 1: Kind.NUMBER, 2: Kind.ENUM, 3: Kind.TEXT, 4: Kind.ARRAY}
 UNSET = 631_152_000 * SECOND
+HALF_MS = 500_000
 RATES = (0.0, 0.1, 1.0, 10.0, 1000.0)
 ELAPSED = st.sampled_from([0, 1, SECOND // 1000, SECOND // 40, SECOND // 10, SECOND, 11 * SECOND])
 
@@ -268,16 +269,16 @@ def test_no_window_holds_more_than_its_rate(burst: Burst) -> None:
     st.booleans(),
 )
 def test_a_time_carries_one_value(script: list[tuple[int, int, int]], cuts: frozenset[int], unset: int, resumed: bool) -> None:
-    """No two samples of a channel have the same time and different values, where stamps do not go back and lie ms apart."""
+    """No two samples of a channel have the same time and different values, where stamps do not go back and all times lie half a ms apart."""
     sampler = Sampler(1)
     sampler.wanted.enable[0] = True
     sampler.fresh[0] = resumed
-    now = stamp = T0
+    now, stamp = T0 + HALF_MS, T0
     seen: dict[int, Any] = {}
     waiting: list[Arrival] = []
     for number, (ahead, milliseconds, value) in enumerate(script):
-        now += milliseconds * 1_000_003  # never on a stamp
-        stamp = min(stamp + ahead * 50_000_000, now // 1_000_000 * 1_000_000)
+        now += milliseconds * 2 * HALF_MS
+        stamp = min(stamp + ahead * 50_000_000, now - HALF_MS)
         waiting.append(Arrival(0, now, UNSET if number < unset else stamp, float(value)))
         if number in cuts or number == len(script) - 1:
             sampled = sampler.accept(to_updates(waiting))

@@ -86,6 +86,13 @@ def test_bits_tell_values_apart(ring: EventRing, callback: EventCallback) -> Non
     assert len(set(bits[9:])) == 3
 
 
+def test_a_signalling_nan_is_nan(ring: EventRing, callback: EventCallback) -> None:
+    """A float of any bits decodes without a warning."""
+    hand_over(callback, Delivery(0, Dbr.FLOAT, False, b"\0\0\x81\x7f"))
+    assert math.isnan(decode_updates(ring.drain(10), ring).value[0])
+    ring.release(ring.drained, int(ring.head["write_bulk"][0]))
+
+
 def test_some_updates_in_another_order(ring: EventRing, callback: EventCallback) -> None:
     """`take` gives columns of the updates asked for, and their blobs stay theirs."""
     for text in (b"a", b"b", b"c"):
