@@ -119,7 +119,7 @@ def _registry_ready(table: ChannelTable, stop: StopSignal) -> bool:
 
 def _loop(config: Config, alive: AliveFile, collector: Collector, channels: Channels, access: ChannelAccess, stop: StopSignal) -> None:
     interval, samples = config.spool.commit_interval, config.spool.commit_samples
-    cut_at = alive_at = time.monotonic()
+    cut_at, alive_at = time.monotonic(), float("-inf")
     while not stop.wait(ROUND_S):
         now = time.time_ns()
         collector.round(now)

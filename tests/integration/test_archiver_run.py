@@ -14,6 +14,10 @@ from tests.processes.archiver import PROCESSES, Archiver
 from tests.processes.waiting import wait_until
 
 COUNTERS = 20
+ALIVE_NS = 4 * 10**9
+"""The file that outlives a reboot is written every 2 s; as much again for a loaded machine."""
+
+
 def alive(process: psutil.Process) -> bool:
     """Whether a process is there and has not ended; who ends an orphan's record is not ours to say."""
     return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
@@ -51,6 +55,31 @@ def stop_in_order(made: Archiver, stop: Callable[[Archiver], int]) -> int:
     assert time.monotonic() - asked < 12
     assert not any(alive(child) for child in children)
     return asked_ns
+
+
+@pytest.mark.timeout(120)
+def test_gaps_over_a_reboot(counting: CountingFactory) -> None:
+    """After a reboot the gap of the stop before it closes, and a power cut gets a gap of its own that closes as well."""
+    load = counting(COUNTERS)
+    made, name = load.archiver, load.names[0]
+    assert made.stop() == 0
+    made.lose_memory()
+    made.start(connected=COUNTERS)
+    made.wait_for_samples(name, time.time_ns())
+    cut_ns = time.time_ns()
+    made.cut_power()
+    made.start(connected=COUNTERS)
+    again_ns = time.time_ns()
+    made.wait_for_samples(name, again_ns)
+    made.wait_for_empty_spool()
+    for one in load.names:
+        history = made.history(one)
+        [stop], [cut] = history.gaps("archiver_stop"), history.gaps("engine_restart")
+        assert stop.end_ns is not None
+        assert cut.end_ns is not None
+        assert stop.time_ns < stop.end_ns <= cut_ns < cut.end_ns <= again_ns + 10**9
+        assert cut_ns - ALIVE_NS <= cut.time_ns <= cut_ns
+    assert made.stop() == 0
 
 
 @pytest.mark.timeout(120)

@@ -177,6 +177,20 @@ class Archiver:
         self._child.kill()
         return children
 
+    def cut_power(self) -> None:
+        """Kill -9 of all its processes at once, and what is in memory is gone, as after a power cut."""
+        assert self._child is not None
+        supervisor = psutil.Process(self.pid)
+        supervisor.suspend()  # it must not start another
+        for process in supervisor.children():
+            process.kill()
+        self._child.kill()
+        self.lose_memory()
+
+    def lose_memory(self) -> None:
+        """Take away what a reboot takes away: the run directory."""
+        shutil.rmtree(self.directories.run.resolve())
+
     def close(self) -> None:
         """End what runs, and remove its run directory."""
         for process in self._suspended:

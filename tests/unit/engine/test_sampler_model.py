@@ -269,7 +269,7 @@ def test_no_window_holds_more_than_its_rate(burst: Burst) -> None:
     st.booleans(),
 )
 def test_a_time_carries_one_value(script: list[tuple[int, int, int]], cuts: frozenset[int], unset: int, resumed: bool) -> None:
-    """No two samples of a channel have the same time and different values, where stamps do not go back and all times lie half a ms apart."""
+    """No two samples of a channel have the same time and different values, where stamps do not go back and times lie half a ms apart."""
     sampler = Sampler(1)
     sampler.wanted.enable[0] = True
     sampler.fresh[0] = resumed
