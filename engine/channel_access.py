@@ -23,6 +23,7 @@ MASK = DBE_LOG | DBE_ALARM
 """What the IOC's archive dead band (ADEL) lets through, and every alarm change."""
 
 ECA_NORMAL = 1
+CS_CONN = 2
 FIELD_TYPES = 7
 
 
@@ -77,6 +78,13 @@ class ChannelAccess:
         link = self._links.pop(name, None)
         if link is not None and link.chid is not None:
             ca.clear_channel(link.chid.value)
+
+    def look(self, name: str) -> tuple[int, int] | None:
+        """Native type and number of elements of a channel that is connected now, else None."""
+        link = self._links.get(name)
+        if link is None or link.chid is None or self._lib.ca_state(link.chid) != CS_CONN:
+            return None
+        return int(self._lib.ca_field_type(link.chid)), self._element_count(link.chid)
 
     def _on_connection(self, pvname: str, chid: int, conn: bool) -> None:
         link = self._links.get(pvname)

@@ -204,6 +204,26 @@ class Channels:
             reason = "no read access" if code == ECA_NORDACCESS else f"Channel Access error {code}"
             write_rows(self._table.status, np.array([row]), state=ChannelState.REJECTED, reason=reason.encode())
 
+    def look_again(self, rows: Rows, now: int) -> None:
+        """Events of these channels were lost: a connection, a disconnection, metadata or the newest value may be among them."""
+        came: list[tuple[int, int, int]] = []
+        gone: list[int] = []
+        for row in rows[self.generation[rows] != 0].tolist():
+            if row in self._leaving or row in self._to_create:
+                continue
+            found = self._access.look(self.names[row])
+            if found is not None:
+                came.append((row, *found))
+            elif self.connected[row]:
+                gone.append(row)
+        if gone:
+            self.on_disconnected(np.array(gone), now)
+        if came:
+            up, dbr, count = np.array(came).T
+            self.on_connected(up, dbr, count)
+            for row in up.tolist():
+                self._access.ask(self.names[row])
+
     def on_metadata(self, row: int, meta: ChannelMeta) -> bool:
         """Metadata of a channel has come; whether it differs from what was known."""
         before = self.metas.get(row)

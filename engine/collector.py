@@ -39,8 +39,7 @@ class Collector:
         self._open = 0
         self._metas: list[ChannelMeta] = []
         self._bulk_cursor = int(table.ledger.head["ring_bulk"][0])
-        self._lost = ring.lost.copy()
-        self._lost_total = int(ring.head["lost"][0])
+        self._lost_total = -1  # the engine before this one may have left losses that nobody has booked
         self._batch_id = int(table.ledger.head["batch_id"][0])
         self._flush = int(table.settings.head["flush"][0])
 
@@ -137,23 +136,37 @@ class Collector:
     def _book_losses(self, now: int) -> None:
         """Count what the ring had no room for, and what a full spool dropped."""
         total = int(self._ring.head["lost"][0])
-        memory = self._sampler.memory
         if total != self._lost_total:
-            lost = self._ring.lost.copy()
-            rows = np.flatnonzero(lost != self._lost)
-            count = lost[rows] - self._lost[rows]  # modulo 2**32, as the counters are
-            memory.received[rows] += count
-            memory.dropped_overflow[rows] += count
-            memory.touched[rows] = True
-            self._tell_loss(rows, count, Reason.LOST_OVERFLOW, now)
-            self._lost, self._lost_total = lost, total
+            self._book_overflow(now)
+            self._lost_total = total
         while not self._commits.dropped.empty():
-            counts = self._commits.dropped.get()
-            counts = counts[memory.generation[counts["row"]] == counts["generation"]]
-            memory.committed[counts["row"]] -= counts["samples"]
-            memory.dropped_spool_full[counts["row"]] += counts["samples"]
-            memory.touched[counts["row"]] = True
-            self._tell_loss(counts["row"], counts["samples"], Reason.LOST_SPOOL_FULL, now)
+            self._book_dropped(self._commits.dropped.get(), now)
+
+    def _book_overflow(self, now: int) -> None:
+        """Count events that found the ring full; what a lost one may have told is asked for again."""
+        memory = self._sampler.memory
+        lost = self._ring.lost.copy()
+        rows = np.flatnonzero(lost != memory.ring_lost)
+        count = lost[rows] - memory.ring_lost[rows]  # modulo 2**32, as the counters are
+        memory.ring_lost[rows] = lost[rows]
+        memory.received[rows] += count
+        memory.dropped_overflow[rows] += count
+        memory.touched[rows] = True
+        self._tell_loss(rows, count, Reason.LOST_OVERFLOW, now)
+        self._channels.look_again(rows, now)
+
+    def _book_dropped(self, counts: npt.NDArray[np.void], now: int) -> None:
+        """Count the samples of a batch (dtype COUNTS) that a full spool gave up."""
+        memory = self._sampler.memory
+        present = memory.generation[counts["row"]] == counts["generation"]
+        departed = int(counts["samples"][~present].sum())
+        memory.book_departed("committed", -departed)
+        memory.book_departed("dropped_spool_full", departed)
+        counts = counts[present]
+        memory.committed[counts["row"]] -= counts["samples"]
+        memory.dropped_spool_full[counts["row"]] += counts["samples"]
+        memory.touched[counts["row"]] = True
+        self._tell_loss(counts["row"], counts["samples"], Reason.LOST_SPOOL_FULL, now)
 
     def _tell_loss(self, rows: Rows, count: npt.NDArray[np.integer], reason: Reason, now: int) -> None:
         names = self._channels.names

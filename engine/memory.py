@@ -48,6 +48,7 @@ class SamplerMemory:
     w_dbr: Column
     w_flags: Column
     w_lost: Column
+    ring_lost: Column
 
     def __init__(self, rows: int) -> None:
         self.rows = rows
@@ -64,6 +65,10 @@ class SamplerMemory:
         for name in LEDGER_TOTALS:
             self._departed[name] = int(head[name][0]) - int(getattr(self, name).sum())
 
+    def book_departed(self, name: str, count: int) -> None:
+        """Change a counter of channels that are no longer there, in the totals."""
+        self._departed[name] += count
+
     def total(self, name: str) -> int:
         """Sum of a counter over all channels there are and were."""
         return int(getattr(self, name).sum()) + self._departed[name]
@@ -73,7 +78,8 @@ class SamplerMemory:
         for name in LEDGER_TOTALS:
             self._departed[name] += int(getattr(self, name)[row])
         for name in self._names:
-            getattr(self, name)[row] = np.zeros((), LEDGER[name])
+            if name != "ring_lost":  # the ring counts for the row, whoever has it
+                getattr(self, name)[row] = np.zeros((), LEDGER[name])
         self.generation[row] = generation
         self.touched[row] = True
 

@@ -178,7 +178,7 @@ LEDGER = np.dtype(
         ("w_dbr", "u1"),
         ("w_flags", "u1"),
         ("w_lost", "u1"),  # 1: a withheld array, kept in the engine's memory only
-        ("pad", "V4"),
+        ("ring_lost", "<u4"),  # what the ring's counter of lost events of this row was when it was last looked at
     ]
 )
 

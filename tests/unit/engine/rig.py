@@ -43,6 +43,7 @@ class RecordedAccess:
         self.followed: list[tuple[str, int, int]] = []
         self.asked: list[str] = []
         self.refuses: set[str] = set()
+        self.connections: dict[str, tuple[int, int]] = {}
 
     def create(self, name: str, row: int, generation: int) -> bool:
         if name in self.refuses:
@@ -56,6 +57,9 @@ class RecordedAccess:
     def follow(self, name: str, dbr: int, count: int) -> None:
         assert name in self.created
         self.followed.append((name, dbr, count))
+
+    def look(self, name: str) -> tuple[int, int] | None:
+        return self.connections.get(name)
 
     def ask(self, name: str) -> None:
         assert name in self.created

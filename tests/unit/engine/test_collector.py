@@ -15,7 +15,7 @@ from archioc.core.table import ChannelState, RowState
 from engine import collector as collector_module
 from engine.commit import CommitThread
 from engine.last_run import LastRun
-from tests.unit.engine.deliveries import call
+from tests.unit.engine.deliveries import Delivery, call, hand_over
 from tests.unit.engine.rig import Archive, CommitByHand, Engine, numbers
 
 SECOND = 1_000_000_000
@@ -202,6 +202,7 @@ def test_metadata_is_stored_when_it_changes(archive: Archive, engine: Engine) ->
 def test_overflow_is_counted_and_told(archive: Archive, engine: Engine) -> None:
     """Updates that found the ring full are received and dropped in the count, with one event that says how many."""
     engine.connect("A")
+    engine.access.connections = {"A": (Dbr.DOUBLE, 1)}
     send(engine, "A", *range(len(engine.ring.slots) + 4))
     engine.collector.round(time.time_ns())
     engine.write()
@@ -210,6 +211,67 @@ def test_overflow_is_counted_and_told(archive: Archive, engine: Engine) -> None:
     assert (cell["dropped_overflow"], cell["received"]) == (5, len(engine.ring.slots) + 4)
     assert cell["received"] + cell["generated"] == cell["filtered"] + cell["committed"] + cell["withheld"] + cell["dropped_overflow"]
     assert [(one.reason, one.count) for one in events(archive)] == [(Reason.LOST_OVERFLOW, 5)]
+
+
+def test_a_connection_lost_in_an_overflow_is_found(archive: Archive, engine: Engine) -> None:
+    """When a connection event found the ring full the channel is subscribed all the same, and its newest value is asked for."""
+    engine.connect("A")
+    send(engine, "A", *range(len(engine.ring.slots)))
+    engine.connect("B")
+    engine.access.connections = {"A": (Dbr.DOUBLE, 1), "B": (Dbr.DOUBLE, 1)}
+    engine.collector.round(time.time_ns())
+    assert ("B", Dbr.DOUBLE, 1) in engine.access.followed
+    assert {"A", "B"} <= set(engine.access.asked)
+    assert archive.table.status.cells["connected"][archive.registry.channels["B"].row] == 1
+
+
+def test_a_disconnection_lost_in_an_overflow_is_found(archive: Archive, engine: Engine) -> None:
+    """When a disconnection event found the ring full the channel is shown as disconnected, with a gap."""
+    engine.connect("A")
+    send(engine, "A", 1.0)
+    engine.collector.round(time.time_ns())
+    send(engine, "A", *range(len(engine.ring.slots) - 1))
+    engine.disconnect("A")
+    engine.collector.round(time.time_ns())
+    engine.write()
+    assert archive.table.status.cells["connected"][archive.registry.channels["A"].row] == 0
+    assert [one.reason for one in events(archive)] == [Reason.LOST_OVERFLOW, Reason.DISCONNECTED]
+
+
+def test_overflow_before_a_kill_is_counted_after_it(archive: Archive) -> None:
+    """Losses that a killed engine had not booked are booked by the next one, once."""
+    first = Engine(archive, time.time_ns())
+    first.channels.create_some()
+    first.connect("A")
+    send(first, "A", *range(len(first.ring.slots) + 4))
+    first.kill()
+    second = Engine(archive, time.time_ns())
+    second.replay(time.time_ns())
+    second.collector.round(time.time_ns())
+    second.collector.round(time.time_ns())
+    second.write()
+    assert archive.table.ledger.cells[archive.registry.channels["A"].row]["dropped_overflow"] == 5
+    second.kill()
+
+
+def test_settings_change_while_a_channel_leaves(archive: Archive, engine: Engine) -> None:
+    """Updates of a removed channel that are still in the ring are not stored, also when settings of another one change meanwhile."""
+    engine.connect("B")
+    send(engine, "B", 1.0)
+    engine.collector.round(time.time_ns())
+    row, generation = engine.access.created["B"]
+    archive.remove("B")
+    engine.channels.follow(time.time_ns())
+    archive.set("A", rate=2.0)
+    engine.channels.follow(time.time_ns())
+    late = Delivery(row, Dbr.DOUBLE, False, np.float64(2.0).tobytes(), time.time_ns(), generation=generation)
+    hand_over(engine.callback, late)
+    engine.collector.drain()
+    engine.write()
+    engine.collector.round(time.time_ns() + 2 * SECOND)  # the interval of a withheld value is over by then
+    engine.write()
+    assert numbers(archive.published(), "B") == [1.0]
+    assert "" not in {name for batch in archive.published() for name in batch.names.values()}
 
 
 def test_a_flush_is_followed(archive: Archive, engine: Engine) -> None:
