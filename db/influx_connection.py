@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,6 +19,8 @@ _MAX_WORDS = 500
 """How much of a server's words is kept; InfluxDB 1.x repeats every bad line."""
 
 _POOL = 16
+
+_TEXT_OR_MINUS_ZERO = re.compile(rb'("(?:[^"\\]|\\.)*")|(?<=[\[,])-0(?=[,\]])')
 
 Parameters = list[tuple[str, str]]
 
@@ -105,10 +108,17 @@ class InfluxConnection:
         return {"Authorization": f"Basic {pair}"}
 
 
+def _with_signed_zeros(line: bytes) -> bytes:
+    """InfluxDB writes the float -0.0 as `-0`, which JSON readers take for the integer 0; texts stay as they are."""
+    if b"-0," not in line and b"-0]" not in line:
+        return line
+    return _TEXT_OR_MINUS_ZERO.sub(lambda found: found[1] or b"-0.0", line)
+
+
 def _series(line: bytes) -> Iterator[dict[str, Any]]:
     if not line.strip():
         return
-    answer = orjson.loads(line)
+    answer = orjson.loads(_with_signed_zeros(line))
     for part in (answer, *answer.get("results", ())):
         if "error" in part:
             raise QueryError(str(part["error"])[:_MAX_WORDS])

@@ -73,7 +73,8 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
 
 def test_numbers_come_back_exactly(bench: Bench) -> None:
     """Every float64, its time to the nanosecond, alarms, flags and source time are read as they were written."""
-    values = [0.1, 5.0, -1e308, 5e-324, 1.7976931348623157e308, 2.0**53 + 2, 1e22, 123456789.12345679, math.nan, math.inf, -math.inf]
+    huge = [-1e308, 1.7976931348623157e308, 2.0**53 + 2, 1e22]
+    values = [0.1, 5.0, -0.0, 0.0, 5e-324, *huge, 123456789.12345679, math.nan, math.inf, -math.inf]
     flags = SampleFlag.GENERATED | SampleFlag.RESTAMPED
     written = [
         Point("A", T0 + at, value, severity=at % 4, status=at * 2, flags=flags if at % 3 == 0 else 0, src_time=T0 - 1 if at % 3 == 0 else 0)
@@ -92,7 +93,8 @@ def test_numbers_come_back_exactly(bench: Bench) -> None:
 
 def test_texts_and_labels(bench: Bench) -> None:
     """Texts, also empty, quoted, of several lines or not UTF-8, and labels of enums come back as text."""
-    raw = [b"", b"plain", b'q"u\\o"te\\', b"two\nlines\r\n", "µ中 ,=".encode(), b"latin \xe9", b" ", b"'; DROP"]
+    signs = [b"a,-0,b", b"[-0]", b'",-0,"']
+    raw = [*signs, b"", b"plain", b'q"u\\o"te\\', b"two\nlines\r\n", "µ中 ,=".encode(), b"latin \xe9", b" ", b"'; DROP"]
     bench.write(*[Point("T", T0 + at, blob=text, kind=Kind.TEXT) for at, text in enumerate(raw)])
     bench.write(Point("E", T0, 1.0, b"On", Kind.ENUM), Point("E", T0 + 1, 0.0, None, Kind.ENUM, severity=2))
     found, enum = bench.read("T"), bench.read("E")
