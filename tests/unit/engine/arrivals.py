@@ -22,7 +22,7 @@ T0 = 1_790_000_000 * SECOND
 
 def examples(ordinary: int) -> int:
     """How many examples a property is tried on: `ordinary`, or what `make proof` asks for."""
-    return ordinary * {"full": 100, "short": 10}.get(os.environ.get("ARCHIOC_PROOF", "short"), 10)
+    return ordinary * {"full": 40, "short": 10}.get(os.environ.get("ARCHIOC_PROOF", "short"), 10)
 
 
 @dataclass(frozen=True, slots=True)
