@@ -13,7 +13,6 @@ from archioc.core.dbr import DBR_TIME_OFFSET, EPICS_EPOCH_S, Dbr
 from engine.ring import BODY_AT, IN_BULK, OF_ARRAY, SLOT, STAMPED, EventRing
 
 
-
 def _slot_with(dtype: str, at: int) -> np.dtype[np.void]:
     return np.dtype({"names": ["value"], "formats": [dtype], "offsets": [BODY_AT + at], "itemsize": SLOT.itemsize})
 
@@ -44,7 +43,7 @@ class Updates:
     alarm: severity << 8 | status. dbr: native type. kind: batch.Kind. count: elements.
     """
 
-    row: npt.NDArray[np.uint32]
+    row: npt.NDArray[np.intp]
     received: I8
     stamp: I8
     value: npt.NDArray[np.float64]
@@ -86,12 +85,12 @@ def decode_updates(slots: npt.NDArray[np.void], ring: EventRing) -> Updates:
     stamp += stamped["nanoseconds"]
     value = _scalars(slots, dbr)
     updates = Updates(
-        row=slots["row"].copy(),
+        row=slots["row"].astype(np.intp),
         received=slots["received"].copy(),
         stamp=stamp,
         value=value,
         bits=value.view("u8").copy(),
-        alarm=stamped["severity"] << 8 | stamped["status"] & 0xFF,
+        alarm=(stamped["severity"] << 8 | stamped["status"] & 0xFF).astype("u2"),
         dbr=dbr,
         kind=_KIND_OF[dbr],
         count=slots["count"].copy(),
