@@ -62,6 +62,8 @@ class Collector:
         if self._open >= OPEN_AT_MOST:
             return 0
         slots = self._ring.drain(DRAIN_AT_MOST)
+        if not len(slots):
+            return 0
         self._bulk_cursor = bulk_end(slots, self._bulk_cursor)
         rest = self._of_ours(slots)
         while len(rest):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -37,13 +38,13 @@ I8 = npt.NDArray[np.int64]
 class Updates:
     """What channels sent, in the order of arrival; all columns have shape (n,).
 
-    row: row of the channel table. received: receive time, stamp: IOC time (ns since 1970 UTC).
+    row: row of the channel table (intp: numpy picks fastest by it). received: receive time, stamp: IOC time (ns since 1970 UTC).
     value: number or enum index, NaN for text and arrays. bits: equal for equal values, bit for bit
     (texts and arrays: length and CRC). blob: index into blobs, NO_BLOB for numbers.
     alarm: severity << 8 | status. dbr: native type. kind: batch.Kind. count: elements.
     """
 
-    row: npt.NDArray[np.intp]
+    row: npt.NDArray[Any]
     received: I8
     stamp: I8
     value: npt.NDArray[np.float64]
