@@ -74,7 +74,7 @@ class Collector:
     def _of_ours(self, slots: npt.NDArray[np.void]) -> npt.NDArray[np.void]:
         """The events of channels there are; a channel that has gone may still have some in the ring."""
         generation = slots["generation"]
-        ours = generation == self._channels.generation[np.minimum(slots["row"], self._table.capacity - 1)]
+        ours = generation == self._channels.generation.take(slots["row"], mode="clip")
         ours &= generation != 0
         return slots if ours.all() else opaque(slots)[ours].view(SLOT)
 
