@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test proof lint clean influxd
+.PHONY: help demo test proof bench lint clean influxd
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,6 +17,9 @@ test: $(VENV)/.all-installed influxd  ## unit and integration tests [ARGS='-k wo
 
 proof: $(VENV)/.all-installed influxd  ## the counted proofs [SHORT=1 for smaller counts] [ARGS=...]
 	ARCHIOC_PROOF=$(if $(filter-out 0,$(SHORT)),short,full) $(BIN)/python -m pytest tests -m proof $(ARGS)
+
+bench: $(VENV)/.all-installed  ## processor time a sample, against a naive script; see bench/README.md [ARGS=...]
+	$(BIN)/python -m bench.collector $(ARGS)
 
 lint: $(VENV)/.all-installed  ## ruff, mypy --strict, layers, freshness of the configuration schema
 	$(BIN)/ruff check .

@@ -162,6 +162,8 @@ class Channels:
 
     def create_some(self) -> None:
         """Have libca look for some of the channels that wait for it."""
+        if not self._to_create:
+            return
         refused = []
         for _ in range(min(CREATE_AT_ONCE, len(self._to_create))):
             row = self._to_create.popleft()

@@ -11,13 +11,14 @@ from archioc.core.batch import COUNTS, NO_BLOB, SAMPLE, Batch, ChannelMeta, Samp
 from archioc.core.errors import SpoolError
 from archioc.core.events import ChannelEvent, Reason
 from archioc.core.ledger import Booking
+from archioc.core.opaque import opaque
 from archioc.core.table import LEDGER_HEAD, LEDGER_TOTALS, ChannelTable, ProcessState
 from engine.channels import Channels, Rows
 from engine.commit import Commit, CommitThread
 from engine.labels import add_labels
 from engine.last_run import LastRun
 from engine.metadata import decode_metadata
-from engine.ring import EventKind, EventRing, bulk_end
+from engine.ring import SLOT, EventKind, EventRing, bulk_end
 from engine.sampler import Sampler
 from engine.status_view import StatusView
 from engine.updates import decode_updates
@@ -26,6 +27,7 @@ DRAIN_AT_MOST = 50_000
 OPEN_AT_MOST = 200_000
 """Samples in the open batch beyond which the drain waits for the disk; the ring holds what comes."""
 REPLAY_STALL_S = 60.0
+_OPAQUE_SAMPLE = opaque(np.empty(0, SAMPLE)).dtype
 
 
 class Collector:
@@ -60,20 +62,28 @@ class Collector:
         if self._open >= OPEN_AT_MOST:
             return 0
         slots = self._ring.drain(DRAIN_AT_MOST)
+        if not len(slots):
+            return 0
         self._bulk_cursor = bulk_end(slots, self._bulk_cursor)
-        ours = slots["generation"] == self._channels.generation[np.minimum(slots["row"], self._table.capacity - 1)]
-        rest = slots[ours & (slots["generation"] != 0)]
+        rest = self._of_ours(slots)
         while len(rest):
             part, rest = _split(rest)
             self._process(part, live)
         return len(slots)
+
+    def _of_ours(self, slots: npt.NDArray[np.void]) -> npt.NDArray[np.void]:
+        """The events of channels there are; a channel that has gone may still have some in the ring."""
+        generation = slots["generation"]
+        ours = generation == self._channels.generation.take(slots["row"], mode="clip")
+        ours &= generation != 0
+        return slots if ours.all() else opaque(slots)[ours].view(SLOT)
 
     def _process(self, slots: npt.NDArray[np.void], live: bool) -> None:
         """Sample a run of events in which no update of a channel comes before its connection event."""
         kind = slots["kind"]
         if kind.any():
             self._changes(slots, live)
-            slots = slots[kind == EventKind.UPDATE]
+            slots = opaque(slots)[kind == EventKind.UPDATE].view(SLOT)
         if not len(slots):
             return
         sampled = self._sampler.accept(decode_updates(slots, self._ring))
@@ -196,18 +206,23 @@ class Collector:
         if not (self._open or len(rows) or events or metas or flush != self._flush):
             self._channels.forget_removed()
             return
-        samples = np.concatenate([np.empty(0, SAMPLE), *self._parts])
-        samples = samples[np.argsort(samples["row"], kind="stable")]
-        held, count = np.unique(samples["row"], return_counts=True)
-        counts = np.zeros(len(held), COUNTS)
-        counts["row"], counts["generation"], counts["samples"] = held, self._channels.generation[held], count
-        names = {row: self._channels.names[row] for row in held.tolist()}
+        samples = np.concatenate([np.empty(0, _OPAQUE_SAMPLE), *map(opaque, self._parts)]).view(SAMPLE)
+        counts = self._counts(samples)
+        names = {row: self._channels.names[row] for row in counts["row"].tolist()}
         batch = Batch(samples, tuple(self._blobs), names, counts, events, metas)
         self._batch_id = max(self._batch_id + 1, time.time_ns())
         booking = Booking(self._batch_id, rows, self._sampler.memory.cells(rows), self._head())
         self._commits.submit(Commit(batch, booking, self._ring.drained, self._bulk_cursor, flush))
         self._parts, self._blobs, self._metas, self._open, self._flush = [], [], [], 0, flush
         self._channels.forget_removed()
+
+    def _counts(self, samples: Samples) -> npt.NDArray[np.void]:
+        """How many samples of each channel these are (dtype COUNTS)."""
+        number = np.bincount(samples["row"])
+        held = np.flatnonzero(number)
+        counts = np.zeros(len(held), COUNTS)
+        counts["row"], counts["generation"], counts["samples"] = held, self._channels.generation[held], number[held]
+        return counts
 
     def _head(self) -> npt.NDArray[np.void]:
         memory = self._sampler.memory
@@ -265,6 +280,8 @@ class Collector:
 
 def _split(slots: npt.NDArray[np.void]) -> tuple[npt.NDArray[np.void], npt.NDArray[np.void]]:
     """Cut before the first connection event whose channel has an earlier event of another kind in the run."""
+    if not slots["kind"].any():  # updates only
+        return slots, slots[:0]
     change = np.flatnonzero((slots["kind"] == EventKind.CONNECTED) | (slots["kind"] == EventKind.DISCONNECTED))
     if not len(change):
         return slots, slots[:0]

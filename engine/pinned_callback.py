@@ -12,24 +12,38 @@ from __future__ import annotations
 
 import ctypes
 import struct
+import sys
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
-from archioc.core.dbr import DBR_CTRL_OFFSET, DBR_TIME_OFFSET
-from engine.ring import BODY_STAMPED, IN_BULK, OF_ARRAY, SLOT, EventKind, EventRing
+from archioc.core.dbr import DBR_CTRL_OFFSET, DBR_TIME_OFFSET, Dbr
+from engine.ring import BODY_AT, BODY_STAMPED, IN_BULK, OF_ARRAY, SLOT, EventKind, EventRing
 
 ARRAY = 1 << 31
 ROW_MASK = ARRAY - 1
 ECA_NORMAL = 1
 TYPES = 7
 
+_ARGS = struct.Struct("PPllPi")
+"""`EventHandlerArgs`, read in one go."""
 _HEAD = struct.Struct("<qIIHBBI")
+_NUMBER = struct.Struct("<qQHBBI24s")
+"""A slot with the DBR_TIME_x of a number; row and generation lie in it as they do in the user argument."""
 _BULK = struct.Struct("<IQ")
 _SIZE = (40, 2, 4, 2, 1, 4, 8)
 """Bytes of an element, by native DBR type."""
 _VALUE_AT = (12, 14, 12, 14, 15, 12, 16)
 """Where the value begins in DBR_TIME_x, by native DBR type (`db_access.h`)."""
+_READ_NUMBER = {
+    native + DBR_TIME_OFFSET: struct.Struct(f"{value_at + size}s").unpack_from
+    for native, value_at, size in zip(Dbr, _VALUE_AT, _SIZE, strict=True)
+    if native is not Dbr.STRING
+}
+"""Reads a whole DBR_TIME_x with one number, by its DBR type."""
+_MEMORY = (ctypes.c_char * sys.maxsize).from_address(0)
+"""All memory of the process by address: `unpack_from` reads from it in a quarter of the time that a call of memmove takes."""
 _CTRL_SIZE = (44, 30, 52, 424, 22, 48, 88)
 """Bytes of DBR_CTRL_x with one element; a string has only DBR_STS_STRING."""
 
@@ -64,8 +78,7 @@ class PinnedCallback:
         self._cursors = ring.head.view("<u8").data
         self._lost = ring.lost.data
         self._n_slots, self._n_bulk = len(ring.slots), len(ring.bulk)
-        self._write_slot, _, self._write_bulk, _, _ = (int(field) for field in ring.head[0])
-        self.function: Any = ctypes.CFUNCTYPE(None, EventHandlerArgs)(self._on_event)
+        self.function: Any = ctypes.CFUNCTYPE(None, EventHandlerArgs)(self._event_function())
 
     def user_argument(self, row: int, generation: int, array: bool) -> ctypes.c_void_p:
         """What to subscribe with, so that events name their channel."""
@@ -73,18 +86,43 @@ class PinnedCallback:
 
     def connection(self, row: int, generation: int, up: bool, dbr: int, count: int) -> None:
         """Note that a channel connected or disconnected; called by libca's thread as well."""
-        self._pin()
+        if threading.get_ident() not in self._pinned:
+            self._pin()
         kind = EventKind.CONNECTED if up else EventKind.DISCONNECTED
         self._put(time.time_ns(), row, generation, dbr, kind, count, 0, 0, 0, 0)
 
-    def _on_event(self, args: EventHandlerArgs) -> None:
-        now = time.time_ns()
-        self._pin()
-        usr, kind, count, source = args.usr, args.type, args.count, args.dbr
+    def _event_function(self) -> Callable[[EventHandlerArgs], None]:
+        """The callback. It writes numbers itself, with all names bound beforehand, because they are what comes most."""
+        time_ns, get_ident, read_args, write_number, number_reader = (
+            time.time_ns, threading.get_ident, _ARGS.unpack_from, _NUMBER.pack_into, _READ_NUMBER.get,
+        )  # fmt: skip
+        pinned, cursors, slots, n_slots, slot_size, memory = self._pinned, self._cursors, self._slots, self._n_slots, SLOT.itemsize, _MEMORY
+        update = int(EventKind.UPDATE)
+
+        def on_event(args: EventHandlerArgs) -> None:
+            now = time_ns()
+            if get_ident() not in pinned:
+                self._pin()
+            usr, _, kind, count, source, status = read_args(args)
+            read_number = number_reader(kind)
+            if read_number is None or count != 1 or usr & ARRAY or not source or status != ECA_NORMAL:
+                self._on_other(now, usr, kind, count, source, status)
+                return
+            write = cursors[0]
+            if write - cursors[1] >= n_slots:
+                self._overflow(usr & ROW_MASK)
+                return
+            write_number(slots, write % n_slots * slot_size, now, usr, kind, update, 0, 1, read_number(memory, source)[0])
+            cursors[0] = write + 1
+
+        return on_event
+
+    def _on_other(self, now: int, usr: int, kind: int, count: int, source: int, status: int) -> None:
+        """An event that is not the update of a number."""
         row, generation = usr & ROW_MASK, usr >> 32
         native = kind - DBR_TIME_OFFSET
-        if args.status != ECA_NORMAL or not source or not (0 <= native < TYPES or 0 <= kind - DBR_CTRL_OFFSET < TYPES):
-            self._put(now, row, generation, kind, EventKind.REFUSED, args.status, 0, 0, 0, 0)
+        if status != ECA_NORMAL or not source or not (0 <= native < TYPES or 0 <= kind - DBR_CTRL_OFFSET < TYPES):
+            self._put(now, row, generation, kind, EventKind.REFUSED, status, 0, 0, 0, 0)
         elif native >= TYPES:
             self._put(now, row, generation, kind, EventKind.META, count, 0, 0, source, _CTRL_SIZE[kind - DBR_CTRL_OFFSET])
         else:
@@ -97,10 +135,9 @@ class PinnedCallback:
                 self._put(now, row, generation, kind, EventKind.UPDATE, count, source, value_at + size, 0, 0)
 
     def _pin(self) -> None:
-        ident = threading.get_ident()
-        if ident not in self._pinned:
-            self._pinned.add(ident)
-            ctypes.pythonapi.PyGILState_Ensure()
+        """Keep the thread state of the calling thread for good."""
+        self._pinned.add(threading.get_ident())
+        ctypes.pythonapi.PyGILState_Ensure()
 
     def _put(
         self,
@@ -118,28 +155,28 @@ class PinnedCallback:
     ) -> None:
         """One slot: `n_inline` bytes at address `inline` into its body, `n_bulk` bytes at `bulk` into the bulk area."""
         cursors = self._cursors
-        write = self._write_slot
+        write = cursors[0]
         if write - cursors[1] >= self._n_slots:
             self._overflow(row)
             return
         at = write % self._n_slots * SLOT.itemsize
         if bulk:
-            begin = self._write_bulk
+            written = begin = cursors[2]
             room = (n_bulk + 7) & ~7
             if begin % self._n_bulk + room > self._n_bulk:
                 begin += self._n_bulk - begin % self._n_bulk
-            in_use = cursors[3] if cursors[3] != self._write_bulk else begin  # an empty area takes what fits into it
+            in_use = cursors[3] if cursors[3] != written else begin  # an empty area takes what fits into it
             if begin + room - in_use > self._n_bulk:
                 self._overflow(row)
                 return
             ctypes.memmove(self._bulk_at + begin % self._n_bulk, bulk, n_bulk)
             flags |= IN_BULK
-            self._write_bulk = cursors[2] = begin + room
-            _BULK.pack_into(self._slots, at + 24 + BODY_STAMPED, n_bulk, begin)
+            cursors[2] = begin + room
+            _BULK.pack_into(self._slots, at + BODY_AT + BODY_STAMPED, n_bulk, begin)
         if n_inline:
-            ctypes.memmove(self._slots_at + at + 24, inline, n_inline)
+            ctypes.memmove(self._slots_at + at + BODY_AT, inline, n_inline)
         _HEAD.pack_into(self._slots, at, now, row, generation, dbr, kind, flags, count)
-        self._write_slot = cursors[0] = write + 1
+        cursors[0] = write + 1
 
     def _overflow(self, row: int) -> None:
         self._lost[row] = (self._lost[row] + 1) & 0xFFFFFFFF

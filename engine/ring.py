@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from archioc.core.errors import RunDirError
 from archioc.core.mapped_file import MappedFile
+from archioc.core.opaque import opaque
 
 VERSION = 1
 
@@ -46,8 +47,19 @@ SLOT = np.dtype(
 )
 """One event; 48 bytes."""
 
+BODY_AT = 24
 BODY_STAMPED = 12
 """Bytes of a DBR_TIME_x before its value: status, severity, seconds, nanoseconds."""
+
+STAMPED = np.dtype(
+    {
+        "names": ["status", "severity", "seconds", "nanoseconds", "length", "cursor"],
+        "formats": ["<u2", "<u2", "<u4", "<u4", "<u4", "<u8"],
+        "offsets": [BODY_AT, BODY_AT + 2, BODY_AT + 4, BODY_AT + 8, BODY_AT + 12, BODY_AT + 16],
+        "itemsize": SLOT.itemsize,
+    }
+)
+"""A slot seen as what its body begins with: alarm, time since the EPICS epoch; length and cursor of a value in the bulk area."""
 
 IN_BULK = 1
 """Slot flag: the value lies in the bulk area."""
@@ -134,11 +146,10 @@ class EventRing:
         count = min(written - self.drained, at_most)
         start = self.drained % size
         first = min(count, size - start)
-        out = self.slots[start : start + first].copy()
-        if first < count:
-            out = np.concatenate([out, self.slots[: count - first]])
+        slots = opaque(self.slots)
+        out = np.concatenate([slots[start : start + first], slots[: count - first]])
         self.drained += count
-        return out
+        return out.view(SLOT)
 
     def give_back(self, count: int) -> None:
         """Undo the last `count` events of `drain`: the next call gives them again."""
@@ -171,7 +182,5 @@ def bulk_end(slots: npt.NDArray[np.void], before: int) -> int:
     where = np.flatnonzero(slots["flags"] & IN_BULK)
     if not len(where):
         return before
-    body = slots["body"][where[-1:]].view("u1").reshape(-1, 24)
-    length = int(body[:, 12:16].copy().view("<u4")[0, 0])
-    cursor = int(body[:, 16:24].copy().view("<u8")[0, 0])
-    return cursor + (length + 7) // 8 * 8
+    last = slots.view(STAMPED)[where[-1]]
+    return int(last["cursor"]) + (int(last["length"]) + 7) // 8 * 8

@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from archioc.core.batch import NO_BLOB, Kind
 from archioc.core.dbr import DBR_TIME_OFFSET, EPICS_EPOCH_S, Dbr
-from engine.ring import IN_BULK, OF_ARRAY, EventRing
+from engine.ring import BODY_AT, IN_BULK, OF_ARRAY, SLOT, STAMPED, EventRing
 
-_SCALAR_AT = {
-    Dbr.SHORT: (14, "<i2"),
-    Dbr.FLOAT: (12, "<f4"),
-    Dbr.ENUM: (14, "<u2"),
-    Dbr.CHAR: (15, "u1"),
-    Dbr.LONG: (12, "<i4"),
-    Dbr.DOUBLE: (16, "<f8"),
+
+def _slot_with(dtype: str, at: int) -> np.dtype[np.void]:
+    return np.dtype({"names": ["value"], "formats": [dtype], "offsets": [BODY_AT + at], "itemsize": SLOT.itemsize})
+
+
+_SLOT_OF = {
+    Dbr.SHORT: _slot_with("<i2", 14),
+    Dbr.FLOAT: _slot_with("<f4", 12),
+    Dbr.ENUM: _slot_with("<u2", 14),
+    Dbr.CHAR: _slot_with("u1", 15),
+    Dbr.LONG: _slot_with("<i4", 12),
+    Dbr.DOUBLE: _slot_with("<f8", 16),
 }
-"""Where the value of a DBR_TIME_x begins and its type, by native type."""
+"""A slot seen as the value of the DBR_TIME_x in it, by native type (`db_access.h`)."""
+
+_KIND_OF = np.full(len(Dbr), Kind.NUMBER, "u1")
+_KIND_OF[Dbr.ENUM] = Kind.ENUM
 
 I8 = npt.NDArray[np.int64]
 
@@ -29,13 +38,13 @@ I8 = npt.NDArray[np.int64]
 class Updates:
     """What channels sent, in the order of arrival; all columns have shape (n,).
 
-    row: row of the channel table. received: receive time, stamp: IOC time (ns since 1970 UTC).
+    row: row of the channel table (intp: numpy picks fastest by it). received: receive time, stamp: IOC time (ns since 1970 UTC).
     value: number or enum index, NaN for text and arrays. bits: equal for equal values, bit for bit
     (texts and arrays: length and CRC). blob: index into blobs, NO_BLOB for numbers.
     alarm: severity << 8 | status. dbr: native type. kind: batch.Kind. count: elements.
     """
 
-    row: npt.NDArray[np.uint32]
+    row: npt.NDArray[Any]
     received: I8
     stamp: I8
     value: npt.NDArray[np.float64]
@@ -69,42 +78,50 @@ class Updates:
 
 def decode_updates(slots: npt.NDArray[np.void], ring: EventRing) -> Updates:
     """Columns of slots that are all of kind UPDATE."""
-    n = len(slots)
-    body = np.ascontiguousarray(slots["body"]).view("u1").reshape(n, 24)
+    stamped = slots.view(STAMPED)
     dbr = (slots["dbr"] - DBR_TIME_OFFSET).astype("u1")
-    head = body[:, :12].copy()
-    alarms, seconds = head[:, :4].copy().view("<u2"), head[:, 4:].copy().view("<u4").astype("i8")
-    in_bulk = (slots["flags"] & IN_BULK) != 0
-    of_array = (slots["flags"] & OF_ARRAY) != 0
-    value = np.full(n, np.nan)
-    for native, (at, dtype) in _SCALAR_AT.items():
-        where = np.flatnonzero((dbr == native) & ~in_bulk)
-        if len(where):
-            with np.errstate(invalid="ignore"):  # a signalling NaN of a float is NaN
-                value[where] = body[where, at : at + np.dtype(dtype).itemsize].copy().view(dtype)[:, 0]
-    bits = value.view("u8").copy()
-    kind = np.where(dbr == Dbr.ENUM, Kind.ENUM, Kind.NUMBER).astype("u1")
-    blob = np.full(n, NO_BLOB, "i4")
-    blobs: list[bytes] = []
-    for at in np.flatnonzero(in_bulk).tolist():
-        raw = ring.piece(int(body[at, 16:24].copy().view("<u8")[0]), int(body[at, 12:16].copy().view("<u4")[0]))
-        is_text = not of_array[at]
-        if is_text:
-            raw = raw.split(b"\0", 1)[0]
-        kind[at] = Kind.TEXT if is_text else Kind.ARRAY
-        bits[at] = len(raw) << 32 | zlib.crc32(raw)
-        blob[at] = len(blobs)
-        blobs.append(raw)
-    return Updates(
-        row=slots["row"].copy(),
+    stamp = stamped["seconds"].astype("i8")
+    stamp += EPICS_EPOCH_S
+    stamp *= 1_000_000_000
+    stamp += stamped["nanoseconds"]
+    value = _scalars(slots, dbr)
+    updates = Updates(
+        row=slots["row"].astype(np.intp),
         received=slots["received"].copy(),
-        stamp=(seconds[:, 0] + EPICS_EPOCH_S) * 1_000_000_000 + seconds[:, 1],
+        stamp=stamp,
         value=value,
-        bits=bits,
-        alarm=(alarms[:, 1] << 8 | alarms[:, 0] & 0xFF).astype("u2"),
+        bits=value.view("u8").copy(),
+        alarm=(stamped["severity"] << 8 | stamped["status"] & 0xFF).astype("u2"),
         dbr=dbr,
-        kind=kind,
+        kind=_KIND_OF[dbr],
         count=slots["count"].copy(),
-        blob=blob,
-        blobs=blobs,
+        blob=np.full(len(slots), NO_BLOB, "i4"),
+        blobs=[],
     )
+    in_bulk = np.flatnonzero(slots["flags"] & IN_BULK)
+    if len(in_bulk):
+        _take_blobs(updates, slots, in_bulk, ring)
+    return updates
+
+
+def _scalars(slots: npt.NDArray[np.void], dbr: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+    """The numbers in the slots; NaN for strings, anything for what lies in the bulk area."""
+    value = np.full(len(slots), np.nan)
+    with np.errstate(invalid="ignore"):  # a signalling NaN of a float is NaN
+        for native in np.flatnonzero(np.bincount(dbr)).tolist():
+            if native in _SLOT_OF:
+                np.copyto(value, slots.view(_SLOT_OF[Dbr(native)])["value"], where=dbr == native)
+    return value
+
+
+def _take_blobs(updates: Updates, slots: npt.NDArray[np.void], in_bulk: npt.NDArray[np.intp], ring: EventRing) -> None:
+    """Give the updates at these indices the texts and arrays that lie in the bulk area."""
+    stamped, of_array = slots.view(STAMPED)[in_bulk], (slots["flags"][in_bulk] & OF_ARRAY) != 0
+    updates.value[in_bulk] = np.nan
+    updates.kind[in_bulk] = np.where(of_array, Kind.ARRAY, Kind.TEXT)
+    updates.blob[in_bulk] = np.arange(len(in_bulk))
+    pieces = zip(stamped["cursor"].tolist(), stamped["length"].tolist(), of_array.tolist(), strict=True)
+    for cursor, length, is_array in pieces:
+        raw = ring.piece(cursor, length)
+        updates.blobs.append(raw if is_array else raw.split(b"\0", 1)[0])
+    updates.bits[in_bulk] = [len(raw) << 32 | zlib.crc32(raw) for raw in updates.blobs]

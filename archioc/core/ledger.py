@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archioc.core.mapped_file import MappedFile
+from archioc.core.opaque import opaque
 from archioc.core.table import Rows
 
 _HEAD = struct.Struct("<8sqqq")
@@ -51,13 +52,13 @@ class Ledger:
         with scratch.open("wb") as file:
             file.write(_HEAD.pack(_MAGIC, booking.batch_id, len(booking.rows), booking.head.itemsize))
             file.write(booking.head.tobytes())
-            file.write(np.ascontiguousarray(booking.rows, dtype="<i8").tobytes())
-            file.write(np.ascontiguousarray(booking.cells).tobytes())
+            file.write(np.ascontiguousarray(booking.rows, dtype="<i8").data)
+            file.write(np.ascontiguousarray(booking.cells).view("u1").data)
         scratch.replace(self._journal)
 
     def apply(self, booking: Booking, head_fields: tuple[str, ...]) -> None:
         """Write the rows and the named head fields, after the act."""
-        self._block.cells[booking.rows] = booking.cells
+        opaque(self._block.cells)[booking.rows] = opaque(booking.cells)
         for name in head_fields:
             self._block.head[name] = booking.head[name]
 
