@@ -137,8 +137,8 @@ class Channels:
         cells = self._table.settings.cells[rows]
         rows, cells = rows[cells["seq"] % 2 == 0], cells[cells["seq"] % 2 == 0]  # the others change just now, with a new revision
         wanted, gap = self._sampler.wanted, self._sampler.memory.gap
-        was_on = wanted.enable[rows]
-        wanted.take(rows, cells["enable"], cells["mode"], cells["rate"])
+        was_on, repeated = wanted.enable[rows], wanted.longest[rows] > 0
+        self._sampler.take_settings(rows, cells)
         is_on = wanted.enable[rows]
         off = rows[~is_on & (gap[rows] != Reason.DISABLED)]
         on = rows[is_on & ~was_on]
@@ -147,6 +147,9 @@ class Channels:
         for row in on[self.connected[on]].tolist():
             self._sampler.fresh[row] = True
             self._access.ask(self.names[row])
+        to_repeat = rows[is_on & was_on & ~repeated & (wanted.longest[rows] > 0)]
+        for row in to_repeat[self.connected[to_repeat]].tolist():
+            self._access.ask(self.names[row])  # what there is to be written again, if it does not change
         self.show_state(np.concatenate([rows[was_on & ~is_on], off, on]))
 
     def mark_absence(self, last: LastRun) -> None:

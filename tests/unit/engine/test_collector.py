@@ -104,6 +104,37 @@ def test_a_disconnect_ends_the_wait_of_a_withheld_value(archive: Archive, engine
     assert closed.end_ns > opened.time_ns
 
 
+def test_a_value_is_not_written_again_while_nobody_sends_it(archive: Archive, engine: Engine) -> None:
+    """A value that stays is generated every max_interval, but not while its channel is off, disconnected, or connected without a value."""
+    row = archive.registry.channels["A"].row
+    engine.connect("A")
+    send(engine, "A", 1.0)
+    engine.collector.round(time.time_ns())
+    archive.set("A", max_interval=10.0)
+    now = time.time_ns()
+    engine.collector.round(now)
+    assert engine.access.asked == ["A"]
+    send(engine, "A", 2.0)
+
+    def generated(seconds: int) -> int:
+        engine.collector.round(now + seconds * SECOND)
+        return int(engine.sampler.memory.generated[row])
+
+    assert [generated(seconds) for seconds in (1, 9, 11, 12, 22)] == [1, 1, 2, 2, 3]
+    archive.set("A", enable=False, max_interval=10.0)
+    assert generated(40) == 3
+    archive.set("A", enable=True)
+    assert generated(60) == 3
+    send(engine, "A", 3.0)
+    assert generated(61) == 5  # the trace resumes at the time of receipt, which is a minute ago for the round
+    engine.disconnect("A")
+    assert generated(80) == 5
+    engine.connect("A")
+    assert generated(100) == 5
+    send(engine, "A", 3.0)
+    assert generated(101) == 7
+
+
 def test_a_withheld_value_passes_when_its_interval_ends(archive: Archive, engine: Engine) -> None:
     """Without another update the round after the interval stores the value that waits."""
     engine.connect("B")
