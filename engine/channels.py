@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archioc.core.batch import ChannelMeta
+from archioc.core.channel import Mask
 from archioc.core.events import Reason
 from archioc.core.registry import RegistryChannel, RegistryReader
 from archioc.core.table import ChannelState, ChannelTable, RowState, write_rows
@@ -35,6 +36,7 @@ class Channels:
         self.generation = np.zeros(rows, "u4")
         self._added_by = np.zeros(rows, "i8")  # revision of the registry
         self.connected = np.zeros(rows, bool)
+        self._mask = np.zeros(rows, "u1")  # Mask
         self.metas: dict[int, ChannelMeta] = {}
         self.gaps = Gaps(sampler.memory, self.names)
         self._revision = 0
@@ -140,6 +142,10 @@ class Channels:
         was_on, repeated = wanted.enable[rows], wanted.longest[rows] > 0
         self._sampler.take_settings(rows, cells)
         is_on = wanted.enable[rows]
+        remasked = rows[(self._mask[rows] != cells["mask"]) & self.connected[rows]]
+        self._mask[rows] = cells["mask"]
+        for row in remasked.tolist():
+            self._access.follow_mask(self.names[row], Mask(int(self._mask[row])))
         off = rows[~is_on & (gap[rows] != Reason.DISABLED)]
         on = rows[is_on & ~was_on]
         self.gaps.change(off, Reason.DISABLED, now)
@@ -181,7 +187,7 @@ class Channels:
         staying = ~np.isin(rows, self._leaving)  # libca has let go of the others already
         rows, dbr, count = rows[staying], dbr[staying], count[staying]
         for row, its_dbr, its_count in zip(rows.tolist(), dbr.tolist(), count.tolist(), strict=True):
-            self._access.follow(self.names[row], its_dbr, its_count)
+            self._access.follow(self.names[row], its_dbr, its_count, Mask(int(self._mask[row])))
         self.connected[rows] = True
         self._sampler.fresh[rows] = True
         hosts = [self._access.host(self.names[row]).encode()[:64] for row in rows.tolist()]

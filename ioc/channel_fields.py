@@ -145,6 +145,17 @@ CHANNEL_FIELDS: dict[str, ChannelField] = {
         lambda view: view.channel.settings.max_interval,
         "max_interval",
     ),
+    "Mask": ChannelField(
+        PvSpec(
+            Dbr.ENUM,
+            "What its IOC sends: beyond ADEL (Log) or beyond MDEL (Value); alarms always",
+            labels=("Log", "Value"),
+            access="control",
+        ),
+        "registry",
+        lambda view: int(view.channel.settings.mask),
+        "mask",
+    ),
     "Desc": ChannelField(
         PvSpec(Dbr.CHAR, "Description of the channel", count=256, access="control"),
         "registry",

@@ -125,7 +125,7 @@ class ChannelPvs:
         try:
             if field.setting == "enable":
                 read = bool(value.choice(field.spec.labels))
-            elif field.setting == "mode":
+            elif field.spec.dbr is Dbr.ENUM:
                 read = field.spec.labels[value.choice(field.spec.labels)]
             elif field.spec.dbr is Dbr.DOUBLE:
                 read = value.scalar()

@@ -39,6 +39,15 @@ class Mode(IntEnum):
     SCAN = 1
 
 
+class Mask(IntEnum):
+    """Which changes an IOC is asked to tell (the order is that of the enum PV `Mask`); changes of the alarm always are."""
+
+    LOG = 0
+    """Beyond the archive dead band of the record (ADEL)."""
+    VALUE = 1
+    """Beyond its monitor dead band (MDEL)."""
+
+
 @dataclass(frozen=True, slots=True)
 class ChannelSettings:
     """What the archiver does with one channel. Raises SettingError when a rule is broken.
@@ -51,6 +60,7 @@ class ChannelSettings:
     deadband: in the channel's unit, 0 or more: a number that differs from the last archived one by no more is left out.
     deadband_pct: the same in % of the last archived value, 0 to 100. With both, the wider one holds.
     max_interval: s, 0.1 s to a year; a value that stays is written again at least this often. 0 = never.
+    mask: `log` or `value`: whether the IOC's archive or monitor dead band decides what it sends.
     """
 
     enable: bool = True
@@ -60,6 +70,7 @@ class ChannelSettings:
     deadband: float = 0.0
     deadband_pct: float = 0.0
     max_interval: float = 0.0
+    mask: Mask = Mask.LOG
 
     def __post_init__(self) -> None:
         _check_rate(self.rate)
@@ -111,7 +122,7 @@ def _check_description(text: str) -> None:
 SETTING_NAMES: tuple[str, ...] = tuple(field.name for field in dataclasses.fields(ChannelSettings))
 
 
-def read_setting(name: str, value: object) -> bool | Mode | float | str:
+def read_setting(name: str, value: object) -> bool | Mode | Mask | float | str:
     """One setting from what YAML or a command line gives, checked by itself. Raises SettingError.
 
     A rule between settings (`mode` and `rate`) is checked by ChannelSettings.
@@ -136,6 +147,15 @@ def _read_mode(name: str, value: object) -> Mode:
     found = {mode.name: mode for mode in Mode}.get(str(value).strip().upper())
     if found is None:
         raise SettingError(name, value, "must be monitor or scan")
+    return found
+
+
+def _read_mask(name: str, value: object) -> Mask:
+    if isinstance(value, Mask):
+        return value
+    found = {mask.name: mask for mask in Mask}.get(str(value).strip().upper())
+    if found is None:
+        raise SettingError(name, value, "must be log or value")
     return found
 
 
@@ -185,7 +205,7 @@ def _read_text(name: str, value: object) -> str:
     return value
 
 
-_READERS: dict[str, Callable[[str, object], bool | Mode | float | str]] = {
+_READERS: dict[str, Callable[[str, object], bool | Mode | Mask | float | str]] = {
     "enable": _read_bool,
     "mode": _read_mode,
     "rate": _read_rate,
@@ -193,6 +213,7 @@ _READERS: dict[str, Callable[[str, object], bool | Mode | float | str]] = {
     "deadband": _read_deadband,
     "deadband_pct": _read_deadband_pct,
     "max_interval": _read_max_interval,
+    "mask": _read_mask,
 }
 
 

@@ -19,7 +19,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from archioc.core.channel import LONGEST_MAX_INTERVAL, MAX_DEADBAND_PCT, MAX_RATE, SETTING_NAMES, Mode, channel_name, read_setting
+from archioc.core.channel import LONGEST_MAX_INTERVAL, MAX_DEADBAND_PCT, MAX_RATE, SETTING_NAMES, Mask, Mode, channel_name, read_setting
 from archioc.core.config_types import Block, EmptyAsList, EmptyAsMapping
 from archioc.core.errors import ChannelNameError, SettingError
 
@@ -84,6 +84,9 @@ class GivenSettings(Block):
 
     max_interval: Annotated[float | None, WithJsonSchema(_INTERVAL_SCHEMA)] = None
     """A value that stays is written again at least this often (duration, 0.1s to 1y); 0 means never (0 when nothing says otherwise)."""
+
+    mask: Annotated[Mask | None, WithJsonSchema({"enum": ["log", "value"]})] = None
+    """`log`: the IOC sends what is beyond the archive dead band of the record (ADEL); `value`: beyond its monitor dead band (MDEL)."""
 
     @field_validator(*SETTING_NAMES, mode="before")
     @classmethod

@@ -84,7 +84,8 @@ SETTINGS = np.dtype(
         ("state", "u1"),  # RowState
         ("enable", "u1"),
         ("mode", "u1"),  # Mode
-        ("pad", "V5"),
+        ("mask", "u1"),  # Mask
+        ("pad", "V4"),
         ("rate", "<f8"),  # Hz, 0 = no limit
         ("deadband", "<f8"),  # in the channel's unit
         ("deadband_pct", "<f8"),  # % of the last archived value

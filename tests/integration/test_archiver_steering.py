@@ -65,7 +65,7 @@ def steered(
     made.start(connected=2)
     watch = ca_watch(names, [ioc.port])
     watch.wait_for(1, names[-1])
-    return Steered(made, ca_client([made.port]), watch, names)
+    return Steered(made, ca_client([made.port, ioc.port]), watch, names)
 
 
 def stored_between(archiver: Archiver, channel: str, begin_ns: int, end_ns: int) -> int:
@@ -177,6 +177,17 @@ def test_max_interval(steered: Steered) -> None:
     assert all(0.5 * SECOND_NS <= after.time_ns - before.time_ns < SECOND_NS for before, after in pairwise(again))
     seen = {update.time_ns: update.value for update in steered.watch.by_channel()[name]}
     assert all(seen[sample.src_time_ns] == sample.value for sample in again)
+
+
+def test_mask(steered: Steered) -> None:
+    """Within 2 s of a put Mask Value stores the updates that the record's archive dead band (ADEL) keeps back, and Mask Log does not."""
+    archiver, name = steered.archiver, steered.names[0]
+    steered.client.put(f"{name}.ADEL", 1e9)
+    for mask, least, most in (("Value", 18, 21), ("Log", 0, 0)):
+        begin_ns = steered.put(name, "Mask", mask) + int(EFFECT_S * SECOND_NS)
+        assert least <= stored_between(archiver, name, begin_ns, begin_ns + 2 * SECOND_NS) <= most
+    assert archiver.stop() == 0
+    assert not archiver.check_conservation().histories[name].gaps("disconnected")
 
 
 def counts_between(history: History, begin_ns: int, end_ns: int) -> list[float]:

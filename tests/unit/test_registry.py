@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archioc.core.channel import SETTING_NAMES, ChannelSettings, Mode, read_setting
+from archioc.core.channel import SETTING_NAMES, ChannelSettings, Mask, Mode, read_setting
 from archioc.core.declared import DeclaredChannel
 from archioc.core.errors import RegistryError, TableFull
 from archioc.core.registry import RegistryReader
@@ -247,7 +247,7 @@ def test_a_registry_of_version_1_is_brought_along(tmp_path: Path, table: Channel
     path = tmp_path / "state.db"
     Registry(path).close()
     with closing(sqlite3.connect(path, isolation_level=None)) as old:
-        for column in ("deadband", "deadband_pct", "max_interval"):
+        for column in ("deadband", "deadband_pct", "max_interval", "mask"):
             old.execute(f"ALTER TABLE channel DROP COLUMN {column}")
         old.execute("PRAGMA user_version = 1")
         old.execute("INSERT INTO channel VALUES ('A', 0, 1, 1, 0, 1, 0.5, 'pump', 1, 'vacuum')")
@@ -268,11 +268,12 @@ def test_declared_settings_are_kept(tmp_path: Path, table: ChannelTable) -> None
     wanted = {"rate": 2, "deadband": 0.25, "deadband_pct": 5, "max_interval": 60}
     archive = Archive(tmp_path, table)
     archive.declare(declare("A"))
-    archive.declare(declare("A", **wanted, mode="scan", enable=False, description="pump"))
+    archive.declare(declare("A", **wanted, mask="value", mode="scan", enable=False, description="pump"))
     archive.registry.close()
     again = Archive(tmp_path, table)
-    assert again.registry.channels["A"].declared == ChannelSettings(False, Mode.SCAN, 2, "pump", 0.25, 5, 60)
+    assert again.registry.channels["A"].declared == ChannelSettings(False, Mode.SCAN, 2, "pump", 0.25, 5, 60, Mask.VALUE)
     assert {name: table.settings.cells[name][0] for name in wanted} == wanted
+    assert table.settings.cells["mask"][0] == Mask.VALUE
     again.registry.close()
 
 
@@ -284,6 +285,7 @@ settings_strategy = st.builds(
     description=st.text(st.characters(codec="utf-8"), max_size=60),
     deadband=st.floats(0, allow_infinity=False),
     deadband_pct=st.floats(0, 100),
+    mask=st.sampled_from(Mask),
     max_interval=st.one_of(st.just(0.0), st.floats(0.1, 1e6)),
 )
 
