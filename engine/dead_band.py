@@ -49,8 +49,37 @@ def within_band(
     """Which of the judged updates a dead band leaves out; the others become what it is measured from.
 
     judged: indices of updates that are numbers of rows with a band, sorted by row. forced: per update,
-    shape (n,): those always pass. Each depends on the one before, so this is a loop (0.5 us an update).
+    shape (n,): those always pass.
     """
+    row = updates.row[judged]
+    begins = np.append(True, row[1:] != row[:-1])[: len(row)]
+    alone = begins & np.append(begins[1:], True)[: len(row)]
+    inside = _judge_together(updates, judged[alone], forced, bands, memory)
+    return np.concatenate([inside, _judge_in_turn(updates, judged[~alone], forced, bands, memory)])
+
+
+def _judge_together(
+    updates: Updates, judged: npt.NDArray[np.intp], forced: npt.NDArray[np.bool_], bands: Bands, memory: SamplerMemory
+) -> npt.NDArray[np.intp]:
+    """Those within their band, of updates of which each is the only one of its row."""
+    row, value, alarm = updates.row[judged], updates.value[judged], updates.alarm[judged]
+    before = memory.band_value[row]
+    finite = np.isfinite(value) & np.isfinite(before)
+    with np.errstate(invalid="ignore", over="ignore"):  # of what is not finite, and of the farthest apart
+        far = np.abs(value - before) > np.maximum(bands.width[row], bands.part[row] * np.abs(before))
+    other = (value != before) & ~(np.isnan(value) & np.isnan(before))
+    passes = forced[judged] | (memory.band_known[row] == 0) | (alarm != memory.band_alarm[row]) | np.where(finite, far, other)
+    memory.band_known[row[passes]] = 1
+    memory.band_value[row[passes]] = value[passes]
+    memory.band_alarm[row[passes]] = alarm[passes]
+    inside: npt.NDArray[np.intp] = judged[~passes]
+    return inside
+
+
+def _judge_in_turn(
+    updates: Updates, judged: npt.NDArray[np.intp], forced: npt.NDArray[np.bool_], bands: Bands, memory: SamplerMemory
+) -> npt.NDArray[np.intp]:
+    """Those within their band, of updates of which each depends on the one of its row before it."""
     inside: list[int] = []
     columns = (updates.row[judged], updates.value[judged], updates.alarm[judged], forced[judged])
     row, now = -1, _Reference(known=False, value=0.0, alarm=0, width=0.0, part=0.0)
