@@ -14,13 +14,13 @@ from typing import Any, Protocol
 import structlog
 from epics import ca
 
+from archioc.core.channel import Mask
 from archioc.core.dbr import DBR_CTRL_OFFSET, DBR_TIME_OFFSET
 
 _log = structlog.get_logger()
 
 DBE_VALUE, DBE_LOG, DBE_ALARM = 1, 2, 4
-MASK = DBE_LOG | DBE_ALARM
-"""What the IOC's archive dead band (ADEL) lets through, and every alarm change."""
+DBE_MASKS = {Mask.LOG: DBE_LOG | DBE_ALARM, Mask.VALUE: DBE_VALUE | DBE_ALARM}
 
 ECA_NORMAL = 1
 CS_CONN = 2
@@ -51,6 +51,7 @@ class _Link:
     subscription: ctypes.c_void_p | None = None
     dbr: int = -1
     array: bool = False
+    mask: Mask = Mask.LOG
 
 
 class ChannelAccess:
@@ -97,11 +98,11 @@ class ChannelAccess:
     def _element_count(self, handle: ctypes.c_void_p) -> int:
         return int(self._lib.ca_element_count(handle)) & 0xFFFFFFFF
 
-    def follow(self, name: str, dbr: int, count: int) -> None:
+    def follow(self, name: str, dbr: int, count: int, mask: Mask) -> None:
         """Subscribe to a channel that has just connected with this native type, and ask for its metadata.
 
         libca keeps a subscription over a reconnect with the type it was made with, so another
-        type or another shape gets a new one.
+        type, another shape or another mask gets a new one.
         """
         link = self._links[name]
         if not 0 <= dbr < FIELD_TYPES or link.chid is None:
@@ -109,20 +110,26 @@ class ChannelAccess:
         self._lib.ca_array_get_callback(
             dbr + DBR_CTRL_OFFSET, ctypes.c_ulong(1), link.chid, self._callback.function, self._user(link, count > 1)
         )
-        array = count > 1
-        if link.subscription is not None and (link.dbr, link.array) != (dbr, array):
+        self._subscribe(name, link, dbr, count > 1, mask)
+
+    def follow_mask(self, name: str, mask: Mask) -> None:
+        """Have other changes of a connected channel sent from now on; the current value comes first."""
+        link = self._links[name]
+        if link.subscription is not None:
+            self._subscribe(name, link, link.dbr, link.array, mask)
+
+    def _subscribe(self, name: str, link: _Link, dbr: int, array: bool, mask: Mask) -> None:
+        if link.subscription is not None:
+            if (link.dbr, link.array, link.mask) == (dbr, array, mask):
+                return
             self._lib.ca_clear_subscription(link.subscription)
             link.subscription = None
-        if link.subscription is None:
-            self._subscribe(name, link, dbr, array)
-
-    def _subscribe(self, name: str, link: _Link, dbr: int, array: bool) -> None:
         subscription = ctypes.c_void_p()
         answer = self._lib.ca_create_subscription(
             dbr + DBR_TIME_OFFSET,
             ctypes.c_ulong(0 if array else 1),
             link.chid,
-            ctypes.c_long(MASK),
+            ctypes.c_long(DBE_MASKS[mask]),
             self._callback.function,
             self._user(link, array),
             ctypes.byref(subscription),
@@ -130,7 +137,7 @@ class ChannelAccess:
         if answer != ECA_NORMAL:
             _log.error("subscription_refused", channel=name, code=answer)
             return
-        link.subscription, link.dbr, link.array = subscription, dbr, array
+        link.subscription, link.dbr, link.array, link.mask = subscription, dbr, array, mask
 
     def ask(self, name: str) -> None:
         """Have the current value sent once more, in order with the updates."""

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archioc.core.batch import ChannelMeta
+from archioc.core.channel import Mask
 from archioc.core.events import Reason
 from archioc.core.registry import RegistryChannel, RegistryReader
 from archioc.core.table import ChannelState, ChannelTable, RowState, write_rows
@@ -35,6 +36,7 @@ class Channels:
         self.generation = np.zeros(rows, "u4")
         self._added_by = np.zeros(rows, "i8")  # revision of the registry
         self.connected = np.zeros(rows, bool)
+        self._mask = np.zeros(rows, "u1")  # Mask
         self.metas: dict[int, ChannelMeta] = {}
         self.gaps = Gaps(sampler.memory, self.names)
         self._revision = 0
@@ -137,9 +139,13 @@ class Channels:
         cells = self._table.settings.cells[rows]
         rows, cells = rows[cells["seq"] % 2 == 0], cells[cells["seq"] % 2 == 0]  # the others change just now, with a new revision
         wanted, gap = self._sampler.wanted, self._sampler.memory.gap
-        was_on = wanted.enable[rows]
-        wanted.take(rows, cells["enable"], cells["mode"], cells["rate"])
+        was_on, repeated = wanted.enable[rows], wanted.longest[rows] > 0
+        self._sampler.take_settings(rows, cells)
         is_on = wanted.enable[rows]
+        remasked = rows[(self._mask[rows] != cells["mask"]) & self.connected[rows]]
+        self._mask[rows] = cells["mask"]
+        for row in remasked.tolist():
+            self._access.follow_mask(self.names[row], Mask(int(self._mask[row])))
         off = rows[~is_on & (gap[rows] != Reason.DISABLED)]
         on = rows[is_on & ~was_on]
         self.gaps.change(off, Reason.DISABLED, now)
@@ -147,6 +153,9 @@ class Channels:
         for row in on[self.connected[on]].tolist():
             self._sampler.fresh[row] = True
             self._access.ask(self.names[row])
+        to_repeat = rows[is_on & was_on & ~repeated & (wanted.longest[rows] > 0)]
+        for row in to_repeat[self.connected[to_repeat]].tolist():
+            self._access.ask(self.names[row])  # what there is to be written again, if it does not change
         self.show_state(np.concatenate([rows[was_on & ~is_on], off, on]))
 
     def mark_absence(self, last: LastRun) -> None:
@@ -180,7 +189,7 @@ class Channels:
         staying = ~np.isin(rows, self._leaving)  # libca has let go of the others already
         rows, dbr, count = rows[staying], dbr[staying], count[staying]
         for row, its_dbr, its_count in zip(rows.tolist(), dbr.tolist(), count.tolist(), strict=True):
-            self._access.follow(self.names[row], its_dbr, its_count)
+            self._access.follow(self.names[row], its_dbr, its_count, Mask(int(self._mask[row])))
         self.connected[rows] = True
         self._sampler.fresh[rows] = True
         hosts = [self._access.host(self.names[row]).encode()[:64] for row in rows.tolist()]

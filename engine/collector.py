@@ -53,6 +53,7 @@ class Collector:
         self._channels.create_some()
         self.drain()
         self._let_pass(self._sampler.overdue(now))
+        self._add(*self._sampler.repeat(now, self._channels.connected))
         self._book_losses(now)
         self._channels.show_state(self._channels.gaps.announce_lasting(now))
         self._view.refresh(now, self._ring.fill)

@@ -48,6 +48,10 @@ class SamplerMemory:
     w_dbr: Column
     w_flags: Column
     w_lost: Column
+    band_value: Column
+    band_alarm: Column
+    band_known: Column
+    archived_at: Column
     ring_lost: Column
 
     def __init__(self, rows: int) -> None:

@@ -1,6 +1,7 @@
 """From updates to samples: which of them are archived, under which time, and what is added.
 
-All columns at once; see `stamps` for the time rules and `rate_limit` for rate and scan.
+All columns at once; see `stamps` for the time rules, `dead_band`, and `rate_limit` for rate and scan.
+The rules come in this order: enabled? the same as before? dead band? rate?
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from archioc.core.batch import NO_BLOB, SAMPLE, Kind, SampleFlag, Samples
+from engine.dead_band import Bands, within_band
 from engine.memory import SamplerMemory
+from engine.newest_values import NewestValues
 from engine.rate_limit import NONE, Limited, limit_rate
 from engine.stamps import MAX_PAST, Stamped, stamp_updates
 from engine.updates import Updates
@@ -22,20 +25,33 @@ SLOWEST = 1e-8
 
 
 class Wanted:
-    """Settings of all rows as the sampler needs them. interval: ns, 0 = no limit."""
+    """Settings of all rows as the sampler needs them.
+
+    interval: ns, 0 = no limit. longest: ns, `max_interval`, 0 = never. repeating: rows that have one.
+    banded: rows with a dead band; any_band: whether there is one.
+    """
 
     def __init__(self, rows: int) -> None:
         self.enable = np.zeros(rows, bool)
         self.scan = np.zeros(rows, bool)
         self.interval = np.zeros(rows, "i8")
+        self.longest = np.zeros(rows, "i8")
+        self.repeating = np.empty(0, np.intp)
+        self.bands = Bands(np.zeros(rows), np.zeros(rows))
+        self.banded = np.zeros(rows, bool)
+        self.any_band = False
 
-    def take(
-        self, rows: npt.NDArray[np.integer], enable: npt.NDArray[np.uint8], mode: npt.NDArray[np.uint8], rate: npt.NDArray[np.float64]
-    ) -> None:
-        """Settings of some rows from the channel table (rate in Hz)."""
-        self.enable[rows] = enable != 0
-        self.scan[rows] = mode == 1
-        self.interval[rows] = np.where(rate > 0, 1e9 / np.maximum(rate, SLOWEST), 0)
+    def take(self, rows: npt.NDArray[np.integer], cells: npt.NDArray[np.void]) -> None:
+        """Settings of some rows from the channel table (dtype SETTINGS)."""
+        self.enable[rows] = cells["enable"] != 0
+        self.scan[rows] = cells["mode"] == 1
+        self.interval[rows] = np.where(cells["rate"] > 0, 1e9 / np.maximum(cells["rate"], SLOWEST), 0)
+        self.longest[rows] = cells["max_interval"] * 1e9
+        self.repeating = np.flatnonzero(self.longest)
+        self.bands.width[rows] = cells["deadband"]
+        self.bands.part[rows] = cells["deadband_pct"] / 100
+        self.banded[rows] = (cells["deadband"] > 0) | (cells["deadband_pct"] > 0)
+        self.any_band = bool(self.banded.any())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,6 +77,18 @@ class Sampler:
         self.wanted = Wanted(rows)
         self.fresh = np.zeros(rows, bool)
         self._held_blobs: dict[int, bytes] = {}
+        self._newest = NewestValues(rows)
+
+    def take_settings(self, rows: npt.NDArray[np.integer], cells: npt.NDArray[np.void]) -> None:
+        """Settings of some rows from the channel table (dtype SETTINGS). What only a setting of before needed is given up."""
+        memory, wanted = self.memory, self.wanted
+        wanted.take(rows, cells)
+        unbanded = rows[~wanted.banded[rows] & (memory.band_known[rows] != 0)]
+        memory.band_known[unbanded] = 0
+        final = rows[(wanted.longest[rows] == 0) & (memory.archived_at[rows] != 0)]
+        memory.archived_at[final] = 0
+        self._newest.forget(rows[wanted.longest[rows] == 0])
+        memory.touched[unbanded] = memory.touched[final] = True
 
     def restore(self) -> None:
         """Bring back what was withheld when the engine before this one ended.
@@ -84,6 +112,7 @@ class Sampler:
         """Begin a new channel in a row."""
         self.memory.forget(row, generation)
         self._held_blobs.pop(row, None)
+        self._newest.forget(np.array([row]))
         self.fresh[row] = False
 
     def accept(self, updates: Updates) -> Sampled:
@@ -100,10 +129,13 @@ class Sampler:
         keep = enabled & ~stamped.repeated
         resumed = starts[self.fresh[lanes] & enabled[starts]]
         self.fresh[row[resumed]] = False
-        only_generated = resumed[stamped.restamped[resumed] | (updates.stamp[resumed] < updates.received[resumed] - MAX_PAST)]
-        only_generated = only_generated[keep[only_generated]]
         forced = np.zeros(len(row), bool)
         forced[resumed] = True
+        if self.wanted.any_band:
+            judged = np.flatnonzero(self.wanted.banded[row] & (updates.kind == Kind.NUMBER) & (keep | forced))
+            keep[within_band(updates, judged, forced, self.wanted.bands, memory)] = False
+        only_generated = resumed[stamped.restamped[resumed] | (updates.stamp[resumed] < updates.received[resumed] - MAX_PAST)]
+        only_generated = only_generated[keep[only_generated]]
         passed, released, blobs_released = self._limit(updates, lanes, stamped, keep, forced)
         passes = np.zeros(len(row), bool)
         passes[passed] = True
@@ -123,6 +155,10 @@ class Sampler:
             joined = joined[np.lexsort((arrival, joined["row"]))]
         np.add.at(memory.committed, joined["row"], 1)
         newest = updates.take(np.append(starts[1:], len(row)) - 1)
+        if len(self.wanted.repeating):
+            self._note_archived(row[passed], updates.received[passed])
+            self._note_archived(row[resumed], updates.received[resumed])
+            self._newest.remember(newest.take(np.flatnonzero((self.wanted.longest[lanes] > 0) & self.wanted.enable[lanes])))
         return Sampled(joined, blobs, row[resumed].astype("i8"), updates.received[resumed], newest)
 
     def _limit(
@@ -183,7 +219,32 @@ class Sampler:
             blobs.append(self._held_blobs.pop(int(rows[at])))
         memory.withheld[rows] = 0
         memory.touched[rows] = True
+        self._note_archived(rows, memory.w_received[rows])
         return out, blobs
+
+    def _note_archived(self, rows: npt.NDArray[np.integer], received: npt.NDArray[np.int64]) -> None:
+        """Values received at these times (ns) are archived."""
+        repeats = self.wanted.longest[rows] > 0
+        np.maximum.at(self.memory.archived_at, rows[repeats], received[repeats])
+
+    def repeat(self, now: int, connected: npt.NDArray[np.bool_]) -> tuple[Samples, list[bytes]]:
+        """The newest values of channels that have had none archived for `max_interval`, as generated samples at this time (ns).
+
+        connected: of all rows, shape (rows,). A channel whose trace has still to resume is not among them.
+        """
+        memory, wanted, rows = self.memory, self.wanted, self.wanted.repeating
+        rows = rows[self._newest.known[rows] & wanted.enable[rows] & connected[rows] & ~self.fresh[rows]]
+        since = now - memory.archived_at[rows]
+        rows = rows[(since < 0) | (since >= wanted.longest[rows])]  # before 0: the clock was set back
+        samples, blobs = self._newest.samples(rows, now)
+        memory.archived_at[rows] = now
+        memory.generated[rows] += 1
+        memory.committed[rows] += 1
+        memory.touched[rows] = True
+        numbers = samples[wanted.banded[rows] & (samples["kind"] == Kind.NUMBER)]
+        memory.band_known[numbers["row"]], memory.band_value[numbers["row"]] = 1, numbers["value"]
+        memory.band_alarm[numbers["row"]] = numbers["severity"].astype("u2") << 8 | numbers["status"]
+        return samples, blobs
 
     def release(self, rows: npt.NDArray[np.integer]) -> tuple[Samples, list[bytes]]:
         """Let the withheld values of these rows pass now: their interval is over, or their channel goes away."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-from archioc.core.channel import SETTING_NAMES, ChannelSettings, Mode
+from archioc.core.channel import SETTING_NAMES, ChannelSettings, Mask, Mode
 from archioc.core.declared import DeclaredChannel
 from archioc.core.errors import SettingError
 
@@ -78,6 +78,6 @@ def setting_text(settings: ChannelSettings, name: str) -> str:
     value = getattr(settings, name)
     if isinstance(value, bool):
         return "1" if value else "0"
-    if isinstance(value, Mode):
+    if isinstance(value, (Mode, Mask)):
         return value.name.lower()
     return repr(value) if isinstance(value, float) else str(value)

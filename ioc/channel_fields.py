@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from archioc.core.channel import MAX_RATE
+from archioc.core.channel import LONGEST_MAX_INTERVAL, MAX_DEADBAND_PCT, MAX_RATE
 from archioc.core.dbr import Dbr, Severity, Status
 from archioc.core.table import ChannelState
 from ioc.fields import SEVERITIES
@@ -117,6 +117,45 @@ CHANNEL_FIELDS: dict[str, ChannelField] = {
         lambda view: view.channel.settings.rate,
         "rate",
     ),
+    "Deadband": ChannelField(
+        PvSpec(Dbr.DOUBLE, "Numbers that differ less from the last archived one are left out", precision=6, access="control"),
+        "registry",
+        lambda view: view.channel.settings.deadband,
+        "deadband",
+        unit=lambda view: view.text("units"),
+    ),
+    "DeadbandPct": ChannelField(
+        PvSpec(
+            Dbr.DOUBLE, "The same in part of the last archived value", unit="%", precision=3, access="control", high=MAX_DEADBAND_PCT
+        ),
+        "registry",
+        lambda view: view.channel.settings.deadband_pct,
+        "deadband_pct",
+    ),
+    "MaxInterval": ChannelField(
+        PvSpec(
+            Dbr.DOUBLE,
+            "A value that stays is written again this often; 0 = never",
+            unit="s",
+            precision=1,
+            access="control",
+            high=LONGEST_MAX_INTERVAL,
+        ),
+        "registry",
+        lambda view: view.channel.settings.max_interval,
+        "max_interval",
+    ),
+    "Mask": ChannelField(
+        PvSpec(
+            Dbr.ENUM,
+            "What its IOC sends: beyond ADEL (Log) or beyond MDEL (Value); alarms always",
+            labels=("Log", "Value"),
+            access="control",
+        ),
+        "registry",
+        lambda view: int(view.channel.settings.mask),
+        "mask",
+    ),
     "Desc": ChannelField(
         PvSpec(Dbr.CHAR, "Description of the channel", count=256, access="control"),
         "registry",
@@ -159,7 +198,7 @@ CHANNEL_FIELDS: dict[str, ChannelField] = {
     "EventRate": _rate("Updates received per second", "event_rate"),
     "SampleRate": _rate("Samples taken per second", "sample_rate"),
     "Received": _counter("Updates received and accounted for", "ledger", "received"),
-    "Generated": _counter("Samples made at connect and enable", "ledger", "generated"),
+    "Generated": _counter("Samples made at connect and enable and by MaxInterval", "ledger", "generated"),
     "Filtered": _counter("Updates left out by the settings", "ledger", "filtered"),
     "Stored": _counter("Samples acknowledged by the store", "delivery", "stored", "db"),
     "Pending": ChannelField(

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
+from archioc.core.dbr import Dbr
 from archioc.core.errors import CommandRefused, UnknownChannel
 from archioc.core.table import ChannelTable
 from ioc.audit import Peer
@@ -124,9 +125,9 @@ class ChannelPvs:
         try:
             if field.setting == "enable":
                 read = bool(value.choice(field.spec.labels))
-            elif field.setting == "mode":
+            elif field.spec.dbr is Dbr.ENUM:
                 read = field.spec.labels[value.choice(field.spec.labels)]
-            elif field.setting == "rate":
+            elif field.spec.dbr is Dbr.DOUBLE:
                 read = value.scalar()
             else:
                 read = value.text(field.spec.count)

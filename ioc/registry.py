@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from archioc.core.channel import ChannelSettings, Mode
+from archioc.core.channel import ChannelSettings, Mask, Mode
 from archioc.core.errors import ArchiocError, RegistryError
 from archioc.core.registry import BUSY_TIMEOUT_S, SCHEMA_VERSION, check_version
 from ioc.archived import ArchivedChannel, Override, effective
@@ -27,7 +27,9 @@ INSERT INTO meta VALUES (0);
 CREATE TABLE channel (
     name TEXT PRIMARY KEY, row INTEGER NOT NULL UNIQUE, generation INTEGER NOT NULL, revision INTEGER NOT NULL,
     enable INTEGER NOT NULL, mode INTEGER NOT NULL, rate REAL NOT NULL, description TEXT NOT NULL,
-    in_file INTEGER NOT NULL, channel_group TEXT NOT NULL) WITHOUT ROWID;
+    in_file INTEGER NOT NULL, channel_group TEXT NOT NULL,
+    deadband REAL NOT NULL DEFAULT 0, deadband_pct REAL NOT NULL DEFAULT 0, max_interval REAL NOT NULL DEFAULT 0,
+    mask INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
 CREATE INDEX channel_revision ON channel (revision);
 CREATE TABLE override (
     channel TEXT NOT NULL, setting TEXT NOT NULL, value TEXT NOT NULL, file_value TEXT NOT NULL,
@@ -37,6 +39,19 @@ CREATE TABLE audit (
     time_ns INTEGER NOT NULL, user TEXT NOT NULL, host TEXT NOT NULL, peer TEXT NOT NULL,
     pv TEXT NOT NULL, old TEXT NOT NULL, new TEXT NOT NULL, outcome TEXT NOT NULL);
 """
+
+_FROM_1_TO_2 = """
+BEGIN;
+ALTER TABLE channel ADD COLUMN deadband REAL NOT NULL DEFAULT 0;
+ALTER TABLE channel ADD COLUMN deadband_pct REAL NOT NULL DEFAULT 0;
+ALTER TABLE channel ADD COLUMN max_interval REAL NOT NULL DEFAULT 0;
+ALTER TABLE channel ADD COLUMN mask INTEGER NOT NULL DEFAULT 0;
+PRAGMA user_version = 2;
+COMMIT;
+"""
+
+_DECLARED = "enable, mode, rate, description, deadband, deadband_pct, max_interval, mask, in_file, channel_group"
+"""Columns of what the file declares, as `_declared_columns` gives them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +97,8 @@ class Registry:
         connection.execute("PRAGMA synchronous = FULL")
         if connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,):
             connection.executescript(f"{_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+        elif connection.execute("PRAGMA user_version").fetchone() == (1,):
+            connection.executescript(_FROM_1_TO_2)
         check_version(connection, self._path)
         (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
         if verdict != "ok":
@@ -97,10 +114,10 @@ class Registry:
             overrides[channel].append(Override(*columns))
         shared: dict[ChannelSettings, ChannelSettings] = {}
         channels = {}
-        for name, row, generation, enable, mode, rate, description, in_file, group in self._connection.execute(
-            "SELECT name, row, generation, enable, mode, rate, description, in_file, channel_group FROM channel"
+        for name, row, generation, enable, mode, rate, text, band, percent, interval, mask, in_file, group in self._connection.execute(
+            f"SELECT name, row, generation, {_DECLARED} FROM channel"  # noqa: S608 - a constant
         ):
-            declared = ChannelSettings(bool(enable), Mode(mode), rate, description)
+            declared = ChannelSettings(bool(enable), Mode(mode), rate, text, band, percent, interval, Mask(mask))
             declared = shared.setdefault(declared, declared)
             over = tuple(overrides.get(name, ()))
             channels[name] = ArchivedChannel(name, row, generation, declared, effective(declared, over), over, bool(in_file), group)
@@ -146,12 +163,12 @@ class Registry:
     def _write(self, change: Change, revision: int) -> None:
         connection = self._connection
         connection.executemany(
-            "INSERT INTO channel VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            f"INSERT INTO channel (name, row, generation, revision, {_DECLARED}) VALUES (?{', ?' * 13})",  # noqa: S608 - a constant
             ((c.name, c.row, c.generation, revision, *_declared_columns(c)) for c in change.added),
         )
         connection.executemany("DELETE FROM removed_row WHERE row = ?", ((c.row,) for c in change.added))
         connection.executemany(
-            "UPDATE channel SET enable = ?, mode = ?, rate = ?, description = ?, in_file = ?, channel_group = ? WHERE name = ?",
+            f"UPDATE channel SET ({_DECLARED}) = (?{', ?' * 9}) WHERE name = ?",  # noqa: S608 - a constant
             ((*_declared_columns(c), c.name) for c in change.changed),
         )
         connection.executemany("DELETE FROM channel WHERE name = ?", ((c.name,) for c in change.removed))
@@ -181,6 +198,7 @@ class Registry:
         self._connection.close()
 
 
-def _declared_columns(channel: ArchivedChannel) -> tuple[int, int, float, str, int, str]:
-    declared = channel.declared
-    return int(declared.enable), int(declared.mode), declared.rate, declared.description, int(channel.in_file), channel.group
+def _declared_columns(channel: ArchivedChannel) -> tuple[int | float | str, ...]:
+    settings = channel.declared
+    rest = (settings.rate, settings.description, settings.deadband, settings.deadband_pct, settings.max_interval)
+    return (int(settings.enable), int(settings.mode), *rest, int(settings.mask), int(channel.in_file), channel.group)

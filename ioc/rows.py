@@ -17,7 +17,7 @@ from ioc.registry import Change
 
 IntArray = npt.NDArray[np.int64]
 
-COLUMNS = ("generation", "state", "enable", "mode", "rate")
+COLUMNS = ("generation", "state", "enable", "mode", "mask", "rate", "deadband", "deadband_pct", "max_interval")
 """Columns of the settings block that follow the registry."""
 
 RESERVED_AHEAD = 1000
@@ -131,4 +131,6 @@ def _fill(cells: npt.NDArray[np.void], channels: Sequence[ArchivedChannel], at: 
     cells["state"][where] = RowState.USED
     cells["enable"][where] = [channel.settings.enable for channel in channels]
     cells["mode"][where] = [channel.settings.mode for channel in channels]
-    cells["rate"][where] = [channel.settings.rate for channel in channels]
+    cells["mask"][where] = [channel.settings.mask for channel in channels]
+    for column in ("rate", "deadband", "deadband_pct", "max_interval"):
+        cells[column][where] = [getattr(channel.settings, column) for channel in channels]

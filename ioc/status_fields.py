@@ -113,7 +113,7 @@ STATUS_FIELDS: dict[str, StatusField] = {
     "SampleRate": _number("engine", "Samples taken per second", "1/s", 1, lambda view: view.status("sample_rate")),
     "WriteRate": _number("db", "Samples stored per second", "1/s", 1, lambda view: view.delivery("write_rate")),
     "Received": _count("engine", "Updates received and accounted for", lambda view: view.ledger("received")),
-    "Generated": _count("engine", "Samples made at connect and enable", lambda view: view.ledger("generated")),
+    "Generated": _count("engine", "Samples made at connect and enable and by MaxInterval", lambda view: view.ledger("generated")),
     "Filtered": _count("engine", "Updates left out by the settings", lambda view: view.ledger("filtered")),
     "Stored": _count("db", "Samples acknowledged by the store", lambda view: view.delivery("stored")),
     "Pending": _count("db", "Samples in the spool and values waiting for their interval to end", lambda view: view.pending),

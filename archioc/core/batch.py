@@ -34,7 +34,7 @@ class SampleFlag(IntFlag):
     """Marks of a sample."""
 
     GENERATED = 1
-    """Written at receive time because a trace starts or resumes; `src_time` is the IOC's own stamp."""
+    """Written at receive time because a trace starts or resumes or max_interval has passed; `src_time` is the IOC's own stamp."""
     RESTAMPED = 2
     """The IOC's stamp was unusable (unset or in the future): `time` is the receive time."""
 

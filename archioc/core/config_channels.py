@@ -19,7 +19,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from archioc.core.channel import MAX_RATE, SETTING_NAMES, Mode, channel_name, read_setting
+from archioc.core.channel import LONGEST_MAX_INTERVAL, MAX_DEADBAND_PCT, MAX_RATE, SETTING_NAMES, Mask, Mode, channel_name, read_setting
 from archioc.core.config_types import Block, EmptyAsList, EmptyAsMapping
 from archioc.core.errors import ChannelNameError, SettingError
 
@@ -54,6 +54,9 @@ def _match(text: str) -> str:
 ChannelName = Annotated[str, AfterValidator(_name)]
 
 _RATE_SCHEMA: dict[str, Any] = {"anyOf": [{"type": "number", "minimum": 0, "maximum": MAX_RATE}, {"type": "string"}]}
+_DEADBAND_SCHEMA: dict[str, Any] = {"anyOf": [{"type": "number", "minimum": 0}, {"type": "string"}]}
+_PERCENT_SCHEMA: dict[str, Any] = {"anyOf": [{"type": "number", "minimum": 0, "maximum": MAX_DEADBAND_PCT}, {"type": "string"}]}
+_INTERVAL_SCHEMA: dict[str, Any] = {"anyOf": [{"type": "number", "minimum": 0, "maximum": LONGEST_MAX_INTERVAL}, {"type": "string"}]}
 
 
 class GivenSettings(Block):
@@ -72,6 +75,18 @@ class GivenSettings(Block):
 
     description: Annotated[str | None, WithJsonSchema({"type": "string"})] = None
     """Free text for people about a channel, at most 255 bytes."""
+
+    deadband: Annotated[float | None, WithJsonSchema(_DEADBAND_SCHEMA)] = None
+    """A number that differs from the last archived one by no more is left out, in the channel's unit (0 when nothing says otherwise)."""
+
+    deadband_pct: Annotated[float | None, WithJsonSchema(_PERCENT_SCHEMA)] = None
+    """The same in % of the last archived value, 0 to 100; with both, the wider one holds (0 when nothing says otherwise)."""
+
+    max_interval: Annotated[float | None, WithJsonSchema(_INTERVAL_SCHEMA)] = None
+    """A value that stays is written again at least this often (duration, 0.1s to 1y); 0 means never (0 when nothing says otherwise)."""
+
+    mask: Annotated[Mask | None, WithJsonSchema({"enum": ["log", "value"]})] = None
+    """`log`: the IOC sends what is beyond the archive dead band of the record (ADEL); `value`: beyond its monitor dead band (MDEL)."""
 
     @field_validator(*SETTING_NAMES, mode="before")
     @classmethod

@@ -23,7 +23,7 @@ import numpy.typing as npt
 from archioc.core.errors import RunDirError, TableFull
 from archioc.core.mapped_file import MappedFile
 
-VERSION = 1
+VERSION = 2
 
 Rows = npt.NDArray[np.integer]
 """Row numbers."""
@@ -84,8 +84,12 @@ SETTINGS = np.dtype(
         ("state", "u1"),  # RowState
         ("enable", "u1"),
         ("mode", "u1"),  # Mode
-        ("pad", "V5"),
+        ("mask", "u1"),  # Mask
+        ("pad", "V4"),
         ("rate", "<f8"),  # Hz, 0 = no limit
+        ("deadband", "<f8"),  # in the channel's unit
+        ("deadband_pct", "<f8"),  # % of the last archived value
+        ("max_interval", "<f8"),  # s, 0 = never
     ]
 )
 
@@ -179,6 +183,12 @@ LEDGER = np.dtype(
         ("w_flags", "u1"),
         ("w_lost", "u1"),  # 1: a withheld array, kept in the engine's memory only
         ("ring_lost", "<u4"),  # what the ring's counter of lost events of this row was when it was last looked at
+        # the number that a dead band is measured from, and when a value was last archived; kept where a setting asks for them
+        ("band_value", "<f8"),
+        ("archived_at", "<i8"),  # receive time (ns) of the newest value archived
+        ("band_alarm", "<u2"),  # severity and status of band_value
+        ("band_known", "u1"),  # 1: band_value is valid
+        ("pad", "V5"),
     ]
 )
 

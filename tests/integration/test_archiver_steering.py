@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from itertools import pairwise
 
 import pytest
 
@@ -12,6 +13,7 @@ from archioc.reading import open_reader
 from tests.conftest import ArchiverFactory, CaClientFactory, CaWatchFactory, SoftIocFactory
 from tests.counters import check_no_loss, counter_database, counter_names, missing
 from tests.processes.archiver import Archiver, StoreBlock
+from tests.processes.archiver_answers import History
 from tests.processes.ca_client import CaClient
 from tests.processes.ca_watch import CaWatch
 from tests.processes.waiting import wait_until
@@ -63,7 +65,7 @@ def steered(
     made.start(connected=2)
     watch = ca_watch(names, [ioc.port])
     watch.wait_for(1, names[-1])
-    return Steered(made, ca_client([made.port]), watch, names)
+    return Steered(made, ca_client([made.port, ioc.port]), watch, names)
 
 
 def stored_between(archiver: Archiver, channel: str, begin_ns: int, end_ns: int) -> int:
@@ -139,3 +141,55 @@ def test_add_and_remove(steered: Steered) -> None:
     rest = archiver.check_conservation()
     assert sorted(rest.status.channels) == steered.names[:2]
     assert sorted(rest.histories) == steered.names[:3]
+
+
+def test_deadbands(steered: Steered) -> None:
+    """Within 2 s of a put only counts that differ by more than Deadband, or DeadbandPct of the last stored one, are stored; 0 undoes it."""
+    archiver, (absolute, relative) = steered.archiver, steered.names[:2]
+    begun_ns = steered.put(absolute, "Deadband", 9)
+    steered.put(relative, "DeadbandPct", 20)
+    begin_ns, end_ns = begun_ns + int(EFFECT_S * SECOND_NS), begun_ns + int((EFFECT_S + 5) * SECOND_NS)
+    assert 4 <= stored_between(archiver, absolute, begin_ns, end_ns) <= 6
+    undone_ns = steered.put(absolute, "Deadband", 0)
+    until_ns = undone_ns + int((EFFECT_S + 1) * SECOND_NS)
+    assert stored_between(archiver, absolute, until_ns - SECOND_NS, until_ns) >= 9
+    assert archiver.stop() == 0
+    rest = archiver.check_conservation()
+    assert rest.status.channels[absolute].filtered > 30
+    tens = counts_between(rest.histories[absolute], begin_ns, end_ns)
+    assert {after - before for before, after in pairwise(tens)} == {10}
+    fifths = counts_between(rest.histories[relative], begin_ns, until_ns)
+    assert len(fifths) > 1
+    assert all(after > before * 1.2 >= after - 1 for before, after in pairwise(fifths))
+
+
+def test_max_interval(steered: Steered) -> None:
+    """Within 2 s of a put a value that a dead band holds back is generated every MaxInterval, with the IOC's stamp."""
+    archiver, name = steered.archiver, steered.names[0]
+    steered.put(name, "Deadband", 1e9)
+    begin_ns = steered.put(name, "MaxInterval", 0.5) + int(EFFECT_S * SECOND_NS)
+    assert stored_between(archiver, name, begin_ns, begin_ns + 3 * SECOND_NS) == 0
+    assert archiver.stop() == 0
+    history = archiver.check_conservation().histories[name]
+    again = [sample for sample in history.samples if begin_ns <= sample.time_ns < begin_ns + 3 * SECOND_NS]
+    assert 4 <= len(again) <= 6
+    assert all(sample.generated for sample in again)
+    assert all(0.5 * SECOND_NS <= after.time_ns - before.time_ns < SECOND_NS for before, after in pairwise(again))
+    seen = {update.time_ns: update.value for update in steered.watch.by_channel()[name]}
+    assert all(seen[sample.src_time_ns] == sample.value for sample in again)
+
+
+def test_mask(steered: Steered) -> None:
+    """Within 2 s of a put Mask Value stores the updates that the record's archive dead band (ADEL) keeps back, and Mask Log does not."""
+    archiver, name = steered.archiver, steered.names[0]
+    steered.client.put(f"{name}.ADEL", 1e9)
+    for mask, least, most in (("Value", 18, 21), ("Log", 0, 0)):
+        begin_ns = steered.put(name, "Mask", mask) + int(EFFECT_S * SECOND_NS)
+        assert least <= stored_between(archiver, name, begin_ns, begin_ns + 2 * SECOND_NS) <= most
+    assert archiver.stop() == 0
+    assert not archiver.check_conservation().histories[name].gaps("disconnected")
+
+
+def counts_between(history: History, begin_ns: int, end_ns: int) -> list[float]:
+    """The counts stored as updates stamped from begin to end (ns)."""
+    return [sample.value for sample in history.true if begin_ns <= sample.time_ns < end_ns and isinstance(sample.value, float | int)]

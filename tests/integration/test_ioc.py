@@ -103,6 +103,20 @@ def test_bad_setting_is_refused(control: ControlProcess, client: CaClient, prefi
     assert [control.row_of(row)["mode"] for row in (0, 1)] == [0, 0]
 
 
+def test_dead_bands_interval_and_mask(control: ControlProcess, client: CaClient, prefix: str) -> None:
+    """Dead bands, the longest interval and the mask are put one by one or with Set, reach the table, and are refused beyond limits."""
+    for field, value in (("Deadband", 0.5), ("DeadbandPct", 2), ("MaxInterval", 60), ("Mask", "Value")):
+        client.put(f"{prefix}CH:SR:DCCT:{field}", value)
+    client.put(prefix + "Set", "SR:X.HIHI deadband=1e-9 deadband_pct=3% max_interval=1min mask=value")
+    cells = control.table.settings.cells
+    for row, wanted in ((0, (0.5, 2, 60, 1)), (1, (1e-9, 3, 60, 1))):
+        assert tuple(cells[row][name] for name in ("deadband", "deadband_pct", "max_interval", "mask")) == wanted
+    for field, value, rule in (("Deadband", -1, "0 or more"), ("DeadbandPct", 101, "0 and 100 %"), ("MaxInterval", 0.01, "0 (never)")):
+        refused(control, f"{prefix}CH:SR:DCCT:{field}", value)
+        assert rule in client.get_text(prefix + "Result")
+    assert client.get(f"{prefix}CH:SR:DCCT:MaxInterval") == 60
+
+
 def test_set_and_remove_with_globs(control: ControlProcess, client: CaClient, prefix: str) -> None:
     """Set and Remove take globs once their number is confirmed, the lists take an element a line."""
     client.put(prefix + "AddList", ["V:1", "V:2 rate=1"])

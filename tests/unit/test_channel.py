@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archioc.core.channel import SETTING_NAMES, ChannelSettings, Mode, channel_name, read_setting, split_command_line
+from archioc.core.channel import SETTING_NAMES, ChannelSettings, Mask, Mode, channel_name, read_setting, split_command_line
 from archioc.core.errors import ChannelNameError, SettingError
 
 names = st.text(st.characters(codec="ascii", categories=["L", "N"], include_characters="_-:.[]<>;$"), min_size=1, max_size=60).filter(
@@ -119,6 +119,15 @@ def test_scan_needs_a_rate() -> None:
         ("rate", "2kHz", 2000.0),
         ("rate", 3, 3.0),
         ("description", "a = b", "a = b"),
+        ("deadband", "1e-9", 1e-9),
+        ("deadband", 0, 0.0),
+        ("deadband_pct", "2.5%", 2.5),
+        ("deadband_pct", 100, 100.0),
+        ("max_interval", "1min", 60.0),
+        ("mask", "Value", Mask.VALUE),
+        ("mask", Mask.LOG, Mask.LOG),
+        ("max_interval", 0.1, 0.1),
+        ("max_interval", 0, 0.0),
     ],
 )
 def test_setting_is_read(name: str, value: object, expected: object) -> None:
@@ -133,6 +142,16 @@ def test_setting_is_read(name: str, value: object, expected: object) -> None:
         ("mode", "fast", "must be monitor or scan"),
         ("rate", "often", "must be a rate"),
         ("description", 5, "must be text"),
+        ("deadband", "wide", "must be a number"),
+        ("deadband", True, "must be a number"),
+        ("deadband", -1, "-1.*must be 0 or more, in the unit of the channel"),
+        ("deadband", "inf", "must be 0 or more"),
+        ("deadband_pct", "101%", "101.*must lie between 0 and 100 %"),
+        ("deadband_pct", "nan", "must lie between 0 and 100 %"),
+        ("mask", "all", "must be log or value"),
+        ("max_interval", "often", "must be a duration"),
+        ("max_interval", 0.05, r"0.05.*must be 0 \(never\) or lie between 0.1 and 31536000 s"),
+        ("max_interval", "2y", "must be 0"),
         ("description", "x" * 256, "is longer than 255 bytes"),
         ("description", "\ud800", "UTF-8"),
         ("colour", "red", "no such setting; there are enable, mode, rate, description"),

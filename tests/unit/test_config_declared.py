@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from archioc.core.channel import ChannelSettings, Mode
+from archioc.core.channel import SETTING_NAMES, ChannelSettings, Mode
 from archioc.core.config_file import parse_config
 from archioc.core.declared import DeclaredChannel, declared_channels
 
@@ -65,7 +65,8 @@ def test_settings_and_sources(name: str, settings: ChannelSettings, sources: tup
     """Each setting comes from the own entry, the group, the first policy that matches, or the defaults, and says so."""
     channel = declared(SITE)[name]
     assert channel.settings == settings
-    assert channel.sources == dict(zip(("enable", "mode", "rate", "description"), sources, strict=True))
+    given = dict(zip(("enable", "mode", "rate", "description"), sources, strict=True))
+    assert channel.sources == dict.fromkeys(SETTING_NAMES, "default") | given
 
 
 @pytest.mark.parametrize(

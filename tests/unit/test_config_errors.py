@@ -26,7 +26,10 @@ MISTAKES = {
     ),
     "unknown setting": (
         "channels:\n- A\n- pv: B\n  ratte: 5",
-        "4: channels[1].ratte: no such key; did you mean rate? (there are enable, mode, rate, description, pv)",
+        (
+            "4: channels[1].ratte: no such key; did you mean rate? "
+            "(there are enable, mode, rate, description, deadband, deadband_pct, max_interval, mask, pv)"
+        ),
     ),
     "unknown key in a group called like a key": (
         "groups:\n  channels:\n    condition: x",

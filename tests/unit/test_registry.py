@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archioc.core.channel import ChannelSettings, Mode, read_setting
+from archioc.core.channel import SETTING_NAMES, ChannelSettings, Mask, Mode, read_setting
 from archioc.core.declared import DeclaredChannel
 from archioc.core.errors import RegistryError, TableFull
 from archioc.core.registry import RegistryReader
@@ -240,19 +242,58 @@ def test_audit_keeps_refused_puts(archive: Archive, tmp_path: Path) -> None:
     assert rows == [(5, "ops", "console", "127.0.0.1:4711", "ARCH:Add", "", "X rate=-1", "refused because")]
 
 
+def test_a_registry_of_version_1_is_brought_along(tmp_path: Path, table: ChannelTable) -> None:
+    """The registry of an ArchIOC without dead bands is taken over: its channels keep what they have and get the defaults for the rest."""
+    path = tmp_path / "state.db"
+    Registry(path).close()
+    with closing(sqlite3.connect(path, isolation_level=None)) as old:
+        for column in ("deadband", "deadband_pct", "max_interval", "mask"):
+            old.execute(f"ALTER TABLE channel DROP COLUMN {column}")
+        old.execute("PRAGMA user_version = 1")
+        old.execute("INSERT INTO channel VALUES ('A', 0, 1, 1, 0, 1, 0.5, 'pump', 1, 'vacuum')")
+        old.execute("UPDATE meta SET revision = 1")
+    archive = Archive(tmp_path, table)
+    channel = archive.registry.channels["A"]
+    assert channel.declared == ChannelSettings(False, Mode.SCAN, 0.5, "pump")
+    assert (channel.group, channel.in_file) == ("vacuum", True)
+    archive.put("A", deadband=0.5, max_interval="1min")
+    archive.registry.close()
+    again = Archive(tmp_path, table)
+    assert again.registry.channels["A"].settings == ChannelSettings(False, Mode.SCAN, 0.5, "pump", deadband=0.5, max_interval=60)
+    again.registry.close()
+
+
+def test_declared_settings_are_kept(tmp_path: Path, table: ChannelTable) -> None:
+    """Every setting that the file declares is in the registry and in the table after a restart."""
+    wanted = {"rate": 2, "deadband": 0.25, "deadband_pct": 5, "max_interval": 60}
+    archive = Archive(tmp_path, table)
+    archive.declare(declare("A"))
+    archive.declare(declare("A", **wanted, mask="value", mode="scan", enable=False, description="pump"))
+    archive.registry.close()
+    again = Archive(tmp_path, table)
+    assert again.registry.channels["A"].declared == ChannelSettings(False, Mode.SCAN, 2, "pump", 0.25, 5, 60, Mask.VALUE)
+    assert {name: table.settings.cells[name][0] for name in wanted} == wanted
+    assert table.settings.cells["mask"][0] == Mask.VALUE
+    again.registry.close()
+
+
 settings_strategy = st.builds(
     ChannelSettings,
     enable=st.booleans(),
     mode=st.sampled_from(Mode),
     rate=st.floats(0.001, 100_000),
     description=st.text(st.characters(codec="utf-8"), max_size=60),
+    deadband=st.floats(0, allow_infinity=False),
+    deadband_pct=st.floats(0, 100),
+    mask=st.sampled_from(Mask),
+    max_interval=st.one_of(st.just(0.0), st.floats(0.1, 1e6)),
 )
 
 
 @given(settings_strategy)
 def test_setting_text_reads_back(settings: ChannelSettings) -> None:
     """Every setting survives being written as text, to the last bit."""
-    for name in ("enable", "mode", "rate", "description"):
+    for name in SETTING_NAMES:
         assert read_setting(name, setting_text(settings, name)) == getattr(settings, name)
 
 

@@ -10,7 +10,7 @@ from typing import cast
 import numpy as np
 
 from archioc.core.batch import Batch, SampleFlag
-from archioc.core.channel import ChannelSettings
+from archioc.core.channel import ChannelSettings, Mask
 from archioc.core.config import Spool
 from archioc.core.dbr import Dbr
 from archioc.core.directories import Directories
@@ -41,6 +41,7 @@ class RecordedAccess:
     def __init__(self) -> None:
         self.created: dict[str, tuple[int, int]] = {}
         self.followed: list[tuple[str, int, int]] = []
+        self.masks: list[tuple[str, Mask]] = []
         self.asked: list[str] = []
         self.refuses: set[str] = set()
         self.connections: dict[str, tuple[int, int]] = {}
@@ -54,9 +55,14 @@ class RecordedAccess:
     def clear(self, name: str) -> None:
         self.created.pop(name, None)
 
-    def follow(self, name: str, dbr: int, count: int) -> None:
+    def follow(self, name: str, dbr: int, count: int, mask: Mask) -> None:
         assert name in self.created
         self.followed.append((name, dbr, count))
+        self.masks.append((name, mask))
+
+    def follow_mask(self, name: str, mask: Mask) -> None:
+        assert name in self.created
+        self.masks.append((name, mask))
 
     def look(self, name: str) -> tuple[int, int] | None:
         return self.connections.get(name)

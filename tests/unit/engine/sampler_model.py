@@ -1,11 +1,12 @@
 """The sampler as a person would describe it: one update at a time, one channel at a time.
 
-Written from the rules (settings `enable`, `mode`, `rate`; the rules on time stamps; generated samples), not
-from the engine. Times are int ns, an interval of 0 means no limit.
+Written from the rules (settings `enable`, `mode`, `rate`, `deadband`, `deadband_pct`, `max_interval`; the rules on
+time stamps; generated samples), not from the engine. Times are int ns, an interval of 0 means no limit.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from archioc.core.batch import Kind, SampleFlag
@@ -21,6 +22,13 @@ class Setting:
     enable: bool = True
     scan: bool = False
     interval: int = 0
+    deadband: float = 0.0
+    deadband_pct: float = 0.0
+    max_interval: int = 0
+
+    @property
+    def banded(self) -> bool:
+        return self.deadband > 0 or self.deadband_pct > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +42,10 @@ class Held:
 
 @dataclass(slots=True)
 class ModelChannel:
-    """One channel with its counters; `fresh`: its trace begins or resumes with the next update."""
+    """One channel with its counters; `fresh`: its trace begins or resumes with the next update.
+
+    reference: the update that the dead band is measured from. newest, archived_at: for `max_interval`.
+    """
 
     setting: Setting = field(default_factory=Setting)
     fresh: bool = False
@@ -42,10 +53,21 @@ class ModelChannel:
     last_time: int = 0
     due: int = 0
     held: Held | None = None
+    reference: Arrival | None = None
+    newest: Arrival | None = None
+    archived_at: int = 0
     received: int = 0
     generated: int = 0
     filtered: int = 0
     stored: int = 0
+
+    def change(self, setting: Setting) -> None:
+        """New settings; what only those of before needed is forgotten."""
+        self.setting = setting
+        if not setting.banded:
+            self.reference = None
+        if not setting.max_interval:
+            self.newest, self.archived_at = None, 0
 
     def update(self, arrival: Arrival) -> list[Stored]:
         """What is stored because of this update."""
@@ -57,18 +79,48 @@ class ModelChannel:
             self.stored += len(out)
             return out
         resumes, self.fresh = self.fresh, False
+        if self.setting.max_interval:
+            self.newest = arrival
         told_by_copy = resumes and (restamped or arrival.stamp < arrival.received - 7 * 86400 * SECOND)
-        if repeated:
+        if repeated or (not resumes and self._in_band(arrival)):
             self.filtered += 1
+            if resumes:
+                self._measure_from(arrival)
         else:
+            self._measure_from(arrival)
             true = _sample(arrival, time, SampleFlag.RESTAMPED if restamped else SampleFlag(0))
             passed = self._limit(arrival, true, resumes)
             out += [one for one in passed if not (told_by_copy and one is true)]
         if resumes:
             out.append(_sample(arrival, arrival.received, SampleFlag.GENERATED))
+            self._archived(arrival.received)
             self.generated += 0 if told_by_copy and not repeated else 1
         self.stored += len(out)
         return out
+
+    def _in_band(self, arrival: Arrival) -> bool:
+        """Whether the number is no further from the one before that got through than the dead band is wide."""
+        setting, before = self.setting, self.reference
+        if not setting.banded or arrival.kind is not Kind.NUMBER or before is None:
+            return False
+        if (arrival.severity, arrival.status) != (before.severity, before.status):
+            return False
+        assert isinstance(arrival.value, float)
+        assert isinstance(before.value, float)
+        if math.isnan(arrival.value) or math.isnan(before.value):
+            return math.isnan(arrival.value) and math.isnan(before.value)
+        if math.isinf(arrival.value) or math.isinf(before.value):
+            return arrival.value == before.value
+        distance = abs(arrival.value - before.value)
+        return distance <= setting.deadband or distance <= setting.deadband_pct / 100 * abs(before.value)
+
+    def _measure_from(self, arrival: Arrival) -> None:
+        if self.setting.banded and arrival.kind is Kind.NUMBER:
+            self.reference = arrival
+
+    def _archived(self, received: int) -> None:
+        if self.setting.max_interval:
+            self.archived_at = max(self.archived_at, received)
 
     def _stamp(self, arrival: Arrival) -> tuple[int, bool, bool]:
         """Time of the sample; whether that is the receive time for want of a good stamp; whether it is the update before again."""
@@ -90,11 +142,13 @@ class ModelChannel:
     def _limit(self, arrival: Arrival, sample: Stored, forced: bool) -> list[Stored]:
         now, interval, scan = arrival.received, self.setting.interval, self.setting.scan
         if interval == 0:
+            self._archived(now)
             return [sample]
         out: list[Stored] = []
         self.due = min(self.due, now + interval)  # the clock was set back, or the interval shortened
         if forced:
             out = [*self._release(), sample]
+            self._archived(now)
             self.due = 0 if scan else now + interval
             return out
         if now >= self.due and self.held is not None:
@@ -107,6 +161,7 @@ class ModelChannel:
             self.due = (now // interval + 1) * interval
         else:
             out.append(sample)
+            self._archived(now)
             self.due = now + interval
         return out
 
@@ -117,7 +172,10 @@ class ModelChannel:
 
     def _release(self) -> list[Stored]:
         held, self.held = self.held, None
-        return [held.sample] if held is not None else []
+        if held is None:
+            return []
+        self._archived(held.received)
+        return [held.sample]
 
     def tick(self, now: int) -> list[Stored]:
         """The held value passes when its interval has ended."""
@@ -131,8 +189,21 @@ class ModelChannel:
         self.stored += 1
         return self._release()
 
+    def repeat(self, now: int) -> list[Stored]:
+        """The newest value is written again when none has been archived for `max_interval`."""
+        if not self.setting.enable or self.fresh or self.newest is None:
+            return []
+        if self.archived_at <= now < self.archived_at + self.setting.max_interval:
+            return []
+        self.archived_at = now
+        self._measure_from(self.newest)
+        self.generated += 1
+        self.stored += 1
+        return [_sample(self.newest, now, SampleFlag.GENERATED)]
+
     def restart(self) -> None:
-        """Another engine takes up; only an array that was held is not there any more."""
+        """Another engine takes up; only an array that was held, and what could be written again, is not there any more."""
+        self.newest = None
         if self.held is not None and self.held.kind is Kind.ARRAY:
             self.held = None
             self.filtered += 1

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from archioc.core.channel import Mask
 from archioc.core.config import Spool, WhenFull
 from archioc.core.dbr import DBR_CTRL_OFFSET, Dbr
 from archioc.core.errors import SpoolError
@@ -102,6 +103,52 @@ def test_a_disconnect_ends_the_wait_of_a_withheld_value(archive: Archive, engine
     assert (opened.reason, opened.end_ns, closed.time_ns) == (Reason.DISCONNECTED, None, opened.time_ns)
     assert closed.end_ns is not None
     assert closed.end_ns > opened.time_ns
+
+
+def test_a_mask_is_followed_at_once(archive: Archive, engine: Engine) -> None:
+    """Another mask is subscribed with at once where a channel is connected, otherwise when it connects; other settings leave it alone."""
+    engine.connect("A")
+    engine.collector.round(time.time_ns())
+    archive.set("A", mask="value")
+    archive.set("B", mask="value")
+    engine.collector.round(time.time_ns())
+    archive.set("A", rate=5.0)
+    engine.collector.round(time.time_ns())
+    assert engine.access.masks == [("A", Mask.LOG), ("A", Mask.VALUE)]
+    engine.connect("B")
+    engine.collector.round(time.time_ns())
+    assert engine.access.masks[2:] == [("B", Mask.VALUE)]
+
+
+def test_a_value_is_not_written_again_while_nobody_sends_it(archive: Archive, engine: Engine) -> None:
+    """A value that stays is generated every max_interval, but not while its channel is off, disconnected, or connected without a value."""
+    row = archive.registry.channels["A"].row
+    engine.connect("A")
+    send(engine, "A", 1.0)
+    engine.collector.round(time.time_ns())
+    archive.set("A", max_interval=10.0)
+    now = time.time_ns()
+    engine.collector.round(now)
+    assert engine.access.asked == ["A"]
+    send(engine, "A", 2.0)
+
+    def generated(seconds: int) -> int:
+        engine.collector.round(now + seconds * SECOND)
+        return int(engine.sampler.memory.generated[row])
+
+    assert [generated(seconds) for seconds in (1, 9, 11, 12, 22)] == [1, 1, 2, 2, 3]
+    archive.set("A", enable=False, max_interval=10.0)
+    assert generated(40) == 3
+    archive.set("A", enable=True)
+    assert generated(60) == 3
+    send(engine, "A", 3.0)
+    assert generated(61) == 5  # the trace resumes at the time of receipt, which is a minute ago for the round
+    engine.disconnect("A")
+    assert generated(80) == 5
+    engine.connect("A")
+    assert generated(100) == 5
+    send(engine, "A", 3.0)
+    assert generated(101) == 7
 
 
 def test_a_withheld_value_passes_when_its_interval_ends(archive: Archive, engine: Engine) -> None:

@@ -18,9 +18,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archioc.core.batch import Kind
-from archioc.core.table import LEDGER_HEAD, LEDGER_TOTALS
+from archioc.core.table import LEDGER_HEAD, LEDGER_TOTALS, SETTINGS
 from engine.sampler import Sampler
 from tests.unit.engine.arrivals import SECOND, T0, Arrival, Stored, examples, to_stored, to_updates
+from tests.unit.engine.cells import one_setting
 from tests.unit.engine.sampler_model import ModelChannel, Setting
 
 ROWS = 5
@@ -46,6 +47,9 @@ class Change:
     enable: bool
     scan: bool
     rate: float
+    deadband: float = 0.0
+    deadband_pct: float = 0.0
+    max_interval: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,18 +74,22 @@ class Restart:
 Step = Arrivals | Change | Resume | Elapse | Restart
 
 STAMPS = ("now", "now", "lag", "same", "same", "unset", "future", "edge", "old", "back")
+ENABLES = st.sampled_from([True, True, True, False])
+DEADBANDS = st.sampled_from([0.0, 0.0, 1.0, 1.5])
+PERCENTS = st.sampled_from([0.0, 0.0, 50.0])
+MAX_INTERVALS = st.sampled_from([0.0, 0.0, 0.1, 11.0])
 rows = st.integers(0, ROWS - 1)
-updates = st.tuples(rows, ELAPSED, st.sampled_from(STAMPS), st.integers(0, 3), st.sampled_from([0, 0, 0, 0x103, 0x311]))
+updates = st.tuples(rows, ELAPSED, st.sampled_from(STAMPS), st.integers(0, 7), st.sampled_from([0, 0, 0, 0x103, 0x311]))
 steps: st.SearchStrategy[Step] = st.one_of(
     st.builds(Arrivals, st.lists(updates, min_size=1, max_size=12).map(tuple)),
     st.builds(Arrivals, st.lists(updates, min_size=1, max_size=12).map(tuple)),
-    st.builds(Change, rows, st.sampled_from([True, True, True, False]), st.booleans(), st.sampled_from(RATES)),
+    st.builds(Change, rows, ENABLES, st.booleans(), st.sampled_from(RATES), DEADBANDS, PERCENTS, MAX_INTERVALS),
     st.builds(Resume, rows),
     st.builds(Elapse, st.one_of(ELAPSED, st.just(-3 * SECOND))),
     st.just(Restart()),
 )
 VALUES: dict[Kind, tuple[float | bytes, ...]] = {
-    Kind.NUMBER: (0.0, -0.0, 1.5, math.nan),
+    Kind.NUMBER: (0.0, -0.0, 1.5, math.nan, 1.0, 3.0, 4.5, math.inf),
     Kind.ENUM: (0.0, 1.0, 2.0, 15.0),
     Kind.TEXT: (b"", b"on", b"off", b"x" * 40),
     Kind.ARRAY: (b"", b"\0" * 8, b"\1" * 80, b"\2" * 8),
@@ -111,7 +119,8 @@ class Both:
                 assert [one.row for one in got] == sorted(one.row for one in got)
                 wanted = [one for arrival in arrivals for one in self.model[arrival.row].update(arrival)]
             case Change():
-                self.model[step.row].setting = Setting(step.enable, step.scan, int(1e9 / step.rate) if step.rate else 0)
+                interval, longest = int(1e9 / step.rate) if step.rate else 0, int(step.max_interval * 1e9)
+                self.model[step.row].change(Setting(step.enable, step.scan, interval, step.deadband, step.deadband_pct, longest))
                 self.tell_settings()
             case Resume():
                 self.model[step.row].fresh = True
@@ -119,7 +128,8 @@ class Both:
             case Elapse():
                 self.now += step.elapsed
                 got = to_stored(*self.sampler.release(self.sampler.overdue(self.now)))
-                wanted = [one for channel in self.model for one in channel.tick(self.now)]
+                got += to_stored(*self.sampler.repeat(self.now, np.ones(ROWS, bool)))
+                wanted = [one for channel in self.model for one in (*channel.tick(self.now), *channel.repeat(self.now))]
             case Restart():
                 self.restart()
         assert sorted(got) == sorted(wanted)
@@ -140,13 +150,16 @@ class Both:
             "back": before - 5,
         }[stamp]
         kind = KINDS[row]
-        return Arrival(row, now, self.stamps[row], VALUES[kind][value], kind, alarm >> 8, alarm & 0xFF)
+        return Arrival(row, now, self.stamps[row], VALUES[kind][value % len(VALUES[kind])], kind, alarm >> 8, alarm & 0xFF)
 
     def tell_settings(self) -> None:
         wanted = [channel.setting for channel in self.model]
-        rate = np.array([1e9 / one.interval if one.interval else 0.0 for one in wanted])
-        enable, mode = (np.array([getattr(one, name) for one in wanted], "u1") for name in ("enable", "scan"))
-        self.sampler.wanted.take(np.arange(ROWS), enable, mode, rate)
+        cells = np.zeros(ROWS, SETTINGS)
+        cells["enable"], cells["mode"] = [one.enable for one in wanted], [one.scan for one in wanted]
+        cells["rate"] = [1e9 / one.interval if one.interval else 0.0 for one in wanted]
+        cells["deadband"], cells["deadband_pct"] = [one.deadband for one in wanted], [one.deadband_pct for one in wanted]
+        cells["max_interval"] = [one.max_interval / 1e9 for one in wanted]
+        self.sampler.take_settings(np.arange(ROWS), cells)
 
     def restart(self) -> None:
         """A new sampler with what the ledger keeps of the old one."""
@@ -205,7 +218,7 @@ class Burst:
     def run(self, cuts: frozenset[int]) -> list[list[Stored]]:
         """What each drain stores, and the release when all intervals are over."""
         sampler = Sampler(1)
-        sampler.wanted.take(np.array([0]), np.array([1], "u1"), np.array([self.scan], "u1"), np.array([self.rate]))
+        sampler.take_settings(np.array([0]), one_setting(enable=1, mode=self.scan, rate=self.rate))
         out: list[list[Stored]] = []
         waiting: list[Arrival] = []
         for number, now in enumerate(self.received):

@@ -1,0 +1,16 @@
+"""A row of the settings block, written by name."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from archioc.core.table import SETTINGS
+
+
+def one_setting(**columns: float) -> npt.NDArray[np.void]:
+    """One cell, shape (1,); columns that are not given are 0."""
+    cell = np.zeros(1, SETTINGS)
+    for name, value in columns.items():
+        cell[name] = value
+    return cell
