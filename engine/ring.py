@@ -151,10 +151,6 @@ class EventRing:
         self.drained += count
         return out.view(SLOT)
 
-    def give_back(self, count: int) -> None:
-        """Undo the last `count` events of `drain`: the next call gives them again."""
-        self.drained -= count
-
     def piece(self, cursor: int, length: int) -> bytes:
         """A copy of `length` bytes of the bulk area."""
         start = cursor % len(self.bulk)

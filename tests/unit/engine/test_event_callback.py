@@ -7,7 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from archioc.core.config import Callback
 from archioc.core.dbr import DBR_CTRL_OFFSET, DBR_TIME_OFFSET, Dbr
+from archioc.core.errors import CallbackMissing
+from engine import event_callback
 from engine.pinned_callback import _CTRL_SIZE, PinnedCallback
 from engine.ring import IN_BULK, OF_ARRAY, EventKind, EventRing
 from tests.unit.engine.conftest import CallbackFactory
@@ -129,3 +132,11 @@ def test_an_overflow_counter_goes_around(ring: EventRing, new_callback: Callback
     for _ in range(len(ring.slots) + 1):
         hand_over(callback, Delivery(0, Dbr.CHAR, False, b"\1"))
     assert ring.lost[0] == 0
+
+
+def test_without_a_compiler_the_python_callback_serves(ring: EventRing, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the compiled callback was not built, `auto` gives the one in Python, and asking for `compiled` is refused."""
+    monkeypatch.setattr(event_callback, "COMPILED", False)
+    assert event_callback.make_callback(Callback.AUTO, ring).name == "pinned"
+    with pytest.raises(CallbackMissing, match="no C compiler"):
+        event_callback.make_callback(Callback.COMPILED, ring)

@@ -82,16 +82,6 @@ def test_a_successor_reads_what_is_not_released(ring: EventRing, new_callback: C
     successor.close()
 
 
-def test_events_are_given_back(ring: EventRing, new_callback: CallbackFactory) -> None:
-    """What is given back comes again with the next drain."""
-    callback = new_callback(ring)
-    for at in range(5):
-        hand_over(callback, number(at))
-    assert values(ring) == [0, 1, 2, 3, 4]
-    ring.give_back(2)
-    assert values(ring) == [3, 4]
-
-
 def test_an_array_that_does_not_fit_is_counted(ring: EventRing, new_callback: CallbackFactory) -> None:
     """An array without room in the bulk area is lost and counted; numbers still find their slots, arrays that wait are unharmed."""
     callback = new_callback(ring)
