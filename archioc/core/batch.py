@@ -65,6 +65,17 @@ COUNTS = np.dtype(
 )
 """How many samples of which channel a batch holds; delivery books them as stored or rejected."""
 
+ALARM = np.dtype(
+    [
+        ("row", "<u4"),  # row of the channel table
+        ("severity", "u1"),
+        ("status", "u1"),
+        ("pad", "V2"),
+        ("time", "<i8"),  # ns since 1970 UTC
+    ]
+)
+"""The alarm that a channel has had since a time: each transition, and the state again hourly and after every gap; 16 bytes."""
+
 Samples = npt.NDArray[np.void]
 
 
@@ -99,8 +110,9 @@ class Batch:
 
     samples: structured array of dtype SAMPLE.
     blobs: texts, labels and arrays, by the index in `samples["blob"]`.
-    names: the channel of each row that `samples` names.
-    counts: structured array of dtype COUNTS, one entry a channel.
+    names: the channel of each row that `samples` or `alarms` name.
+    counts: structured array of dtype COUNTS, one entry a channel that has samples.
+    alarms: structured array of dtype ALARM; no samples, so `counts` leaves them out.
     """
 
     samples: Samples
@@ -109,11 +121,12 @@ class Batch:
     counts: npt.NDArray[np.void]
     events: tuple[ChannelEvent, ...] = field(default=())
     metas: tuple[ChannelMeta, ...] = field(default=())
+    alarms: npt.NDArray[np.void] = field(default_factory=lambda: np.zeros(0, ALARM))
 
     @property
     def empty(self) -> bool:
         """Nothing in it that a store should get."""
-        return not (len(self.samples) or self.events or self.metas)
+        return not (len(self.samples) or self.events or self.metas or len(self.alarms))
 
 
 def decode_text(raw: bytes) -> str:
