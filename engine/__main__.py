@@ -23,9 +23,10 @@ from archioc.core.table import ChannelTable, ProcessState
 from engine.channel_access import ChannelAccess
 from engine.channels import Channels
 from engine.collector import Collector
-from engine.commit import CommitThread, recover
+from engine.commit import CommitThread
 from engine.event_callback import make_callback
 from engine.last_run import AliveFile, find_last_run
+from engine.recovery import recover_when_possible
 from engine.ring import EventRing
 from engine.sampler import Sampler
 
@@ -70,12 +71,11 @@ def _collect(config: Config, stop: StopSignal) -> None:
     ring = EventRing(directories.ring)
     ring.open()
     spool = SpoolDirectory(directories.spool)
-    recover(table, spool)
     alive = AliveFile(directories.alive)
     last = find_last_run(table, ring, alive)
     head = table.status.head
     head["state"], head["pid"] = ProcessState.STARTING, os.getpid()
-    if not _registry_ready(table, stop):
+    if not recover_when_possible(table, spool, stop) or not _registry_ready(table, stop):
         head["state"] = ProcessState.STOPPED
         return
     sampler = Sampler(table.capacity)
@@ -88,7 +88,7 @@ def _collect(config: Config, stop: StopSignal) -> None:
     registry = RegistryReader(directories.registry)
     channels = Channels(table, registry, access, sampler)
     channels.follow(time.time_ns())
-    commits = CommitThread(table, ring, spool, encoder_for(config.store), config.spool)
+    commits = CommitThread(table, ring, spool, encoder_for(config.store), config.spool, channels.name_of)
     collector = Collector(table, ring, sampler, channels, commits)
     try:
         replayed = collector.replay(last)

@@ -52,6 +52,10 @@ class Channels:
         """Rows of all channels."""
         return np.flatnonzero(self.generation[: int(self._table.settings.head["rows"][0])])
 
+    def name_of(self, row: int, generation: int) -> str:
+        """The channel of this generation in a row; empty when it has left. Any thread may ask."""
+        return self.names[row] if self.generation[row] == generation else ""
+
     # -- what is wanted ------------------------------------------------------------------------
 
     def follow(self, now: int) -> Rows:

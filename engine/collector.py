@@ -145,13 +145,11 @@ class Collector:
         self._open += len(samples)
 
     def _book_losses(self, now: int) -> None:
-        """Count what the ring had no room for, and what a full spool dropped."""
+        """Count what the ring had no room for."""
         total = int(self._ring.head["lost"][0])
         if total != self._lost_total:
             self._book_overflow(now)
             self._lost_total = total
-        while not self._commits.dropped.empty():
-            self._book_dropped(self._commits.dropped.get(), now)
 
     def _book_overflow(self, now: int) -> None:
         """Count events that found the ring full; what a lost one may have told is asked for again."""
@@ -163,27 +161,13 @@ class Collector:
         memory.received[rows] += count
         memory.dropped_overflow[rows] += count
         memory.touched[rows] = True
-        self._tell_loss(rows, count, Reason.LOST_OVERFLOW, now)
-        self._channels.look_again(rows, now)
-
-    def _book_dropped(self, counts: npt.NDArray[np.void], now: int) -> None:
-        """Count the samples of a batch (dtype COUNTS) that a full spool gave up."""
-        memory = self._sampler.memory
-        present = memory.generation[counts["row"]] == counts["generation"]
-        departed = int(counts["samples"][~present].sum())
-        memory.book_departed("committed", -departed)
-        memory.book_departed("dropped_spool_full", departed)
-        counts = counts[present]
-        memory.committed[counts["row"]] -= counts["samples"]
-        memory.dropped_spool_full[counts["row"]] += counts["samples"]
-        memory.touched[counts["row"]] = True
-        self._tell_loss(counts["row"], counts["samples"], Reason.LOST_SPOOL_FULL, now)
-
-    def _tell_loss(self, rows: Rows, count: npt.NDArray[np.integer], reason: Reason, now: int) -> None:
         names = self._channels.names
         self._channels.gaps.events += [
-            ChannelEvent(names[row], now, reason, count=lost) for row, lost in zip(rows.tolist(), count.tolist(), strict=True) if names[row]
+            ChannelEvent(names[row], now, Reason.LOST_OVERFLOW, count=missed)
+            for row, missed in zip(rows.tolist(), count.tolist(), strict=True)
+            if names[row]
         ]
+        self._channels.look_again(rows, now)
 
     # -- batches -------------------------------------------------------------------------------
 
@@ -204,7 +188,7 @@ class Collector:
         flush = int(self._table.settings.head["flush"][0])
         rows = self._sampler.memory.take_touched()
         events, metas = self._channels.gaps.take(), tuple(self._metas)
-        if not (self._open or len(rows) or events or metas or flush != self._flush):
+        if not (self._open or len(rows) or events or metas or flush != self._flush or self._commits.has_to_tell):
             self._channels.forget_removed()
             return
         samples = np.concatenate([np.empty(0, _OPAQUE_SAMPLE), *map(opaque, self._parts)]).view(SAMPLE)

@@ -23,7 +23,7 @@ import numpy.typing as npt
 from archioc.core.errors import RunDirError, TableFull
 from archioc.core.mapped_file import MappedFile
 
-VERSION = 2
+VERSION = 3
 
 Rows = npt.NDArray[np.integer]
 """Row numbers."""
@@ -55,6 +55,17 @@ class ProcessState(IntEnum):
     STARTING = 1
     RUNNING = 2
     STOPPING = 3
+
+
+class LedgerAct(IntEnum):
+    """What the engine's journal announces."""
+
+    COMMIT = 0
+    """A commit without a spool file."""
+    COMMIT_FILE = 1
+    """A commit whose batch is published in the spool."""
+    DROP = 2
+    """A batch is given up because the spool is full."""
 
 
 class StoreState(IntEnum):
@@ -139,10 +150,13 @@ STATUS = np.dtype(
 LEDGER_TOTALS = ("received", "generated", "filtered", "committed", "dropped_overflow", "dropped_spool_full")
 """Counters of the engine: in each row, and in the head summed over all channels there are and were."""
 
+SPOOL_TOTALS = ("committed", "dropped_spool_full")
+"""Those of LEDGER_TOTALS that follow what becomes of spool files; the commit thread alone books them."""
+
 LEDGER_HEAD = np.dtype(
     [
         ("batch_id", "<i8"),  # newest batch booked
-        ("with_file", "<i8"),  # 1: a spool file goes with that batch
+        ("act", "<i8"),  # LedgerAct, the last one booked
         ("ring_slot", "<i8"),  # all before it is committed
         ("ring_bulk", "<i8"),
         ("committed_at", "<i8"),  # ns since 1970
@@ -164,6 +178,7 @@ LEDGER = np.dtype(
         ("committed", "<i8"),  # samples handed to the spool
         ("dropped_overflow", "<i8"),
         ("dropped_spool_full", "<i8"),
+        ("told_spool_full", "<i8"),  # how many of these the events of committed batches have told
         # what the sampler must remember: the last update seen, the last sample written
         ("last_stamp", "<i8"),  # IOC stamp of the last update
         ("last_bits", "<u8"),  # its value, bit for bit (CRC for text and arrays)
@@ -214,6 +229,7 @@ DELIVERY_HEAD = np.dtype(
         ("disk_free", "<f8"),  # part of the spool's disk that is free, 0..1
         ("damaged", "<i8"),  # spool files set aside
         ("error", "S200"),  # the store's last refusal or failure; empty when all is well
+        ("spool_error", "S120"),  # why the spool could not be read or written last; empty when it could
     ]
 )
 DELIVERY = np.dtype([("generation", "<u4"), ("pad", "V4"), ("stored", "<i8"), ("rejected", "<i8")])

@@ -53,6 +53,7 @@ class Archiver:
         channels: Sequence[Channel],
         store: StoreBlock | None = None,
         commit_interval: float = 0.5,
+        spool_bytes: int = 20_000_000_000,
     ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.port, self.prefix = port, prefix
@@ -64,7 +65,7 @@ class Archiver:
             "archiver": {"prefix": prefix, "state_dir": "./state", "max_channels": MAX_CHANNELS, "ring_bytes": "16MB"},
             "ioc": {"interfaces": [LOOPBACK], "port": port, "beacon_addr_list": [f"{LOOPBACK}:{repeater_port}"]},
             "ca": {"addr_list": [f"{LOOPBACK}:{one}" for one in ioc_ports], "auto_addr_list": False, "repeater_port": repeater_port},
-            "spool": {"commit_interval": commit_interval, "min_free": "10MB"},
+            "spool": {"commit_interval": commit_interval, "min_free": "10MB", "max_bytes": spool_bytes},
             "channels": list(channels),
         }
         self.config.write_text(yaml.safe_dump(content | ({"store": store} if store else {}), sort_keys=False))

@@ -65,6 +65,8 @@ def commands() -> dict[str, click.Command]:
 
 def options_of(command: click.Command) -> set[str]:
     named = {option for parameter in command.params if parameter.param_type_name == "option" for option in parameter.opts}
+    for part in getattr(command, "commands", {}).values():
+        named |= options_of(part)
     return named | {"--help", "-h"}
 
 

@@ -22,9 +22,10 @@ from archioc.core.table import ChannelTable
 from engine.channel_access import ChannelAccess
 from engine.channels import Channels
 from engine.collector import Collector
-from engine.commit import CommitThread, recover
+from engine.commit import CommitThread
 from engine.last_run import LastRun
 from engine.pinned_callback import PinnedCallback
+from engine.recovery import recover
 from engine.ring import EventRing
 from engine.sampler import Sampler
 from ioc.archived import ArchivedChannel
@@ -173,7 +174,9 @@ class Engine:
         self.reader = RegistryReader(archive.directories.registry)
         self.channels = Channels(self.table, self.reader, cast("ChannelAccess", self.access), self.sampler)
         self.channels.follow(now)
-        self.commits = commits(self.table, self.ring, spool, ColumnEncoder("embedded"), config or Spool(min_free=0))
+        self.commits = commits(
+            self.table, self.ring, spool, ColumnEncoder("embedded"), config or Spool(min_free=0), self.channels.name_of
+        )
         self.collector = Collector(self.table, self.ring, self.sampler, self.channels, self.commits)
 
     def write(self) -> None:
@@ -203,6 +206,7 @@ class Engine:
         self.collector.stop(now)
         if isinstance(self.commits, CommitByHand):
             self.write()
+            self.commits._tell_the_rest()
         else:
             self.collector.cut_all()
             assert self.commits.finish(5.0)
