@@ -44,6 +44,9 @@ class SamplerMemory:
     committed: Column
     dropped_overflow: Column
     dropped_spool_full: Column
+    dropped_quota: Column
+    late: Column
+    bad_time: Column
     last_stamp: Column
     last_bits: Column
     last_alarm: Column
