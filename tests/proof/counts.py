@@ -6,17 +6,21 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ProofCounts:
-    """How much is proven. away_s: seconds without the store."""
+    """How much is proven.
+
+    away_s: seconds without the store. random_kills: of the engine, and as many of the writer, for each store.
+    """
 
     demo_minutes: float
     counters: int
     kill_rounds: int
     away_s: float
+    random_kills: int
 
 
 _COUNTS = {
-    "short": ProofCounts(demo_minutes=0.4, counters=200, kill_rounds=1, away_s=10),
-    "full": ProofCounts(demo_minutes=1, counters=500, kill_rounds=3, away_s=60),
+    "short": ProofCounts(demo_minutes=0.4, counters=200, kill_rounds=1, away_s=10, random_kills=6),
+    "full": ProofCounts(demo_minutes=1, counters=500, kill_rounds=3, away_s=60, random_kills=100),
 }
 
 
