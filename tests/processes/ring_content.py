@@ -44,6 +44,4 @@ def updates_in_ring(directories: Directories, names: Mapping[int, str]) -> Itera
     slots = slots[(slots["kind"] == EventKind.UPDATE) & (slots["dbr"] == _DBR_TIME_DOUBLE)]
     for slot in slots.tolist():
         received, row, _, _, status, severity, seconds, nanoseconds, value = slot
-        yield Update(
-            names[row], "DBR_TIME_DOUBLE", (seconds + _EPICS_EPOCH_S) * 10**9 + nanoseconds, value, severity, status, received
-        )
+        yield Update(names[row], "DBR_TIME_DOUBLE", (seconds + _EPICS_EPOCH_S) * 10**9 + nanoseconds, value, severity, status, received)

@@ -16,11 +16,12 @@ class ProofCounts:
     kill_rounds: int
     away_s: float
     random_kills: int
+    ioc_restarts: int
 
 
 _COUNTS = {
-    "short": ProofCounts(demo_minutes=0.4, counters=200, kill_rounds=1, away_s=10, random_kills=6),
-    "full": ProofCounts(demo_minutes=1, counters=500, kill_rounds=3, away_s=60, random_kills=100),
+    "short": ProofCounts(demo_minutes=0.4, counters=200, kill_rounds=1, away_s=10, random_kills=6, ioc_restarts=3),
+    "full": ProofCounts(demo_minutes=1, counters=500, kill_rounds=3, away_s=60, random_kills=100, ioc_restarts=50),
 }
 
 
