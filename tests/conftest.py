@@ -165,7 +165,7 @@ def own_influxd(influxd_program: Path, tmp_path: Path) -> Iterator[InfluxdFactor
 
 @pytest.fixture
 def archiver(repeater_port: int, tmp_path: Path, prefix: str) -> Iterator[ArchiverFactory]:
-    """archiver(channels, ioc_ports, store=None, commit_interval=0.5, more=None, impatient=False): an archiver, not started yet, at `prefix` + "A:"."""
+    """archiver(channels, ioc_ports, store=None, ..., as `Archiver`): a whole archiver, not started yet, at `prefix` + "A:"."""
     made: list[Archiver] = []
 
     def make(
@@ -196,7 +196,7 @@ def store(request: pytest.FixtureRequest) -> StoreBlock:
 
 @pytest.fixture
 def counting(archiver: ArchiverFactory, softioc: SoftIocFactory, ca_watch: CaWatchFactory, prefix: str) -> CountingFactory:
-    """counting(count, store=None, commit_interval=0.5, impatient=False): an archiver that archives so many counters, and an independent client."""
+    """counting(count, store=None, ..., as `Archiver`): an archiver that archives so many counters, and an independent client."""
 
     def start(count: int, store: StoreBlock | None = None, commit_interval: float = 0.5, impatient: bool = False) -> Counting:
         names = counter_names(prefix, count)
