@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,7 @@ from tests.processes.ca_client import CaClient
 from tests.processes.ca_watch import CaWatch
 from tests.processes.influxd import Influxd, InfluxDatabase, find_influxd
 from tests.processes.leaks import SESSION_VARIABLE, holdings, leaks_since
+from tests.processes.raw_witness import RawWitness
 from tests.processes.soft_ioc import SoftIoc
 from tests.processes.tools import missing_tool
 
@@ -30,9 +31,11 @@ CaClientFactory = Callable[[Sequence[int]], CaClient]
 InfluxdFactory = Callable[..., Influxd]
 """own_influxd(index="inmem")"""
 ArchiverFactory = Callable[..., Archiver]
-"""archiver(channels, ioc_ports, store=None, commit_interval=0.5, more=None, impatient=False)"""
+"""archiver(channels, ioc_ports, store=None, ..., as `Archiver`)"""
 CountingFactory = Callable[..., Counting]
 """counting(count, store=None, commit_interval=0.5, impatient=False)"""
+RawWitnessFactory = Callable[[Sequence[str], Sequence[int], int], RawWitness]
+"""raw_witness(names, server_ports, capacity)"""
 CaEnvironment = Callable[[Sequence[int]], dict[str, str]]
 
 _session_processes: set[int] = set()
@@ -113,6 +116,20 @@ def ca_watch(repeater_port: int, tmp_path: Path) -> Iterator[CaWatchFactory]:
 
 
 @pytest.fixture
+def raw_witness(repeater_port: int, tmp_path: Path) -> Iterator[RawWitnessFactory]:
+    """raw_witness(names, server_ports, capacity): a running client that keeps every update of many counters."""
+    made: list[RawWitness] = []
+
+    def start(names: Sequence[str], server_ports: Sequence[int], capacity: int) -> RawWitness:
+        made.append(RawWitness(names, server_ports, repeater_port, tmp_path / f"raw{len(made)}", capacity))
+        return made[-1]
+
+    yield start
+    for witness in made:
+        witness.stop()
+
+
+@pytest.fixture
 def ca_client(ca_environment: CaEnvironment) -> Iterator[CaClientFactory]:
     """ca_client(server_ports): a client for gets and puts."""
     made: list[CaClient] = []
@@ -175,9 +192,14 @@ def archiver(repeater_port: int, tmp_path: Path, prefix: str) -> Iterator[Archiv
         commit_interval: float = 0.5,
         more: Blocks | None = None,
         impatient: bool = False,
+        environment: Mapping[str, str] | None = None,
     ) -> Archiver:
         directory, port = tmp_path / f"archiver{len(made)}", free_ports(1)[0]
-        made.append(Archiver(directory, port, f"{prefix}A:", ioc_ports, repeater_port, channels, store, commit_interval, more, impatient))
+        made.append(
+            Archiver(
+                directory, port, f"{prefix}A:", ioc_ports, repeater_port, channels, store, commit_interval, more, impatient, environment
+            )
+        )
         return made[-1]
 
     yield make

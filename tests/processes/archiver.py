@@ -45,8 +45,8 @@ class Archiver:
     """`archioc run` on a configuration and a state directory of its own, with the three processes that it starts.
 
     ioc_ports: CA servers whose channels it archives. store: block `store` of the configuration, None for the embedded store. more: further
-    keys. impatient: killed processes are started again at once, however often. It can be started again after it has ended, and then finds
-    what it has left.
+    keys. impatient: killed processes are started again at once, however often. environment: further variables of its processes. It can be started again
+    after it has ended, and then finds what it has left.
     """
 
     def __init__(
@@ -61,6 +61,7 @@ class Archiver:
         commit_interval: float = 0.5,
         more: Blocks | None = None,
         impatient: bool = False,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.port, self.prefix = port, prefix
@@ -68,7 +69,7 @@ class Archiver:
         self.config = directory / "config.yml"
         self.directories = Directories(directory / "state")
         self.log = directory / "archiver.log"
-        self._environment = with_variables(client_variables([], repeater_port))
+        self._environment = with_variables(client_variables([], repeater_port)) | dict(environment or {})
         content: dict[str, Any] = {
             "archiver": {"prefix": prefix, "state_dir": "./state", "max_channels": MAX_CHANNELS, "ring_bytes": "16MB"},
             "ioc": {"interfaces": [LOOPBACK], "port": port, "beacon_addr_list": [f"{LOOPBACK}:{repeater_port}"]},
@@ -288,14 +289,19 @@ class Archiver:
         """Wait until no batch is in the spool."""
         wait_until(lambda: self.overview().spool_files == 0, timeout_s, "an empty spool", 0.05)
 
-    def check_conservation(self) -> AtRest:
-        """To be called when it has stopped: nothing is pending, every count is balanced, and what is counted as stored is in the store."""
+    def check_balance(self) -> Status:
+        """To be called when it has stopped: nothing is pending or lost, and every count is balanced."""
         assert not self.running
-        status, histories = self.status(), self.get_all()
+        status = self.status()
         assert status.spool_files == 0
         for name, counts in (("total", status.total), *status.channels.items()):
             assert counts.balanced, f"{name}: {counts}"
             assert (counts.pending, counts.rejected, counts.dropped) == (0, 0, 0), f"{name}: {counts}"
+        return status
+
+    def check_conservation(self) -> AtRest:
+        """To be called when it has stopped: `check_balance`, and what is counted as stored is in the store."""
+        status, histories = self.check_balance(), self.get_all()
         in_store = {name: len(history.samples) for name, history in histories.items()}
         counted = {name: counts.stored for name, counts in status.channels.items()}
         assert counted == {name: in_store.get(name, 0) for name in counted}
