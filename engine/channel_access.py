@@ -90,7 +90,7 @@ class ChannelAccess:
         libca by itself begins to look for lost channels only every 10 s (`disconnectGovernorTimer.cpp`), for new ones at once.
         """
         link = self._links.get(name)
-        if link is None or link.chid is None or self._lib.ca_state(link.chid) == CS_CONN:
+        if link is None or self._lib.ca_state(link.chid) == CS_CONN:
             return
         self.clear(name)
         self.create(name, link.row, link.generation)
