@@ -12,11 +12,12 @@ class ProofCounts:
     counters: int
     kill_rounds: int
     away_s: float
+    old_channels: int
 
 
 _COUNTS = {
-    "short": ProofCounts(demo_minutes=0.4, counters=200, kill_rounds=1, away_s=10),
-    "full": ProofCounts(demo_minutes=1, counters=500, kill_rounds=3, away_s=60),
+    "short": ProofCounts(demo_minutes=0.4, counters=200, kill_rounds=1, away_s=10, old_channels=1000),
+    "full": ProofCounts(demo_minutes=1, counters=500, kill_rounds=3, away_s=60, old_channels=20_000),
 }
 
 
