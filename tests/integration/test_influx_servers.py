@@ -6,6 +6,7 @@ to write; samples of channels with random names stay there.
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 import secrets
@@ -111,6 +112,21 @@ def test_what_is_written_comes_back(store: InfluxDatabase) -> None:
     assert [chunk.value.tolist() for name in odd for chunk in read[name]] == [[float(at)] for at in range(len(odd))]
     assert sorted(store.names(f"{mark}*")) == sorted(read)
     assert store.events(f"{mark}N", now, now) == [event]
+
+
+def test_every_short_name_and_text(store: InfluxDatabase) -> None:
+    """All names of up to 3 and texts of up to 4 of the characters that mean something in line protocol are read as they were written."""
+    mark = secrets.token_hex(4)
+    now = time.time_ns()
+    endings = ["".join(one) for length in (1, 2, 3) for one in itertools.product("a,=\\\"'µ", repeat=length)]
+    texts = ["".join(one) for length in range(5) for one in itertools.product('a\\" \n', repeat=length)]
+    points = [Point(f"{mark}{ending}", now, float(at)) for at, ending in enumerate(endings)]
+    points += [Point(f"{mark}T", now + at, blob=text.encode(), kind=Kind.TEXT) for at, text in enumerate(texts)]
+    assert store.write(spool_file(LineEncoder(store.destination), make_batch(points))).rejected.sum() == 0
+    assert sorted(store.names(f"{mark}*")) == sorted(point.channel for point in points[: len(endings) + 1])
+    assert [text for chunk in store.samples(f"{mark}T", now, now + len(texts)) for text in chunk.text] == texts
+    for at in range(0, len(endings), 20):
+        assert [chunk.value.tolist() for chunk in store.samples(points[at].channel, now, now)] == [[float(at)]]
 
 
 @pytest.mark.parametrize("version", OWN)
