@@ -83,7 +83,7 @@ class InfluxDatabase(InfluxReader):
         if time.monotonic() - self._warning_asked > WARN_EVERY_S:
             self._look_for_warning()
         answer: StoreRejected | StoreTooLarge | None = None
-        if content_size(file.payload) <= MAX_BODY and not self._may_be_too_old(file):
+        if self._fits_as_it_is(file):
             try:
                 self._post(file.payload)
             except (StoreRejected, StoreTooLarge) as said:
@@ -92,7 +92,7 @@ class InfluxDatabase(InfluxReader):
                 return WriteOutcome.all_stored(file)
         if time.monotonic() - self._retention_asked > RETENTION_HOLDS_S:
             self._ask_retention()
-        lines = Lines.parse(split_lines(decompress(file.payload)))
+        lines = _lines(file)
         return self._outcome(file, lines, send_lines(lines, self._post, self._cut_ns(), answer))
 
     def write_events(self, events: Sequence[ChannelEvent]) -> None:
@@ -133,9 +133,14 @@ class InfluxDatabase(InfluxReader):
         """Before this (ns since 1970) the server keeps nothing, by its own clock; None: no limit is known."""
         return None if self._retention is None else time.time_ns() + self._ahead_ns - int(self._retention * 1e9)
 
-    def _may_be_too_old(self, file: SpoolFile) -> bool:
+    def _fits_as_it_is(self, file: SpoolFile) -> bool:
+        """Whether nothing is known that the server would not take of it."""
+        if content_size(file.payload) > MAX_BODY:
+            return False
         cut_ns = self._cut_ns()
-        return cut_ns is not None and file.committed_ns - LOOK_AHEAD_NS < cut_ns
+        if cut_ns is None or file.committed_ns - LOOK_AHEAD_NS >= cut_ns:
+            return True
+        return not (_lines(file).times < cut_ns).any()
 
     def _outcome(self, file: SpoolFile, lines: Lines, verdict: Verdict) -> WriteOutcome:
         if not (verdict.too_old or verdict.refused):
@@ -150,6 +155,10 @@ class InfluxDatabase(InfluxReader):
         at_ns = file.committed_ns if cut_ns is None or file.committed_ns > cut_ns else time.time_ns()
         remark = "; ".join(filter(None, (words, f"{beyond.sum()} samples are {BEYOND}" if beyond.any() else "")))
         return WriteOutcome(beyond + kept, kept, refusals, tuple(rejection_events(channels, beyond + kept, beyond, at_ns, words)), remark)
+
+
+def _lines(file: SpoolFile) -> Lines:
+    return Lines.parse(split_lines(decompress(file.payload)))
 
 
 def _count(entries: npt.NDArray[np.intp], lines: Sequence[int] | dict[int, str], length: int) -> npt.NDArray[np.int64]:

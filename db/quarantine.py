@@ -151,6 +151,7 @@ class Quarantine:
             out.flush()
             os.fsync(out.fileno())
         scratch.replace(path)
+        _sync_directory(self._directory)
         _log.error("samples_quarantined", batch=file.batch_id, samples=entry.samples, kept=str(path))
         self._make_room(path)
         return path
@@ -186,6 +187,15 @@ def batch_of(path: Path) -> int:
 def request_of(path: Path) -> int:
     """When it was asked that an entry be sent once more (ns since 1970); no two waiting entries have the same."""
     return int(path.stem.partition("-")[0])
+
+
+def _sync_directory(directory: Path) -> None:
+    """Make names durable: the spool file that an entry comes from is removed next."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _files(directory: Path) -> Sequence[Path]:

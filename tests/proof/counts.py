@@ -29,6 +29,12 @@ _COUNTS = {
     "full": ProofCounts(
         demo_minutes=1, counters=500, kill_rounds=3, away_s=60, random_kills=100, ioc_restarts=50, load_counters=5000, load_s=60
     ),
+    old_channels: int
+
+
+_COUNTS = {
+    "short": ProofCounts(demo_minutes=0.4, counters=200, kill_rounds=1, away_s=10, old_channels=1000),
+    "full": ProofCounts(demo_minutes=1, counters=500, kill_rounds=3, away_s=60, old_channels=20_000),
 }
 
 

@@ -41,8 +41,8 @@ def quote_field(text: str) -> bytes:
     return b'"' + text.replace("\\", "\\\\").replace('"', '\\"').encode() + b'"'
 
 
-_SEPARATING_COMMA = re.compile(rb"(?<!\\\\),")
-_ESCAPED = re.compile(rb"\\\\([,= ])")
+_SEPARATING_COMMA = re.compile(rb"(?<!\\),")
+_ESCAPED = re.compile(rb"\\([,= ])")
 
 
 def channel_of_line(line: bytes) -> str:
