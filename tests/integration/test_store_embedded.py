@@ -151,9 +151,13 @@ def test_retention_drops_whole_days(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert [chunk.time.tolist() for chunk in store.alarms("A", 0, now)] == [[now]]
     assert times(store, "B") == [now]
     assert outcome.rejected.tolist() == [0, 2]
-    assert [(refusal.content, refusal.message) for refusal in outcome.refusals] == [
-        (b"B", "samples of these channels are beyond the retention")
+    assert (outcome.refusals, outcome.kept.tolist()) == ((), [0, 0])
+    assert [(event.channel, event.reason, event.count, event.text) for event in outcome.events] == [
+        ("B", Reason.REJECTED, 2, "2 beyond the retention of the store")
     ]
+    for _ in range(2):
+        store.write_events(outcome.events)
+    assert store.events("B", 0, 2**62) == [*outcome.events]
     assert not (tmp_path / "store" / f"{day_of(old)}.duckdb").exists()
     assert [(event.reason, event.end_ns) for event in store.events("A", 0, now)] == [(Reason.DISABLED, None), (Reason.ARCHIVER_STOP, now)]
     assert store.meta("A", older) is None

@@ -30,7 +30,7 @@ from engine.sampler import Sampler
 from ioc.archived import ArchivedChannel
 from ioc.registry import Change, Registry
 from ioc.rows import ChannelRows
-from tests.unit.engine.deliveries import Delivery, hand_over
+from tests.unit.engine.deliveries import Delivery, connect, hand_over
 
 ROWS = 16
 
@@ -43,6 +43,7 @@ class RecordedAccess:
         self.followed: list[tuple[str, int, int]] = []
         self.masks: list[tuple[str, Mask]] = []
         self.asked: list[str] = []
+        self.searched_again: list[str] = []
         self.refuses: set[str] = set()
         self.connections: dict[str, tuple[int, int]] = {}
 
@@ -54,6 +55,10 @@ class RecordedAccess:
 
     def clear(self, name: str) -> None:
         self.created.pop(name, None)
+
+    def search_again(self, name: str) -> None:
+        if name in self.created:
+            self.searched_again.append(name)
 
     def follow(self, name: str, dbr: int, count: int, mask: Mask) -> None:
         assert name in self.created
@@ -186,12 +191,12 @@ class Engine:
     def connect(self, name: str, dbr: Dbr = Dbr.DOUBLE, count: int = 1) -> None:
         """Have libca tell that a channel connected."""
         row, generation = self.access.created[name]
-        self.callback.connection(row, generation, True, dbr, count)
+        connect(self.callback, row, generation, True, dbr, count)
 
     def disconnect(self, name: str) -> None:
         """Have libca tell that a channel disconnected."""
         row, generation = self.access.created[name]
-        self.callback.connection(row, generation, False, 0, 0)
+        connect(self.callback, row, generation, False)
 
     def deliver(self, name: str, value: float, stamp: int) -> None:
         """Have libca deliver a number."""
