@@ -18,8 +18,9 @@ test: $(VENV)/.all-installed influxd  ## unit and integration tests [ARGS='-k wo
 proof: $(VENV)/.all-installed influxd influxd-1.8  ## the counted proofs [SHORT=1 for smaller counts] [ARGS=...]
 	ARCHIOC_PROOF=$(if $(filter-out 0,$(SHORT)),short,full) $(BIN)/python -m pytest tests -m proof $(ARGS)
 
-bench: $(VENV)/.all-installed  ## processor time a sample, against a naive script; see bench/README.md [ARGS=...]
-	$(BIN)/python -m bench.collector $(ARGS)
+bench: $(VENV)/.all-installed influxd  ## speeds and sizes against yardsticks; see bench/README.md
+	$(BIN)/python -m bench.collector
+	$(BIN)/python -m bench.delivery
 
 lint: $(VENV)/.all-installed  ## ruff, mypy --strict, layers, freshness of the configuration schema
 	$(BIN)/ruff check .
