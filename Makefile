@@ -42,11 +42,11 @@ $(BIN)/python:
 	  echo "make: $(PYTHON) cannot make virtual environments; on Debian and Ubuntu: apt install python3-venv (or python$$v-venv)" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-# A stamp per set of extras, so that pip runs only when pyproject.toml has changed.
-$(VENV)/.demo-installed: pyproject.toml | $(BIN)/python
+# A stamp per set of extras, so that pip runs only when pyproject.toml or the C source has changed.
+$(VENV)/.demo-installed: pyproject.toml engine/_event_callback.c | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[demo]'
 	@touch $@
 
-$(VENV)/.all-installed: pyproject.toml | $(BIN)/python
+$(VENV)/.all-installed: pyproject.toml engine/_event_callback.c | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[demo,test,lint]'
 	@touch $@ $(VENV)/.demo-installed

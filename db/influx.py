@@ -14,7 +14,8 @@ from archioc.core.errors import QueryError, StoreDenied, StoreRejected
 from archioc.core.spool import SpoolFile
 from db.influx_bisection import write_lines
 from db.influx_connection import InfluxConnection, Parameters
-from db.influx_queries import InfluxReader, quote_name
+from db.influx_language import quote_name
+from db.influx_queries import InfluxReader
 from db.store import WriteOutcome
 
 _log = structlog.get_logger()

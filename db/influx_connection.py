@@ -25,6 +25,10 @@ _TEXT_OR_MINUS_ZERO = re.compile(rb'("(?:[^"\\]|\\.)*")|(?<=[\[,])-0(?=[,\]])')
 Parameters = list[tuple[str, str]]
 
 
+class NumberTooLarge(QueryError):
+    """An answer holds a result beyond float64 (the mean of huge numbers): InfluxDB 1.x sends the words of its JSON encoder in its place."""
+
+
 class InfluxConnection:
     """One server. Thread-safe.
 
@@ -70,14 +74,18 @@ class InfluxConnection:
 
     def query(self, statement: str, parameters: Parameters, *, method: str = "GET") -> Iterator[dict[str, Any]]:
         """The series of the answer to InfluxQL, as they come; times in ns. Raises QueryError too."""
+        for line in self.lines(statement, parameters, method=method):
+            yield from series_of(line)
+
+    def lines(self, statement: str, parameters: Parameters, *, method: str = "GET") -> Iterator[bytes]:
+        """The lines of JSON of the answer to InfluxQL, as they come, negative zeros mended; times in ns. Raises QueryError too."""
         sent = [*parameters, ("epoch", "ns"), ("chunked", "true"), ("q", statement)]
         try:
             response, _, _ = self._call("/query", method, sent, {"Accept": "application/json"}, _preload_content=False)
         except StoreRejected as error:
             raise QueryError(str(error)) from None
         try:
-            for line in response:
-                yield from _series(line)
+            yield from map(_with_signed_zeros, response)
         except urllib3.exceptions.HTTPError as error:
             raise StoreUnavailable(f"{self._settings.url}: {_words(error)}") from None
         finally:
@@ -115,10 +123,14 @@ def _with_signed_zeros(line: bytes) -> bytes:
     return _TEXT_OR_MINUS_ZERO.sub(lambda found: found[1] or b"-0.0", line)
 
 
-def _series(line: bytes) -> Iterator[dict[str, Any]]:
+def series_of(line: bytes) -> Iterator[dict[str, Any]]:
+    """The series in a line of an answer. Raises QueryError when it tells of an error, NumberTooLarge when it is no JSON."""
     if not line.strip():
         return
-    answer = orjson.loads(_with_signed_zeros(line))
+    try:
+        answer = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        raise NumberTooLarge(f"the server answers {line[:_MAX_WORDS]!r}") from None
     for part in (answer, *answer.get("results", ())):
         if "error" in part:
             raise QueryError(str(part["error"])[:_MAX_WORDS])

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archioc.core.process_counts import ProcessCounts
-from archioc.core.table import ChannelTable, RowState, StoreState
+from archioc.core.table import DROPS, ChannelTable, RowState, StoreState
 from ioc.row_view import SILENT_S, is_silent
 
 SPOOL_AGE_S = 60.0
@@ -82,7 +82,7 @@ class Overview:
     @property
     def dropped(self) -> float:
         """Over all reasons."""
-        return self.ledger("dropped_overflow") + self.ledger("dropped_spool_full")
+        return sum(self.ledger(drop) for drop in DROPS)
 
     @property
     def store_error(self) -> str:

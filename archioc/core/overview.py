@@ -10,7 +10,7 @@ from archioc.core.directories import Directories
 from archioc.core.process_counts import read_counts
 from archioc.core.registry import RegistryReader
 from archioc.core.spool import SpoolDirectory, read_channel_counts
-from archioc.core.table import ChannelState, ChannelTable, ProcessState, RowState, StoreState, read_row
+from archioc.core.table import DROPS, ChannelState, ChannelTable, ProcessState, RowState, StoreState, read_row
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,7 @@ class RunningArchiver:
             stored=int(delivery["stored"]),
             pending=int(ledger["withheld"]) + in_spool,
             rejected=int(delivery["rejected"]),
-            dropped=int(ledger["dropped_overflow"]) + int(ledger["dropped_spool_full"]),
+            dropped=sum(int(ledger[drop]) for drop in DROPS),
         )
 
     def channels(self) -> list[ChannelOverview]:
@@ -177,6 +177,6 @@ class RunningArchiver:
                 stored=int(delivery["stored"]) if delivered else 0,
                 pending=(int(ledger["withheld"]) if counted else 0) + in_spool.get((row, generation), 0),
                 rejected=int(delivery["rejected"]) if delivered else 0,
-                dropped=int(ledger["dropped_overflow"]) + int(ledger["dropped_spool_full"]) if counted else 0,
+                dropped=sum(int(ledger[drop]) for drop in DROPS) if counted else 0,
             ),
         )

@@ -20,6 +20,8 @@ from archioc.core.process import StopSignal
 from archioc.core.spool import SpoolDirectory, SpoolFile
 from archioc.core.table import ChannelTable, ProcessState, StoreState
 from db import delivery as delivery_module
+from db.alarm_columns import AlarmColumns
+from db.bins import Bins
 from db.book import DeliveryBook
 from db.delivery import LONGEST_PAUSE_S, LONGEST_RETRY_AFTER_S, Delivery, pause_after
 from db.sample_columns import SampleColumns
@@ -57,6 +59,15 @@ class FaultyStore:
         raise NotImplementedError
 
     def last_before(self, channel: str, t_ns: int) -> SampleColumns | None:
+        raise NotImplementedError
+
+    def at(self, channel: str, t_ns: int) -> SampleColumns | None:
+        raise NotImplementedError
+
+    def bins(self, channel: str, start_ns: int, end_ns: int, count: int) -> Bins:
+        raise NotImplementedError
+
+    def alarms(self, channel: str, start_ns: int, end_ns: int, *, with_previous: bool = True) -> Iterator[AlarmColumns]:
         raise NotImplementedError
 
     def names(self, pattern: str = "*") -> Iterator[str]:

@@ -31,7 +31,7 @@ from engine.sampler import Sampler
 from ioc.archived import ArchivedChannel
 from ioc.registry import Change, Registry
 from ioc.rows import ChannelRows
-from tests.unit.engine.deliveries import Delivery, hand_over
+from tests.unit.engine.deliveries import Delivery, connect, hand_over
 
 ROWS = 16
 
@@ -194,12 +194,12 @@ class Engine:
     def connect(self, name: str, dbr: Dbr = Dbr.DOUBLE, count: int = 1) -> None:
         """Have libca tell that a channel connected."""
         row, generation = self.access.created[name]
-        self.callback.connection(row, generation, True, dbr, count)
+        connect(self.callback, row, generation, True, dbr, count)
 
     def disconnect(self, name: str) -> None:
         """Have libca tell that a channel disconnected."""
         row, generation = self.access.created[name]
-        self.callback.connection(row, generation, False, 0, 0)
+        connect(self.callback, row, generation, False)
 
     def deliver(self, name: str, value: float, stamp: int) -> None:
         """Have libca deliver a number."""
