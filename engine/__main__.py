@@ -26,6 +26,7 @@ from engine.collector import Collector
 from engine.commit import CommitThread, recover
 from engine.event_callback import make_callback
 from engine.last_run import AliveFile, find_last_run
+from engine.open_gaps import OpenGapsFile
 from engine.ring import EventRing
 from engine.sampler import Sampler
 
@@ -76,6 +77,7 @@ def _collect(config: Config, stop: StopSignal) -> None:
     alive = AliveFile(directories.alive)
     last = find_last_run(table, ring, alive)
     head = table.status.head
+    open_gaps = OpenGapsFile(directories.open_gaps)
     head["state"], head["pid"] = ProcessState.STARTING, os.getpid()
     if not _registry_ready(table, stop):
         head["state"] = ProcessState.STOPPED
@@ -88,9 +90,9 @@ def _collect(config: Config, stop: StopSignal) -> None:
     head["callback"] = CALLBACK_CODES[callback.name]
     access = ChannelAccess(callback)
     registry = RegistryReader(directories.registry)
-    channels = Channels(table, registry, access, sampler)
+    channels = Channels(table, registry, access, sampler, open_gaps.read())
     channels.follow(time.time_ns())
-    commits = CommitThread(table, ring, spool, encoder_for(config.store), config.spool)
+    commits = CommitThread(table, ring, spool, encoder_for(config.store), config.spool, open_gaps)
     collector = Collector(table, ring, sampler, channels, commits)
     try:
         replayed = collector.replay(last)

@@ -12,6 +12,7 @@ from archioc.core.channel import Mask
 from archioc.core.events import Reason
 from archioc.core.registry import RegistryChannel, RegistryReader
 from archioc.core.table import ChannelState, ChannelTable, RowState, write_rows
+from engine import open_gaps
 from engine.channel_access import ChannelAccess
 from engine.gaps import Gaps
 from engine.last_run import LastRun
@@ -32,7 +33,14 @@ Rows = npt.NDArray[np.integer]
 class Channels:
     """Follows the registry and the settings block; keeps names, generations and connection states by row."""
 
-    def __init__(self, table: ChannelTable, registry: RegistryReader, access: ChannelAccess, sampler: Sampler) -> None:
+    def __init__(
+        self,
+        table: ChannelTable,
+        registry: RegistryReader,
+        access: ChannelAccess,
+        sampler: Sampler,
+        inherited: open_gaps.Gaps,
+    ) -> None:
         self._table, self._registry, self._access, self._sampler = table, registry, access, sampler
         rows = table.capacity
         self.names = [""] * rows
@@ -41,7 +49,7 @@ class Channels:
         self.connected = np.zeros(rows, bool)
         self._mask = np.zeros(rows, "u1")  # Mask
         self.metas: dict[int, ChannelMeta] = {}
-        self.gaps = Gaps(sampler.memory, self.names)
+        self.gaps = Gaps(sampler.memory, self.names, inherited)
         self._revision = 0
         self._to_create: deque[int] = deque()
         self._lost: deque[tuple[int, int]] = deque()  # row, when it is due to be searched for (ns)
@@ -68,23 +76,24 @@ class Channels:
         wanted = int(head["revision"][0])
         if wanted == self._revision:
             return np.empty(0, "i8")
-        removed = self._let_go_of_removed()
+        removed = self._let_go_of_removed(now)
         added, _ = self._registry.channels_since(self._revision)
         known = self.generation
         self._adopt([channel for channel in added if channel.revision <= wanted and known[channel.row] != channel.generation], now)
+        self.gaps.end_inheritance(now)
         self._take_settings(now)
         self._revision = wanted
         self._table.status.head["revision"] = wanted
         return removed
 
-    def _let_go_of_removed(self) -> Rows:
+    def _let_go_of_removed(self, now: int) -> Rows:
         cells = self._table.settings.cells[: int(self._table.settings.head["rows"][0])]
         ours = self.generation[: len(cells)]
         gone = np.flatnonzero((ours != 0) & ((cells["state"] != RowState.USED) | (cells["generation"] != ours)))
         for row in gone.tolist():
             self._access.clear(self.names[row])
-            self.gaps.forget(row)
             self._leaving.append(row)
+        self.gaps.close(gone, np.full(len(gone), now))  # nobody waits for them any more
         self.connected[gone] = False
         self._sampler.wanted.enable[gone] = False
         status = self._table.status.cells[: len(cells)]

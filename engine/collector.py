@@ -214,7 +214,8 @@ class Collector:
         batch = Batch(samples, tuple(self._blobs), names, counts, events, metas)
         self._batch_id = max(self._batch_id + 1, time.time_ns())
         booking = Booking(self._batch_id, rows, self._sampler.memory.cells(rows), self._head())
-        self._commits.submit(Commit(batch, booking, self._ring.drained, self._bulk_cursor, flush))
+        gaps = self._channels.gaps.standing() if events else None
+        self._commits.submit(Commit(batch, booking, self._ring.drained, self._bulk_cursor, flush, gaps))
         self._parts, self._blobs, self._metas, self._open, self._flush = [], [], [], 0, flush
         self._channels.forget_removed()
 

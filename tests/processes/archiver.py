@@ -44,9 +44,9 @@ Blocks = Mapping[str, Mapping[str, Setting]]
 class Archiver:
     """`archioc run` on a configuration and a state directory of its own, with the three processes that it starts.
 
-    ioc_ports: CA servers whose channels it archives. store: block `store` of the configuration, None for the embedded store. more: further
-    keys. impatient: killed processes are started again at once, however often. environment: further variables of its processes. It can be started again
-    after it has ended, and then finds what it has left.
+    ioc_ports: CA servers whose channels it archives. store: block `store` of the configuration, None for the embedded store.
+    more: further keys. impatient: killed processes are started again at once, however often. environment: further variables of its
+    processes. It can be started again after it has ended, and then finds what it has left.
     """
 
     def __init__(

@@ -7,6 +7,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -51,7 +52,7 @@ def in_influxdb(url: str, database: str, names: Sequence[str]) -> npt.NDArray[np
     return np.concatenate(parts)
 
 
-def _series(url: str, database: str, text: str) -> Iterator[dict[str, list[list[float]]]]:
+def _series(url: str, database: str, text: str) -> Iterator[dict[str, Any]]:
     body = urllib.parse.urlencode({"q": text, "db": database, "epoch": "ns", "chunked": "true", "chunk_size": "10000"}).encode()
     with urllib.request.urlopen(f"{url}/query", data=body, timeout=120) as response:
         for line in response:

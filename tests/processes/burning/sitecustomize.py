@@ -1,5 +1,6 @@
 """First on PYTHONPATH, this has a thread burn processor time in every process `python -m ioc`, as an operator's script there might."""
 
+# ruff: noqa: INP001 - no package: a directory to put first on PYTHONPATH
 from __future__ import annotations
 
 import sys

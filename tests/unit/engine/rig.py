@@ -24,6 +24,7 @@ from engine.channels import Channels
 from engine.collector import Collector
 from engine.commit import CommitThread, recover
 from engine.last_run import LastRun
+from engine.open_gaps import OpenGapsFile
 from engine.pinned_callback import PinnedCallback
 from engine.ring import EventRing
 from engine.sampler import Sampler
@@ -175,10 +176,12 @@ class Engine:
         self.ring.rewind(int(ledger["ring_slot"][0]), int(ledger["ring_bulk"][0]))
         self.callback = PinnedCallback(self.ring)
         self.access = RecordedAccess()
+        open_gaps = OpenGapsFile(archive.directories.open_gaps)
         self.reader = RegistryReader(archive.directories.registry)
-        self.channels = Channels(self.table, self.reader, cast("ChannelAccess", self.access), self.sampler)
+        self.channels = Channels(self.table, self.reader, cast("ChannelAccess", self.access), self.sampler, open_gaps.read())
         self.channels.follow(now)
-        self.commits = commits(self.table, self.ring, spool, ColumnEncoder("embedded"), config or Spool(min_free=0))
+        encoder = ColumnEncoder("embedded")
+        self.commits = commits(self.table, self.ring, spool, encoder, config or Spool(min_free=0), open_gaps)
         self.collector = Collector(self.table, self.ring, self.sampler, self.channels, self.commits)
 
     def write(self) -> None:

@@ -17,6 +17,7 @@ from engine import collector as collector_module
 from engine.channels import SEARCH_AGAIN_NS
 from engine.commit import CommitThread
 from engine.last_run import LastRun
+from engine.open_gaps import OpenGapsFile
 from tests.unit.engine.deliveries import Delivery, call, hand_over
 from tests.unit.engine.rig import Archive, CommitByHand, Engine, numbers
 
@@ -318,6 +319,48 @@ def test_overflow_before_a_kill_is_counted_after_it(archive: Archive) -> None:
     second.write()
     assert archive.table.ledger.cells[archive.registry.channels["A"].row]["dropped_overflow"] == 5
     second.kill()
+
+
+def test_power_cut_around_a_gap(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What outlives the memory knows a gap before its event is published, and forgets it only after its end is published."""
+    kept = OpenGapsFile(archive.directories.open_gaps)
+
+    def power_cut(_: Path) -> None:
+        raise OSError("power cut")
+
+    def write(engine: Engine) -> None:
+        engine.collector.round(time.time_ns())
+        with monkeypatch.context() as changed:
+            changed.setattr(archive.spool, "publish", power_cut)
+            with pytest.raises(OSError, match="power cut"):
+                engine.write()
+
+    first = Engine(archive, time.time_ns())
+    first.collector.round(time.time_ns())
+    first.connect("A")
+    send(first, "A", 1.0)
+    first.collector.round(time.time_ns())
+    first.write()
+    assert kept.read() == {}
+    first.disconnect("A")
+    write(first)
+    [(name, gap)] = kept.read().items()
+    assert (name, gap.reason) == ("A", Reason.DISCONNECTED)
+    first.kill()
+    second = Engine(archive, time.time_ns())
+    second.replay(time.time_ns())
+    second.write()
+    second.collector.round(time.time_ns())
+    second.connect("A")
+    send(second, "A", 2.0)
+    write(second)
+    assert kept.read()["A"] == gap
+    second.kill()
+    third = Engine(archive, time.time_ns())
+    third.replay(time.time_ns())
+    third.write()
+    assert kept.read()["A"].reason is Reason.ENGINE_RESTART
+    third.kill()
 
 
 def test_settled_engine_killed_at_once(archive: Archive) -> None:
