@@ -38,6 +38,8 @@ ALIVE_S = 2.0
 SWITCH_INTERVAL_S = 0.0005
 """How long one Python thread may keep another waiting; with CPython's 5 ms the callback loses updates under load."""
 COMMIT_AT_STOP_S = 5.0
+SETTLE_S = 2.0
+"""How long a new engine waits for its first commit before it receives."""
 CALLBACK_CODES = {"pinned": 1, "compiled": 2}
 """As the head of the status block tells them."""
 
@@ -92,6 +94,8 @@ def _collect(config: Config, stop: StopSignal) -> None:
     collector = Collector(table, ring, sampler, channels, commits)
     try:
         replayed = collector.replay(last)
+        if not collector.settle(SETTLE_S):
+            _log.error("gaps_not_committed")  # collecting matters more; the spool tells what ails it
         _log.info("collecting", channels=len(channels.ours()), replayed=replayed, callback=callback.name)
         head["state"] = ProcessState.RUNNING
         _loop(config, alive, collector, channels, access, stop)

@@ -84,6 +84,17 @@ class ChannelAccess:
         if link is not None:
             self._lib.ca_clear_channel(link.chid)
 
+    def search_again(self, name: str) -> None:
+        """Look for a channel that has lost its server now, unless it is back already.
+
+        libca by itself begins to look for lost channels only every 10 s (`disconnectGovernorTimer.cpp`), for new ones at once.
+        """
+        link = self._links.get(name)
+        if link is None or link.chid is None or self._lib.ca_state(link.chid) == CS_CONN:
+            return
+        self.clear(name)
+        self.create(name, link.row, link.generation)
+
     def look(self, name: str) -> tuple[int, int] | None:
         """Native type and number of elements of a channel that is connected now, else None."""
         link = self._links.get(name)

@@ -20,6 +20,9 @@ from engine.sampler import Sampler
 CREATE_AT_ONCE = 500
 """Channels made between two drains, so that a large start does not hold up the drain."""
 
+SEARCH_AGAIN_NS = 1_000_000_000
+"""From the loss of a server to our search for it: a server that drops its clients again and again is asked once a second."""
+
 ECA_DISCONN, ECA_NORDACCESS = 192, 368
 """Codes of `caerr.h`."""
 
@@ -41,6 +44,7 @@ class Channels:
         self.gaps = Gaps(sampler.memory, self.names)
         self._revision = 0
         self._to_create: deque[int] = deque()
+        self._lost: deque[tuple[int, int]] = deque()  # row, when it is due to be searched for (ns)
         self._leaving: list[int] = []
 
     @property
@@ -168,9 +172,10 @@ class Channels:
         before = rows[(memory.seen[rows] == 0) & enabled & (self._added_by[rows] <= last.revision)]
         self.gaps.change(before[self.gaps.unannounced(before)], last.reason, last.ended_ns)
 
-    def create_some(self) -> None:
-        """Have libca look for some of the channels that wait for it."""
+    def create_some(self, now: int) -> None:
+        """Have libca look for some of the channels that wait for it: the new ones, or else those lost a while ago (now: ns)."""
         if not self._to_create:
+            self._search_for_lost(now)
             return
         refused = []
         for _ in range(min(CREATE_AT_ONCE, len(self._to_create))):
@@ -180,6 +185,14 @@ class Channels:
                 refused.append(row)
         rows = np.array(refused, dtype="i8")
         write_rows(self._table.status, rows, state=ChannelState.REJECTED, reason=b"Channel Access does not take this name")
+
+    def _search_for_lost(self, now: int) -> None:
+        for _ in range(min(CREATE_AT_ONCE, len(self._lost))):
+            row, due = self._lost[0]
+            if now < due <= now + SEARCH_AGAIN_NS:  # later than that: the clock was set back
+                return
+            self._lost.popleft()
+            self._access.search_again(self.names[row])
 
     # -- what Channel Access tells -------------------------------------------------------------
 
@@ -204,6 +217,7 @@ class Channels:
         """These channels have lost their server."""
         self.gaps.open(rows[self._sampler.wanted.enable[rows]], Reason.DISCONNECTED, time_ns)
         self.connected[rows] = False
+        self._lost.extend((row, time_ns + SEARCH_AGAIN_NS) for row in rows.tolist())
         write_rows(self._table.status, rows, connected=0, disconnects=self._table.status.cells["disconnects"][rows] + 1)
         self.show_state(rows)
 

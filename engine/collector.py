@@ -50,7 +50,7 @@ class Collector:
     def round(self, now: int) -> None:
         """Everything that is due now (ns since 1970)."""
         self._let_pass(self._channels.follow(now))
-        self._channels.create_some()
+        self._channels.create_some(now)
         self.drain()
         self._let_pass(self._sampler.overdue(now))
         self._add(*self._sampler.repeat(now, self._channels.connected))
@@ -262,6 +262,17 @@ class Collector:
         if last is not None:
             self._channels.mark_absence(last)
         return replayed
+
+    def settle(self, timeout: float) -> bool:
+        """Have all that was replayed committed, with the gap since then; whether that is done within `timeout` seconds (twice).
+
+        Nothing may be received before: another kill would leave a ring whose newest event hides that nobody had collected until then.
+        """
+        self.cut_all(timeout)
+        deadline = time.monotonic() + timeout
+        while int(self._table.ledger.head["batch_id"][0]) < self._batch_id and time.monotonic() < deadline:
+            time.sleep(0.002)
+        return int(self._table.ledger.head["batch_id"][0]) >= self._batch_id
 
     def stop(self, now: int) -> None:
         """Sample and let pass all there is; every open trace gets a gap."""

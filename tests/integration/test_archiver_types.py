@@ -62,7 +62,7 @@ PUTS: dict[str, Sequence[object]] = {
     "WFLOAT": [[0.5, -1e30], [0.1]],
     "WLONG": [*INTEGER_ARRAYS, [2**31 - 1, -(2**31)]],
     "WSHORT": INTEGER_ARRAYS,
-    "WCHAR": ["plain", "µ \\ \" ,", "y" * 79],
+    "WCHAR": ["plain", 'µ \\ " ,', "y" * 79],
     "WSTRING": [["one", "two words", "3 µm"], ["a,b", 'q"', "back\\", ""]],
 }
 NAMES = [*PUTS, "CALC"]

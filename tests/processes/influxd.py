@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from archioc.demo.child import Child
 from tests.processes.waiting import wait_until
 
@@ -78,6 +80,14 @@ class Influxd:
     def kill(self) -> int:
         """SIGKILL; returns the exit status."""
         return self._child.kill()
+
+    def suspend(self) -> None:
+        """SIGSTOP: it takes connections and does not answer."""
+        psutil.Process(self.pid).suspend()
+
+    def resume(self) -> None:
+        """Go on after `suspend`."""
+        psutil.Process(self.pid).resume()
 
     def answers(self) -> bool:
         """Whether /ping says that the server is there."""

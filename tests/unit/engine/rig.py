@@ -43,6 +43,7 @@ class RecordedAccess:
         self.followed: list[tuple[str, int, int]] = []
         self.masks: list[tuple[str, Mask]] = []
         self.asked: list[str] = []
+        self.searched_again: list[str] = []
         self.refuses: set[str] = set()
         self.connections: dict[str, tuple[int, int]] = {}
 
@@ -54,6 +55,10 @@ class RecordedAccess:
 
     def clear(self, name: str) -> None:
         self.created.pop(name, None)
+
+    def search_again(self, name: str) -> None:
+        if name in self.created:
+            self.searched_again.append(name)
 
     def follow(self, name: str, dbr: int, count: int, mask: Mask) -> None:
         assert name in self.created
