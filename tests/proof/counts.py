@@ -10,6 +10,7 @@ class ProofCounts:
 
     away_s: seconds without the store. random_kills: of the engine, and as many of the writer, for each store.
     load_counters: records that count at 10 Hz for load_s seconds beside a query and a busy thread.
+    many: channels lost and regained at once.
     """
 
     demo_minutes: float
@@ -20,14 +21,23 @@ class ProofCounts:
     ioc_restarts: int
     load_counters: int
     load_s: float
+    many: int
 
 
 _COUNTS = {
     "short": ProofCounts(
-        demo_minutes=0.4, counters=200, kill_rounds=1, away_s=10, random_kills=6, ioc_restarts=3, load_counters=1000, load_s=10
+        demo_minutes=0.4, counters=200, kill_rounds=1, away_s=10, random_kills=6, ioc_restarts=3, load_counters=1000, load_s=10, many=2000
     ),
     "full": ProofCounts(
-        demo_minutes=1, counters=500, kill_rounds=3, away_s=60, random_kills=100, ioc_restarts=50, load_counters=5000, load_s=60
+        demo_minutes=1,
+        counters=500,
+        kill_rounds=3,
+        away_s=60,
+        random_kills=100,
+        ioc_restarts=50,
+        load_counters=5000,
+        load_s=60,
+        many=100_000,
     ),
 }
 
