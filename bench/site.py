@@ -23,7 +23,7 @@ from archioc.demo.processes import start_repeater, start_soft_ioc
 SCANS = {10.0: ".1 second", 5.0: ".2 second", 2.0: ".5 second", 1.0: "1 second", 0.5: "2 second"}
 """Scans of a record, by their rate (Hz)."""
 SHARED_MEMORY = "/dev/shm"  # noqa: S108 - a directory with a random name is made in it
-START_S = 120.0
+START_S = 300.0
 STOP_S = 30.0
 PROCESSES = ("engine", "db", "ioc")
 
