@@ -14,6 +14,7 @@ class ProofCounts:
     away_s: seconds without the store. random_kills: of the engine, and as many of the writer, for each store.
     load_counters: records that count at 10 Hz for load_s seconds beside a query and a busy thread.
     old_channels: channels whose first values are old.
+    many: channels lost and regained at once.
     """
 
     demo_minutes: float
@@ -37,6 +38,24 @@ _SHORT_AND_FULL: dict[str, tuple[Any, Any]] = {
     "load_counters": (1000, 5000),
     "load_s": (10, 60),
     "old_channels": (1000, 20_000),
+    many: int
+
+
+_COUNTS = {
+    "short": ProofCounts(
+        demo_minutes=0.4, counters=200, kill_rounds=1, away_s=10, random_kills=6, ioc_restarts=3, load_counters=1000, load_s=10, many=2000
+    ),
+    "full": ProofCounts(
+        demo_minutes=1,
+        counters=500,
+        kill_rounds=3,
+        away_s=60,
+        random_kills=100,
+        ioc_restarts=50,
+        load_counters=5000,
+        load_s=60,
+        many=100_000,
+    ),
 }
 
 
