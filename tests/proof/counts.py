@@ -26,6 +26,7 @@ class ProofCounts:
     load_counters: int
     load_s: float
     old_channels: int
+    many: int
 
 
 _SHORT_AND_FULL: dict[str, tuple[Any, Any]] = {
@@ -38,24 +39,7 @@ _SHORT_AND_FULL: dict[str, tuple[Any, Any]] = {
     "load_counters": (1000, 5000),
     "load_s": (10, 60),
     "old_channels": (1000, 20_000),
-    many: int
-
-
-_COUNTS = {
-    "short": ProofCounts(
-        demo_minutes=0.4, counters=200, kill_rounds=1, away_s=10, random_kills=6, ioc_restarts=3, load_counters=1000, load_s=10, many=2000
-    ),
-    "full": ProofCounts(
-        demo_minutes=1,
-        counters=500,
-        kill_rounds=3,
-        away_s=60,
-        random_kills=100,
-        ioc_restarts=50,
-        load_counters=5000,
-        load_s=60,
-        many=100_000,
-    ),
+    "many": (2000, 100_000),
 }
 
 
