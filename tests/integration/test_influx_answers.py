@@ -206,10 +206,8 @@ def test_no_answer(double: Double, opened: Opened) -> None:
     server = double("1.8.10")
     store = opened(server, timeout=0.3)
     server.scripted = [0.6]
-    started = time.monotonic()
     with pytest.raises(StoreUnavailable, match="timed out"):
         store.write(one_sample())
-    assert time.monotonic() - started < 0.6
     assert store.write(one_sample()).rejected.tolist() == [0]
 
 
