@@ -365,4 +365,3 @@ def test_a_batch_of_arrays_is_sent_in_pieces(double: Double, opened: Opened) -> 
     assert len(server.lines) == 30
     assert len(server.writes) == 2
     assert sum(len(split_lines(gzip.decompress(request.body))) for request in server.writes) == 30
-
