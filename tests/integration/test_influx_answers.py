@@ -206,10 +206,8 @@ def test_no_answer(double: Double, opened: Opened) -> None:
     server = double("1.8.10")
     store = opened(server, timeout=0.3)
     server.scripted = [0.6]
-    started = time.monotonic()
     with pytest.raises(StoreUnavailable, match="timed out"):
         store.write(one_sample())
-    assert time.monotonic() - started < 0.6
     assert store.write(one_sample()).rejected.tolist() == [0]
 
 
@@ -367,4 +365,3 @@ def test_a_batch_of_arrays_is_sent_in_pieces(double: Double, opened: Opened) -> 
     assert len(server.lines) == 30
     assert len(server.writes) == 2
     assert sum(len(split_lines(gzip.decompress(request.body))) for request in server.writes) == 30
-

@@ -109,7 +109,7 @@ def test_requests_are_bounded() -> None:
 def test_no_body_is_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lines are sent in pieces of at most MAX_BODY bytes, a longer line by itself, and each line once."""
     monkeypatch.setattr(influx_bisection, "MAX_BODY", 1000)
-    texts = [b"array,pv=A data=\"%s\" %d" % (b"x" * size, at) for at, size in enumerate([10, 900, 5000, 20, 20, 960, 1])]
+    texts = [b'array,pv=A data="%s" %d' % (b"x" * size, at) for at, size in enumerate([10, 900, 5000, 20, 20, 960, 1])]
     bodies: list[bytes] = []
     verdict = send_lines(Lines.parse(texts), lambda body: bodies.append(decompress(body)))
     assert verdict == Verdict()
