@@ -12,7 +12,7 @@ command -v go >/dev/null || exit 0
 
 mkdir -p "$target"
 target=$(cd "$target" && pwd)
-GOBIN=$target go install -ldflags "-s -w -X main.version=$version" \
+GOBIN=$target timeout 900 go install -ldflags "-s -w -X main.version=$version" \
     "github.com/influxdata/influxdb/cmd/influxd@v$version" >"$target/build.log" 2>&1
 [ -x "$target/influxd" ] || echo "no influxd $version: go could not build it, see $target/build.log" >&2
 exit 0
