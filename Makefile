@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test proof bench lint clean influxd
+.PHONY: help demo test proof bench lint clean influxd influxd-1.8
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,11 +15,12 @@ demo: $(VENV)/.demo-installed  ## a small storage ring and its archiver on this 
 test: $(VENV)/.all-installed influxd  ## unit and integration tests [ARGS='-k word']
 	$(BIN)/python -m pytest tests/unit tests/integration -m 'not proof' $(ARGS)
 
-proof: $(VENV)/.all-installed influxd  ## the counted proofs [SHORT=1 for smaller counts] [ARGS=...]
+proof: $(VENV)/.all-installed influxd influxd-1.8  ## the counted proofs [SHORT=1 for smaller counts] [ARGS=...]
 	ARCHIOC_PROOF=$(if $(filter-out 0,$(SHORT)),short,full) $(BIN)/python -m pytest tests -m proof $(ARGS)
 
-bench: $(VENV)/.all-installed  ## processor time a sample, against a naive script; see bench/README.md [ARGS=...]
-	$(BIN)/python -m bench.collector $(ARGS)
+bench: $(VENV)/.all-installed influxd  ## speeds and sizes against yardsticks; see bench/README.md
+	$(BIN)/python -m bench.collector
+	$(BIN)/python -m bench.delivery
 
 lint: $(VENV)/.all-installed  ## ruff, mypy --strict, layers, freshness of the configuration schema
 	$(BIN)/ruff check .
@@ -32,6 +33,9 @@ clean:  ## remove what make made
 
 influxd:
 	@sh tests/processes/fetch_influxd.sh .cache
+
+influxd-1.8:
+	@sh tests/processes/build_influxd.sh .cache
 
 $(BIN)/python:
 	@command -v $(PYTHON) >/dev/null || { echo "make: no $(PYTHON) here; install Python >= 3.11 or name one: make PYTHON=/path/to/python" >&2; exit 1; }

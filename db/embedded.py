@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,12 @@ from archioc.core.batch import Batch
 from archioc.core.encoding import EMBEDDED
 from archioc.core.encoding.columns import decode_columns
 from archioc.core.errors import StoreUnavailable
-from archioc.core.events import GAPS
+from archioc.core.events import GAPS, ChannelEvent
 from archioc.core.spool import SpoolFile
 from db.day_files import DAY_NS, DayFiles, day_of
 from db.embedded_inserts import ChannelIds, insert_alarms, insert_samples
 from db.embedded_queries import EmbeddedReader
+from db.rejections import BEYOND, rejection_events
 from db.store import Refusal, WriteOutcome, rows_of_samples
 
 _log = structlog.get_logger()
@@ -66,7 +68,8 @@ class EmbeddedStore(EmbeddedReader):
         try:
             batch = decode_columns(file.payload)
         except ValueError as error:
-            return WriteOutcome(file.counts["samples"].astype(np.int64), (Refusal(file.payload, str(error)),))
+            everything = file.counts["samples"].astype(np.int64)
+            return WriteOutcome(everything, everything, (Refusal(file.payload, str(error)),), remark=str(error))
         try:
             self._purge()
             return self._write(file, batch)
@@ -92,9 +95,24 @@ class EmbeddedStore(EmbeddedReader):
                     insert_samples(cursor, samples[here], channel[here], batch.blobs)
                     insert_alarms(cursor, alarms[alarm_here], alarm_channel[alarm_here])
         if not too_old.any():
-            return WriteOutcome(rejected)
-        names = sorted({batch.names[row] for row in np.unique(samples["row"][too_old]).tolist()})
-        return WriteOutcome(rejected, (Refusal("\n".join(names).encode(), "samples of these channels are beyond the retention"),))
+            return WriteOutcome.all_stored(file)
+        channels = {entry: batch.names[row] for entry, row in enumerate(file.counts["row"].tolist())}
+        at_ns = max(file.committed_ns, self._cut())
+        events = tuple(rejection_events(channels, rejected, rejected, at_ns, ""))
+        return WriteOutcome(rejected, np.zeros_like(rejected), events=events, remark=f"{rejected.sum()} samples are {BEYOND}")
+
+    def write_events(self, events: Sequence[ChannelEvent]) -> None:
+        """Store events of our own. Raises StoreUnavailable."""
+        try:
+            with self._files.catalog() as cursor, _Transaction(cursor):
+                _insert_events(cursor, events)
+        except duckdb.OperationalError as error:
+            raise StoreUnavailable(f"the embedded store cannot be written: {error}") from None
+
+    @property
+    def warning(self) -> str:
+        """It has no limits but the disk."""
+        return ""
 
     def _write_catalog(self, batch: Batch) -> dict[str, int]:
         """Channels, metadata and events; the ids of all channels that have samples or alarms."""
@@ -114,16 +132,7 @@ class EmbeddedStore(EmbeddedReader):
                         time=[meta.time_ns for meta in batch.metas],
                         content=[orjson.dumps(dataclasses.asdict(meta)).decode() for meta in batch.metas],
                     )
-                    _insert(
-                        cursor,
-                        "insert into event by name select * from arrived",
-                        channel=[event.channel for event in batch.events],
-                        time=[event.time_ns for event in batch.events],
-                        reason=[int(event.reason) for event in batch.events],
-                        end_ns=[event.end_ns for event in batch.events],
-                        count=[event.count for event in batch.events],
-                        text=[event.text for event in batch.events],
-                    )
+                    _insert_events(cursor, batch.events)
                 self._ids.update(new)
         return self._ids
 
@@ -172,3 +181,16 @@ def _numbers(column: npt.NDArray[np.void], batch: Batch, known: dict[str, int]) 
     """The catalog's number of the channel of each sample or alarm."""
     rows, inverse = np.unique(column["row"], return_inverse=True)
     return np.array([known[batch.names[row]] for row in rows.tolist()], np.uint32)[inverse]
+
+
+def _insert_events(cursor: duckdb.DuckDBPyConnection, events: Sequence[ChannelEvent]) -> None:
+    _insert(
+        cursor,
+        "insert into event by name select * from arrived",
+        channel=[event.channel for event in events],
+        time=[event.time_ns for event in events],
+        reason=[int(event.reason) for event in events],
+        end_ns=[event.end_ns for event in events],
+        count=[event.count for event in events],
+        text=[event.text for event in events],
+    )

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import base64
 import re
+import time
+import urllib.request
 from collections.abc import Iterator
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import orjson
 import urllib3
@@ -20,6 +25,9 @@ _MAX_WORDS = 500
 
 _POOL = 16
 
+_CUT_OFF_ABOVE = 262_144
+"""Bytes of a body. A server in Go that refuses a body reads on about so far, then it cuts the connection, and its 413 is lost."""
+
 _TEXT_OR_MINUS_ZERO = re.compile(rb'("(?:[^"\\]|\\.)*")|(?<=[\[,])-0(?=[,\]])')
 
 Parameters = list[tuple[str, str]]
@@ -29,8 +37,16 @@ class NumberTooLarge(QueryError):
     """An answer holds a result beyond float64 (the mean of huge numbers): InfluxDB 1.x sends the words of its JSON encoder in its place."""
 
 
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """What a server tells of itself. version: empty when it does not; ahead: its clock before ours (s)."""
+
+    version: str
+    ahead: float
+
+
 class InfluxConnection:
-    """One server. Thread-safe.
+    """One server. Thread-safe. Goes through the proxy that HTTP_PROXY, HTTPS_PROXY and NO_PROXY tell of.
 
     Methods raise StoreUnavailable (no answer, 429, 5xx), StoreDenied (401, 403, 404 and whatever
     else shows that the server or our settings must be mended), StoreRejected (400, 422) or StoreTooLarge (413).
@@ -47,6 +63,7 @@ class InfluxConnection:
             verify_ssl=settings.verify_tls,
             ssl_ca_cert=str(settings.ca_file) if settings.ca_file else None,
             connection_pool_maxsize=_POOL,
+            **_proxy(settings.url),
         )
 
     def close(self) -> None:
@@ -54,18 +71,28 @@ class InfluxConnection:
         self._client.api_client.rest_client.pool_manager.clear()
         self._client.close()
 
-    def ping(self) -> str:
-        """The version that the server tells, empty when it does not."""
-        _, _, headers = self._call("/ping", "GET", [], {})
-        version: str = urllib3.HTTPHeaderDict(headers).get("X-Influxdb-Version", "")
-        return version.removeprefix("v")
+    def ping(self) -> Ping:
+        """Ask for the version. 1.x and 2.x tell it in a header, 3.x in the body."""
+        response, _, sent = self._call("/ping", "GET", [], {}, _preload_content=False)
+        headers = urllib3.HTTPHeaderDict(sent)
+        try:
+            body = response.data
+        except urllib3.exceptions.HTTPError as error:
+            raise StoreUnavailable(f"{self._settings.url}: {_words(error)}") from None
+        told = headers.get("X-Influxdb-Version") or _version_in(body)
+        return Ping(told.removeprefix("v"), _ahead(headers.get("Date")))
 
     def write(self, path: str, parameters: Parameters, body: bytes, *, gzipped: bool) -> None:
         """Post line protocol; returns when the server has it."""
         headers = {"Content-Type": "text/plain; charset=utf-8"}
         if gzipped:
             headers["Content-Encoding"] = "gzip"
-        self._call(path, "POST", parameters, headers, body=body)
+        try:
+            self._call(path, "POST", parameters, headers, body=body)
+        except _ConnectionCut as error:
+            if len(body) > _CUT_OFF_ABOVE:
+                raise StoreTooLarge(str(error)) from None
+            raise
 
     def json(self, path: str, method: str, parameters: Parameters, body: dict[str, Any] | None = None) -> Any:
         """A request of the 2.x API and its answer."""
@@ -91,6 +118,20 @@ class InfluxConnection:
         finally:
             response.close()
 
+    def rows(self, statement: str) -> list[dict[str, Any]]:
+        """The rows of the answer to InfluxQL as column -> value."""
+        found = self.query(statement, [])
+        return [dict(zip(series["columns"], values, strict=True)) for series in found for values in series.get("values", ())]
+
+    def tags(self, statement: str) -> list[dict[str, str]]:
+        """The tags of each series of the answer to InfluxQL."""
+        return [series.get("tags", {}) for series in self.query(statement, [])]
+
+    def execute(self, statement: str) -> None:
+        """InfluxQL that changes something."""
+        for _ in self.query(statement, [], method="POST"):
+            pass
+
     def _call(self, path: str, method: str, parameters: Parameters, headers: dict[str, str], **more: Any) -> tuple[Any, int, Any]:
         try:
             answer: tuple[Any, int, Any] = self._client.api_client.call_api(
@@ -99,7 +140,8 @@ class InfluxConnection:
         except ApiException as error:
             raise _store_error(self._settings.url, error) from None
         except urllib3.exceptions.HTTPError as error:
-            raise StoreUnavailable(f"{self._settings.url}: {_words(error)}") from None
+            message = f"{self._settings.url}: {_words(error)}"
+            raise (_ConnectionCut if isinstance(error, urllib3.exceptions.ProtocolError) else StoreUnavailable)(message) from None
         return answer
 
     def _log_in(self) -> dict[str, str]:
@@ -114,6 +156,37 @@ class InfluxConnection:
             return {}
         pair = base64.b64encode(f"{self._settings.username}:{password}".encode()).decode()
         return {"Authorization": f"Basic {pair}"}
+
+
+class _ConnectionCut(StoreUnavailable):
+    """The connection ended in the middle of a request."""
+
+
+def _proxy(url: str) -> dict[str, object]:
+    """The proxy for a server, as the environment tells it; a user in its address logs in there."""
+    parts = urlsplit(url)
+    proxy = urllib.request.getproxies().get(parts.scheme)
+    if not proxy or urllib.request.proxy_bypass(parts.netloc):
+        return {}
+    found = urllib3.util.parse_url(proxy)
+    headers = urllib3.make_headers(proxy_basic_auth=found.auth) if found.auth else None
+    return {"proxy": found._replace(auth=None).url, "proxy_headers": headers}
+
+
+def _version_in(body: bytes) -> str:
+    try:
+        answer = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return ""
+    return str(answer.get("version", "")) if isinstance(answer, dict) else ""
+
+
+def _ahead(date: str | None) -> float:
+    """How far a clock is ahead of ours (s), from a header `Date`, which has whole seconds; 0 where there is none."""
+    try:
+        return parsedate_to_datetime(date).timestamp() - time.time() if date else 0.0
+    except ValueError:
+        return 0.0
 
 
 def _with_signed_zeros(line: bytes) -> bytes:
@@ -139,9 +212,11 @@ def series_of(line: bytes) -> Iterator[dict[str, Any]]:
 
 
 def _store_error(url: str, error: ApiException) -> StoreError:
-    message = f"{url}: {error.status} {_answer_text(error)}"
     status = int(error.status or 0)
-    if status in {0, 429} or status >= 500:
+    if status == 0:  # the client's word for a certificate that does not hold
+        return StoreDenied(f"{url}: {_answer_text(error)}")
+    message = f"{url}: {status} {_answer_text(error)}"
+    if status == 429 or status >= 500:
         return StoreUnavailable(message, _retry_after(error))
     if status in {400, 422}:
         return StoreRejected(message)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import fnmatch
 import itertools
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -46,11 +46,23 @@ class WriteOutcome:
     """What became of a spool file that the store has answered for.
 
     rejected: samples refused for good, one number for each entry of the file's counts; int64.
-    refusals: what was refused, for the quarantine.
+    kept: how many of these are in `refusals`; those beyond the retention are not. Same shape.
+    refusals: what was refused, for the quarantine, in the order of the payload.
+    events: what tells of the rejected samples, for `Store.write_events`; one for each channel.
+    remark: why samples were rejected, for people; empty when none were.
     """
 
     rejected: npt.NDArray[np.int64]
+    kept: npt.NDArray[np.int64]
     refusals: tuple[Refusal, ...] = field(default=())
+    events: tuple[ChannelEvent, ...] = field(default=())
+    remark: str = ""
+
+    @classmethod
+    def all_stored(cls, file: SpoolFile) -> Self:
+        """Nothing was refused."""
+        nothing = np.zeros(len(file.counts), np.int64)
+        return cls(nothing, nothing)
 
 
 class Reader(Protocol):
@@ -125,6 +137,18 @@ class Store(Reader, Protocol):
 
         Raises StoreUnavailable or StoreDenied; then nothing is known of the file's samples.
         """
+        ...
+
+    def write_events(self, events: Sequence[ChannelEvent]) -> None:
+        """Store events that the db process has to tell itself. Raises StoreUnavailable or StoreDenied.
+
+        An event with the channel, time and reason of one that is there replaces it.
+        """
+        ...
+
+    @property
+    def warning(self) -> str:
+        """What a person should know although the store takes samples; empty when all is well."""
         ...
 
 

@@ -55,7 +55,7 @@ def main() -> int:
     stop.install()
     stop_with_parent(given.parent)
     try:
-        config = load_config(given.config)
+        config = load_config(given.config, channels=False)
         configure_log("engine", config.log.level.value, config.log.format.value)
         _collect(config, stop)
     except ArchiocError as error:

@@ -121,10 +121,9 @@ class Channels:
         rows = np.array([channel.row for channel in channels])
         generation = np.array([channel.generation for channel in channels], "u4")
         new = self._sampler.memory.generation[rows] != generation
-        for channel, its_new in zip(channels, new.tolist(), strict=True):
+        for channel in channels:
             self.names[channel.row] = channel.name
-            if its_new:
-                self._sampler.forget(channel.row, channel.generation)
+        self._sampler.forget(rows[new], generation[new])
         self.generation[rows] = generation
         self._added_by[rows] = [channel.revision for channel in channels]
         write_rows(

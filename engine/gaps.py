@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
+
 import numpy as np
 import numpy.typing as npt
 
@@ -71,7 +73,7 @@ class Gaps:
 
     def announce_lasting(self, now: int) -> Rows:
         """Tell the gaps of new channels that have lasted; the rows concerned."""
-        lasting = [row for row, since in self._unannounced.items() if now - since > GRACE_NS]
+        lasting = [row for row, _ in takewhile(lambda one: now - one[1] > GRACE_NS, self._unannounced.items())]  # oldest first
         for row in lasting:
             since = self._unannounced.pop(row)
             self.events.append(ChannelEvent(self._names[row], since, Reason.DISCONNECTED, text="has not connected since it was added"))

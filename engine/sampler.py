@@ -110,12 +110,13 @@ class Sampler:
         for row in rows.tolist():
             self._held_blobs.pop(row, None)
 
-    def forget(self, row: int, generation: int) -> None:
-        """Begin a new channel in a row."""
-        self.memory.forget(row, generation)
-        self._held_blobs.pop(row, None)
-        self._newest.forget(np.array([row]))
-        self.fresh[row] = False
+    def forget(self, rows: npt.NDArray[np.integer], generations: npt.NDArray[np.integer]) -> None:
+        """Begin new channels in these rows."""
+        self.memory.forget(rows, generations)
+        for row in self._held_blobs.keys() & set(rows.tolist()):
+            del self._held_blobs[row]
+        self._newest.forget(rows)
+        self.fresh[rows] = False
 
     def accept(self, updates: Updates) -> Sampled:
         """Sample these updates, at least one."""

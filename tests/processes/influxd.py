@@ -14,7 +14,9 @@ import psutil
 from archioc.demo.child import Child
 from tests.processes.waiting import wait_until
 
-_UNPACKED = Path(__file__).parents[2] / ".cache/influxdb/usr/bin/influxd"
+_CACHE = Path(__file__).parents[2] / ".cache"
+_UNPACKED = _CACHE / "influxdb/usr/bin/influxd"
+_BUILT_1_8 = _CACHE / "influxd-1.8/influxd"
 
 _CONFIG = """
 reporting-disabled = true
@@ -43,6 +45,11 @@ def find_influxd() -> Path | None:
         return _UNPACKED
     found = shutil.which("influxd")
     return Path(found) if found else None
+
+
+def find_influxd_1_8() -> Path | None:
+    """The server that `make proof` has built."""
+    return _BUILT_1_8 if _BUILT_1_8.exists() else None
 
 
 class Influxd:

@@ -22,6 +22,10 @@ from archioc.core.events import ChannelEvent, Reason
 
 _MAGIC = b"ArchCol1"
 _START = struct.Struct("<8sI")
+_EVENT_FIELDS = tuple(field.name for field in dataclasses.fields(ChannelEvent))
+_META_FIELDS = tuple(field.name for field in dataclasses.fields(ChannelMeta))
+"""Taken one by one: `dataclasses.astuple` and `asdict` copy deeply, which takes 50 us an event when 100 000 channels are lost at once."""
+
 _COLUMNS = tuple(name for name in SAMPLE.names or () if name != "pad")
 
 
@@ -47,8 +51,8 @@ class ColumnEncoder:
             "blobs": [len(blob) for blob in batch.blobs],
             "rows": list(batch.names),
             "names": list(batch.names.values()),
-            "events": [dataclasses.astuple(event) for event in batch.events],
-            "metas": [dataclasses.asdict(meta) for meta in batch.metas],
+            "events": [[getattr(event, name) for name in _EVENT_FIELDS] for event in batch.events],
+            "metas": [{name: getattr(meta, name) for name in _META_FIELDS} for meta in batch.metas],
         }
         text = orjson.dumps(head)
         columns = [np.ascontiguousarray(samples[name]).tobytes() for name in _COLUMNS]
