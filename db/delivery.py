@@ -20,7 +20,8 @@ from archioc.core.spool import SpoolDirectory, SpoolEntry, SpoolFile
 from archioc.core.table import StoreState
 from db.book import DeliveryBook
 from db.delivery_order import DeliveryOrder
-from db.quarantine import quarantine
+from db.quarantine import Quarantine
+from db.retries import Retries
 from db.store import Store, WriteOutcome
 from db.store_status import StoreStatus
 
@@ -55,6 +56,8 @@ class Delivery:
         self._spool, self._store, self._book, self._status = spool, store, book, status
         self._order = DeliveryOrder(spool)
         self._unreadable: tuple[int, int] = (0, 0)  # batch id, how often in a row
+        self._quarantine = Quarantine(spool.root, spool.disk)
+        self._retries = Retries(self._quarantine, store, book)
         self._prepared = False
         self._tidy = False
 
@@ -84,14 +87,20 @@ class Delivery:
             self._prepared = True
         entry = self._order.next()
         if entry is None:
-            self._status.answered(self._waits_for_others())
-            return False
+            self._status.answered(self._remark())
+            return self._retry()
         claimed = self._spool.claim(entry)
         if claimed is not None:
             self._tidy = False
             self._deliver(claimed)
             self._tidy = True
         return True
+
+    def _retry(self) -> bool:
+        self._tidy = False
+        worked = self._retries.step()
+        self._tidy = True
+        return worked
 
     def _drain(self, until: float) -> None:
         try:
@@ -105,6 +114,7 @@ class Delivery:
         for entry in self._spool.claimed():
             if self._book.finish(entry.batch_id):
                 self._let_go(entry)
+        self._retries.finish_booked()
         returned = self._spool.return_claimed()
         if returned:
             _log.info("spool_files_put_back", files=returned)
@@ -133,12 +143,14 @@ class Delivery:
         started = time.monotonic()
         try:
             outcome = self._store.write(file)
+            if outcome.events:
+                self._store.write_events(outcome.events)
         except (StoreUnavailable, StoreDenied):
             self._spool.put_back(claimed)
             raise
         took = time.monotonic() - started
         self._settle(file, outcome, claimed)
-        self._status.wrote(took, file.committed_ns, outcome, self._waits_for_others())
+        self._status.wrote(took, file.committed_ns, outcome, self._remark())
 
     def _read(self, claimed: SpoolEntry) -> SpoolFile:
         """The content of a file. Raises SpoolFileDamaged, also for one that the disk cannot give back again and again."""
@@ -154,15 +166,10 @@ class Delivery:
             raise SpoolFileDamaged(claimed.path, str(error)) from None
 
     def _settle(self, file: SpoolFile, outcome: WriteOutcome, claimed: SpoolEntry) -> None:
+        if outcome.remark:
+            _log.error("store_rejected_samples", batch=file.batch_id, rejected=int(outcome.rejected.sum()), why=outcome.remark)
         if outcome.refusals:
-            kept = quarantine(self._spool, file, outcome.refusals)
-            _log.error(
-                "store_refused_samples",
-                batch=file.batch_id,
-                rejected=int(outcome.rejected.sum()),
-                kept=str(kept),
-                first=outcome.refusals[0].message,
-            )
+            self._quarantine.keep(file, outcome)
         self._book.book(file, outcome.rejected)
         self._spool.remove(claimed)
 
@@ -171,6 +178,10 @@ class Delivery:
         if file.destination not in self._order.passed_over.values():
             _log.warning("spool_files_for_another_store", theirs=file.destination, ours=self._store.destination, first_batch=file.batch_id)
         self._order.pass_over(claimed, file.destination)
+
+    def _remark(self) -> str:
+        """What a person should know although the store takes samples."""
+        return "; ".join(filter(None, (self._store.warning, self._waits_for_others())))
 
     def _waits_for_others(self) -> str:
         foreign = self._order.passed_over

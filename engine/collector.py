@@ -21,7 +21,7 @@ from engine.metadata import decode_metadata
 from engine.ring import SLOT, EventKind, EventRing, bulk_end
 from engine.sampler import Sampler
 from engine.status_view import StatusView
-from engine.updates import decode_updates
+from engine.updates import by_row, decode_updates
 
 DRAIN_AT_MOST = 50_000
 OPEN_AT_MOST = 200_000
@@ -50,7 +50,7 @@ class Collector:
     def round(self, now: int) -> None:
         """Everything that is due now (ns since 1970)."""
         self._let_pass(self._channels.follow(now))
-        self._channels.create_some()
+        self._channels.create_some(now)
         self.drain()
         self._let_pass(self._sampler.overdue(now))
         self._add(*self._sampler.repeat(now, self._channels.connected))
@@ -87,7 +87,7 @@ class Collector:
             slots = opaque(slots)[kind == EventKind.UPDATE].view(SLOT)
         if not len(slots):
             return
-        sampled = self._sampler.accept(decode_updates(slots, self._ring))
+        sampled = self._sampler.accept(decode_updates(by_row(slots), self._ring))
         self._channels.on_resumed(sampled.resumed, sampled.resumed_at)
         self._view.show_updates(sampled.newest)
         self._add(sampled.samples, sampled.blobs)
@@ -193,11 +193,13 @@ class Collector:
             return
         samples = np.concatenate([np.empty(0, _OPAQUE_SAMPLE), *map(opaque, self._parts)]).view(SAMPLE)
         counts = self._counts(samples)
-        names = {row: self._channels.names[row] for row in counts["row"].tolist()}
+        held = counts["row"].tolist()
+        names = dict(zip(held, map(self._channels.names.__getitem__, held), strict=True))
         batch = Batch(samples, tuple(self._blobs), names, counts, events, metas)
         self._batch_id = max(self._batch_id + 1, time.time_ns())
         booking = Booking(self._batch_id, rows, self._sampler.memory.cells(rows), self._head())
-        self._commits.submit(Commit(batch, booking, self._ring.drained, self._bulk_cursor, flush))
+        gaps = self._channels.gaps.standing() if events else None
+        self._commits.submit(Commit(batch, booking, self._ring.drained, self._bulk_cursor, flush, gaps))
         self._parts, self._blobs, self._metas, self._open, self._flush = [], [], [], 0, flush
         self._channels.forget_removed()
 
@@ -245,6 +247,17 @@ class Collector:
         if last is not None:
             self._channels.mark_absence(last)
         return replayed
+
+    def settle(self, timeout: float) -> bool:
+        """Have all that was replayed committed, with the gap since then; whether that is done within `timeout` seconds (twice).
+
+        Nothing may be received before: another kill would leave a ring whose newest event hides that nobody had collected until then.
+        """
+        self.cut_all(timeout)
+        deadline = time.monotonic() + timeout
+        while int(self._table.ledger.head["batch_id"][0]) < self._batch_id and time.monotonic() < deadline:
+            time.sleep(0.002)
+        return int(self._table.ledger.head["batch_id"][0]) >= self._batch_id
 
     def stop(self, now: int) -> None:
         """Sample and let pass all there is; every open trace gets a gap."""

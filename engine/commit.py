@@ -31,6 +31,7 @@ from archioc.core.mapped_file import MappedFile
 from archioc.core.spool import SpoolDirectory, SpoolEntry, SpoolFile
 from archioc.core.spool_file import Tally, no_counts
 from archioc.core.table import LEDGER, ChannelTable
+from engine.open_gaps import Gaps, OpenGapsFile
 from engine.recovery import HEAD_FIELDS, RETRY_S, recover
 from engine.ring import EventRing
 from engine.room import Room
@@ -48,20 +49,31 @@ NameOf = Callable[[int, int], str]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Commit:
-    """A batch and what is to be booked with it. ring_slot, ring_bulk: cursors behind its last event."""
+    """A batch and what is to be booked with it. ring_slot, ring_bulk: cursors behind its last event.
+
+    gaps: those that are open after its events; None when it has none.
+    """
 
     batch: Batch
     booking: Booking
     ring_slot: int
     ring_bulk: int
     flush: int
+    gaps: Gaps | None
 
 
 class CommitThread:
     """Writes commits in the order given. `full` tells the drain to let the ring wait."""
 
     def __init__(
-        self, table: ChannelTable, ring: EventRing, spool: SpoolDirectory, encoder: Encoder, config: Spool, name_of: NameOf
+        self,
+        table: ChannelTable,
+        ring: EventRing,
+        spool: SpoolDirectory,
+        encoder: Encoder,
+        config: Spool,
+        open_gaps: OpenGapsFile,
+        name_of: NameOf,
     ) -> None:
         self._table, self._ring, self._spool, self._encoder = table, ring, spool, encoder
         self._drop_oldest = config.when_full is WhenFull.DROP_OLDEST
@@ -69,6 +81,8 @@ class CommitThread:
         self._ledger = Ledger(table.ledger, spool.disk)
         self._account, self._room = SpoolAccount(table.ledger), Room(spool, config)
         self._status: MappedFile = table.status
+        self._open_gaps = open_gaps
+        self._gaps_kept: Gaps = open_gaps.read()
         self._queue: queue.Queue[Commit | None] = queue.Queue(QUEUE_DEPTH)
         self._in_act = False
         self._has_untold, self._tell_at = len(self._account.untold()) > 0, float("-inf")
@@ -133,10 +147,14 @@ class CommitThread:
             return
 
     def _write(self, commit: Commit) -> None:
+        if commit.gaps is not None:
+            self._keep_gaps({**self._gaps_kept, **commit.gaps})  # whatever happens, one that is told is kept
         if not self._was_written(commit):
             self._in_act = True
             self._commit(commit)
             self._in_act = False
+        if commit.gaps is not None:
+            self._keep_gaps(commit.gaps)
         self._ring.release(commit.ring_slot, commit.ring_bulk)
         self._status.head["flush_done"] = commit.flush
 
@@ -161,6 +179,16 @@ class CommitThread:
         self._ledger.apply(booking, HEAD_FIELDS)
         if prepared is None:
             self._has_untold = self._has_untold or len(batch.counts) + len(losses) > 0
+
+    def _keep_gaps(self, gaps: Gaps) -> None:
+        if gaps == self._gaps_kept:
+            return
+        try:
+            self._open_gaps.write(gaps)
+        except OSError as error:  # samples matter more; it is tried again with the next gap
+            _log.error("open_gaps_not_written", error=str(error))
+            return
+        self._gaps_kept = gaps
 
     # -- a full spool --------------------------------------------------------------------------
 
@@ -216,4 +244,4 @@ class CommitThread:
         head["batch_id"] = max(int(head["batch_id"][0]) + 1, time.time_ns())
         booking = Booking(int(head["batch_id"][0]), np.zeros(0, np.int64), np.zeros(0, LEDGER), head)
         batch = Batch(np.zeros(0, SAMPLE), (), {}, no_counts())
-        return Commit(batch, booking, int(head["ring_slot"][0]), int(head["ring_bulk"][0]), int(status["flush_done"][0]))
+        return Commit(batch, booking, int(head["ring_slot"][0]), int(head["ring_bulk"][0]), int(status["flush_done"][0]), None)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from enum import IntEnum
 
-from archioc.core.channel import SETTING_NAMES, ChannelSettings, Mask, Mode
+from archioc.core.channel import SETTING_NAMES, ChannelSettings
 from archioc.core.declared import DeclaredChannel
 from archioc.core.errors import SettingError
 
@@ -39,7 +40,6 @@ class ArchivedChannel:
     settings: ChannelSettings
     overrides: tuple[Override, ...] = ()
     in_file: bool = False
-    group: str = ""
 
     def with_changes(self, changes: dict[str, object]) -> ArchivedChannel:
         """This channel after an operator has put some settings. Raises SettingError."""
@@ -62,9 +62,7 @@ class ArchivedChannel:
         except SettingError:
             overrides = tuple(o for o in overrides if o.setting not in {"mode", "rate"})
             settings = effective(declared.settings, overrides)
-        return dataclasses.replace(
-            self, declared=declared.settings, settings=settings, overrides=overrides, in_file=True, group=declared.group
-        )
+        return dataclasses.replace(self, declared=declared.settings, settings=settings, overrides=overrides, in_file=True)
 
 
 def effective(declared: ChannelSettings, overrides: tuple[Override, ...]) -> ChannelSettings:
@@ -78,6 +76,6 @@ def setting_text(settings: ChannelSettings, name: str) -> str:
     value = getattr(settings, name)
     if isinstance(value, bool):
         return "1" if value else "0"
-    if isinstance(value, (Mode, Mask)):
+    if isinstance(value, IntEnum):
         return value.name.lower()
     return repr(value) if isinstance(value, float) else str(value)

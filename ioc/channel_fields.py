@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from archioc.core.channel import LONGEST_MAX_INTERVAL, MAX_DEADBAND_PCT, MAX_RATE
+from archioc.core.channel import LONGEST_MAX_INTERVAL, MAX_DEADBAND_PCT, MAX_ELEMENTS, MAX_RATE
 from archioc.core.dbr import Dbr, Severity, Status
-from archioc.core.table import ChannelState
+from archioc.core.table import DROPS, ChannelState
 from ioc.fields import SEVERITIES
 from ioc.pv import NO_ALARM, TIMEOUT, Alarm, PvSpec, Value
 from ioc.row_view import RowView
@@ -93,10 +93,10 @@ def _pending(view: RowView) -> float:
 
 
 def _dropped(view: RowView) -> float:
-    return view.number("ledger", "dropped_overflow") + view.number("ledger", "dropped_spool_full")
+    return sum(view.number("ledger", drop) for drop in DROPS)
 
 
-_STATES = ("Connecting", "Archiving", "Disabled", "Disconnected", "Rejected")
+_STATES = ("Connecting", "Archiving", "Disabled", "GroupOff", "Disconnected", "Rejected")
 
 CHANNEL_FIELDS: dict[str, ChannelField] = {
     "Enable": ChannelField(
@@ -125,9 +125,7 @@ CHANNEL_FIELDS: dict[str, ChannelField] = {
         unit=lambda view: view.text("units"),
     ),
     "DeadbandPct": ChannelField(
-        PvSpec(
-            Dbr.DOUBLE, "The same in part of the last archived value", unit="%", precision=3, access="control", high=MAX_DEADBAND_PCT
-        ),
+        PvSpec(Dbr.DOUBLE, "The same in part of the last archived value", unit="%", precision=3, access="control", high=MAX_DEADBAND_PCT),
         "registry",
         lambda view: view.channel.settings.deadband_pct,
         "deadband_pct",
@@ -155,6 +153,36 @@ CHANNEL_FIELDS: dict[str, ChannelField] = {
         "registry",
         lambda view: int(view.channel.settings.mask),
         "mask",
+    ),
+    "Quota": ChannelField(
+        PvSpec(Dbr.DOUBLE, "Most samples/s on average over 10 s; 0 = no limit", unit="1/s", precision=1, access="control", high=MAX_RATE),
+        "registry",
+        lambda view: view.channel.settings.quota,
+        "quota",
+    ),
+    "Clock": ChannelField(
+        PvSpec(Dbr.ENUM, "Whose time samples get; Auto: by the field it reads", labels=("Auto", "Ioc", "Archiver"), access="control"),
+        "registry",
+        lambda view: int(view.channel.settings.clock),
+        "clock",
+    ),
+    "MaxElements": ChannelField(
+        PvSpec(Dbr.LONG, "Longer arrays are treated as LargeArrays says; 0 = no limit", access="control", high=MAX_ELEMENTS),
+        "registry",
+        lambda view: view.channel.settings.max_elements,
+        "max_elements",
+    ),
+    "LargeArrays": ChannelField(
+        PvSpec(Dbr.ENUM, "What is stored of longer arrays", labels=("Statistics", "Store", "Refuse"), access="control"),
+        "registry",
+        lambda view: int(view.channel.settings.large_arrays),
+        "large_arrays",
+    ),
+    "AsText": ChannelField(
+        PvSpec(Dbr.ENUM, "An array of characters is a text", labels=("Off", "On"), access="control"),
+        "registry",
+        lambda view: int(view.channel.settings.as_text),
+        "as_text",
     ),
     "Desc": ChannelField(
         PvSpec(Dbr.CHAR, "Description of the channel", count=256, access="control"),
@@ -208,7 +236,14 @@ CHANNEL_FIELDS: dict[str, ChannelField] = {
     "Disconnects": ChannelField(
         PvSpec(Dbr.LONG, "How often the connection was lost"), "engine", lambda view: int(view.status["disconnects"][0])
     ),
-    "Group": ChannelField(PvSpec(Dbr.CHAR, "Group in the configuration", count=64), "registry", lambda view: view.channel.group),
+    "Late": _counter("Samples older than the one before", "ledger", "late"),
+    "BadTime": _counter("Updates whose time stamp was unusable", "ledger", "bad_time"),
+    "Group": ChannelField(
+        PvSpec(Dbr.CHAR, "Group that the channel belongs to; empty for none", count=64, access="control"),
+        "registry",
+        lambda view: view.channel.settings.group,
+        "group",
+    ),
     "Remove": ChannelField(
         PvSpec(Dbr.CHAR, "Put the channel's own name here to remove it", count=256, access="expert"), "registry", lambda _: ""
     ),

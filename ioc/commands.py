@@ -12,7 +12,8 @@ import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from archioc.core.channel import ChannelSettings, split_command_line
+from archioc.core.channel import ChannelSettings
+from archioc.core.channel_name import split_command_line
 from archioc.core.errors import ArchiocError, ChannelNameError, CommandRefused, SettingError, TableFull, UnknownChannel
 from ioc.archived import ArchivedChannel
 from ioc.registry import Change, Registry

@@ -18,7 +18,7 @@ def plan_declared(registry: Registry, rows: ChannelRows, declared: Sequence[Decl
     known = registry.channels
     new = [channel for channel in declared if channel.name not in known]
     added = tuple(
-        ArchivedChannel(channel.name, row, generation, channel.settings, channel.settings, in_file=True, group=channel.group)
+        ArchivedChannel(channel.name, row, generation, channel.settings, channel.settings, in_file=True)
         for channel, (row, generation) in zip(new, rows.pick(len(new)), strict=True)
     )
     followed = ((known[channel.name], known[channel.name].redeclared(channel)) for channel in declared if channel.name in known)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from archioc.core.overview import spool_error
 from archioc.core.process_counts import ProcessCounts
-from archioc.core.table import ChannelTable, RowState, StoreState
+from archioc.core.table import DROPS, ChannelTable, RowState, StoreState
 from ioc.row_view import SILENT_S, is_silent
 
 SPOOL_AGE_S = 60.0
@@ -83,7 +83,7 @@ class Overview:
     @property
     def dropped(self) -> float:
         """Over all reasons."""
-        return self.ledger("dropped_overflow") + self.ledger("dropped_spool_full")
+        return sum(self.ledger(drop) for drop in DROPS)
 
     @property
     def store_error(self) -> str:

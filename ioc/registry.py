@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict, deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from archioc.core.channel import ChannelSettings, Mask, Mode
+from archioc.core.channel import SETTING_NAMES, ChannelSettings, Clock, LargeArrays, Mask, Mode, Setting
 from archioc.core.errors import ArchiocError, RegistryError
 from archioc.core.registry import BUSY_TIMEOUT_S, SCHEMA_VERSION, check_version
 from ioc.archived import ArchivedChannel, Override, effective
@@ -29,7 +30,8 @@ CREATE TABLE channel (
     enable INTEGER NOT NULL, mode INTEGER NOT NULL, rate REAL NOT NULL, description TEXT NOT NULL,
     in_file INTEGER NOT NULL, channel_group TEXT NOT NULL,
     deadband REAL NOT NULL DEFAULT 0, deadband_pct REAL NOT NULL DEFAULT 0, max_interval REAL NOT NULL DEFAULT 0,
-    mask INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
+    mask INTEGER NOT NULL DEFAULT 0, quota REAL NOT NULL DEFAULT 1000, clock INTEGER NOT NULL DEFAULT 0,
+    max_elements INTEGER NOT NULL DEFAULT 0, large_arrays INTEGER NOT NULL DEFAULT 0, as_text INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
 CREATE INDEX channel_revision ON channel (revision);
 CREATE TABLE override (
     channel TEXT NOT NULL, setting TEXT NOT NULL, value TEXT NOT NULL, file_value TEXT NOT NULL,
@@ -50,8 +52,38 @@ PRAGMA user_version = 2;
 COMMIT;
 """
 
-_DECLARED = "enable, mode, rate, description, deadband, deadband_pct, max_interval, mask, in_file, channel_group"
-"""Columns of what the file declares, as `_declared_columns` gives them."""
+_FROM_2_TO_3 = """
+BEGIN;
+ALTER TABLE channel ADD COLUMN quota REAL NOT NULL DEFAULT 1000;
+ALTER TABLE channel ADD COLUMN clock INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE channel ADD COLUMN max_elements INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE channel ADD COLUMN large_arrays INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE channel ADD COLUMN as_text INTEGER NOT NULL DEFAULT 0;
+PRAGMA user_version = 3;
+COMMIT;
+"""
+
+_MIGRATIONS = {1: _FROM_1_TO_2, 2: _FROM_2_TO_3}
+"""By the version that they bring one further."""
+
+_FROM_COLUMN: dict[str, Callable[[Any], Setting]] = {
+    "enable": bool,
+    "mode": Mode,
+    "mask": Mask,
+    "clock": Clock,
+    "large_arrays": LargeArrays,
+    "as_text": bool,
+}
+"""Settings that SQLite keeps as another type."""
+
+_DECLARED = tuple("channel_group" if name == "group" else name for name in SETTING_NAMES)
+"""Columns of what the file declares, in the order of SETTING_NAMES."""
+
+_SELECT_CHANNELS = f"SELECT name, row, generation, in_file, {', '.join(_DECLARED)} FROM channel"  # noqa: S608 - constants
+_INSERT_CHANNEL = (
+    f"INSERT INTO channel (name, row, generation, revision, in_file, {', '.join(_DECLARED)}) VALUES (?, ?, ?, ?, ?{', ?' * len(_DECLARED)})"  # noqa: S608 - constants
+)
+_UPDATE_CHANNEL = f"UPDATE channel SET {', '.join(f'{column} = ?' for column in ('in_file', *_DECLARED))} WHERE name = ?"  # noqa: S608 - constants
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +129,9 @@ class Registry:
         connection.execute("PRAGMA synchronous = FULL")
         if connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,):
             connection.executescript(f"{_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
-        elif connection.execute("PRAGMA user_version").fetchone() == (1,):
-            connection.executescript(_FROM_1_TO_2)
+        else:
+            while (version := connection.execute("PRAGMA user_version").fetchone()[0]) in _MIGRATIONS:
+                connection.executescript(_MIGRATIONS[version])
         check_version(connection, self._path)
         (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
         if verdict != "ok":
@@ -112,15 +145,15 @@ class Registry:
         overrides: defaultdict[str, list[Override]] = defaultdict(list)
         for channel, *columns in self._connection.execute("SELECT channel, setting, value, file_value FROM override"):
             overrides[channel].append(Override(*columns))
-        shared: dict[ChannelSettings, ChannelSettings] = {}
+        shared: dict[tuple[Any, ...], ChannelSettings] = {}
         channels = {}
-        for name, row, generation, enable, mode, rate, text, band, percent, interval, mask, in_file, group in self._connection.execute(
-            f"SELECT name, row, generation, {_DECLARED} FROM channel"  # noqa: S608 - a constant
-        ):
-            declared = ChannelSettings(bool(enable), Mode(mode), rate, text, band, percent, interval, Mask(mask))
-            declared = shared.setdefault(declared, declared)
+        for name, row, generation, in_file, *columns in self._connection.execute(_SELECT_CHANNELS):
+            key = tuple(columns)
+            declared = shared.get(key)
+            if declared is None:
+                declared = shared[key] = _settings(key)
             over = tuple(overrides.get(name, ()))
-            channels[name] = ArchivedChannel(name, row, generation, declared, effective(declared, over), over, bool(in_file), group)
+            channels[name] = ArchivedChannel(name, row, generation, declared, effective(declared, over), over, bool(in_file))
         return channels
 
     def note(self, entry: AuditEntry) -> None:
@@ -147,9 +180,7 @@ class Registry:
             connection.execute("BEGIN IMMEDIATE")
             try:
                 self._write(change, revision)
-                connection.executemany(
-                    "INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [entry.columns() for entry in (*notes, *audit)]
-                )
+                connection.executemany("INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [entry.columns() for entry in (*notes, *audit)])
             except BaseException:
                 connection.execute("ROLLBACK")
                 raise
@@ -163,12 +194,12 @@ class Registry:
     def _write(self, change: Change, revision: int) -> None:
         connection = self._connection
         connection.executemany(
-            f"INSERT INTO channel (name, row, generation, revision, {_DECLARED}) VALUES (?{', ?' * 13})",  # noqa: S608 - a constant
+            _INSERT_CHANNEL,
             ((c.name, c.row, c.generation, revision, *_declared_columns(c)) for c in change.added),
         )
         connection.executemany("DELETE FROM removed_row WHERE row = ?", ((c.row,) for c in change.added))
         connection.executemany(
-            f"UPDATE channel SET ({_DECLARED}) = (?{', ?' * 9}) WHERE name = ?",  # noqa: S608 - a constant
+            _UPDATE_CHANNEL,
             ((*_declared_columns(c), c.name) for c in change.changed),
         )
         connection.executemany("DELETE FROM channel WHERE name = ?", ((c.name,) for c in change.removed))
@@ -198,7 +229,14 @@ class Registry:
         self._connection.close()
 
 
-def _declared_columns(channel: ArchivedChannel) -> tuple[int | float | str, ...]:
-    settings = channel.declared
-    rest = (settings.rate, settings.description, settings.deadband, settings.deadband_pct, settings.max_interval)
-    return (int(settings.enable), int(settings.mode), *rest, int(settings.mask), int(channel.in_file), channel.group)
+def _declared_columns(channel: ArchivedChannel) -> tuple[Setting, ...]:
+    """`in_file`, then the columns _DECLARED; SQLite takes a bool and an enum as the number that it is."""
+    return (channel.in_file, *(getattr(channel.declared, name) for name in SETTING_NAMES))
+
+
+def _settings(columns: tuple[Any, ...]) -> ChannelSettings:
+    """Settings from the columns _DECLARED. Raises SettingError."""
+    given: dict[str, Any] = dict(zip(SETTING_NAMES, columns, strict=True))
+    for name, read in _FROM_COLUMN.items():
+        given[name] = read(given[name])
+    return ChannelSettings(**given)

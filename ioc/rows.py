@@ -11,13 +11,17 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from archioc.core.channel_name import read_as_text, stamped_by_ioc
 from archioc.core.table import ChannelTable, ProcessState, RowState, write_rows
 from ioc.archived import ArchivedChannel
 from ioc.registry import Change
 
 IntArray = npt.NDArray[np.int64]
 
-COLUMNS = ("generation", "state", "enable", "mode", "mask", "rate", "deadband", "deadband_pct", "max_interval")
+_PLAIN = ("enable", "mode", "mask", "max_elements", "large_arrays", "rate", "deadband", "deadband_pct", "max_interval", "quota")
+"""Columns of the settings block that are a setting as it is."""
+
+COLUMNS = ("generation", "state", "by_ioc", "as_text", *_PLAIN)
 """Columns of the settings block that follow the registry."""
 
 RESERVED_AHEAD = 1000
@@ -129,8 +133,7 @@ def _fill(cells: npt.NDArray[np.void], channels: Sequence[ArchivedChannel], at: 
     where = np.array([channel.row for channel in channels], np.int64) if at is None else at
     cells["generation"][where] = [channel.generation for channel in channels]
     cells["state"][where] = RowState.USED
-    cells["enable"][where] = [channel.settings.enable for channel in channels]
-    cells["mode"][where] = [channel.settings.mode for channel in channels]
-    cells["mask"][where] = [channel.settings.mask for channel in channels]
-    for column in ("rate", "deadband", "deadband_pct", "max_interval"):
+    cells["by_ioc"][where] = [stamped_by_ioc(channel.name, channel.settings) for channel in channels]
+    cells["as_text"][where] = [read_as_text(channel.name, channel.settings) for channel in channels]
+    for column in _PLAIN:
         cells[column][where] = [getattr(channel.settings, column) for channel in channels]

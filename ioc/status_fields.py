@@ -93,9 +93,7 @@ STATUS_FIELDS: dict[str, StatusField] = {
     ),
     "HEARTBEAT": _long("ioc", "Counts up twice a second while the IOC runs", lambda view: view.own.beats),
     "UPTIME": _number("ioc", "Time since the IOC started", "s", 0, lambda view: (view.now_ns - view.own.started_ns) // 10**9),
-    "STARTTOD": StatusField(
-        PvSpec(Dbr.STRING, "When the IOC started (ISO 8601 UTC)"), "ioc", lambda view: iso_time(view.own.started_ns)
-    ),
+    "STARTTOD": StatusField(PvSpec(Dbr.STRING, "When the IOC started (ISO 8601 UTC)"), "ioc", lambda view: iso_time(view.own.started_ns)),
     "MEM_USED": _number("ioc", "Resident memory of the IOC process", "byte", 0, lambda view: view.own.memory),
     "CA_CLNT_CNT": _long("ioc", "Channel Access clients connected to this IOC", lambda view: view.own.clients),
     "LoopLag": _number("ioc", "Longest delay of the IOC's own loop in the last half second", "ms", 1, lambda view: 1e3 * view.own.loop_lag),
@@ -121,6 +119,9 @@ STATUS_FIELDS: dict[str, StatusField] = {
     "Dropped": _count("engine", "Samples lost for any reason", lambda view: view.dropped),
     "Dropped:Overflow": _count("engine", "Updates lost because the event ring was full", lambda view: view.ledger("dropped_overflow")),
     "Dropped:SpoolFull": _count("engine", "Samples given up because the spool was full", lambda view: view.ledger("dropped_spool_full")),
+    "Dropped:Quota": _count("engine", "Samples beyond the quota of their channel", lambda view: view.ledger("dropped_quota")),
+    "Late": _count("engine", "Samples older than the one before of their channel", lambda view: view.ledger("late")),
+    "BadTime": _count("engine", "Updates whose time stamp was unusable", lambda view: view.ledger("bad_time")),
     "Lag": _number("db", "Time from commit to acknowledgement of the last batch", "s", 3, lambda view: view.delivery("lag")),
     "Db:State": StatusField(
         PvSpec(Dbr.ENUM, "How the store answers", labels=("Unknown", "OK", "Unreachable", "Denied", "Rejecting")),

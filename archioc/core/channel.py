@@ -1,22 +1,26 @@
-"""A channel of the archive: its name and its settings, and the rules both must obey."""
+"""The settings of a channel of the archive, and the rules that they must obey; see `channel_name` for its name."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
-import shlex
+import re
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from archioc.core.errors import ChannelNameError, SettingError
+from archioc.core.errors import SettingError
 from archioc.core.units import parse_duration, parse_rate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-MAX_NAME_BYTES = 255
-"""Longest channel name taken. A record name ends at 60 characters; fields and channel filters follow it."""
+MAX_GROUP_LETTERS = 40
+
+MAX_ELEMENTS = 100_000_000
+
+DEFAULT_QUOTA = 1000.0
+"""Samples a second; more than any slow control gives, less than what fills a disk unseen."""
 
 MAX_RATE = 100_000.0
 """Highest rate limit (Hz) that makes sense beside a drain every 20 ms."""
@@ -48,6 +52,26 @@ class Mask(IntEnum):
     """Beyond its monitor dead band (MDEL)."""
 
 
+class Clock(IntEnum):
+    """Whose time a sample gets (the order is that of the enum PV `Clock`)."""
+
+    AUTO = 0
+    """That of the IOC for the value of a record; that of the archiver for its other fields, whose stamp is the record's last processing."""
+    IOC = 1
+    ARCHIVER = 2
+
+
+class LargeArrays(IntEnum):
+    """What becomes of arrays with more than `max_elements` elements (the order is that of the enum PV `LargeArrays`)."""
+
+    STATISTICS = 0
+    """Number of elements, minimum, maximum, mean and standard deviation are stored, the elements are not."""
+    STORE = 1
+    """They are stored whole."""
+    REFUSE = 2
+    """They are left out, and the channel says so."""
+
+
 @dataclass(frozen=True, slots=True)
 class ChannelSettings:
     """What the archiver does with one channel. Raises SettingError when a rule is broken.
@@ -61,6 +85,12 @@ class ChannelSettings:
     deadband_pct: the same in % of the last archived value, 0 to 100. With both, the wider one holds.
     max_interval: s, 0.1 s to a year; a value that stays is written again at least this often. 0 = never.
     mask: `log` or `value`: whether the IOC's archive or monitor dead band decides what it sends.
+    quota: samples/s on average over 10 s, 0 to 100 000; what is beyond is dropped and counted. 0 = no limit.
+    clock: `ioc`, `archiver`, or `auto`: whose time the samples get.
+    max_elements: 0 to 100 000 000; `large_arrays` says what becomes of longer arrays. 0 = no limit.
+    large_arrays: `statistics`, `store` or `refuse`.
+    as_text: an array of characters is a text; a name that ends with `$` (long string) needs no such setting.
+    group: name of the group it belongs to, empty for none.
     """
 
     enable: bool = True
@@ -71,6 +101,12 @@ class ChannelSettings:
     deadband_pct: float = 0.0
     max_interval: float = 0.0
     mask: Mask = Mask.LOG
+    quota: float = DEFAULT_QUOTA
+    clock: Clock = Clock.AUTO
+    max_elements: int = 0
+    large_arrays: LargeArrays = LargeArrays.STATISTICS
+    as_text: bool = False
+    group: str = ""
 
     def __post_init__(self) -> None:
         _check_rate(self.rate)
@@ -78,6 +114,9 @@ class ChannelSettings:
         _check_deadband(self.deadband)
         _check_deadband_pct(self.deadband_pct)
         _check_max_interval(self.max_interval)
+        _check_quota(self.quota)
+        _check_max_elements(self.max_elements)
+        _check_group(self.group)
         if self.mode is Mode.SCAN and self.rate == 0:
             raise SettingError("rate", self.rate, "mode scan needs a rate above 0 Hz")
 
@@ -110,6 +149,24 @@ def _check_max_interval(seconds: float) -> None:
         raise SettingError("max_interval", seconds, rule)
 
 
+def _check_quota(quota: float) -> None:
+    if not 0 <= quota <= MAX_RATE:
+        raise SettingError("quota", quota, f"must lie between 0 (no limit) and {MAX_RATE:.0f} samples/s")
+
+
+def _check_max_elements(count: int) -> None:
+    if not 0 <= count <= MAX_ELEMENTS:
+        raise SettingError("max_elements", count, f"must lie between 0 (no limit) and {MAX_ELEMENTS}")
+
+
+_GROUP = re.compile(rf"[A-Za-z0-9_-]{{0,{MAX_GROUP_LETTERS}}}", re.ASCII)
+
+
+def _check_group(name: str) -> None:
+    if not _GROUP.fullmatch(name):
+        raise SettingError("group", ascii(name[:60]), f"must be empty or 1 to {MAX_GROUP_LETTERS} letters, digits, - and _")
+
+
 def _check_description(text: str) -> None:
     try:
         size = len(text.encode())
@@ -121,8 +178,11 @@ def _check_description(text: str) -> None:
 
 SETTING_NAMES: tuple[str, ...] = tuple(field.name for field in dataclasses.fields(ChannelSettings))
 
+Setting = bool | int | float | str
+"""A setting as ChannelSettings has it; Mode, Mask, Clock and LargeArrays are ints."""
 
-def read_setting(name: str, value: object) -> bool | Mode | Mask | float | str:
+
+def read_setting(name: str, value: object) -> Setting:
     """One setting from what YAML or a command line gives, checked by itself. Raises SettingError.
 
     A rule between settings (`mode` and `rate`) is checked by ChannelSettings.
@@ -141,22 +201,20 @@ def _read_bool(name: str, value: object) -> bool:
     return found
 
 
-def _read_mode(name: str, value: object) -> Mode:
-    if isinstance(value, Mode):
-        return value
-    found = {mode.name: mode for mode in Mode}.get(str(value).strip().upper())
-    if found is None:
-        raise SettingError(name, value, "must be monitor or scan")
-    return found
+def _word_of(words: type[IntEnum]) -> Callable[[str, object], Setting]:
+    """A reader of one of the words that an enum names."""
+    *others, last = (member.name.lower() for member in words)
+    rule = f"must be {', '.join(others)} or {last}"
 
+    def read(name: str, value: object) -> Setting:
+        if isinstance(value, words):
+            return value
+        found = {member.name: member for member in words}.get(str(value).strip().upper())
+        if found is None:
+            raise SettingError(name, value, rule)
+        return found
 
-def _read_mask(name: str, value: object) -> Mask:
-    if isinstance(value, Mask):
-        return value
-    found = {mask.name: mask for mask in Mask}.get(str(value).strip().upper())
-    if found is None:
-        raise SettingError(name, value, "must be log or value")
-    return found
+    return read
 
 
 def _read_rate(name: str, value: object) -> float:
@@ -198,6 +256,30 @@ def _read_max_interval(name: str, value: object) -> float:
     return seconds
 
 
+def _read_quota(name: str, value: object) -> float:
+    try:
+        quota = parse_rate(value)
+    except ValueError as error:
+        raise SettingError(name, value, str(error)) from None
+    _check_quota(quota)
+    return quota
+
+
+def _read_max_elements(name: str, value: object) -> int:
+    number = _read_number(name, value)
+    if not number.is_integer():
+        raise SettingError(name, value, "must be a whole number")
+    _check_max_elements(int(number))
+    return int(number)
+
+
+def _read_group(name: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise SettingError(name, value, "must be text")
+    _check_group(value)
+    return value
+
+
 def _read_text(name: str, value: object) -> str:
     if not isinstance(value, str):
         raise SettingError(name, value, "must be text")
@@ -205,51 +287,19 @@ def _read_text(name: str, value: object) -> str:
     return value
 
 
-_READERS: dict[str, Callable[[str, object], bool | Mode | Mask | float | str]] = {
+_READERS: dict[str, Callable[[str, object], Setting]] = {
     "enable": _read_bool,
-    "mode": _read_mode,
+    "mode": _word_of(Mode),
     "rate": _read_rate,
     "description": _read_text,
     "deadband": _read_deadband,
     "deadband_pct": _read_deadband_pct,
     "max_interval": _read_max_interval,
-    "mask": _read_mask,
+    "mask": _word_of(Mask),
+    "quota": _read_quota,
+    "clock": _word_of(Clock),
+    "max_elements": _read_max_elements,
+    "large_arrays": _word_of(LargeArrays),
+    "as_text": _read_bool,
+    "group": _read_group,
 }
-
-
-def channel_name(text: str) -> str:
-    """The name under which a channel is archived: `ca://` stripped, `.VAL` left out.
-
-    Raises ChannelNameError for an empty name, blanks, control characters or more than 255 bytes.
-    """
-    name = text.strip().removeprefix("ca://").removesuffix(".VAL")
-    if not name:
-        raise ChannelNameError(text, "is empty")
-    if len(name.encode(errors="surrogatepass")) > MAX_NAME_BYTES:
-        raise ChannelNameError(text[:40] + "...", f"is longer than {MAX_NAME_BYTES} bytes")
-    if " " in name or not name.isprintable():
-        raise ChannelNameError(text, "holds a blank or a character that cannot be printed")
-    return name
-
-
-def split_command_line(line: str) -> tuple[str, dict[str, str]]:
-    """`NAME rate=5 mode=scan` as the name and the settings given with it, still as text.
-
-    A value with blanks is written in double quotes. Raises ChannelNameError or SettingError.
-    """
-    head, *tail = line.split(maxsplit=1) or [""]
-    name = channel_name(head)
-    rest = tail[0] if tail else ""
-    changes: dict[str, str] = {}
-    try:
-        words = shlex.split(rest)
-    except ValueError as error:
-        raise SettingError("settings", rest, f"cannot be read: {error}") from None
-    for word in words:
-        key, equals, value = word.partition("=")
-        if not equals:
-            raise SettingError(word, "", "must be written as setting=value")
-        if key in changes:
-            raise SettingError(key, value, "is given twice")
-        changes[key] = value
-    return name, changes

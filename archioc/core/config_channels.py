@@ -19,7 +19,19 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from archioc.core.channel import LONGEST_MAX_INTERVAL, MAX_DEADBAND_PCT, MAX_RATE, SETTING_NAMES, Mask, Mode, channel_name, read_setting
+from archioc.core.channel import (
+    LONGEST_MAX_INTERVAL,
+    MAX_DEADBAND_PCT,
+    MAX_ELEMENTS,
+    MAX_RATE,
+    SETTING_NAMES,
+    Clock,
+    LargeArrays,
+    Mask,
+    Mode,
+    read_setting,
+)
+from archioc.core.channel_name import channel_name
 from archioc.core.config_types import Block, EmptyAsList, EmptyAsMapping
 from archioc.core.errors import ChannelNameError, SettingError
 
@@ -51,11 +63,16 @@ def _match(text: str) -> str:
     return text
 
 
+FILE_SETTINGS = tuple(name for name in SETTING_NAMES if name != "group")
+"""Settings that the file gives by their name; the group of a channel is where it stands."""
+
 ChannelName = Annotated[str, AfterValidator(_name)]
 
 _RATE_SCHEMA: dict[str, Any] = {"anyOf": [{"type": "number", "minimum": 0, "maximum": MAX_RATE}, {"type": "string"}]}
 _DEADBAND_SCHEMA: dict[str, Any] = {"anyOf": [{"type": "number", "minimum": 0}, {"type": "string"}]}
 _PERCENT_SCHEMA: dict[str, Any] = {"anyOf": [{"type": "number", "minimum": 0, "maximum": MAX_DEADBAND_PCT}, {"type": "string"}]}
+_TRUTH_SCHEMA: dict[str, Any] = {"enum": [True, False, 1, 0]}
+_ELEMENTS_SCHEMA: dict[str, Any] = {"type": "integer", "minimum": 0, "maximum": MAX_ELEMENTS}
 _INTERVAL_SCHEMA: dict[str, Any] = {"anyOf": [{"type": "number", "minimum": 0, "maximum": LONGEST_MAX_INTERVAL}, {"type": "string"}]}
 
 
@@ -64,7 +81,7 @@ class GivenSettings(Block):
 
     model_config = ConfigDict(validate_default=False)
 
-    enable: Annotated[bool | None, WithJsonSchema({"enum": [True, False, 1, 0]})] = None
+    enable: Annotated[bool | None, WithJsonSchema(_TRUTH_SCHEMA)] = None
     """Archive or not; the connection is kept while disabled (true when nothing says otherwise)."""
 
     mode: Annotated[Mode | None, WithJsonSchema({"enum": ["monitor", "scan"]})] = None
@@ -88,7 +105,22 @@ class GivenSettings(Block):
     mask: Annotated[Mask | None, WithJsonSchema({"enum": ["log", "value"]})] = None
     """`log`: the IOC sends what is beyond the archive dead band of the record (ADEL); `value`: beyond its monitor dead band (MDEL)."""
 
-    @field_validator(*SETTING_NAMES, mode="before")
+    quota: Annotated[float | None, WithJsonSchema(_RATE_SCHEMA)] = None
+    """Samples/s on average over 10 s; what is beyond is dropped and counted; 0 means no limit (1000 when nothing says otherwise)."""
+
+    clock: Annotated[Clock | None, WithJsonSchema({"enum": ["auto", "ioc", "archiver"]})] = None
+    """Whose time samples get; `auto`: that of the IOC for the value of a record, that of the archiver for its other fields."""
+
+    max_elements: Annotated[int | None, WithJsonSchema(_ELEMENTS_SCHEMA)] = None
+    """Arrays with more elements are treated as `large_arrays` says; 0 means no limit (0 when nothing says otherwise)."""
+
+    large_arrays: Annotated[LargeArrays | None, WithJsonSchema({"enum": ["statistics", "store", "refuse"]})] = None
+    """`statistics`: number, minimum, maximum, mean and deviation of the elements are stored; `store`: all of them; `refuse`: nothing."""
+
+    as_text: Annotated[bool | None, WithJsonSchema(_TRUTH_SCHEMA)] = None
+    """An array of characters is a text (false when nothing says otherwise; a name that ends with `$` needs it not)."""
+
+    @field_validator(*FILE_SETTINGS, mode="before")
     @classmethod
     def _read(cls, value: object, info: ValidationInfo) -> object:
         assert info.field_name is not None
@@ -99,7 +131,7 @@ class GivenSettings(Block):
 
     def given(self) -> dict[str, object]:
         """The settings that the file gives here."""
-        return {name: getattr(self, name) for name in SETTING_NAMES if name in self.model_fields_set}
+        return {name: getattr(self, name) for name in FILE_SETTINGS if name in self.model_fields_set}
 
 
 class ChannelEntry(GivenSettings):

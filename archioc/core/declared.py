@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from archioc.core.channel import SETTING_NAMES, ChannelSettings
-from archioc.core.config_channels import compile_match
+from archioc.core.config_channels import FILE_SETTINGS, compile_match
 from archioc.core.config_yaml import key_path
 from archioc.core.errors import SettingError
 
@@ -24,12 +24,10 @@ if TYPE_CHECKING:
 class DeclaredChannel:
     """A channel as the file declares it.
 
-    group: name of its group, empty for none.
     sources: setting -> `own`, `group NAME`, `policy MATCH` or `default`.
     """
 
     name: str
-    group: str
     settings: ChannelSettings
     sources: Mapping[str, str]
 
@@ -104,20 +102,22 @@ class _Resolver:
         key = (*layers[0].given.items(), group, policy.loc if policy else None)
         found = self._resolved.get(key)
         if found is None:
-            found = self._resolved[key] = _combine(layers, entry.pv)
+            found = self._resolved[key] = _combine(layers, entry.pv, group)
         if isinstance(found, DeclarationFault):
             return found
-        return DeclaredChannel(entry.pv, group, found.settings, found.sources)
+        return DeclaredChannel(entry.pv, found.settings, found.sources)
 
     def _policy_for(self, name: str, layers: list[_Layer]) -> _Layer | None:
-        if len({setting for layer in layers for setting in layer.given}) == len(SETTING_NAMES):
+        if len({setting for layer in layers for setting in layer.given}) == len(FILE_SETTINGS):
             return None
         return next((layer for pattern, layer in self._policies if pattern.search(name)), None)
 
 
-def _combine(layers: list[_Layer], channel: str) -> _Resolved | DeclarationFault:
-    changes: dict[str, object] = {}
+def _combine(layers: list[_Layer], channel: str, group: str) -> _Resolved | DeclarationFault:
+    changes: dict[str, object] = {"group": group}
     sources = dict.fromkeys(SETTING_NAMES, "default")
+    if group:
+        sources["group"] = f"group {group}"
     for layer in reversed(layers):
         changes.update(layer.given)
         sources.update(dict.fromkeys(layer.given, layer.source))

@@ -23,6 +23,8 @@ class Reason(IntEnum):
     BAD_TIME = 8
     TYPE_CHANGED = 9
     SETTINGS_CHANGED = 10
+    LOST_QUOTA = 11
+    GROUP_OFF = 12
 
     @property
     def word(self) -> str:
@@ -30,7 +32,7 @@ class Reason(IntEnum):
         return self.name.lower()
 
 
-GAPS = frozenset({Reason.DISCONNECTED, Reason.DISABLED, Reason.ARCHIVER_STOP, Reason.ENGINE_RESTART})
+GAPS = frozenset({Reason.DISCONNECTED, Reason.DISABLED, Reason.ARCHIVER_STOP, Reason.ENGINE_RESTART, Reason.GROUP_OFF})
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,3 +58,4 @@ class DropReason(IntEnum):
 
     OVERFLOW = 0
     SPOOL_FULL = 1
+    QUOTA = 2

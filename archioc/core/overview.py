@@ -11,7 +11,7 @@ from archioc.core.errors import SpoolFileDamaged
 from archioc.core.process_counts import read_counts
 from archioc.core.registry import RegistryReader
 from archioc.core.spool import SpoolDirectory
-from archioc.core.table import ChannelState, ChannelTable, ProcessState, RowState, StoreState, read_row
+from archioc.core.table import DROPS, ChannelState, ChannelTable, ProcessState, RowState, StoreState, read_row
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +141,7 @@ class RunningArchiver:
             stored=int(delivery["stored"]),
             pending=int(ledger["withheld"]) + in_spool,
             rejected=int(delivery["rejected"]),
-            dropped=int(ledger["dropped_overflow"]) + int(ledger["dropped_spool_full"]),
+            dropped=sum(int(ledger[drop]) for drop in DROPS),
         )
 
     def channels(self) -> list[ChannelOverview]:
@@ -184,6 +184,6 @@ class RunningArchiver:
                 stored=int(delivery["stored"]) if delivered else 0,
                 pending=(int(ledger["withheld"]) if counted else 0) + in_spool.get((row, generation), 0),
                 rejected=int(delivery["rejected"]) if delivered else 0,
-                dropped=int(ledger["dropped_overflow"]) + int(ledger["dropped_spool_full"]) if counted else 0,
+                dropped=sum(int(ledger[drop]) for drop in DROPS) if counted else 0,
             ),
         )

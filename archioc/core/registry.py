@@ -11,7 +11,7 @@ from pathlib import Path
 
 from archioc.core.errors import RegistryError
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """`PRAGMA user_version` of the databases that this version understands."""
 
 BUSY_TIMEOUT_S = 5.0

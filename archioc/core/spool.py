@@ -142,15 +142,6 @@ class SpoolDirectory:
         self.disk.rename(claimed.path, target)
         return target
 
-    def keep_refused(self, batch_id: int, content: bytes) -> Path:
-        """Keep what a store refuses of a batch, in place of what was kept of it before; durable when this returns."""
-        path = self._quarantine / f"{batch_id:020d}.lines"
-        scratch = path.with_suffix(".new")
-        write_file(self.disk, scratch, (content,), durable=True)
-        self.disk.rename(scratch, path)
-        self.disk.sync_directory(self._quarantine)
-        return path
-
     # -- for both and for the curious ----------------------------------------------------------
 
     def waiting(self) -> list[SpoolEntry]:

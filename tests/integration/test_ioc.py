@@ -69,9 +69,7 @@ def test_bad_add_changes_nothing_and_says_why(control: ControlProcess, client: C
     assert client.get(prefix + "ResultCode") == 2
 
 
-def test_settings_act_at_once_and_survive_kill(
-    control: ControlProcess, client: CaClient, ca_client: CaClientFactory, prefix: str
-) -> None:
+def test_settings_act_at_once_and_survive_kill(control: ControlProcess, client: CaClient, ca_client: CaClientFactory, prefix: str) -> None:
     """Rate, Mode, Enable and Desc act in the table when the put completes, and hold after kill -9 and restart."""
     client.put(prefix + "CH:SR:DCCT:Rate", 7)
     client.put(prefix + "CH:SR:DCCT:Mode", "Scan")

@@ -80,7 +80,7 @@ def test_a_spool_too_small_says_exactly_what_is_lost(own_influxd: InfluxdFactory
     """With a spool too small for the outage, counters and events tell of each channel as many samples as are missing in the store."""
     server = own_influxd()
     store = {"influxdb": {"url": server.url, "bucket": DATABASE}}
-    load = counting(counts().fast_counters, store, spool_bytes=SMALL_SPOOL)
+    load = counting(counts().fast_counters, store, more={"spool": {"max_bytes": SMALL_SPOOL}})
     server.stop()
     wait_until(lambda: load.archiver.overview().conservation.dropped > 0, 120, "the first batch is dropped", 0.2)
     time.sleep(counts().fast_away_s / 3)

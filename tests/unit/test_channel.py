@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archioc.core.channel import SETTING_NAMES, ChannelSettings, Mask, Mode, channel_name, read_setting, split_command_line
+from archioc.core.channel import SETTING_NAMES, ChannelSettings, Clock, LargeArrays, Mask, Mode, read_setting
+from archioc.core.channel_name import channel_name, field_of, read_as_text, split_command_line, stamped_by_ioc
 from archioc.core.errors import ChannelNameError, SettingError
 
 names = st.text(st.characters(codec="ascii", categories=["L", "N"], include_characters="_-:.[]<>;$"), min_size=1, max_size=60).filter(
@@ -123,6 +124,13 @@ def test_scan_needs_a_rate() -> None:
         ("deadband", 0, 0.0),
         ("deadband_pct", "2.5%", 2.5),
         ("deadband_pct", 100, 100.0),
+        ("quota", "2kHz", 2000.0),
+        ("quota", 0, 0.0),
+        ("clock", "Archiver", Clock.ARCHIVER),
+        ("max_elements", "1e6", 1_000_000),
+        ("large_arrays", "refuse", LargeArrays.REFUSE),
+        ("as_text", "yes", True),
+        ("group", "vac-1", "vac-1"),
         ("max_interval", "1min", 60.0),
         ("mask", "Value", Mask.VALUE),
         ("mask", Mask.LOG, Mask.LOG),
@@ -149,6 +157,18 @@ def test_setting_is_read(name: str, value: object, expected: object) -> None:
         ("deadband_pct", "101%", "101.*must lie between 0 and 100 %"),
         ("deadband_pct", "nan", "must lie between 0 and 100 %"),
         ("mask", "all", "must be log or value"),
+        ("quota", -1, "between 0"),
+        ("quota", "1MHz", "none of Hz"),
+        ("quota", "101kHz", "between 0"),
+        ("clock", "mine", "must be auto, ioc or archiver"),
+        ("max_elements", 2.5, "whole number"),
+        ("max_elements", "many", "must be a number"),
+        ("max_elements", float("nan"), "whole number"),
+        ("max_elements", -1, "between 0"),
+        ("large_arrays", "half", "must be statistics, store or refuse"),
+        ("group", "a b", "letters, digits"),
+        ("group", "x" * 41, "letters, digits"),
+        ("group", 5, "must be text"),
         ("max_interval", "often", "must be a duration"),
         ("max_interval", 0.05, r"0.05.*must be 0 \(never\) or lie between 0.1 and 31536000 s"),
         ("max_interval", "2y", "must be 0"),
@@ -174,3 +194,33 @@ def test_with_changes_checks_settings_together() -> None:
     """A rule between settings holds after a change of one of them."""
     with pytest.raises(SettingError, match="mode scan needs"):
         ChannelSettings(rate=5).with_changes({"mode": "scan", "rate": 0})
+
+
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [
+        ("SR:DCCT", "VAL"),
+        ("SR:DCCT.HIHI", "HIHI"),
+        ("SR:DCCT.DESC$", "DESC"),
+        ('SR:DCCT.{"dbnd":{"d":0.1}}', "VAL"),
+        ("SR:WAVE.[0:3]", "VAL"),
+        ('SR:DCCT.RVAL{"ts":{}}', "RVAL"),
+        ("device.sub.value", "VAL"),
+        ("SR:A", "VAL"),
+    ],
+)
+def test_field_of_a_name(name: str, field: str) -> None:
+    """The field that a name reads is found behind its first dot, before filters; a name of another kind reads a value."""
+    assert field_of(name) == field
+
+
+def test_auto_clock_and_text_follow_the_name() -> None:
+    """With `auto` the value of a record has the IOC's time and its other fields the archiver's; `$` makes a text."""
+    auto = ChannelSettings()
+    assert stamped_by_ioc("SR:DCCT", auto)
+    assert not stamped_by_ioc("SR:DCCT.HIHI", auto)
+    assert stamped_by_ioc("SR:DCCT.HIHI", ChannelSettings(clock=Clock.IOC))
+    assert not stamped_by_ioc("SR:DCCT", ChannelSettings(clock=Clock.ARCHIVER))
+    assert read_as_text("SR:DCCT.DESC$", auto)
+    assert read_as_text("SR:TEXT", ChannelSettings(as_text=True))
+    assert not read_as_text("SR:TEXT", auto)

@@ -24,7 +24,7 @@ class Planner:
     def __init__(self, directory: Path, table: ChannelTable) -> None:
         self.registry = Registry(directory / "state.db")
         self.rows = ChannelRows(table, (), {})
-        declared = [DeclaredChannel(name, "", ChannelSettings(rate=5.0), {}) for name in ("SR:V1", "SR:V2", "SR:DCCT")]
+        declared = [DeclaredChannel(name, ChannelSettings(rate=5.0), {}) for name in ("SR:V1", "SR:V2", "SR:DCCT")]
         apply_declared(self.registry, self.rows, declared, 0)
         self.rows.synchronise(self.registry.channels.values(), self.registry.revision)
 

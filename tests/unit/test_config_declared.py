@@ -35,7 +35,7 @@ def test_order_and_groups() -> None:
     """Channels of groups come first, then the others, in the order of the file, under their normalised names."""
     found = declared(SITE)
     assert list(found) == ["SR:P1", "SR:P2", "LT:CURRENT", "SR:DCCT:CURRENT", "SR:X", "OTHER"]
-    assert [channel.group for channel in found.values()] == ["vacuum", "vacuum", "vacuum", "", "", ""]
+    assert [channel.settings.group for channel in found.values()] == ["vacuum", "vacuum", "vacuum", "", "", ""]
 
 
 @pytest.mark.parametrize(
@@ -64,8 +64,9 @@ def test_order_and_groups() -> None:
 def test_settings_and_sources(name: str, settings: ChannelSettings, sources: tuple[str, ...]) -> None:
     """Each setting comes from the own entry, the group, the first policy that matches, or the defaults, and says so."""
     channel = declared(SITE)[name]
-    assert channel.settings == settings
-    given = dict(zip(("enable", "mode", "rate", "description"), sources, strict=True))
+    group = channel.settings.group
+    assert channel.settings == settings.with_changes({"group": group})
+    given = dict(zip(("enable", "mode", "rate", "description"), sources, strict=True)) | ({"group": f"group {group}"} if group else {})
     assert channel.sources == dict.fromkeys(SETTING_NAMES, "default") | given
 
 
@@ -93,7 +94,7 @@ def test_match(match: str, name: str, fits: bool) -> None:
 def test_own_settings_override_a_group_that_scans() -> None:
     """A channel may leave its group's mode, with a rate that only makes sense there."""
     text = "groups: {v: {settings: {mode: scan, rate: 1}, channels: [{pv: A, mode: monitor, rate: 0}]}}"
-    assert declared(text)["A"].settings == ChannelSettings()
+    assert declared(text)["A"].settings == ChannelSettings(group="v")
 
 
 def test_no_channels() -> None:

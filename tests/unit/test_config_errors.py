@@ -28,7 +28,8 @@ MISTAKES = {
         "channels:\n- A\n- pv: B\n  ratte: 5",
         (
             "4: channels[1].ratte: no such key; did you mean rate? "
-            "(there are enable, mode, rate, description, deadband, deadband_pct, max_interval, mask, pv)"
+            "(there are enable, mode, rate, description, deadband, deadband_pct, max_interval, mask, "
+            "quota, clock, max_elements, large_arrays, as_text, pv)"
         ),
     ),
     "unknown key in a group called like a key": (

@@ -36,7 +36,7 @@ def database(tmp_path: Path) -> Iterator[PvDatabase]:
     table.create(10)
     registry = Registry(tmp_path / "state.db")
     rows = ChannelRows(table, (), {})
-    apply_declared(registry, rows, [DeclaredChannel(name, "", ChannelSettings(rate=5.0), {}) for name in NAMES], 0)
+    apply_declared(registry, rows, [DeclaredChannel(name, ChannelSettings(rate=5.0), {}) for name in NAMES], 0)
     rows.synchronise(registry.channels.values(), registry.revision)
     control = Control(registry, rows, table)
     yield PvDatabase([PV("P:State", STATUS_FIELDS["State"].spec)], ChannelPvs("P:", registry, table, control))

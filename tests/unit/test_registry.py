@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archioc.core.channel import SETTING_NAMES, ChannelSettings, Mask, Mode, read_setting
+from archioc.core.channel import SETTING_NAMES, ChannelSettings, Clock, LargeArrays, Mask, Mode, read_setting
 from archioc.core.declared import DeclaredChannel
 from archioc.core.errors import RegistryError, TableFull
 from archioc.core.registry import RegistryReader
@@ -26,7 +26,7 @@ PEER = Peer("127.0.0.1", 4711, "console", "ops")
 
 
 def declare(name: str, **settings: object) -> DeclaredChannel:
-    return DeclaredChannel(name, "", ChannelSettings().with_changes(settings), {})
+    return DeclaredChannel(name, ChannelSettings().with_changes(settings), {})
 
 
 class Archive:
@@ -247,19 +247,20 @@ def test_a_registry_of_version_1_is_brought_along(tmp_path: Path, table: Channel
     path = tmp_path / "state.db"
     Registry(path).close()
     with closing(sqlite3.connect(path, isolation_level=None)) as old:
-        for column in ("deadband", "deadband_pct", "max_interval", "mask"):
+        for column in ("deadband", "deadband_pct", "max_interval", "mask", "quota", "clock", "max_elements", "large_arrays", "as_text"):
             old.execute(f"ALTER TABLE channel DROP COLUMN {column}")
         old.execute("PRAGMA user_version = 1")
         old.execute("INSERT INTO channel VALUES ('A', 0, 1, 1, 0, 1, 0.5, 'pump', 1, 'vacuum')")
         old.execute("UPDATE meta SET revision = 1")
     archive = Archive(tmp_path, table)
     channel = archive.registry.channels["A"]
-    assert channel.declared == ChannelSettings(False, Mode.SCAN, 0.5, "pump")
-    assert (channel.group, channel.in_file) == ("vacuum", True)
+    assert channel.declared == ChannelSettings(False, Mode.SCAN, 0.5, "pump", group="vacuum")
+    assert (channel.settings.group, channel.in_file) == ("vacuum", True)
     archive.put("A", deadband=0.5, max_interval="1min")
     archive.registry.close()
     again = Archive(tmp_path, table)
-    assert again.registry.channels["A"].settings == ChannelSettings(False, Mode.SCAN, 0.5, "pump", deadband=0.5, max_interval=60)
+    wanted = ChannelSettings(False, Mode.SCAN, 0.5, "pump", deadband=0.5, max_interval=60, group="vacuum")
+    assert again.registry.channels["A"].settings == wanted
     again.registry.close()
 
 
@@ -287,6 +288,12 @@ settings_strategy = st.builds(
     deadband_pct=st.floats(0, 100),
     mask=st.sampled_from(Mask),
     max_interval=st.one_of(st.just(0.0), st.floats(0.1, 1e6)),
+    quota=st.floats(0, 100_000),
+    clock=st.sampled_from(Clock),
+    max_elements=st.integers(0, 100_000_000),
+    large_arrays=st.sampled_from(LargeArrays),
+    as_text=st.booleans(),
+    group=st.from_regex(r"[A-Za-z0-9_-]{0,40}", fullmatch=True),
 )
 
 
@@ -306,7 +313,7 @@ def test_hundred_thousand_channels_are_ready_in_seconds(tmp_path: Path) -> None:
     archive = Archive(tmp_path, table)
     shared = ChannelSettings(rate=1.0)
     begun = time.monotonic()
-    archive.declare(*(DeclaredChannel(f"SR:PS{number:06d}:I", "", shared, {}) for number in range(100_000)))
+    archive.declare(*(DeclaredChannel(f"SR:PS{number:06d}:I", shared, {}) for number in range(100_000)))
     seconds = time.monotonic() - begun
     assert np.count_nonzero(table.settings.cells["state"] == RowState.USED) == 100_000
     assert seconds < 10

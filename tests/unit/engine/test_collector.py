@@ -14,8 +14,10 @@ from archioc.core.errors import SpoolError
 from archioc.core.events import ChannelEvent, Reason
 from archioc.core.table import ChannelState, RowState
 from engine import collector as collector_module
+from engine.channels import SEARCH_AGAIN_NS
 from engine.commit import CommitThread
 from engine.last_run import LastRun
+from engine.open_gaps import OpenGapsFile
 from tests.unit.engine.deliveries import Delivery, call, hand_over
 from tests.unit.engine.rig import Archive, CommitByHand, Engine, numbers
 
@@ -75,6 +77,24 @@ def test_a_channel_that_connects_is_followed_and_shown(archive: Archive, engine:
     assert archive.table.status.cells["state"][row] == ChannelState.DISCONNECTED
     engine.write()
     assert [(one.reason, one.end_ns) for one in events(archive)] == [(Reason.DISCONNECTED, None)]
+
+
+def test_a_lost_channel_is_searched_for_a_second_later(archive: Archive, engine: Engine) -> None:
+    """A channel that has lost its server is searched for once, a second after the loss; one that was removed meanwhile is not."""
+    engine.connect("A")
+    engine.connect("B")
+    engine.collector.round(time.time_ns())
+    engine.disconnect("A")
+    engine.disconnect("B")
+    now = time.time_ns()
+    engine.collector.round(now)
+    archive.remove("B")
+    engine.collector.round(now + SEARCH_AGAIN_NS // 2)
+    engine.write()
+    assert engine.access.searched_again == []
+    engine.collector.round(now + SEARCH_AGAIN_NS)
+    engine.collector.round(now + 3 * SEARCH_AGAIN_NS)
+    assert engine.access.searched_again == ["A"]
 
 
 def test_a_name_that_is_refused_is_rejected(archive: Archive, engine: Engine) -> None:
@@ -288,7 +308,7 @@ def test_a_disconnection_lost_in_an_overflow_is_found(archive: Archive, engine: 
 def test_overflow_before_a_kill_is_counted_after_it(archive: Archive) -> None:
     """Losses that a killed engine had not booked are booked by the next one, once."""
     first = Engine(archive, time.time_ns())
-    first.channels.create_some()
+    first.channels.create_some(time.time_ns())
     first.connect("A")
     send(first, "A", *range(len(first.ring.slots) + 4))
     first.kill()
@@ -299,6 +319,77 @@ def test_overflow_before_a_kill_is_counted_after_it(archive: Archive) -> None:
     second.write()
     assert archive.table.ledger.cells[archive.registry.channels["A"].row]["dropped_overflow"] == 5
     second.kill()
+
+
+def test_power_cut_around_a_gap(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What outlives the memory knows a gap before its event is published, and forgets it only after its end is published."""
+    kept = OpenGapsFile(archive.directories.open_gaps)
+
+    def power_cut(_: Path) -> None:
+        raise OSError("power cut")
+
+    def write(engine: Engine) -> None:
+        engine.collector.round(time.time_ns())
+        with monkeypatch.context() as changed:
+            changed.setattr(archive.spool, "publish", power_cut)
+            with pytest.raises(OSError, match="power cut"):
+                engine.write()
+
+    first = Engine(archive, time.time_ns())
+    first.collector.round(time.time_ns())
+    first.connect("A")
+    send(first, "A", 1.0)
+    first.collector.round(time.time_ns())
+    first.write()
+    assert kept.read() == {}
+    first.disconnect("A")
+    write(first)
+    [(name, gap)] = kept.read().items()
+    assert (name, gap.reason) == ("A", Reason.DISCONNECTED)
+    first.kill()
+    second = Engine(archive, time.time_ns())
+    second.replay(time.time_ns())
+    second.write()
+    second.collector.round(time.time_ns())
+    second.connect("A")
+    send(second, "A", 2.0)
+    write(second)
+    assert kept.read()["A"] == gap
+    second.kill()
+    third = Engine(archive, time.time_ns())
+    third.replay(time.time_ns())
+    third.write()
+    assert kept.read()["A"].reason is Reason.ENGINE_RESTART
+    third.kill()
+
+
+def test_settled_engine_killed_at_once(archive: Archive) -> None:
+    """The gap of an engine that died lasts from its end to the first value, also when its successor dies before it cuts a batch itself."""
+    begun = time.time_ns()
+    first = Engine(archive, begun)
+    first.collector.round(begun)
+    first.connect("A")
+    send(first, "A", 1.0)
+    first.collector.round(begun)
+    first.write()
+    first.kill()
+    second = Engine(archive, begun, commits=CommitThread)
+    second.replay(begun)
+    assert second.collector.settle(5.0)
+    second.collector.round(begun + SECOND)
+    second.connect("A")
+    assert second.commits.finish(5.0)
+    second.kill()
+    third = Engine(archive, begun + SECOND)
+    third.replay(begun + 2 * SECOND)
+    third.collector.round(begun + 2 * SECOND)
+    third.connect("A")
+    send(third, "A", 2.0)
+    third.collector.round(begun + 3 * SECOND)
+    third.write()
+    assert {(one.reason, one.time_ns) for one in events(archive)} == {(Reason.ENGINE_RESTART, begun)}
+    assert events(archive)[-1].end_ns is not None
+    third.kill()
 
 
 def test_settings_change_while_a_channel_leaves(archive: Archive, engine: Engine) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -14,6 +14,8 @@ from archioc.core.encoding.columns import decode_columns
 from archioc.core.errors import StoreDenied, StoreUnavailable
 from archioc.core.events import ChannelEvent
 from archioc.core.spool import SpoolFile
+from db.alarm_columns import AlarmColumns
+from db.bins import Bins
 from db.sample_columns import SampleColumns
 from db.store import Refusal, WriteOutcome, rows_of_samples
 
@@ -73,12 +75,28 @@ class ModelStore:
         self.batches.add(file.batch_id)
         if self.mood is Mood.FAILS_AFTERWARDS:
             raise StoreUnavailable("connection reset")
-        return WriteOutcome(rejected, (Refusal(orjson.dumps(refused), "400"),) if refused else ())
+        return WriteOutcome(rejected, rejected, (Refusal(orjson.dumps(refused), "400"),) if refused else ())
+
+    def write_events(self, events: Sequence[ChannelEvent]) -> None:
+        raise NotImplementedError
+
+    @property
+    def warning(self) -> str:
+        return ""
 
     def samples(self, channel: str, start_ns: int, end_ns: int, *, with_previous: bool = True) -> Iterator[SampleColumns]:
         raise NotImplementedError
 
     def last_before(self, channel: str, t_ns: int) -> SampleColumns | None:
+        raise NotImplementedError
+
+    def at(self, channel: str, t_ns: int) -> SampleColumns | None:
+        raise NotImplementedError
+
+    def bins(self, channel: str, start_ns: int, end_ns: int, count: int) -> Bins:
+        raise NotImplementedError
+
+    def alarms(self, channel: str, start_ns: int, end_ns: int, *, with_previous: bool = True) -> Iterator[AlarmColumns]:
         raise NotImplementedError
 
     def names(self, pattern: str = "*") -> Iterator[str]:

@@ -24,8 +24,10 @@ from archioc.core.spool_file import parse_spool_file
 from archioc.core.table import LEDGER, LEDGER_HEAD, ChannelTable
 from db.book import DeliveryBook
 from db.delivery import Delivery
+from db.quarantine import parse_entry
 from db.store_status import StoreStatus
 from engine.commit import Commit
+from engine.open_gaps import OpenGapsFile
 from engine.recovery import recover
 from engine.ring import EventRing
 from tests.unit.engine.rig import CommitByHand
@@ -71,6 +73,7 @@ class World:
         self._engine: CommitByHand | None = None
         self._writer: Delivery | None = None
         self._spool = SpoolDirectory(self.root, self.disk)
+        self._open_gaps = OpenGapsFile(self.table.run_dir / "open_gaps")
         self._next_id = 1
         self._sent = 0  # numbers given to samples, in all boots
         self._before_boot = 0
@@ -99,7 +102,7 @@ class World:
             self._note_committed()
             self._commit = None
             encoder = ColumnEncoder(self.destination)
-            self._engine = CommitByHand(self.table, self._memory.ring, self._spool, encoder, self._config, self._name_of)
+            self._engine = CommitByHand(self.table, self._memory.ring, self._spool, encoder, self._config, self._open_gaps, self._name_of)
         return self._engine
 
     @staticmethod
@@ -138,7 +141,7 @@ class World:
         head["batch_id"], head["ring_slot"] = self._next_id, self._sent - self._before_boot
         self._cut = self._sent
         batch = Batch(samples, (), {row: NAMES[row] for row in rows.tolist()}, counts)
-        return Commit(batch, Booking(self._next_id, rows.astype(np.int64), cells, head), self._sent - self._before_boot, 0, 0)
+        return Commit(batch, Booking(self._next_id, rows.astype(np.int64), cells, head), self._sent - self._before_boot, 0, 0, None)
 
     def _booked(self) -> int:
         return int(self.table.ledger.head["ring_slot"][0])
@@ -301,8 +304,8 @@ class World:
         """Numbers in a store or in the quarantine."""
         stored = {number for store in self.stores.values() for number in store.values}
         for path, raw in self.disk.content(self.root / "quarantine"):
-            if path.suffix == ".lines":
-                stored |= {number for line in raw.splitlines() if line.startswith(b"[") for number in orjson.loads(line)}
+            if path.suffix == ".json":
+                stored |= {number for refusal in parse_entry(raw, path).refusals for number in orjson.loads(refusal.content)}
         return stored
 
     def _missing(self) -> set[int]:
