@@ -17,7 +17,7 @@ import orjson
 from archioc.core.batch import COUNTS, NO_BLOB, SAMPLE, Batch
 from archioc.core.config import Spool, WhenFull
 from archioc.core.encoding.columns import ColumnEncoder
-from archioc.core.errors import SpoolFileDamaged, StoreDenied, StoreUnavailable
+from archioc.core.errors import QuarantineError, SpoolFileDamaged, StoreDenied, StoreUnavailable
 from archioc.core.ledger import Booking
 from archioc.core.spool import SpoolDirectory, SpoolFile
 from archioc.core.spool_file import parse_spool_file
@@ -32,7 +32,7 @@ from engine.recovery import recover
 from engine.ring import EventRing
 from tests.unit.engine.rig import CommitByHand
 from tests.unit.spool.model_disk import Killed, ModelDisk
-from tests.unit.spool.model_store import ModelStore, Told, told_by, values_in
+from tests.unit.spool.model_store import ModelStore, Mood, Told, told_by, values_in
 
 NAMES = ("A", "B", "C")
 DESTINATIONS = ("here", "there")
@@ -237,6 +237,22 @@ class World:
         self.kill_writer()
         self.destination = DESTINATIONS[1 - DESTINATIONS.index(self.destination)]
 
+    def come_to_an_end(self) -> None:
+        """All faults end; then everything must come to its end."""
+        self.disk.heal()
+        self.empty_disk()
+        for store in self.stores.values():
+            store.mood = Mood.WELL
+        self.commit()
+        self.commit()
+        self.tell_losses()
+        for _ in self.stores:
+            self.switch()
+            while self.deliver():
+                pass
+        self.engine()
+        self.check_end()
+
     # -- what must hold ------------------------------------------------------------------------
 
     def check(self) -> None:
@@ -305,7 +321,7 @@ class World:
         stored = {number for store in self.stores.values() for number in store.values}
         for path, raw in self.disk.content(self.root / "quarantine"):
             if path.suffix == ".json":
-                stored |= {number for refusal in parse_entry(raw, path).refusals for number in orjson.loads(refusal.content)}
+                stored |= _numbers_in_entry(raw, path)
         return stored
 
     def _missing(self) -> set[int]:
@@ -335,6 +351,14 @@ class World:
     @staticmethod
     def _by_row(numbers: set[int]) -> Counter[int]:
         return Counter(number % len(NAMES) for number in numbers)
+
+
+def _numbers_in_entry(raw: bytes, path: Path) -> set[int]:
+    try:
+        entry = parse_entry(raw, path)
+    except QuarantineError:
+        raise AssertionError(f"quarantine/{path.name} is damaged") from None
+    return {number for refusal in entry.refusals for number in orjson.loads(refusal.content)}
 
 
 def attempt(act: Callable[[], object], killed: Callable[[], None]) -> bool:
