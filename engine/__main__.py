@@ -79,7 +79,7 @@ def _collect(config: Config, stop: StopSignal) -> None:
         head["state"] = ProcessState.STOPPED
         return
     sampler = Sampler(table.capacity)
-    sampler.memory.load(table.ledger.cells, table.ledger.head)
+    sampler.memory.load(table.ledger.cells[: int(table.settings.head["rows"][0])], table.ledger.head)
     sampler.restore()
     ring.rewind(int(table.ledger.head["ring_slot"][0]), int(table.ledger.head["ring_bulk"][0]))
     callback = make_callback(config.ca.callback, ring)

@@ -21,7 +21,7 @@ from engine.metadata import decode_metadata
 from engine.ring import SLOT, EventKind, EventRing, bulk_end
 from engine.sampler import Sampler
 from engine.status_view import StatusView
-from engine.updates import decode_updates
+from engine.updates import by_row, decode_updates
 
 DRAIN_AT_MOST = 50_000
 OPEN_AT_MOST = 200_000
@@ -87,7 +87,7 @@ class Collector:
             slots = opaque(slots)[kind == EventKind.UPDATE].view(SLOT)
         if not len(slots):
             return
-        sampled = self._sampler.accept(decode_updates(slots, self._ring))
+        sampled = self._sampler.accept(decode_updates(by_row(slots), self._ring))
         self._channels.on_resumed(sampled.resumed, sampled.resumed_at)
         self._view.show_updates(sampled.newest)
         self._add(sampled.samples, sampled.blobs)
@@ -209,7 +209,8 @@ class Collector:
             return
         samples = np.concatenate([np.empty(0, _OPAQUE_SAMPLE), *map(opaque, self._parts)]).view(SAMPLE)
         counts = self._counts(samples)
-        names = {row: self._channels.names[row] for row in counts["row"].tolist()}
+        held = counts["row"].tolist()
+        names = dict(zip(held, map(self._channels.names.__getitem__, held), strict=True))
         batch = Batch(samples, tuple(self._blobs), names, counts, events, metas)
         self._batch_id = max(self._batch_id + 1, time.time_ns())
         booking = Booking(self._batch_id, rows, self._sampler.memory.cells(rows), self._head())

@@ -12,12 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from archioc.core.batch import NO_BLOB, SAMPLE, Kind, SampleFlag, Samples
+from archioc.core.opaque import opaque
 from engine.dead_band import Bands, within_band
 from engine.memory import SamplerMemory
 from engine.newest_values import NewestValues
 from engine.rate_limit import NONE, Limited, limit_rate
 from engine.stamps import MAX_PAST, Stamped, stamp_updates
-from engine.updates import Updates
+from engine.updates import Updates, run_ends, run_starts
 
 MAX_STORED_TEXT = 40
 SLOWEST = 1e-8
@@ -82,6 +83,7 @@ class Sampler:
     def take_settings(self, rows: npt.NDArray[np.integer], cells: npt.NDArray[np.void]) -> None:
         """Settings of some rows from the channel table (dtype SETTINGS). What only a setting of before needed is given up."""
         memory, wanted = self.memory, self.wanted
+        memory.use(rows)
         wanted.take(rows, cells)
         unbanded = rows[~wanted.banded[rows] & (memory.band_known[rows] != 0)]
         memory.band_known[unbanded] = 0
@@ -117,13 +119,15 @@ class Sampler:
 
     def accept(self, updates: Updates) -> Sampled:
         """Sample these updates, at least one."""
-        updates = updates.take(np.argsort(updates.row, kind="stable"))
+        if (updates.row[1:] < updates.row[:-1]).any():
+            updates = updates.take(np.argsort(updates.row, kind="stable"))
         row = updates.row
-        starts = np.flatnonzero(np.append(True, row[1:] != row[:-1]))
+        starts = run_starts(row)
+        ends = run_ends(starts, len(row))
         memory = self.memory
         lanes = row[starts]
         memory.touched[lanes] = True
-        memory.received[lanes] += np.diff(np.append(starts, len(row)))
+        memory.received[lanes] += ends - starts
         stamped = stamp_updates(updates, starts, memory)
         enabled = self.wanted.enable[row]
         keep = enabled & ~stamped.repeated
@@ -143,23 +147,26 @@ class Sampler:
         passed = np.flatnonzero(passes)
         memory.generated[row[resumed]] += 1
         memory.generated[row[only_generated]] -= 1
-        true = _samples(updates, passed, stamped.time[passed], stamped.restamped[passed])
-        copies = _samples(updates, resumed, updates.received[resumed], np.ones(len(resumed), bool))
-        copies["flags"] = SampleFlag.GENERATED
-        memory.filtered[lanes] += np.add.reduceat((~keep).astype("i8"), starts)
-        joined = np.concatenate([released, true, copies])
+        memory.filtered[lanes] += _per_row(~keep, starts)
+        memory.committed[lanes] += _per_row(passes, starts)
+        memory.committed[row[resumed]] += 1
+        memory.committed[released["row"]] += 1
+        samples = _samples(updates, passed, stamped.time, stamped.restamped)
         blobs = blobs_released + updates.blobs
-        joined["blob"][len(released) :][joined["blob"][len(released) :] != NO_BLOB] += len(blobs_released)
-        if len(joined) > len(true):
+        if len(released) or len(resumed):
+            copies = _samples(updates, resumed, updates.received, np.ones(len(row), bool))
+            copies["flags"] = SampleFlag.GENERATED
+            samples = np.concatenate([opaque(samples), opaque(copies)]).view(SAMPLE)
+            samples["blob"][samples["blob"] != NO_BLOB] += len(blobs_released)
+            samples = np.concatenate([opaque(released), opaque(samples)]).view(SAMPLE)
             arrival = np.concatenate([np.full(len(released), -1), 2 * passed, 2 * resumed + 1])  # a copy follows its original
-            joined = joined[np.lexsort((arrival, joined["row"]))]
-        np.add.at(memory.committed, joined["row"], 1)
-        newest = updates.take(np.append(starts[1:], len(row)) - 1)
+            samples = opaque(samples)[np.lexsort((arrival, samples["row"]))].view(SAMPLE)
+        newest = updates if len(starts) == len(row) else updates.take(ends - 1)
         if len(self.wanted.repeating):
             self._note_archived(row[passed], updates.received[passed])
             self._note_archived(row[resumed], updates.received[resumed])
             self._newest.remember(newest.take(np.flatnonzero((self.wanted.longest[lanes] > 0) & self.wanted.enable[lanes])))
-        return Sampled(joined, blobs, row[resumed].astype("i8"), updates.received[resumed], newest)
+        return Sampled(samples, blobs, row[resumed].astype("i8"), updates.received[resumed], newest)
 
     def _limit(
         self,
@@ -170,12 +177,14 @@ class Sampler:
         forced: npt.NDArray[np.bool_],
     ) -> tuple[npt.NDArray[np.intp], Samples, list[bytes]]:
         """Indices of the updates that pass, and the formerly withheld samples that pass before them. lanes: the rows, each once."""
+        unlimited = lanes[self.memory.withheld[lanes] != 0]
+        unlimited = unlimited[self.wanted.interval[unlimited] == 0]  # the limit has just been lifted
         interval = self.wanted.interval[updates.row]
-        free = np.flatnonzero(keep & (interval == 0))
-        bound = np.flatnonzero(keep & (interval > 0))
-        unlimited = lanes[(self.memory.withheld[lanes] != 0) & (self.wanted.interval[lanes] == 0)]  # the limit has just been lifted
+        limit = interval > 0
+        bound = np.flatnonzero(keep & limit)
         if not len(bound):
-            return free, *self._take_held(unlimited)
+            return np.flatnonzero(keep), *self._take_held(unlimited)
+        free = np.flatnonzero(keep & ~limit)
         row = updates.row[bound]
         limited = limit_rate(row, updates.received[bound], forced[bound], interval[bound], self.wanted.scan[row], self.memory)
         released, blobs = self._take_held(np.concatenate([unlimited, limited.released]))
@@ -209,6 +218,8 @@ class Sampler:
         """The withheld samples of these rows, which wait no longer."""
         memory = self.memory
         out = np.zeros(len(rows), SAMPLE)
+        if not len(rows):
+            return out, []
         out["row"] = rows
         for field in ("time", "src_time", "value", "severity", "status", "kind", "dbr", "flags"):
             out[field] = getattr(memory, f"w_{field}")[rows]
@@ -233,6 +244,8 @@ class Sampler:
         connected: of all rows, shape (rows,). A channel whose trace has still to resume is not among them.
         """
         memory, wanted, rows = self.memory, self.wanted, self.wanted.repeating
+        if not len(rows):
+            return np.empty(0, SAMPLE), []
         rows = rows[self._newest.known[rows] & wanted.enable[rows] & connected[rows] & ~self.fresh[rows]]
         since = now - memory.archived_at[rows]
         rows = rows[(since < 0) | (since >= wanted.longest[rows])]  # before 0: the clock was set back
@@ -255,7 +268,9 @@ class Sampler:
     def overdue(self, now: int) -> npt.NDArray[np.intp]:
         """Rows whose withheld value may pass (now: ns). Sets when their next sample may pass."""
         memory, wanted = self.memory, self.wanted
-        waiting: npt.NDArray[np.intp] = np.flatnonzero(memory.withheld)
+        waiting: npt.NDArray[np.intp] = np.flatnonzero(memory.withheld[: memory.used].view(bool))
+        if not len(waiting):
+            return waiting
         interval = wanted.interval[waiting]
         due = np.minimum(memory.due[waiting], memory.w_received[waiting] + interval)
         due[memory.w_received[waiting] > now] = now  # the clock was set back
@@ -265,13 +280,21 @@ class Sampler:
         return waiting
 
 
+def _per_row(flags: npt.NDArray[np.bool_], starts: npt.NDArray[np.intp]) -> npt.NDArray[np.int64] | int:
+    """How many updates of each row have the flag. starts: index of the first update of each row."""
+    return np.add.reduceat(flags, starts, dtype="i8") if flags.any() else 0
+
+
 def _samples(updates: Updates, which: npt.NDArray[np.intp], time: npt.NDArray[np.int64], foreign: npt.NDArray[np.bool_]) -> Samples:
-    """Samples made of some updates; foreign: stamped by us, so that the IOC's own stamp is kept beside."""
-    out = np.zeros(len(which), SAMPLE)
-    out["row"], out["time"] = updates.row[which], time
-    out["value"], out["blob"] = updates.value[which], updates.blob[which]
-    out["severity"], out["status"] = updates.alarm[which] >> 8, updates.alarm[which] & 0xFF
-    out["kind"], out["dbr"] = updates.kind[which], updates.dbr[which]
-    out["src_time"] = np.where(foreign, updates.stamp[which], 0)
-    out["flags"] = np.where(foreign, SampleFlag.RESTAMPED, 0)
+    """Samples made of some updates. time (ns), foreign (stamped by us, so that the IOC's own stamp is kept beside): of all updates."""
+    if len(which) < len(updates):
+        updates, time, foreign = updates.take(which), time[which], foreign[which]
+    out = np.zeros(len(updates), SAMPLE)
+    out["row"], out["time"] = updates.row, time
+    out["value"], out["blob"] = updates.value, updates.blob
+    out["severity"], out["status"] = updates.alarm >> 8, updates.alarm & 0xFF
+    out["kind"], out["dbr"] = updates.kind, updates.dbr
+    if foreign.any():
+        out["src_time"] = np.where(foreign, updates.stamp, 0)
+        out["flags"] = np.where(foreign, SampleFlag.RESTAMPED, 0)
     return out

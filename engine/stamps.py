@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.memory import SamplerMemory
-from engine.updates import I8, Updates
+from engine.updates import I8, Updates, run_ends
 
 SECOND = 1_000_000_000
 EARLIEST = 662_688_000 * SECOND
@@ -46,15 +46,17 @@ def stamp_updates(updates: Updates, starts: npt.NDArray[np.intp], memory: Sample
     rows = updates.row[starts]
     seen = memory.seen[rows] != 0
     before = _before(updates.stamp, starts, np.where(seen, memory.last_stamp[rows], np.iinfo("i8").min))
-    same = before == updates.stamp
-    repeated = same & (_before(updates.bits, starts, memory.last_bits[rows]) == updates.bits)
-    repeated &= _before(updates.alarm, starts, memory.last_alarm[rows]) == updates.alarm
+    same = repeated = before == updates.stamp
     restamped = (updates.stamp < EARLIEST) | (updates.stamp > updates.received + MAX_FUTURE)
-    bumped = same & ~repeated & ~restamped
-    restamped |= bumped & (updates.received - updates.stamp > SAME_STAMP_WINDOW)
-    bumped &= ~restamped
-    time = np.where(restamped, updates.received, updates.stamp)
-    if bumped.any():
+    bumped = None
+    if same.any():
+        repeated = same & (_before(updates.bits, starts, memory.last_bits[rows]) == updates.bits)
+        repeated &= _before(updates.alarm, starts, memory.last_alarm[rows]) == updates.alarm
+        bumped = same & ~repeated & ~restamped
+        restamped |= bumped & (updates.received - updates.stamp > SAME_STAMP_WINDOW)
+        bumped &= ~restamped
+    time = np.where(restamped, updates.received, updates.stamp) if restamped.any() else updates.stamp.copy()
+    if bumped is not None and bumped.any():
         _bump(time, bumped, repeated, starts, memory.last_time[rows])
     _remember(updates, time, repeated, starts, memory)
     return Stamped(time, repeated, restamped)
@@ -82,13 +84,15 @@ def _bump(time: I8, bumped: Mask, repeated: Mask, starts: npt.NDArray[np.intp], 
 
 
 def _remember(updates: Updates, time: I8, repeated: Mask, starts: npt.NDArray[np.intp], memory: SamplerMemory) -> None:
-    last = np.append(starts[1:], len(updates)) - 1
+    last = run_ends(starts, len(updates)) - 1
     rows = updates.row[last]
     memory.seen[rows] = 1
     memory.last_stamp[rows] = updates.stamp[last]
     memory.last_bits[rows] = updates.bits[last]
     memory.last_alarm[rows] = updates.alarm[last]
-    new = ~repeated
-    newest = np.maximum.reduceat(np.where(new, np.arange(len(time)), -1), starts)
+    if not repeated.any():
+        memory.last_time[rows] = time[last]
+        return
+    newest = np.maximum.reduceat(np.where(repeated, -1, np.arange(len(time))), starts)
     known = newest >= 0
     memory.last_time[rows[known]] = time[newest[known]]

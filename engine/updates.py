@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from archioc.core.batch import NO_BLOB, Kind
 from archioc.core.dbr import DBR_TIME_OFFSET, EPICS_EPOCH_S, Dbr
+from archioc.core.opaque import opaque
 from engine.ring import BODY_AT, IN_BULK, OF_ARRAY, SLOT, STAMPED, EventRing
 
 
@@ -76,6 +77,30 @@ class Updates:
         )
 
 
+def run_starts(row: npt.NDArray[np.integer]) -> npt.NDArray[np.intp]:
+    """Index of the first update of each row, of at least one update sorted by row."""
+    first = np.empty(len(row), bool)
+    first[0] = True
+    np.not_equal(row[1:], row[:-1], out=first[1:])
+    return np.flatnonzero(first)
+
+
+def run_ends(starts: npt.NDArray[np.intp], updates: int) -> npt.NDArray[np.intp]:
+    """Index behind the last update of each row, of so many updates sorted by row."""
+    ends = np.empty_like(starts)
+    ends[:-1] = starts[1:]
+    ends[-1] = updates
+    return ends
+
+
+def by_row(slots: npt.NDArray[np.void]) -> npt.NDArray[np.void]:
+    """Slots sorted by row, and within a row in the order of arrival."""
+    row = slots["row"].astype(np.intp)
+    if (row[1:] >= row[:-1]).all():
+        return slots
+    return opaque(slots)[np.argsort(row, kind="stable")].view(SLOT)
+
+
 def decode_updates(slots: npt.NDArray[np.void], ring: EventRing) -> Updates:
     """Columns of slots that are all of kind UPDATE."""
     stamped = slots.view(STAMPED)
@@ -107,6 +132,9 @@ def decode_updates(slots: npt.NDArray[np.void], ring: EventRing) -> Updates:
 def _scalars(slots: npt.NDArray[np.void], dbr: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
     """The numbers in the slots; NaN for strings, anything for what lies in the bulk area."""
     value = np.full(len(slots), np.nan)
+    if (dbr == Dbr.DOUBLE).all():
+        value[:] = slots.view(_SLOT_OF[Dbr.DOUBLE])["value"]
+        return value
     with np.errstate(invalid="ignore"):  # a signalling NaN of a float is NaN
         for native in np.flatnonzero(np.bincount(dbr)).tolist():
             if native in _SLOT_OF:
