@@ -36,7 +36,9 @@ class SampleFlag(IntFlag):
     GENERATED = 1
     """Written at receive time because a trace starts or resumes or max_interval has passed; `src_time` is the IOC's own stamp."""
     RESTAMPED = 2
-    """The IOC's stamp was unusable (unset or in the future): `time` is the receive time."""
+    """The IOC's stamp was unusable (unset, in the future, or the same for another value): `time` is the receive time."""
+    ARCHIVER_CLOCK = 8
+    """Setting `clock`: `time` is the receive time, whatever the IOC's stamp is."""
 
 
 SAMPLE = np.dtype(
@@ -44,7 +46,7 @@ SAMPLE = np.dtype(
         ("row", "<u4"),  # row of the channel table
         ("blob", "<i4"),  # index into Batch.blobs, NO_BLOB where the value says it all
         ("time", "<i8"),  # ns since 1970 UTC, the time under which it is stored
-        ("src_time", "<i8"),  # the IOC's own stamp where flagged GENERATED or RESTAMPED, else 0
+        ("src_time", "<i8"),  # the IOC's own stamp where `time` is ours (any of these flags), else 0
         ("value", "<f8"),  # number or enum index; NaN for text and arrays
         ("severity", "u1"),
         ("status", "u1"),

@@ -28,7 +28,7 @@ LIMITS = ("display_low", "display_high", "alarm_low", "alarm_high", "warning_low
 """Fields of ChannelMeta that are limits."""
 
 _MAX_CACHED = 262_144
-_HAS_SRC_TIME = SampleFlag.GENERATED | SampleFlag.RESTAMPED
+_HAS_SRC_TIME = SampleFlag.GENERATED | SampleFlag.RESTAMPED | SampleFlag.ARCHIVER_CLOCK
 
 
 class LineEncoder:

@@ -165,7 +165,7 @@ class Engine:
         recover(self.table, spool)
         self.sampler = Sampler(self.table.capacity)
         self.sampler.memory.load(self.table.ledger.cells, self.table.ledger.head)
-        self.sampler.restore()
+        self.sampler.withheld.restore()
         ledger = self.table.ledger.head
         self.ring.rewind(int(ledger["ring_slot"][0]), int(ledger["ring_bulk"][0]))
         self.callback = PinnedCallback(self.ring)

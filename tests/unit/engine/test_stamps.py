@@ -47,7 +47,7 @@ def sampler() -> Sampler:
 def test_a_stamp_is_kept_if_it_can_be_believed(ioc: int, kept: bool) -> None:
     """A stamp from 1991 to a minute ahead is kept, any other gives way to the receive time."""
     stamped = stamp(SamplerMemory(1), Arrival(0, T0, ioc, 1.0))
-    assert (stamped.time.tolist(), stamped.restamped.tolist()) == ([ioc if kept else T0], [not kept])
+    assert (stamped.time.tolist(), stamped.unusable.tolist()) == ([ioc if kept else T0], [not kept])
 
 
 def test_the_same_again_is_no_sample() -> None:
@@ -75,7 +75,7 @@ def test_other_values_under_one_stamp_are_a_nanosecond_apart() -> None:
 def test_another_value_long_after_its_stamp_is_restamped() -> None:
     """Another value under a stamp more than a second old gets its receive time."""
     stamped = stamp(SamplerMemory(1), at(0, 0, 1.0), at(SECOND, 0, 2.0), at(SECOND + 1, 0, 3.0))
-    assert ((stamped.time - T0).tolist(), stamped.restamped.tolist()) == ([0, 1, SECOND + 1], [False, False, True])
+    assert ((stamped.time - T0).tolist(), stamped.unusable.tolist()) == ([0, 1, SECOND + 1], [False, False, True])
 
 
 def test_rows_are_told_apart() -> None:
