@@ -10,12 +10,9 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-import structlog
 
 from engine.stamps import MAX_FUTURE
 from engine.updates import Updates
-
-_log = structlog.get_logger()
 
 MIN_HOSTS = 3
 SUSPECT_PART = 0.2
@@ -64,8 +61,5 @@ class HostClocks:
         hosts, looking_ahead = int(np.count_nonzero(self._channels)), int(np.count_nonzero(self._ahead))
         many = looking_ahead >= MIN_HOSTS and looking_ahead > SUSPECT_PART * hosts
         contradicted = bool((heard & ~self._ahead).any())
-        suspect = many or (self.suspect and not contradicted)
-        if suspect != self.suspect:
-            _log.warning("own_clock_suspect" if suspect else "own_clock_good_again", hosts=hosts, hosts_ahead=looking_ahead)
-        self.suspect = suspect
-        return suspect
+        self.suspect = many or (self.suspect and not contradicted)
+        return self.suspect

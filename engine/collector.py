@@ -6,6 +6,7 @@ import time
 
 import numpy as np
 import numpy.typing as npt
+import structlog
 
 from archioc.core.batch import ALARM, COUNTS, NO_BLOB, SAMPLE, Batch, ChannelMeta, Samples
 from archioc.core.errors import SpoolError
@@ -24,6 +25,8 @@ from engine.ring import SLOT, EventKind, EventRing, bulk_end
 from engine.sampler import Sampler
 from engine.status_view import StatusView
 from engine.updates import by_row, decode_updates
+
+_log = structlog.get_logger()
 
 DRAIN_AT_MOST = 50_000
 OPEN_AT_MOST = 200_000
@@ -46,7 +49,7 @@ class Collector:
         self._alarms: list[AlarmStates] = []
         self._open_alarms = 0
         self._losses = Losses(sampler.memory, channels.names)
-        sampler.clocks.suspect = bool(table.status.head["clock_suspect"][0])
+        self._clock_suspect = sampler.clocks.suspect = bool(table.status.head["clock_suspect"][0])
         self._batch_id = int(table.ledger.head["batch_id"][0])
         self._flush = int(table.settings.head["flush"][0])
 
@@ -64,6 +67,7 @@ class Collector:
         self._add_alarms(self._sampler.repeat_alarms(now, self._channels.connected))
         self._book_losses(now)
         self._channels.show_state(self._channels.gaps.announce_lasting(now))
+        self._watch_clock()
         self._view.refresh(now, self._ring.fill, self._sampler.clocks.suspect)
 
     def drain(self, live: bool = True) -> int:
@@ -160,6 +164,13 @@ class Collector:
         if len(alarms):
             self._alarms.append(alarms)
             self._open_alarms += len(alarms)
+
+    def _watch_clock(self) -> None:
+        """Log when our own clock comes into doubt, and when it no longer is."""
+        suspect = self._sampler.clocks.suspect
+        if suspect != self._clock_suspect:
+            _log.warning("own_clock_suspect" if suspect else "own_clock_good_again")
+            self._clock_suspect = suspect
 
     def _tell(self, events: list[ChannelEvent]) -> None:
         self._channels.gaps.events += events

@@ -123,7 +123,7 @@ def test_a_time_carries_one_value(script: list[tuple[int, int, int]], cuts: froz
 @settings(max_examples=150, deadline=None)
 @given(bursts(QUOTAS))
 def test_the_quota_loses_nothing_in_silence(burst: Burst) -> None:
-    """The first value of a monitored burst is stored, others are stored, give way to newer ones or are counted; the last never gives way."""
+    """The first value of a monitored burst is stored, others are stored, give way to newer ones or are counted; the last gives no way."""
     parts, memory = burst.sample(burst.cuts)
     found = numbers(parts)
     dropped, filtered = int(memory.dropped_quota[0]), int(memory.filtered[0])
