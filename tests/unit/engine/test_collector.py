@@ -3,8 +3,11 @@ from __future__ import annotations
 import time
 
 from archioc.core.dbr import DBR_CTRL_OFFSET, Dbr
+from archioc.core.events import Reason
 from tests.unit.engine.deliveries import call
-from tests.unit.engine.rig import Archive, Engine, numbers, send
+from tests.unit.engine.rig import Archive, CommitByHand, Engine, events, numbers, send
+
+SECOND = 1_000_000_000
 
 
 def test_the_ring_is_given_back_after_the_commit(archive: Archive, engine: Engine) -> None:
@@ -67,3 +70,42 @@ def test_a_busy_commit_thread_leaves_the_batch_open(archive: Archive, engine: En
     engine.write()
     engine.write()
     assert numbers(archive.published(), "A") == list(range(8))
+
+
+def test_alarms_go_into_the_batch_with_their_names(archive: Archive, engine: Engine) -> None:
+    """A batch carries the alarm states of channels, also of one without samples, and names them."""
+    assert isinstance(engine.commits, CommitByHand)
+    row = archive.registry.channels["A"].row
+    engine.connect("A")
+    send(engine, "A", 1.0)
+    engine.collector.round(now := time.time_ns())
+    engine.write()
+    first = engine.commits.written[-1]
+    assert (first.alarms["row"].tolist(), first.names) == ([row, row], {row: "A"})
+    engine.collector.round(now + 3600 * SECOND)
+    engine.write()
+    hourly = engine.commits.written[-1]
+    assert (hourly.alarms["row"].tolist(), hourly.names, len(hourly.samples)) == ([row], {row: "A"}, 0)
+
+
+def test_bad_stamps_are_told_by_an_event(archive: Archive, engine: Engine) -> None:
+    """When stamps become unusable the batch has an event that says why."""
+    engine.connect("A")
+    for stamp in (time.time_ns(), 631_152_000 * SECOND):
+        engine.deliver("A", 1.0, stamp)
+    engine.collector.round(time.time_ns())
+    engine.write()
+    assert [(one.channel, one.reason, one.text) for one in events(archive)] == [("A", Reason.BAD_TIME, "the IOC's stamp is unset")]
+
+
+def test_doubt_in_our_own_clock_is_shown_and_outlives_a_restart(archive: Archive, engine: Engine) -> None:
+    """The status block shows whether our clock is suspect; the next engine begins with that."""
+    engine.sampler.clocks.suspect = True
+    engine.collector.round(time.time_ns())
+    assert archive.table.status.head["clock_suspect"][0] == 1
+    later = Engine(archive, time.time_ns())
+    assert later.sampler.clocks.suspect
+    later.kill()
+    engine.sampler.clocks.suspect = False
+    engine.collector.round(time.time_ns())
+    assert archive.table.status.head["clock_suspect"][0] == 0
