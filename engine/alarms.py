@@ -20,6 +20,10 @@ HOUR_S = 3600
 
 AlarmStates = npt.NDArray[np.void]
 """Dtype ALARM."""
+NO_STATES = np.empty(0, ALARM)
+KNOWN = np.uint32(1)
+"""Added to an alarm in the memory, where 0 means that none has been told."""
+
 Index = npt.NDArray[np.intp]
 
 
@@ -39,15 +43,13 @@ class Alarms:
         told_by_copy: of each of those, whether it counts at receive time only.
         """
         memory, rows = self._memory, updates.row[starts]
-        known = memory.alarm_known[rows] != 0
-        before = value_before(updates.alarm, starts, memory.alarm_told[rows])
-        changed = updates.alarm != before
-        changed[starts[~known]] = True
+        alarm = updates.alarm + KNOWN
+        changed = alarm != value_before(alarm, starts, memory.alarm_told[rows])
         if not (len(resumed) or changed.any()):
-            return np.empty(0, ALARM)
+            return NO_STATES
         changed &= on
         told = on[starts]
-        memory.alarm_told[rows[told]], memory.alarm_known[rows[told]] = updates.alarm[ends - 1][told], 1
+        memory.alarm_told[rows[told]] = alarm[ends - 1][told]
         changed[resumed[told_by_copy]] = False
         moved = np.flatnonzero(changed)
         which = np.concatenate([moved, resumed])
@@ -56,21 +58,23 @@ class Alarms:
         ordered: AlarmStates = states[order]
         return ordered
 
-    def hourly(self, now: int, live: Mask) -> AlarmStates:
+    def hourly(self, now: int, connected: Mask, fresh: Mask) -> AlarmStates:
         """The states that are due again at a time (ns): those of each row once an hour, in a second of its own.
 
-        live: of all rows, shape (rows,): those of which the state is known to be true now.
+        connected, fresh (its trace has still to resume): of all rows, shape (rows,).
         """
         second, swept = now // SECOND, self._swept
         if second == swept:
-            return np.empty(0, ALARM)
+            return NO_STATES
         self._swept = second
         if swept < 0 or second < swept:  # the start, or the clock was set back
-            return np.empty(0, ALARM)
+            return NO_STATES
         seconds = range(max(swept + 1, second - HOUR_S + 1), second + 1)
         rows = np.concatenate([np.arange(one % HOUR_S, self._memory.used, HOUR_S) for one in seconds])
-        rows = rows[(self._memory.alarm_known[rows] != 0) & self._wanted.on(rows) & live[rows]]
-        return _states(rows, self._memory.alarm_told[rows], np.full(len(rows), now))
+        told = self._memory.alarm_told[rows]
+        due = (told != 0) & self._wanted.on(rows) & connected[rows] & ~fresh[rows]
+        rows = rows[due]
+        return _states(rows, (told[due] - KNOWN).astype("u2"), np.full(len(rows), now))
 
 
 def _states(rows: npt.NDArray[np.integer], alarm: npt.NDArray[np.uint16], time: npt.NDArray[np.int64]) -> AlarmStates:

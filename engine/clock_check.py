@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from engine.stamps import MAX_FUTURE
+from engine.stamps import Mask
 from engine.updates import Updates
 
 MIN_HOSTS = 3
@@ -47,9 +47,8 @@ class HostClocks:
         self._host[known] = _NO_HOST
         self._ahead[self._channels == 0] = False
 
-    def judge(self, updates: Updates) -> bool:
-        """Take in the stamps of a drain; whether our own clock is suspect."""
-        ahead = updates.stamp > updates.received + MAX_FUTURE
+    def judge(self, updates: Updates, ahead: Mask) -> bool:
+        """Take in the stamps of a drain; whether our own clock is suspect. ahead: those that lie in the future."""
         if not (self.suspect or ahead.any() or self._ahead.any()):
             return False
         host = self._host[updates.row]

@@ -17,7 +17,8 @@ from archioc.core.table import LEDGER, LEDGER_TOTALS, Rows
 Column = npt.NDArray[Any]
 
 _DENSE = (
-    *("generation", "withheld", "seen", "last_stamp", "last_bits", "last_alarm", "last_time", "ring_lost", "alarm_told", "quota_base"),
+    *("generation", "withheld", "seen", "last_stamp", "last_bits", "last_alarm", "last_time", "ring_lost"),
+    *("alarm_told", "bad_stamp", "quota_base"),
     *LEDGER_TOTALS,
 )
 """Fields that each update reads, or that are searched as a whole: packed, so that a cache line holds eight rows of them or more.
@@ -68,7 +69,6 @@ class SamplerMemory:
     band_value: Column
     band_alarm: Column
     band_known: Column
-    alarm_known: Column
     alarm_told: Column
     bad_stamp: Column
     bad_told_at: Column

@@ -27,11 +27,12 @@ def within_quota(rows: npt.NDArray[np.integer], count: I8, first: I8, last: I8, 
 
     rows: each once. first, last: receive times (ns) of the first and last update looked at. cost: ns, 0 = no quota.
     """
-    kept = np.maximum(cost, KEPT)
-    base = memory.quota_base[rows]
-    base = np.where(base > last + SET_BACK, last - kept, np.maximum(base, np.minimum(first, last) - kept))
-    room = np.maximum(last - base, 0) // np.maximum(cost, 1)
-    passing = np.where(cost > 0, np.minimum(count, room), count)
-    booked = np.flatnonzero((cost > 0) & (count > 0))
-    memory.quota_base[rows[booked]] = (base + passing * cost)[booked]
+    kept, before = np.maximum(cost, KEPT), memory.quota_base[rows]
+    base = np.maximum(before, np.minimum(first, last) - kept)
+    wanted = count * cost
+    passing = count
+    if (base + wanted > last).any():
+        base = np.where(before > last + SET_BACK, last - kept, base)
+        passing = np.where(cost > 0, np.minimum(count, np.maximum(last - base, 0) // np.maximum(cost, 1)), count)
+    memory.quota_base[rows] = np.where(wanted > 0, base + passing * cost, before)
     return passing

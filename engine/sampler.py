@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from archioc.core.batch import ALARM, NO_BLOB, SAMPLE, Kind, SampleFlag, Samples
+from archioc.core.batch import NO_BLOB, SAMPLE, Kind, SampleFlag, Samples
 from archioc.core.opaque import opaque
 from engine.alarms import Alarms, AlarmStates
 from engine.bad_stamps import BadStamp, note_bad_stamps
@@ -22,7 +22,7 @@ from engine.memory import SamplerMemory
 from engine.newest_values import NewestValues
 from engine.quota import within_quota
 from engine.rate_limit import limit_rate
-from engine.stamps import MAX_PAST, Mask, Stamped, stamp_updates
+from engine.stamps import MAX_PAST, Mask, Stamped, look_ahead, stamp_updates
 from engine.updates import I8, Updates, run_ends, run_starts
 from engine.wanted import Rows, Wanted
 from engine.withheld import Withheld
@@ -102,7 +102,8 @@ class Sampler:
         memory.touched[lanes] = True
         memory.received[lanes] += ends - starts
         by_archiver = wanted.by_archiver[row] if wanted.any_by_archiver else None
-        stamped = stamp_updates(updates, starts, memory, by_archiver, self.clocks.judge(updates))
+        ahead = look_ahead(updates)
+        stamped = stamp_updates(updates, starts, memory, by_archiver, self.clocks.judge(updates, ahead), ahead)
         on = wanted.on(row)
         if stamped.late.any():
             np.add.at(memory.late, row[stamped.late & on], 1)
@@ -121,11 +122,9 @@ class Sampler:
         only_generated = resumed[told_by_copy & keep[resumed]]
         passing.updates[only_generated] = False
         memory.generated[row[only_generated]] -= 1
-        self._apply_quota(updates, starts, ends, passing)
+        memory.committed[lanes] += self._apply_quota(updates, starts, ends, passing)
         passed = np.flatnonzero(passing.updates)
-        memory.committed[lanes] += _per_row(passing.updates, starts)
         memory.committed[row[resumed]] += 1
-        memory.committed[passing.released["row"]] += 1
         newest = updates if len(starts) == len(row) else updates.take(ends - 1)
         if len(wanted.repeating):
             self._note_archived(passing.released["row"], passing.received)
@@ -164,17 +163,17 @@ class Sampler:
     def _passing(self, updates: Mask, released: Rows) -> _Passing:
         return _Passing(updates, *self.withheld.take(released), self.memory.w_received[released])
 
-    def _apply_quota(self, updates: Updates, starts: Index, ends: Index, passing: _Passing) -> None:
-        """Take what is beyond the quota out of what passes. starts, ends: the run of updates of each row."""
+    def _apply_quota(self, updates: Updates, starts: Index, ends: Index, passing: _Passing) -> I8:
+        """Take what is beyond the quota out of what passes; how many of each row pass. starts, ends: the run of updates of each row."""
         lanes = updates.row[starts]
         cost = self.wanted.quota_cost[lanes]
         count = np.add.reduceat(passing.updates, starts, dtype="i8")
-        released_of = np.searchsorted(lanes, passing.released["row"])
+        released_of = np.searchsorted(lanes, passing.released["row"]) if len(passing.released) else np.empty(0, np.intp)
         count[released_of] += 1
         allowed = within_quota(lanes, count, updates.received[starts], updates.received[ends - 1], cost, self.memory)
         over = np.flatnonzero(allowed < count)
         if not len(over):
-            return
+            return count
         self._book_dropped(lanes[over], (count - allowed)[over])
         before: I8 = np.cumsum(passing.updates) - passing.updates
         place: I8 = before - np.repeat(before[starts], ends - starts)
@@ -183,6 +182,7 @@ class Sampler:
         passing.updates &= place < np.repeat(allowed - waited, ends - starts)
         waits_no_more = allowed[released_of] > 0
         passing.released, passing.received = passing.released[waits_no_more], passing.received[waits_no_more]
+        return allowed
 
     def _book_dropped(self, rows: Rows, count: I8 | int) -> None:
         """So many samples of these rows were beyond their quota; the next one is archived, however near it is to the last."""
@@ -217,7 +217,7 @@ class Sampler:
 
     def repeat_alarms(self, now: int, connected: Mask) -> AlarmStates:
         """The alarm states that are due again at this time (ns). connected: of all rows, shape (rows,)."""
-        return self._alarms.hourly(now, connected & ~self.fresh) if connected.any() else np.empty(0, ALARM)
+        return self._alarms.hourly(now, connected, self.fresh)
 
     def release(self, rows: Rows, now: int) -> tuple[Samples, list[bytes]]:
         """Let the withheld values of these rows pass now (ns), within their quota: their interval is over, or their channel goes away."""

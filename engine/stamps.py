@@ -49,20 +49,31 @@ class Stamped:
     late: Mask
 
 
+def look_ahead(updates: Updates) -> Mask:
+    """Which stamps lie more than MAX_FUTURE ahead of the receive time."""
+    ahead: Mask = updates.stamp - updates.received > MAX_FUTURE
+    return ahead
+
+
 def stamp_updates(
-    updates: Updates, starts: npt.NDArray[np.intp], memory: SamplerMemory, by_archiver: Mask | None = None, clock_suspect: bool = False
+    updates: Updates,
+    starts: npt.NDArray[np.intp],
+    memory: SamplerMemory,
+    by_archiver: Mask | None,
+    clock_suspect: bool,
+    ahead: Mask,
 ) -> Stamped:
     """Apply the rules to updates sorted by row, and remember the last update of each row.
 
     starts: index of the first update of each row. by_archiver: per update, those that get the archiver's time in any case; None: none.
-    clock_suspect: our own clock is in doubt, so that rule 2 does not hold.
+    clock_suspect: our own clock is in doubt, so that rule 2 does not hold. ahead: as `look_ahead` gives it.
     """
     rows = updates.row[starts]
     seen = memory.seen[rows] != 0
     same = repeated = value_before(updates.stamp, starts, np.where(seen, memory.last_stamp[rows], np.iinfo("i8").min)) == updates.stamp
     unusable = updates.stamp < EARLIEST
     if not clock_suspect:
-        unusable |= updates.stamp > updates.received + MAX_FUTURE
+        unusable |= ahead
     bumped = None
     if same.any():
         repeated = same & (value_before(updates.bits, starts, memory.last_bits[rows]) == updates.bits)
@@ -79,13 +90,15 @@ def stamp_updates(
     time = np.where(flags != 0, updates.received, updates.stamp) if flags.any() else updates.stamp.copy()
     if bumped is not None and bumped.any():
         _bump(time, bumped, repeated, starts, memory.last_time[rows])
-    late = _late(updates, time, repeated, memory)
+    late = _late(updates, time, repeated, starts, memory)
     _remember(updates, time, repeated, starts, memory)
     return Stamped(time, flags, repeated, unusable, late)
 
 
-def _late(updates: Updates, time: I8, repeated: Mask, memory: SamplerMemory) -> Mask:
+def _late(updates: Updates, time: I8, repeated: Mask, starts: npt.NDArray[np.intp], memory: SamplerMemory) -> Mask:
     """Which updates are older than the one of their row before; a repetition is none."""
+    if not repeated.any():
+        return time < value_before(time, starts, memory.last_time[updates.row[starts]])
     sent = np.flatnonzero(~repeated)
     late = np.zeros(len(time), bool)
     if len(sent):

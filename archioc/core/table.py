@@ -203,10 +203,8 @@ LEDGER = np.dtype(
         ("archived_at", "<i8"),  # receive time (ns) of the newest value archived
         ("band_alarm", "<u2"),  # severity and status of band_value
         ("band_known", "u1"),  # 1: band_value is valid
-        ("alarm_known", "u1"),  # 1: alarm_told is valid
-        ("alarm_told", "<u2"),  # severity and status that the store knows
         ("bad_stamp", "u1"),  # 1: the last stamp was unusable
-        ("pad", "V1"),
+        ("alarm_told", "<u4"),  # 1 + severity and status that the store knows, 0 = it knows none
         ("bad_told_at", "<i8"),  # receive time (ns) of the last event that told so
         ("quota_base", "<i8"),  # time up to which the quota is used up (ns)
         *((told, "<i8") for told in TOLD),

@@ -7,7 +7,7 @@ import pytest
 
 from engine.clock_check import HostClocks
 from engine.sampler import Sampler
-from engine.stamps import MAX_FUTURE
+from engine.stamps import MAX_FUTURE, look_ahead
 from tests.unit.engine.arrivals import SECOND, T0, Arrival, to_stored, to_updates
 
 HOSTS = 12
@@ -24,7 +24,8 @@ def clocks() -> HostClocks:
 def judge(clocks: HostClocks, ahead: set[int], good: Iterable[int] = ()) -> bool:
     """A drain with an update of each of these rows."""
     later = T0 + MAX_FUTURE + SECOND
-    return clocks.judge(to_updates([Arrival(row, T0, later if row in ahead else T0, 1.0) for row in sorted(ahead.union(good))]))
+    updates = to_updates([Arrival(row, T0, later if row in ahead else T0, 1.0) for row in sorted(ahead.union(good))])
+    return clocks.judge(updates, look_ahead(updates))
 
 
 @pytest.mark.parametrize(("ahead", "suspect"), [({1}, False), ({1, 2}, False), ({1, 2, 3}, True), (set(range(HOSTS)), True)])
@@ -54,7 +55,8 @@ def test_one_wrong_record_does_not_make_a_host_look_ahead(clocks: HostClocks) ->
     """Most of what a host sends in a drain decides."""
     good = [Arrival(row, T0, T0, 1.0) for row in (0, 1, 2) for _ in range(2)]
     bad = [Arrival(row, T0, T0 + 2 * MAX_FUTURE, 1.0) for row in (0, 1, 2)]
-    assert not clocks.judge(to_updates(good + bad))
+    updates = to_updates(good + bad)
+    assert not clocks.judge(updates, look_ahead(updates))
 
 
 def test_the_doubt_ends_when_a_host_contradicts(clocks: HostClocks) -> None:

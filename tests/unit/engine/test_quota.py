@@ -99,3 +99,19 @@ def test_a_clock_that_steps_back_costs_no_sample() -> None:
     sampler = sampler_with(quota=1)
     accept(sampler, 0)
     assert accept(sampler, -3_600_000, -3_599_000, stamps=1) == [-3_600_000, -3_599_000]
+
+
+def test_a_clock_that_is_trimmed_gives_no_new_quota() -> None:
+    """A step back of less than a second does not refill what is used up."""
+    sampler = sampler_with(quota=2)
+    assert len(accept(sampler, *range(1000, 1100))) == 20
+    assert accept(sampler, 400, 500, stamps=1) == []
+
+
+def test_a_value_that_waited_counts_for_max_interval_from_its_receipt() -> None:
+    """A withheld value that passes before a later update is archived as of when it was received."""
+    sampler = sampler_with(rate=1, max_interval=1.55)
+    assert accept(sampler, 0, 100) == [0]
+    assert accept(sampler, 1500) == [100]
+    connected = np.ones(1, bool)
+    assert [len(sampler.repeat(T0 + ms * MS, connected)[0]) for ms in (1600, 1649, 1650)] == [0, 0, 1]

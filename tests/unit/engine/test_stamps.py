@@ -6,14 +6,20 @@ import pytest
 from archioc.core.batch import SampleFlag
 from engine.memory import SamplerMemory
 from engine.sampler import Sampler
-from engine.stamps import EARLIEST, MAX_FUTURE, MAX_PAST, Stamped, stamp_updates
+from engine.stamps import EARLIEST, MAX_FUTURE, MAX_PAST, Stamped, look_ahead, stamp_updates
+from engine.updates import Updates
 from tests.unit.engine.arrivals import SECOND, T0, Arrival, Stored, to_stored, to_updates
 from tests.unit.engine.cells import one_setting
 
 
 def stamp(memory: SamplerMemory, *arrivals: Arrival) -> Stamped:
     """Stamp updates of row 0."""
-    return stamp_updates(to_updates(arrivals), np.array([0]), memory)
+    return stamp_all(to_updates(arrivals), [0], memory)
+
+
+def stamp_all(updates: Updates, starts: list[int], memory: SamplerMemory) -> Stamped:
+    """Stamp updates by their IOC's clock, ours being good."""
+    return stamp_updates(updates, np.array(starts), memory, by_archiver=None, clock_suspect=False, ahead=look_ahead(updates))
 
 
 def at(received: int, stamp: int, value: float = 0.0, severity: int = 0) -> Arrival:
@@ -82,7 +88,7 @@ def test_another_value_long_after_its_stamp_is_restamped() -> None:
 def test_rows_are_told_apart() -> None:
     """What one channel's stamp was means nothing for another."""
     updates = to_updates([Arrival(0, T0, T0, 1.0), Arrival(1, T0, T0, 2.0)])
-    stamped = stamp_updates(updates, np.array([0, 1]), SamplerMemory(2))
+    stamped = stamp_all(updates, [0, 1], SamplerMemory(2))
     assert stamped.time.tolist() == [T0, T0]
     assert not stamped.repeated.any()
 
