@@ -26,6 +26,7 @@ from engine.collector import Collector
 from engine.commit import CommitThread, recover
 from engine.event_callback import make_callback
 from engine.last_run import AliveFile, find_last_run
+from engine.open_gaps import OpenGapsFile
 from engine.ring import EventRing
 from engine.sampler import Sampler
 
@@ -38,6 +39,8 @@ ALIVE_S = 2.0
 SWITCH_INTERVAL_S = 0.0005
 """How long one Python thread may keep another waiting; with CPython's 5 ms the callback loses updates under load."""
 COMMIT_AT_STOP_S = 5.0
+SETTLE_S = 2.0
+"""How long a new engine waits for its first commit before it receives."""
 CALLBACK_CODES = {"pinned": 1, "compiled": 2}
 """As the head of the status block tells them."""
 
@@ -52,7 +55,7 @@ def main() -> int:
     stop.install()
     stop_with_parent(given.parent)
     try:
-        config = load_config(given.config)
+        config = load_config(given.config, channels=False)
         configure_log("engine", config.log.level.value, config.log.format.value)
         _collect(config, stop)
     except ArchiocError as error:
@@ -74,6 +77,7 @@ def _collect(config: Config, stop: StopSignal) -> None:
     alive = AliveFile(directories.alive)
     last = find_last_run(table, ring, alive)
     head = table.status.head
+    open_gaps = OpenGapsFile(directories.open_gaps)
     head["state"], head["pid"] = ProcessState.STARTING, os.getpid()
     if not _registry_ready(table, stop):
         head["state"] = ProcessState.STOPPED
@@ -86,12 +90,14 @@ def _collect(config: Config, stop: StopSignal) -> None:
     head["callback"] = CALLBACK_CODES[callback.name]
     access = ChannelAccess(callback)
     registry = RegistryReader(directories.registry)
-    channels = Channels(table, registry, access, sampler)
+    channels = Channels(table, registry, access, sampler, open_gaps.read())
     channels.follow(time.time_ns())
-    commits = CommitThread(table, ring, spool, encoder_for(config.store), config.spool)
+    commits = CommitThread(table, ring, spool, encoder_for(config.store), config.spool, open_gaps)
     collector = Collector(table, ring, sampler, channels, commits)
     try:
         replayed = collector.replay(last)
+        if not collector.settle(SETTLE_S):
+            _log.error("gaps_not_committed")  # collecting matters more; the spool tells what ails it
         _log.info("collecting", channels=len(channels.ours()), replayed=replayed, callback=callback.name)
         head["state"] = ProcessState.RUNNING
         _loop(config, alive, collector, channels, access, stop)

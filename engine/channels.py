@@ -12,6 +12,7 @@ from archioc.core.channel import Mask
 from archioc.core.events import ChannelEvent, Reason
 from archioc.core.registry import RegistryChannel, RegistryReader
 from archioc.core.table import ChannelState, ChannelTable, RowState, write_rows
+from engine import open_gaps
 from engine.channel_access import ChannelAccess
 from engine.gaps import Gaps
 from engine.last_run import LastRun
@@ -20,6 +21,9 @@ from engine.setting_changes import SettingChanges
 
 CREATE_AT_ONCE = 500
 """Channels made between two drains, so that a large start does not hold up the drain."""
+
+SEARCH_AGAIN_NS = 1_000_000_000
+"""From the loss of a server to our search for it: a server that drops its clients again and again is asked once a second."""
 
 ECA_DISCONN, ECA_NORDACCESS = 192, 368
 """Codes of `caerr.h`."""
@@ -30,7 +34,14 @@ Rows = npt.NDArray[np.integer]
 class Channels:
     """Follows the registry and the settings block; keeps names, generations and connection states by row."""
 
-    def __init__(self, table: ChannelTable, registry: RegistryReader, access: ChannelAccess, sampler: Sampler) -> None:
+    def __init__(
+        self,
+        table: ChannelTable,
+        registry: RegistryReader,
+        access: ChannelAccess,
+        sampler: Sampler,
+        inherited: open_gaps.Gaps,
+    ) -> None:
         self._table, self._registry, self._access, self._sampler = table, registry, access, sampler
         rows = table.capacity
         self.names = [""] * rows
@@ -40,9 +51,10 @@ class Channels:
         self._mask = np.zeros(rows, "u1")  # Mask
         self._changes = SettingChanges(rows)
         self.metas: dict[int, ChannelMeta] = {}
-        self.gaps = Gaps(sampler.memory, self.names)
+        self.gaps = Gaps(sampler.memory, self.names, inherited)
         self._revision = 0
         self._to_create: deque[int] = deque()
+        self._lost: deque[tuple[int, int]] = deque()  # row, when it is due to be searched for (ns)
         self._leaving: list[int] = []
 
     @property
@@ -66,23 +78,24 @@ class Channels:
         wanted = int(head["revision"][0])
         if wanted == self._revision:
             return np.empty(0, "i8")
-        removed = self._let_go_of_removed()
+        removed = self._let_go_of_removed(now)
         added, _ = self._registry.channels_since(self._revision)
         known = self.generation
         self._adopt([channel for channel in added if channel.revision <= wanted and known[channel.row] != channel.generation], now)
+        self.gaps.end_inheritance(now)
         self._take_settings(now)
         self._revision = wanted
         self._table.status.head["revision"] = wanted
         return removed
 
-    def _let_go_of_removed(self) -> Rows:
+    def _let_go_of_removed(self, now: int) -> Rows:
         cells = self._table.settings.cells[: int(self._table.settings.head["rows"][0])]
         ours = self.generation[: len(cells)]
         gone = np.flatnonzero((ours != 0) & ((cells["state"] != RowState.USED) | (cells["generation"] != ours)))
         for row in gone.tolist():
             self._access.clear(self.names[row])
-            self.gaps.forget(row)
             self._leaving.append(row)
+        self.gaps.close(gone, np.full(len(gone), now))  # nobody waits for them any more
         self.connected[gone] = False
         self._sampler.clocks.disconnect(gone)
         self._sampler.wanted.enable[gone] = False
@@ -111,10 +124,9 @@ class Channels:
         rows = np.array([channel.row for channel in channels])
         generation = np.array([channel.generation for channel in channels], "u4")
         new = self._sampler.memory.generation[rows] != generation
-        for channel, its_new in zip(channels, new.tolist(), strict=True):
+        for channel in channels:
             self.names[channel.row] = channel.name
-            if its_new:
-                self._sampler.forget(channel.row, channel.generation)
+        self._sampler.forget(rows[new], generation[new])
         self.generation[rows] = generation
         self._added_by[rows] = [channel.revision for channel in channels]
         write_rows(
@@ -174,9 +186,10 @@ class Channels:
         before = rows[(memory.seen[rows] == 0) & enabled & (self._added_by[rows] <= last.revision)]
         self.gaps.change(before[self.gaps.unannounced(before)], last.reason, last.ended_ns)
 
-    def create_some(self) -> None:
-        """Have libca look for some of the channels that wait for it."""
+    def create_some(self, now: int) -> None:
+        """Have libca look for some of the channels that wait for it: the new ones, or else those lost a while ago (now: ns)."""
         if not self._to_create:
+            self._search_for_lost(now)
             return
         refused = []
         for _ in range(min(CREATE_AT_ONCE, len(self._to_create))):
@@ -186,6 +199,14 @@ class Channels:
                 refused.append(row)
         rows = np.array(refused, dtype="i8")
         write_rows(self._table.status, rows, state=ChannelState.REJECTED, reason=b"Channel Access does not take this name")
+
+    def _search_for_lost(self, now: int) -> None:
+        for _ in range(min(CREATE_AT_ONCE, len(self._lost))):
+            row, due = self._lost[0]
+            if now < due <= now + SEARCH_AGAIN_NS:  # later than that: the clock was set back
+                return
+            self._lost.popleft()
+            self._access.search_again(self.names[row])
 
     # -- what Channel Access tells -------------------------------------------------------------
 
@@ -213,6 +234,7 @@ class Channels:
         self.gaps.open(rows[self._sampler.wanted.enable[rows]], Reason.DISCONNECTED, time_ns)
         self.connected[rows] = False
         self._sampler.clocks.disconnect(rows)
+        self._lost.extend((row, time_ns + SEARCH_AGAIN_NS) for row in rows.tolist())
         write_rows(self._table.status, rows, connected=0, disconnects=self._table.status.cells["disconnects"][rows] + 1)
         self.show_state(rows)
 

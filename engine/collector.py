@@ -60,7 +60,7 @@ class Collector:
         if len(leaving := self._channels.follow(now)):
             self._let_pass(leaving, now)
             self._tell(self._losses.tell(leaving, now))
-        self._channels.create_some()
+        self._channels.create_some(now)
         self.drain()
         self._let_pass(self._sampler.withheld.overdue(now), now)
         self._add(*self._sampler.repeat(now, self._channels.connected))
@@ -214,7 +214,8 @@ class Collector:
         batch = Batch(samples, tuple(self._blobs), names, counts, events, metas, alarms)
         self._batch_id = max(self._batch_id + 1, time.time_ns())
         booking = Booking(self._batch_id, rows, self._sampler.memory.cells(rows), self._head())
-        self._commits.submit(Commit(batch, booking, self._ring.drained, self._bulk_cursor, flush))
+        gaps = self._channels.gaps.standing() if events else None
+        self._commits.submit(Commit(batch, booking, self._ring.drained, self._bulk_cursor, flush, gaps))
         self._parts, self._blobs, self._metas, self._alarms = [], [], [], []
         self._open, self._open_alarms, self._flush = 0, 0, flush
         self._channels.forget_removed()
@@ -263,6 +264,17 @@ class Collector:
         if last is not None:
             self._channels.mark_absence(last)
         return replayed
+
+    def settle(self, timeout: float) -> bool:
+        """Have all that was replayed committed, with the gap since then; whether that is done within `timeout` seconds (twice).
+
+        Nothing may be received before: another kill would leave a ring whose newest event hides that nobody had collected until then.
+        """
+        self.cut_all(timeout)
+        deadline = time.monotonic() + timeout
+        while int(self._table.ledger.head["batch_id"][0]) < self._batch_id and time.monotonic() < deadline:
+            time.sleep(0.002)
+        return int(self._table.ledger.head["batch_id"][0]) >= self._batch_id
 
     def stop(self, now: int) -> None:
         """Sample and let pass all there is; every open trace gets a gap."""

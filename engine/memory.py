@@ -117,17 +117,17 @@ class SamplerMemory:
         """Sum of a counter over all channels there are and were."""
         return int(getattr(self, name)[: self.used].sum()) + self._departed[name]
 
-    def forget(self, row: int, generation: int) -> None:
-        """Begin a channel of this generation in this row, with everything at zero."""
+    def forget(self, rows: Rows, generations: npt.NDArray[np.integer]) -> None:
+        """Begin channels of these generations in these rows, with everything at zero."""
         for name in LEDGER_TOTALS:
-            self._departed[name] += int(getattr(self, name)[row])
-        self._cells[row] = np.zeros((), LEDGER)
+            self._departed[name] += int(getattr(self, name)[rows].sum())
+        self._cells[rows] = np.zeros((), LEDGER)
         for name in _DENSE:
             if name != "ring_lost":  # the ring counts for the row, whoever has it
-                getattr(self, name)[row] = 0
-        self.generation[row] = generation
-        self.touched[row] = True
-        self.used = max(self.used, row + 1)
+                getattr(self, name)[rows] = 0
+        self.generation[rows] = generations
+        self.touched[rows] = True
+        self.use(rows)
 
     def cells(self, rows: Rows) -> npt.NDArray[np.void]:
         """Ledger rows with the present content."""

@@ -84,12 +84,12 @@ class Sampler:
         self._newest.forget(rows[wanted.longest[rows] == 0])
         memory.touched[unbanded] = memory.touched[final] = True
 
-    def forget(self, row: int, generation: int) -> None:
-        """Begin a new channel in a row."""
-        self.memory.forget(row, generation)
-        self.withheld.forget(row)
-        self._newest.forget(np.array([row]))
-        self.fresh[row] = False
+    def forget(self, rows: Rows, generations: npt.NDArray[np.integer]) -> None:
+        """Begin new channels in these rows."""
+        self.memory.forget(rows, generations)
+        self.withheld.forget(rows)
+        self._newest.forget(rows)
+        self.fresh[rows] = False
 
     def accept(self, updates: Updates) -> Sampled:
         """Sample these updates, at least one."""

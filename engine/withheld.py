@@ -46,9 +46,10 @@ class Withheld:
         for row in rows.tolist():
             self._blobs.pop(row, None)
 
-    def forget(self, row: int) -> None:
-        """Another channel begins in this row."""
-        self._blobs.pop(row, None)
+    def forget(self, rows: Rows) -> None:
+        """Other channels begin in these rows."""
+        for row in self._blobs.keys() & set(rows.tolist()):
+            del self._blobs[row]
 
     def hold(self, updates: Updates, stamped: Stamped, bound: npt.NDArray[np.intp], limited: Limited) -> None:
         """Take over what the rate limit withholds of the updates at the indices `bound`."""

@@ -25,9 +25,10 @@ class Kind(IntEnum):
     ENUM = 1
     """`value`: the index; the blob, where there is one, is the label."""
     TEXT = 2
-    """The blob: the bytes of a DBR_STRING up to the first NUL."""
+    """The blob: the bytes of a text up to the first NUL; of any length."""
     ARRAY = 3
-    """The blob: elements of the DBR type `dbr`, little endian, one after the other."""
+    """The blob: elements of the DBR type `dbr`, little endian, one after the other; with STATISTICS what
+    `archioc.core.array_statistics` packs."""
 
 
 class SampleFlag(IntFlag):
@@ -37,7 +38,12 @@ class SampleFlag(IntFlag):
     """Written at receive time because a trace starts or resumes or max_interval has passed; `src_time` is the IOC's own stamp."""
     RESTAMPED = 2
     """The IOC's stamp was unusable (unset, in the future, or the same for another value): `time` is the receive time."""
-    ARCHIVER_CLOCK = 8
+    STATISTICS = 4
+    """Of an array that is too large to be stored only number and statistics of its elements are kept."""
+    LATIN_1 = 8
+    """The bytes of the text or label are not UTF-8: each is one character of the stored text (`encode_text`).
+    Set by encoders and stores."""
+    ARCHIVER_CLOCK = 16
     """Setting `clock`: `time` is the receive time, whatever the IOC's stamp is."""
 
 
@@ -137,3 +143,16 @@ def decode_text(raw: bytes) -> str:
         return raw.decode()
     except UnicodeDecodeError:
         return raw.decode("latin-1")
+
+
+def decode_exactly(raw: bytes) -> tuple[str, SampleFlag]:
+    """As `decode_text`, with the flag that the sample needs so that `encode_text` gives these bytes again."""
+    try:
+        return raw.decode(), SampleFlag(0)
+    except UnicodeDecodeError:
+        return raw.decode("latin-1"), SampleFlag.LATIN_1
+
+
+def encode_text(text: str, flags: int) -> bytes:
+    """The bytes that the IOC sent, from the text of a sample and its flags."""
+    return text.encode("latin-1" if flags & SampleFlag.LATIN_1 else "utf-8")

@@ -25,13 +25,14 @@ from engine.channels import Channels
 from engine.collector import Collector
 from engine.commit import CommitThread, recover
 from engine.last_run import LastRun
+from engine.open_gaps import OpenGapsFile
 from engine.pinned_callback import PinnedCallback
 from engine.ring import EventRing
 from engine.sampler import Sampler
 from ioc.archived import ArchivedChannel
 from ioc.registry import Change, Registry
 from ioc.rows import ChannelRows
-from tests.unit.engine.deliveries import Delivery, hand_over
+from tests.unit.engine.deliveries import Delivery, connect, hand_over
 
 ROWS = 16
 
@@ -44,6 +45,7 @@ class RecordedAccess:
         self.followed: list[tuple[str, int, int]] = []
         self.masks: list[tuple[str, Mask]] = []
         self.asked: list[str] = []
+        self.searched_again: list[str] = []
         self.refuses: set[str] = set()
         self.connections: dict[str, tuple[int, int]] = {}
 
@@ -55,6 +57,10 @@ class RecordedAccess:
 
     def clear(self, name: str) -> None:
         self.created.pop(name, None)
+
+    def search_again(self, name: str) -> None:
+        if name in self.created:
+            self.searched_again.append(name)
 
     def follow(self, name: str, dbr: int, count: int, mask: Mask) -> None:
         assert name in self.created
@@ -176,10 +182,12 @@ class Engine:
         self.ring.rewind(int(ledger["ring_slot"][0]), int(ledger["ring_bulk"][0]))
         self.callback = PinnedCallback(self.ring)
         self.access = RecordedAccess()
+        open_gaps = OpenGapsFile(archive.directories.open_gaps)
         self.reader = RegistryReader(archive.directories.registry)
-        self.channels = Channels(self.table, self.reader, cast("ChannelAccess", self.access), self.sampler)
+        self.channels = Channels(self.table, self.reader, cast("ChannelAccess", self.access), self.sampler, open_gaps.read())
         self.channels.follow(now)
-        self.commits: CommitThread = commits(self.table, self.ring, spool, ColumnEncoder("embedded"), config or Spool(min_free=0))
+        encoder = ColumnEncoder("embedded")
+        self.commits: CommitThread = commits(self.table, self.ring, spool, encoder, config or Spool(min_free=0), open_gaps)
         self.collector = Collector(self.table, self.ring, self.sampler, self.channels, self.commits)
 
     def write(self) -> None:
@@ -192,12 +200,12 @@ class Engine:
     def connect(self, name: str, dbr: Dbr = Dbr.DOUBLE, count: int = 1) -> None:
         """Have libca tell that a channel connected."""
         row, generation = self.access.created[name]
-        self.callback.connection(row, generation, True, dbr, count)
+        connect(self.callback, row, generation, True, dbr, count)
 
     def disconnect(self, name: str) -> None:
         """Have libca tell that a channel disconnected."""
         row, generation = self.access.created[name]
-        self.callback.connection(row, generation, False, 0, 0)
+        connect(self.callback, row, generation, False)
 
     def deliver(self, name: str, value: float, stamp: int) -> None:
         """Have libca deliver a number."""

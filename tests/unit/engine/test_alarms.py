@@ -88,5 +88,5 @@ def test_the_state_is_told_once_an_hour() -> None:
 def test_a_new_channel_in_the_row_begins_anew(sampler: Sampler) -> None:
     """What was told of a channel means nothing for the next one in its row."""
     accept(sampler, at(0, MAJOR))
-    sampler.forget(0, 2)
+    sampler.forget(np.array([0]), np.array([2]))
     assert accept(sampler, at(1, MAJOR)) == [(2, 3, 1)]

@@ -5,6 +5,7 @@ import time
 from archioc.core.dbr import Dbr
 from archioc.core.events import Reason
 from archioc.core.table import ChannelState
+from engine.channels import SEARCH_AGAIN_NS
 from tests.unit.engine.rig import Archive, Engine, events, numbers, send
 
 
@@ -51,3 +52,21 @@ def test_a_disconnect_ends_the_wait_of_a_withheld_value(archive: Archive, engine
     assert (opened.reason, opened.end_ns, closed.time_ns) == (Reason.DISCONNECTED, None, opened.time_ns)
     assert closed.end_ns is not None
     assert closed.end_ns > opened.time_ns
+
+
+def test_a_lost_channel_is_searched_for_a_second_later(archive: Archive, engine: Engine) -> None:
+    """A channel that has lost its server is searched for once, a second after the loss; one that was removed meanwhile is not."""
+    engine.connect("A")
+    engine.connect("B")
+    engine.collector.round(time.time_ns())
+    engine.disconnect("A")
+    engine.disconnect("B")
+    now = time.time_ns()
+    engine.collector.round(now)
+    archive.remove("B")
+    engine.collector.round(now + SEARCH_AGAIN_NS // 2)
+    engine.write()
+    assert engine.access.searched_again == []
+    engine.collector.round(now + SEARCH_AGAIN_NS)
+    engine.collector.round(now + 3 * SEARCH_AGAIN_NS)
+    assert engine.access.searched_again == ["A"]

@@ -54,7 +54,7 @@ def test_a_disconnection_lost_in_an_overflow_is_found(archive: Archive, engine: 
 def test_overflow_before_a_kill_is_counted_after_it(archive: Archive) -> None:
     """Losses that a killed engine had not booked are booked by the next one, once."""
     first = Engine(archive, time.time_ns())
-    first.channels.create_some()
+    first.channels.create_some(time.time_ns())
     first.connect("A")
     send(first, "A", *range(len(first.ring.slots) + 4))
     first.kill()
