@@ -84,7 +84,7 @@ def _collect(config: Config, stop: StopSignal) -> None:
         return
     sampler = Sampler(table.capacity)
     sampler.memory.load(table.ledger.cells[: int(table.settings.head["rows"][0])], table.ledger.head)
-    sampler.restore()
+    sampler.withheld.restore()
     ring.rewind(int(table.ledger.head["ring_slot"][0]), int(table.ledger.head["ring_bulk"][0]))
     callback = make_callback(config.ca.callback, ring)
     head["callback"] = CALLBACK_CODES[callback.name]

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from archioc.core.batch import ChannelMeta
 from archioc.core.channel import Mask
-from archioc.core.events import Reason
+from archioc.core.events import ChannelEvent, Reason
 from archioc.core.registry import RegistryChannel, RegistryReader
 from archioc.core.table import ChannelState, ChannelTable, RowState, write_rows
 from engine import open_gaps
@@ -17,6 +17,7 @@ from engine.channel_access import ChannelAccess
 from engine.gaps import Gaps
 from engine.last_run import LastRun
 from engine.sampler import Sampler
+from engine.setting_changes import SettingChanges
 
 CREATE_AT_ONCE = 500
 """Channels made between two drains, so that a large start does not hold up the drain."""
@@ -48,6 +49,7 @@ class Channels:
         self._added_by = np.zeros(rows, "i8")  # revision of the registry
         self.connected = np.zeros(rows, bool)
         self._mask = np.zeros(rows, "u1")  # Mask
+        self._changes = SettingChanges(rows)
         self.metas: dict[int, ChannelMeta] = {}
         self.gaps = Gaps(sampler.memory, self.names, inherited)
         self._revision = 0
@@ -95,6 +97,7 @@ class Channels:
             self._leaving.append(row)
         self.gaps.close(gone, np.full(len(gone), now))  # nobody waits for them any more
         self.connected[gone] = False
+        self._sampler.clocks.disconnect(gone)
         self._sampler.wanted.enable[gone] = False
         status = self._table.status.cells[: len(cells)]
         never_ours = (ours == 0) & (cells["state"] == RowState.REMOVED)
@@ -153,6 +156,8 @@ class Channels:
         wanted, gap = self._sampler.wanted, self._sampler.memory.gap
         was_on, repeated = wanted.enable[rows], wanted.longest[rows] > 0
         self._sampler.take_settings(rows, cells)
+        for row, text in self._changes.take(rows, cells):
+            self.gaps.events.append(ChannelEvent(self.names[row], now, Reason.SETTINGS_CHANGED, text=text))
         is_on = wanted.enable[rows]
         remasked = rows[(self._mask[rows] != cells["mask"]) & self.connected[rows]]
         self._mask[rows] = cells["mask"]
@@ -213,8 +218,10 @@ class Channels:
             self._access.follow(self.names[row], its_dbr, its_count, Mask(int(self._mask[row])))
         self.connected[rows] = True
         self._sampler.fresh[rows] = True
-        hosts = [self._access.host(self.names[row]).encode()[:64] for row in rows.tolist()]
-        write_rows(self._table.status, rows, connected=1, dbr=dbr, count=count, host=np.array(hosts, "S64"))
+        hosts = [self._access.host(self.names[row]) for row in rows.tolist()]
+        self._sampler.clocks.connect(rows, hosts)
+        host = np.array([one.encode()[:64] for one in hosts], "S64")
+        write_rows(self._table.status, rows, connected=1, dbr=dbr, count=count, host=host)
         self.show_state(rows)
 
     def on_resumed(self, rows: Rows, times: npt.NDArray[np.int64]) -> None:
@@ -226,6 +233,7 @@ class Channels:
         """These channels have lost their server."""
         self.gaps.open(rows[self._sampler.wanted.enable[rows]], Reason.DISCONNECTED, time_ns)
         self.connected[rows] = False
+        self._sampler.clocks.disconnect(rows)
         self._lost.extend((row, time_ns + SEARCH_AGAIN_NS) for row in rows.tolist())
         write_rows(self._table.status, rows, connected=0, disconnects=self._table.status.cells["disconnects"][rows] + 1)
         self.show_state(rows)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import queue
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from archioc.core.config import Spool
 from archioc.core.dbr import Dbr
 from archioc.core.directories import Directories
 from archioc.core.encoding.columns import ColumnEncoder, decode_columns
-from archioc.core.events import Reason
+from archioc.core.events import ChannelEvent, Reason
 from archioc.core.registry import RegistryReader
 from archioc.core.spool import SpoolDirectory, read_spool_file
 from archioc.core.table import ChannelTable
@@ -83,7 +84,11 @@ class RecordedAccess:
 
 
 class CommitByHand(CommitThread):
-    """Commits when told to, in the caller's thread, so that a kill can be staged in the middle of it."""
+    """Commits when told to, in the caller's thread, so that a kill can be staged in the middle of it. written: the batches."""
+
+    def __init__(self, *arguments: Any) -> None:
+        self.written: list[Batch] = []
+        super().__init__(*arguments)
 
     def _run(self) -> None:
         """No thread of its own."""
@@ -96,6 +101,7 @@ class CommitByHand(CommitThread):
             return False
         assert commit is not None
         self._write(commit)
+        self.written.append(commit.batch)
         return True
 
 
@@ -171,7 +177,7 @@ class Engine:
         recover(self.table, spool)
         self.sampler = Sampler(self.table.capacity)
         self.sampler.memory.load(self.table.ledger.cells, self.table.ledger.head)
-        self.sampler.restore()
+        self.sampler.withheld.restore()
         ledger = self.table.ledger.head
         self.ring.rewind(int(ledger["ring_slot"][0]), int(ledger["ring_bulk"][0]))
         self.callback = PinnedCallback(self.ring)
@@ -181,7 +187,7 @@ class Engine:
         self.channels = Channels(self.table, self.reader, cast("ChannelAccess", self.access), self.sampler, open_gaps.read())
         self.channels.follow(now)
         encoder = ColumnEncoder("embedded")
-        self.commits = commits(self.table, self.ring, spool, encoder, config or Spool(min_free=0), open_gaps)
+        self.commits: CommitThread = commits(self.table, self.ring, spool, encoder, config or Spool(min_free=0), open_gaps)
         self.collector = Collector(self.table, self.ring, self.sampler, self.channels, self.commits)
 
     def write(self) -> None:
@@ -226,6 +232,17 @@ class Engine:
         self.reader.close()
         self.ring.close()
         self.table.close()
+
+
+def events(archive: Archive) -> list[ChannelEvent]:
+    """The events in the spool, oldest first."""
+    return [event for batch in archive.published() for event in batch.events]
+
+
+def send(engine: Engine, name: str, *values: float) -> None:
+    """Have libca deliver numbers with the stamp of now."""
+    for value in values:
+        engine.deliver(name, value, time.time_ns())
 
 
 def numbers(batches: Sequence[Batch], name: str, generated: bool = False) -> list[float]:
