@@ -27,12 +27,14 @@ SLOWEST = 1e-8
 class Wanted:
     """Settings of all rows as the sampler needs them.
 
+    group_on: whether the group of the channel is on; archived is what is enabled besides.
     interval: ns, 0 = no limit. longest: ns, `max_interval`, 0 = never. repeating: rows that have one.
     banded: rows with a dead band; any_band: whether there is one.
     """
 
     def __init__(self, rows: int) -> None:
         self.enable = np.zeros(rows, bool)
+        self.group_on = np.ones(rows, bool)
         self.scan = np.zeros(rows, bool)
         self.interval = np.zeros(rows, "i8")
         self.longest = np.zeros(rows, "i8")
@@ -40,6 +42,11 @@ class Wanted:
         self.bands = Bands(np.zeros(rows), np.zeros(rows))
         self.banded = np.zeros(rows, bool)
         self.any_band = False
+
+    def archived(self, rows: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:
+        """Whether these rows are to be archived."""
+        on: npt.NDArray[np.bool_] = self.enable[rows] & self.group_on[rows]
+        return on
 
     def take(self, rows: npt.NDArray[np.integer], cells: npt.NDArray[np.void]) -> None:
         """Settings of some rows from the channel table (dtype SETTINGS)."""
@@ -125,7 +132,7 @@ class Sampler:
         memory.touched[lanes] = True
         memory.received[lanes] += np.diff(np.append(starts, len(row)))
         stamped = stamp_updates(updates, starts, memory)
-        enabled = self.wanted.enable[row]
+        enabled = self.wanted.archived(row)
         keep = enabled & ~stamped.repeated
         resumed = starts[self.fresh[lanes] & enabled[starts]]
         self.fresh[row[resumed]] = False
@@ -158,7 +165,7 @@ class Sampler:
         if len(self.wanted.repeating):
             self._note_archived(row[passed], updates.received[passed])
             self._note_archived(row[resumed], updates.received[resumed])
-            self._newest.remember(newest.take(np.flatnonzero((self.wanted.longest[lanes] > 0) & self.wanted.enable[lanes])))
+            self._newest.remember(newest.take(np.flatnonzero((self.wanted.longest[lanes] > 0) & self.wanted.archived(lanes))))
         return Sampled(joined, blobs, row[resumed].astype("i8"), updates.received[resumed], newest)
 
     def _limit(
@@ -233,7 +240,7 @@ class Sampler:
         connected: of all rows, shape (rows,). A channel whose trace has still to resume is not among them.
         """
         memory, wanted, rows = self.memory, self.wanted, self.wanted.repeating
-        rows = rows[self._newest.known[rows] & wanted.enable[rows] & connected[rows] & ~self.fresh[rows]]
+        rows = rows[self._newest.known[rows] & wanted.archived(rows) & connected[rows] & ~self.fresh[rows]]
         since = now - memory.archived_at[rows]
         rows = rows[(since < 0) | (since >= wanted.longest[rows])]  # before 0: the clock was set back
         samples, blobs = self._newest.samples(rows, now)

@@ -182,6 +182,19 @@ Setting = bool | int | float | str
 """A setting as ChannelSettings has it; Mode, Mask, Clock and LargeArrays are ints."""
 
 
+Given = tuple[tuple[str, str], ...]
+"""Settings given in one place, each with its value as text that `read_setting` reads."""
+
+
+def written(value: Setting) -> str:
+    """A setting as text that `read_setting` reads back to the same value."""
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    if isinstance(value, IntEnum):
+        return value.name.lower()
+    return repr(value) if isinstance(value, float) else str(value)
+
+
 def read_setting(name: str, value: object) -> Setting:
     """One setting from what YAML or a command line gives, checked by itself. Raises SettingError.
 

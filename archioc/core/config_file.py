@@ -9,33 +9,60 @@ from pydantic import ValidationError
 from archioc.core.config import Config
 from archioc.core.config_faults import schema_faults
 from archioc.core.config_yaml import Fault, YamlSyntaxError, YamlTree, collector_paused, key_path, parse_yaml
-from archioc.core.declared import declaration_faults
+from archioc.core.declared import Declaration, declaration_faults, declaration_of, fingerprint_of
 from archioc.core.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
+
+
+DECLARING = frozenset({"policies", "groups", "channels"})
+"""The blocks that declare channels. They may be long, and only the ioc process needs them, when they have changed."""
 
 
 def load_config(path: Path) -> Config:
     """The configuration in a file. Raises ConfigError."""
+    return parse_config(decode_config(read_config(path), path), path)
+
+
+def load_blocks(path: Path) -> Config:
+    """The configuration in a file without policies, groups and channels, which are not even looked at. Raises ConfigError."""
+    return parse_config(decode_config(read_config(path), path), path, without=DECLARING)
+
+
+def load_declaration(path: Path) -> Declaration:
+    """What a file declares; the whole file is checked. Raises ConfigError."""
+    content = read_config(path)
+    return declaration_of(parse_config(decode_config(content, path), path), fingerprint_of(content))
+
+
+def read_config(path: Path) -> bytes:
+    """The content of a file. Raises ConfigError."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigError(path, None, "", f"cannot be read: {error.strerror or error}") from None
+
+
+def decode_config(content: bytes, path: Path) -> str:
+    """The content of a file as text. Raises ConfigError."""
+    try:
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         raise ConfigError(path, line, "", "is not UTF-8 text") from None
-    except OSError as error:
-        raise ConfigError(path, None, "", f"cannot be read: {error.strerror or error}") from None
-    return parse_config(text, path)
 
 
-def parse_config(text: str, path: Path) -> Config:
+def parse_config(text: str, path: Path, without: Collection[str] = ()) -> Config:
     """The configuration in `text`, as if it stood in the file `path`, where its relative paths begin.
 
-    Raises ConfigError for the first fault in the order of the file, and says how many more there are.
+    without: blocks that are left out. Raises ConfigError for the first fault in the order of the file, and says how many
+    more there are.
     """
     with collector_paused():
         try:
-            tree = parse_yaml(text)
+            tree = parse_yaml(text, without)
         except YamlSyntaxError as error:
             raise ConfigError(path, error.line, "", str(error)) from None
         try:
