@@ -62,7 +62,7 @@ class Groups:
     """
 
     def __init__(self, table: ChannelTable, watch: Watch = watch_condition) -> None:
-        self._cells = table.groups.cells
+        self._table = table
         self._watch = watch
         self._groups: dict[int, _Group] = {}
         self.on: npt.NDArray[np.bool_] = np.ones(MAX_GROUPS + 1, bool)
@@ -90,7 +90,7 @@ class Groups:
             if gone.watched is not None:
                 gone.watched.close()
             if number not in self._groups:
-                self._cells[number] = 0
+                self._table.groups.cells[number] = 0
                 self.on[number], self.reasons[number] = True, b""
                 self._texts.pop(number, None)
                 self._told.pop(number, None)
@@ -99,7 +99,7 @@ class Groups:
         condition = parse_condition(group.condition)
         if condition is None:
             return _Group(group, None, None, held=True, state=ConditionState.NONE)
-        cell = self._cells[group.number]
+        cell = self._table.groups.cells[group.number]
         held = bool(cell["held"]) if int(cell["identity"]) == identity(group.name, group.condition) else True
         return _Group(group, condition, self._watch(condition), held, ConditionState.UNKNOWN)
 
@@ -120,7 +120,7 @@ class Groups:
         if self._told.get(number) == told:
             return
         self._told[number] = told
-        self._cells[number] = told
+        self._table.groups.cells[number] = told
         text = "" if group.on else why_off(name, condition, enable=group.settings.enable, state=group.state)
         self._texts[number], self.reasons[number] = text, text.encode()[:REASON_BYTES]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
+from archioc.core.config_yaml import collector_paused
 from archioc.core.declared import Declaration, DeclaredChannel
 from archioc.core.layers import DeclaredGroup, Layers
 from ioc.archived import ArchivedChannel, declare
@@ -109,7 +110,16 @@ def apply_declared(registry: Registry, rows: ChannelRows, declaration: Declarati
     async def pick(count: int) -> Places:
         return rows.pick(count)
 
-    change = Change() if declaration is None else asyncio.run(plan_declared(registry.content, declaration, pick))
+    planned = [Change()]
+
+    async def plan(declared: Declaration) -> None:
+        # Not as the result: asyncio.run writes that out as text when it takes its signal handler back (Python 3.11).
+        planned[0] = await plan_declared(registry.content, declared, pick)
+
+    if declaration is not None:
+        with collector_paused():
+            asyncio.run(plan(declaration))
+    (change,) = planned
     if change or floor > registry.revision:
         revision = max(registry.revision, floor) + 1
         registry.commit(change, (), revision)

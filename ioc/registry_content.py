@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import sqlite3
 from collections import defaultdict
@@ -128,6 +129,7 @@ def _load_channels(connection: sqlite3.Connection) -> dict[str, ArchivedChannel]
     return channels
 
 
+@functools.lru_cache(maxsize=10_000)
 def write_given(given: Given) -> str:
     """Settings as the text of a column."""
     return json.dumps(given, ensure_ascii=False, separators=(",", ":"))
