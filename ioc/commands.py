@@ -13,7 +13,7 @@ import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from archioc.core.channel import read_setting, written
+from archioc.core.channel import given, read_setting
 from archioc.core.channel_name import split_command_line
 from archioc.core.errors import ArchiocError, ChannelNameError, CommandRefused, SettingError, TableFull, UnknownChannel
 from ioc.archived import ArchivedChannel, declare
@@ -63,9 +63,8 @@ async def plan_add(text: str, registry: Registry, rows: ChannelRows) -> Change:
 
 def _new_channel(line: Line, registry: Registry) -> ArchivedChannel:
     """A channel without a place. What its line gives is its own entry. Raises SettingError."""
-    given = {name: written(read_setting(name, value)) for name, value in line.changes.items()}
-    group = given.pop("group", "")
-    own = tuple(given.items())
+    group = str(read_setting("group", line.changes.get("group", "")))
+    own = given({name: value for name, value in line.changes.items() if name != "group"})
     settings = declare(line.name, own, group, group, registry.layers)
     return ArchivedChannel(line.name, 0, 0, settings, settings, own=own)
 

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from archioc.core.channel import Given, read_setting, written
+from archioc.core.channel import given
 from archioc.core.declared import Declaration, DeclaredChannel
 from archioc.core.layers import DeclaredGroup, DeclaredPolicy
 
 
-def given(**settings: object) -> Given:
-    """Settings as a file gives them."""
-    return tuple((name, written(read_setting(name, value))) for name, value in settings.items())
-
-
 def declare(name: str, group: str = "", **settings: object) -> DeclaredChannel:
     """A channel with settings of its own."""
-    return DeclaredChannel(name, group, given(**settings))
+    return DeclaredChannel(name, group, given(settings))
 
 
 def declaration(

@@ -29,7 +29,6 @@ from archioc.core.channel import (
     LargeArrays,
     Mask,
     Mode,
-    Setting,
     read_setting,
 )
 from archioc.core.channel_name import channel_name
@@ -143,7 +142,7 @@ class GivenSettings(Block):
         assert info.field_name is not None
         return _read_setting(info.field_name, value)
 
-    def given(self) -> dict[str, Setting]:
+    def given(self) -> dict[str, object]:
         """The settings that the file gives here."""
         return {name: getattr(self, name) for name in FILE_SETTINGS if name in self.model_fields_set}
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from archioc.core.channel import Given, written
+from archioc.core.channel import Given, given
 from archioc.core.config_yaml import key_path
 from archioc.core.errors import SettingError
 from archioc.core.layers import DeclaredGroup, DeclaredPolicy, Layers
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from archioc.core.config import Config
-    from archioc.core.config_channels import ChannelEntry, GivenSettings
+    from archioc.core.config_channels import ChannelEntry
     from archioc.core.config_yaml import Loc
 
 
@@ -63,12 +63,12 @@ def fingerprint_of(text: bytes) -> str:
 def declaration_of(config: Config, fingerprint: str = "") -> Declaration:
     """What a configuration declares; it comes from `archioc.core.config_file`, which has refused what cannot be resolved."""
     return Declaration(
-        policies=tuple(DeclaredPolicy(policy.match, _given(policy)) for policy in config.policies),
+        policies=tuple(DeclaredPolicy(policy.match, given(policy.given())) for policy in config.policies),
         groups=tuple(
-            DeclaredGroup(name, group.enable, group.condition, group.description, _given(group.settings))
+            DeclaredGroup(name, group.enable, group.condition, group.description, given(group.settings.given()))
             for name, group in config.groups.items()
         ),
-        channels=tuple(DeclaredChannel(entry.pv, group, _given(entry)) for entry, group, _ in _entries(config)),
+        channels=tuple(DeclaredChannel(entry.pv, group, given(entry.given())) for entry, group, _ in _entries(config)),
         fingerprint=fingerprint,
     )
 
@@ -76,10 +76,6 @@ def declaration_of(config: Config, fingerprint: str = "") -> Declaration:
 def declaration_faults(config: Config) -> Iterator[DeclarationFault]:
     """Channels declared twice, and settings that do not go together once group and policy are applied."""
     return _Check(config, declaration_of(config).layers()).faults()
-
-
-def _given(block: GivenSettings) -> Given:
-    return tuple((name, written(value)) for name, value in block.given().items())
 
 
 def _entries(config: Config) -> Iterator[tuple[ChannelEntry, str, Loc]]:
@@ -105,7 +101,7 @@ class _Check:
             if first is not loc:
                 yield DeclarationFault((*loc, "pv"), f"{entry.pv}: this channel is already declared at {key_path(first)}")
                 continue
-            own = _given(entry)
+            own = given(entry.given())
             try:
                 self.layers.settings(entry.pv, own, group)
             except SettingError as error:
