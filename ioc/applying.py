@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable, Coroutine
 from enum import IntEnum
 from pathlib import Path
+from typing import Any
 
 from ioc.change import Change
-from ioc.declaring import PickPlaces, pick_nothing, plan_declared
+from ioc.declaring import Places, pick_nothing, plan_declared
 from ioc.differences import differences, summary
 from ioc.reading import read_declaration
 from ioc.registry import Registry
 from ioc.registry_content import Content
+from ioc.taking_up import let_go
 
 TOLD_BYTES = 900
 """Room for single differences in `Result`."""
@@ -35,10 +39,23 @@ class Apply(IntEnum):
         return self in {Apply.PRUNE, Apply.DRY_PRUNE}
 
 
-async def plan_apply(how: Apply, path: Path, registry: Registry, pick: PickPlaces) -> Change:
-    """The change that makes the registry follow the file. Raises CommandRefused or TableFull."""
+async def plan_apply(how: Apply, path: Path, registry: Registry, pick: Callable[[int], Coroutine[Any, Any, Places]]) -> Change:
+    """The change that makes the registry follow the file, planned in a thread. Raises CommandRefused or TableFull.
+
+    pick: as PickPlaces, in the event loop.
+    """
     declaration = await read_declaration(path)
-    return await plan_declared(registry.content, declaration, pick_nothing if how.is_dry else pick, prune=how.prunes)
+    loop = asyncio.get_running_loop()
+
+    def pick_there(count: int) -> Places:
+        return asyncio.run_coroutine_threadsafe(pick(count), loop).result()
+
+    places = pick_nothing if how.is_dry else pick_there
+    change = await asyncio.to_thread(plan_declared, registry.content, declaration, places, prune=how.prunes)
+    channels: list[object] = list(declaration.channels)
+    del declaration
+    await let_go(channels)
+    return change
 
 
 def applied(how: Apply, change: Change, before: Content) -> str:

@@ -44,10 +44,9 @@ class Change:
         return bool(self.groups or self.removed_groups)
 
 
-def missing_groups(channels: Iterable[ArchivedChannel], groups: Mapping[str, ArchivedGroup]) -> tuple[ArchivedGroup, ...]:
-    """Groups without a condition for the names of groups that there are none of. Raises TableFull."""
-    names = dict.fromkeys(channel.settings.group for channel in channels)
-    wanted = [name for name in names if name and name not in groups]
+def missing_groups(names: Iterable[str], groups: Mapping[str, ArchivedGroup]) -> tuple[ArchivedGroup, ...]:
+    """Groups without a condition for names of groups that there are none of. Raises TableFull."""
+    wanted = [name for name in dict.fromkeys(names) if name and name not in groups]
     numbers = free_numbers({group.number for group in groups.values()}, len(wanted))
     return tuple(ArchivedGroup(number, DeclaredGroup(name)) for number, name in zip(numbers, wanted, strict=True))
 

@@ -10,7 +10,7 @@ import asyncio
 import dataclasses
 import fnmatch
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 
 from archioc.core.channel import given, read_setting
@@ -58,7 +58,7 @@ async def plan_add(text: str, registry: Registry, rows: ChannelRows) -> Change:
         dataclasses.replace(channel, row=row, generation=generation)
         for (_, channel), (row, generation) in zip(wanted.values(), places, strict=True)
     )
-    return _with_groups(Change(added=added), registry)
+    return _with_groups(Change(added=added), (channel.settings.group for channel in added), registry)
 
 
 def _new_channel(line: Line, registry: Registry) -> ArchivedChannel:
@@ -69,10 +69,10 @@ def _new_channel(line: Line, registry: Registry) -> ArchivedChannel:
     return ArchivedChannel(line.name, 0, 0, settings, settings, own=own)
 
 
-def _with_groups(change: Change, registry: Registry) -> Change:
-    """The change with the groups that its channels name and that there are none of. Raises CommandRefused."""
+def _with_groups(change: Change, names: Iterable[str], registry: Registry) -> Change:
+    """The change with those groups of these names that there are none of. Raises CommandRefused."""
     try:
-        groups = missing_groups((*change.added, *change.changed), registry.groups)
+        groups = missing_groups(names, registry.groups)
     except TableFull as error:
         raise CommandRefused(ResultCode.TABLE_FULL, f"{error}; {NOTHING_CHANGED}") from None
     return dataclasses.replace(change, groups=groups)
@@ -84,18 +84,22 @@ async def plan_remove(text: str, registry: Registry) -> Change:
     async for line in _read_lines(text):
         for setting in line.changes.keys() - {"confirm"}:
             raise _refused(line.number, ResultCode.SYNTAX, f"{line.name}: {setting}={line.changes[setting]}: Remove takes no settings")
-        for channel in await _meant(line, registry):
-            removed[channel.name] = channel
+        meant = await _meant(line, registry)
+        for begin in range(0, len(meant), SLICE_NAMES):
+            removed.update((channel.name, channel) for channel in meant[begin : begin + SLICE_NAMES])
+            await asyncio.sleep(0)
     return Change(removed=tuple(removed.values()))
 
 
 async def plan_set(text: str, registry: Registry) -> Change:
     """Settings to change, a name or glob with settings and `confirm=N` a line. Raises CommandRefused."""
     changed: dict[str, ArchivedChannel] = {}
+    groups: list[str] = []
     async for line in _read_lines(text):
         changes: dict[str, object] = {name: value for name, value in line.changes.items() if name != "confirm"}
         if not changes:
             raise _refused(line.number, ResultCode.SYNTAX, f"{line.name}: names no setting; write setting=value")
+        groups.append(line.changes.get("group", ""))
         for count, channel in enumerate(await _meant(line, registry)):
             if count % SLICE_LINES == 0:
                 await asyncio.sleep(0)
@@ -103,7 +107,7 @@ async def plan_set(text: str, registry: Registry) -> Change:
                 changed[channel.name] = changed.get(channel.name, channel).with_changes(changes, registry.layers)
             except SettingError as error:
                 raise _refused(line.number, ResultCode.BAD_SETTING, f"{channel.name}: {error}") from None
-    return _with_groups(Change(changed=tuple(changed.values())), registry)
+    return _with_groups(Change(changed=tuple(changed.values())), groups, registry)
 
 
 def plan_setting(name: str, setting: str, value: object, registry: Registry) -> Change:
@@ -115,7 +119,7 @@ def plan_setting(name: str, setting: str, value: object, registry: Registry) -> 
         change = Change(changed=(channel.with_changes({setting: value}, registry.layers),))
     except SettingError as error:
         raise CommandRefused(ResultCode.BAD_SETTING, f"{name}: {error}; {NOTHING_CHANGED}") from None
-    return _with_groups(change, registry)
+    return _with_groups(change, (str(value),) if setting == "group" else (), registry)
 
 
 def plan_group(name: str, setting: str, value: object, registry: Registry) -> Change:

@@ -24,7 +24,7 @@ from ioc.commands import plan_add, plan_group, plan_remove, plan_set, plan_setti
 from ioc.registry import Registry
 from ioc.results import ResultCode
 from ioc.rows import ChannelRows
-from ioc.taking_up import take_up
+from ioc.taking_up import let_go, take_up
 
 FLUSH_TIMEOUT_S = 5.0
 FLUSH_POLL_S = 0.01
@@ -196,6 +196,9 @@ class Control:
         entry = order.entry(begun_ns, "done")
         if order.dry:
             self._registry.note(entry)
+            planned: list[object] = [*change.added, *change.changed]
+            del change
+            await let_go(planned)
             return text
         revision = self._registry.revision + 1
         await asyncio.to_thread(self._registry.commit, change, (entry,), revision)
@@ -204,6 +207,9 @@ class Control:
             channels = {channel.name for channel in change.removed}
             groups = {group.name for group in change.removed_groups}
             asyncio.get_running_loop().call_later(DROP_DELAY_S, self._on_removed, channels, groups)
+            removed: list[object] = list(change.removed)
+            del change
+            await let_go(removed)
         return text
 
     async def _refuse(self, refused: CommandRefused, entry: AuditEntry) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from archioc.core.config_yaml import collector_paused
 from archioc.core.declared import Declaration, DeclaredChannel
@@ -15,29 +14,24 @@ from ioc.registry import Registry
 from ioc.registry_content import Content
 from ioc.rows import ChannelRows
 
-SLICE_CHANNELS = 200
-"""Channels looked at between two turns of the event loop (some 10 us each)."""
-
 Places = list[tuple[int, int]]
-PickPlaces = Callable[[int], Awaitable[Places]]
+PickPlaces = Callable[[int], Places]
 """Row and generation for so many new channels. May raise TableFull."""
 
 
-async def plan_declared(content: Content, declaration: Declaration, pick: PickPlaces, *, prune: bool = False) -> Change:
+def plan_declared(content: Content, declaration: Declaration, pick: PickPlaces, *, prune: bool = False) -> Change:
     """The change that makes the registry follow the file. Raises TableFull.
 
     Channels that were in the file and no longer are go; those that operators added stay, unless `prune`. Groups that the
-    file does not name stay as long as a channel belongs to them.
+    file does not name stay as long as a channel belongs to them. Takes seconds for 100 000 channels.
     """
     layers = declaration.layers()
     known = content.channels
     names = {channel.name for channel in declaration.channels}
-    added = await _added([channel for channel in declaration.channels if channel.name not in known], layers, pick)
+    added = _added([channel for channel in declaration.channels if channel.name not in known], layers, pick)
     kept: list[ArchivedChannel] = []
     changed: list[ArchivedChannel] = []
-    for count, (before, own, group, in_file) in enumerate(_followed(known.values(), declaration.channels, content, prune=prune)):
-        if count % SLICE_CHANNELS == 0:
-            await asyncio.sleep(0)
+    for before, own, group, in_file in _followed(known.values(), declaration.channels, content, prune=prune):
         after = before.redeclared(own, group, layers, in_file=in_file)
         kept.append(after)
         if after != before:
@@ -56,11 +50,9 @@ async def plan_declared(content: Content, declaration: Declaration, pick: PickPl
     )
 
 
-async def _added(new: Sequence[DeclaredChannel], layers: Layers, pick: PickPlaces) -> tuple[ArchivedChannel, ...]:
+def _added(new: Sequence[DeclaredChannel], layers: Layers, pick: PickPlaces) -> tuple[ArchivedChannel, ...]:
     made = []
-    for count, (channel, (row, generation)) in enumerate(zip(new, await pick(len(new)), strict=True)):
-        if count % SLICE_CHANNELS == 0:
-            await asyncio.sleep(0)
+    for channel, (row, generation) in zip(new, pick(len(new)), strict=True):
         settings = declare(channel.name, channel.given, channel.group, channel.group, layers)
         made.append(ArchivedChannel(channel.name, row, generation, settings, settings, in_file=True, own=channel.given))
     return tuple(made)
@@ -106,20 +98,10 @@ def apply_declared(registry: Registry, rows: ChannelRows, declaration: Declarati
     next one is above it.
     """
     rows.reserve()
-
-    async def pick(count: int) -> Places:
-        return rows.pick(count)
-
-    planned = [Change()]
-
-    async def plan(declared: Declaration) -> None:
-        # Not as the result: asyncio.run writes that out as text when it takes its signal handler back (Python 3.11).
-        planned[0] = await plan_declared(registry.content, declared, pick)
-
+    change = Change()
     if declaration is not None:
         with collector_paused():
-            asyncio.run(plan(declaration))
-    (change,) = planned
+            change = plan_declared(registry.content, declaration, rows.pick)
     if change or floor > registry.revision:
         revision = max(registry.revision, floor) + 1
         registry.commit(change, (), revision)
@@ -127,6 +109,6 @@ def apply_declared(registry: Registry, rows: ChannelRows, declaration: Declarati
     return change
 
 
-async def pick_nothing(count: int) -> Places:
+def pick_nothing(count: int) -> Places:
     """Places for channels that are not going to be added: of a dry run."""
     return [(0, 0)] * count

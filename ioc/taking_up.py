@@ -14,6 +14,8 @@ from ioc.rows import ChannelRows
 SLICE_CHANNELS = 250
 """Channels brought into memory and table at once (some 10 us each)."""
 
+FREED_AT_ONCE = 5000
+
 MANY_CHANNELS = 5000
 """A change of so many leaves more objects behind than the garbage collector should look through again and again."""
 
@@ -31,6 +33,13 @@ async def take_up(registry: Registry, rows: ChannelRows, change: Change, revisio
     rows.tell(revision)
     if count > MANY_CHANNELS:
         gc.freeze()
+
+
+async def let_go(items: list[object]) -> None:
+    """Free many objects that nobody else holds any more, in slices: all at once would stop the loop as long as making them."""
+    while items:
+        del items[-FREED_AT_ONCE:]
+        await asyncio.sleep(0)
 
 
 def _parts(change: Change) -> Iterator[Change]:

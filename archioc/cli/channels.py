@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import fnmatch
 import sys
 from collections.abc import Iterator
@@ -38,7 +37,7 @@ def apply_file(path: Path, *, dry_run: bool, prune: bool) -> None:
 def show_differences(path: Path, *, prune: bool) -> None:
     """Write what `apply` would change, and what operators have put that stays. Raises ConfigError, RegistryError."""
     content = _content(path)
-    change = asyncio.run(plan_declared(content, load_declaration(path), pick_nothing, prune=prune))
+    change = plan_declared(content, load_declaration(path), pick_nothing, prune=prune)
     for line in differences(change, content):
         sys.stdout.write(f"{line}\n")
     after = {**content.channels, **{channel.name: channel for channel in change.changed}}

@@ -34,10 +34,10 @@ def settings_given(**settings: object) -> Given:
 
 
 def plan(content: Content, wanted: Declaration, *, prune: bool = False) -> Change:
-    async def pick(count: int) -> Places:
+    def pick(count: int) -> Places:
         return [(len(content.channels) + number, 1) for number in range(count)]
 
-    return asyncio.run(plan_declared(content, wanted, pick, prune=prune))
+    return plan_declared(content, wanted, pick, prune=prune)
 
 
 def after(content: Content, change: Change) -> Content:
@@ -57,14 +57,14 @@ def follow(content: Content, wanted: Declaration, *, prune: bool = False) -> Con
 def put(content: Content, name: str, **changes: object) -> Content:
     """An operator's put to a channel."""
     changed = (content.channels[name].with_changes(changes, content.layers),)
-    return after(content, Change(changed=changed, groups=missing_groups(changed, content.groups)))
+    return after(content, Change(changed=changed, groups=missing_groups([changed[0].settings.group], content.groups)))
 
 
 def added(content: Content, name: str, group: str = "", **own: object) -> Content:
     """An operator's Add."""
     wanted = declared_settings(name, settings_given(**own), group, group, content.layers)
     channel = ArchivedChannel(name, len(content.channels), 1, wanted, wanted, own=settings_given(**own))
-    return after(content, Change(added=(channel,), groups=missing_groups((channel,), content.groups)))
+    return after(content, Change(added=(channel,), groups=missing_groups([group], content.groups)))
 
 
 def in_force(content: Content) -> tuple[object, ...]:
@@ -145,11 +145,8 @@ def test_overrides_of_a_group() -> None:
 
 def test_too_many_groups_are_refused() -> None:
     """More groups than the table of groups holds are refused."""
-    channels = [
-        ArchivedChannel(f"A{n}", n, 1, ChannelSettings(group=f"g{n}"), ChannelSettings(group=f"g{n}")) for n in range(MAX_GROUPS + 1)
-    ]
     with pytest.raises(TableFull, match=f"there are at most {MAX_GROUPS}"):
-        missing_groups(channels, {})
+        missing_groups((f"g{number}" for number in range(MAX_GROUPS + 1)), {})
 
 
 def test_prune() -> None:
@@ -241,9 +238,10 @@ def contents(draw: st.DrawFn) -> Content:
         for name in draw(st.lists(st.sampled_from(NAMES), max_size=4)):
             changes = draw(some_settings) | draw(st.fixed_dictionaries({}, optional={"group": st.sampled_from(("", "mine", *GROUP_NAMES))}))
             try:
-                content = (
-                    put(content, name, **changes) if name in content.channels else added(content, name, changes.pop("group", ""), **changes)
-                )
+                if name in content.channels:
+                    content = put(content, name, **changes)
+                else:
+                    content = added(content, name, str(changes.pop("group", "")), **changes)
             except SettingError:
                 continue  # refused, as an operator's put would be
         for group in draw(st.lists(st.sampled_from(GROUP_NAMES), max_size=2)):

@@ -59,8 +59,17 @@ def written_commands() -> list[tuple[str, str]]:
 
 
 def commands() -> dict[str, click.Command]:
-    group = typer.main.get_command(app)
-    return dict(group.commands)  # type: ignore[attr-defined] # a Typer app with several commands is a group
+    """By name; a command of a group of commands has both words."""
+    found: dict[str, click.Command] = {}
+    for name, command in typer.main.get_command(app).commands.items():  # type: ignore[attr-defined] # several commands are a group
+        inner = getattr(command, "commands", None)
+        found.update({name: command} if inner is None else {f"{name} {word}": one for word, one in inner.items()})
+    return found
+
+
+def command_in(words: list[str]) -> str:
+    """The command that these words begin with, which has one or two of them."""
+    return next((" ".join(words[:count]) for count in (2, 1) if " ".join(words[:count]) in commands()), "")
 
 
 def options_of(command: click.Command) -> set[str]:
@@ -135,14 +144,15 @@ def test_commands_and_options_exist() -> None:
     """No page names a command or an option of `archioc` that there is not."""
     known = commands()
     found = written_commands()
-    assert {part.split()[1] for _, part in found if len(part.split()) > 1} >= known.keys()
+    assert {command_in(part.split()[1:]) for _, part in found} >= known.keys()
     for page, part in found:
         words = shlex.split(part.replace("[", "").replace("]", "").replace("...", ""))[1:]
         if not words or words[0] in {"COMMAND", "--help", "--version"}:
             continue
-        assert words[0] in known, f"{page}: `{part}`"
+        command = command_in(words)
+        assert command, f"{page}: `{part}`"
         used = {word.partition("=")[0] for word in words[1:] if re.match(r"--?[a-z]", word) and not re.match(r"-\d", word)}
-        assert used <= options_of(known[words[0]]), f"{page}: `{part}`"
+        assert used <= options_of(known[command]), f"{page}: `{part}`"
 
 
 def test_every_command_and_option_is_told() -> None:
