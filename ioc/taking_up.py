@@ -11,7 +11,7 @@ from ioc.change import Change
 from ioc.registry import Registry
 from ioc.rows import ChannelRows
 
-SLICE_CHANNELS = 250
+SLICE_CHANNELS = 100
 """Channels brought into memory and table at once (some 10 us each)."""
 
 FREED_AT_ONCE = 5000
