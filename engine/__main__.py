@@ -11,7 +11,7 @@ from pathlib import Path
 import structlog
 
 from archioc.core.config import Config
-from archioc.core.config_file import load_config
+from archioc.core.config_file import load_blocks
 from archioc.core.directories import Directories
 from archioc.core.encoding import encoder_for
 from archioc.core.errors import ArchiocError
@@ -25,6 +25,7 @@ from engine.channels import Channels
 from engine.collector import Collector
 from engine.commit import CommitThread, recover
 from engine.event_callback import make_callback
+from engine.groups import Groups
 from engine.last_run import AliveFile, find_last_run
 from engine.open_gaps import OpenGapsFile
 from engine.ring import EventRing
@@ -55,7 +56,7 @@ def main() -> int:
     stop.install()
     stop_with_parent(given.parent)
     try:
-        config = load_config(given.config, channels=False)
+        config = load_blocks(given.config)
         configure_log("engine", config.log.level.value, config.log.format.value)
         _collect(config, stop)
     except ArchiocError as error:
@@ -90,7 +91,8 @@ def _collect(config: Config, stop: StopSignal) -> None:
     head["callback"] = CALLBACK_CODES[callback.name]
     access = ChannelAccess(callback)
     registry = RegistryReader(directories.registry)
-    channels = Channels(table, registry, access, sampler, open_gaps.read())
+    groups = Groups(table)
+    channels = Channels(table, registry, access, sampler, groups, open_gaps.read())
     channels.follow(time.time_ns())
     commits = CommitThread(table, ring, spool, encoder_for(config.store), config.spool, open_gaps)
     collector = Collector(table, ring, sampler, channels, commits)
@@ -102,6 +104,7 @@ def _collect(config: Config, stop: StopSignal) -> None:
         head["state"] = ProcessState.RUNNING
         _loop(config, alive, collector, channels, access, stop)
     finally:
+        groups.close()
         access.close()
         stopped_ns = time.time_ns()
         collector.stop(stopped_ns)

@@ -7,6 +7,10 @@ Four blocks, each written by one process only, with a row per channel:
     ledger     engine   what has been accounted for (every commit, journaled: see `ledger`)
     delivery   db       what has become of its samples (every delivery, journaled)
 
+and one block with a cell per group, by its number:
+
+    groups     engine   whether its channels are archived
+
 A row carries a generation. A block's row speaks of the channel only while its generation equals that
 of the settings row. What must be read together is under the row's sequence number: odd while it
 is being written.
@@ -21,7 +25,9 @@ import numpy as np
 import numpy.typing as npt
 
 from archioc.core.errors import RunDirError, TableFull
+from archioc.core.group_status import GROUP_STATUS
 from archioc.core.mapped_file import MappedFile
+from archioc.core.registry import MAX_GROUPS
 
 VERSION = 3
 
@@ -237,6 +243,8 @@ DELIVERY_HEAD = np.dtype(
 )
 DELIVERY = np.dtype([("generation", "<u4"), ("pad", "V4"), ("stored", "<i8"), ("rejected", "<i8")])
 
+_NO_HEAD = np.dtype([("reserved", "<i8")])
+
 _FILES = (
     ("settings", b"ArchSet", SETTINGS_HEAD, SETTINGS),
     ("status", b"ArchSta", STATUS_HEAD, STATUS),
@@ -246,12 +254,13 @@ _FILES = (
 
 
 class ChannelTable:
-    """The four blocks of the table in a run directory."""
+    """The blocks of the table in a run directory. blocks: the four with a row per channel."""
 
     settings: MappedFile
     status: MappedFile
     ledger: MappedFile
     delivery: MappedFile
+    groups: MappedFile
 
     def __init__(self, run_dir: Path) -> None:
         self.run_dir = run_dir
@@ -260,23 +269,29 @@ class ChannelTable:
             block = MappedFile(run_dir / f"{name}.table", magic, VERSION, head, cell)
             setattr(self, name, block)
             self.blocks.append(block)
+        self.groups = MappedFile(run_dir / "groups.table", b"ArchGrp", VERSION, _NO_HEAD, GROUP_STATUS)
 
     def create(self, capacity: int) -> None:
         """Make an empty table for `capacity` channels and open it."""
         for block in self.blocks:
             block.create(capacity)
+        self.groups.create(MAX_GROUPS + 1)
+        try:
+            self.groups.reserve(MAX_GROUPS + 1)
+        except OSError as error:
+            raise RunDirError(f"{self.groups.path}: no memory for it: {error.strerror}") from None
         self.open()
 
     def open(self) -> None:
         """Map an existing table. Raises RunDirError."""
-        for block in self.blocks:
+        for block in (*self.blocks, self.groups):
             block.open()
         if len({len(block.cells) for block in self.blocks}) != 1:
             raise RunDirError(f"{self.run_dir}: the blocks of the channel table differ in size")
 
     def close(self) -> None:
         """Let go of the mappings."""
-        for block in self.blocks:
+        for block in (*self.blocks, self.groups):
             block.close()
 
     @property

@@ -12,11 +12,13 @@ import numpy as np
 
 from archioc.core.batch import Batch, SampleFlag
 from archioc.core.channel import ChannelSettings, Mask
+from archioc.core.condition import Condition
 from archioc.core.config import Spool
 from archioc.core.dbr import Dbr
 from archioc.core.directories import Directories
 from archioc.core.encoding.columns import ColumnEncoder, decode_columns
 from archioc.core.events import ChannelEvent, Reason
+from archioc.core.layers import DeclaredGroup
 from archioc.core.registry import RegistryReader
 from archioc.core.spool import SpoolDirectory, read_spool_file
 from archioc.core.table import ChannelTable
@@ -24,13 +26,16 @@ from engine.channel_access import ChannelAccess
 from engine.channels import Channels
 from engine.collector import Collector
 from engine.commit import CommitThread, recover
+from engine.groups import Groups
 from engine.last_run import LastRun
 from engine.open_gaps import OpenGapsFile
 from engine.pinned_callback import PinnedCallback
 from engine.ring import EventRing
 from engine.sampler import Sampler
 from ioc.archived import ArchivedChannel
-from ioc.registry import Change, Registry
+from ioc.archived_group import ArchivedGroup
+from ioc.change import Change
+from ioc.registry import Registry
 from ioc.rows import ChannelRows
 from tests.unit.engine.deliveries import Delivery, connect, hand_over
 
@@ -83,6 +88,18 @@ class RecordedAccess:
         return "ioc:5064"
 
 
+class HandledPv:
+    """The PV of a condition as the test sets it; None: it is not connected."""
+
+    def __init__(self, condition: Condition) -> None:
+        self.condition = condition
+        self.value: float | str | None = None
+        self.closed = False
+
+    def close(self) -> None:
+        self.closed = True
+
+
 class CommitByHand(CommitThread):
     """Commits when told to, in the caller's thread, so that a kill can be staged in the middle of it. written: the batches."""
 
@@ -119,28 +136,33 @@ class Archive:
         self.spool = SpoolDirectory(self.directories.spool)
         self.spool.create()
         self.registry = Registry(self.directories.registry)
-        self.rows = ChannelRows(self.table, [], self.registry.removed_rows)
+        self.rows = ChannelRows(self.table, [], self.registry.removed_rows, self.registry.groups)
 
-    def _change(self, change: Change) -> None:
+    def change(self, change: Change) -> None:
+        """Bring a change into registry and table, as the ioc process does."""
         revision = self.registry.revision + 1
         self.registry.commit(change, (), revision)
-        self.rows.write(change, revision)
         self.registry.accept(change, revision)
+        self.rows.write(change, revision)
+
+    def group(self, number: int, name: str, condition: str = "", enable: bool = True) -> None:
+        """Make a group, or change it."""
+        self.change(Change(groups=(ArchivedGroup(number, DeclaredGroup(name, enable, condition)),)))
 
     def add(self, name: str, **settings: object) -> int:
         """Archive a channel; its row."""
         ((row, generation),) = self.rows.pick(1)
         wanted = ChannelSettings(**settings)  # type: ignore[arg-type]
-        self._change(Change(added=(ArchivedChannel(name, row, generation, wanted, wanted),)))
+        self.change(Change(added=(ArchivedChannel(name, row, generation, wanted, wanted),)))
         return row
 
     def set(self, name: str, **changes: object) -> None:
         """Change settings of a channel."""
-        self._change(Change(changed=(self.registry.channels[name].with_changes(changes),)))
+        self.change(Change(changed=(self.registry.channels[name].with_changes(changes, self.registry.layers),)))
 
     def remove(self, name: str) -> None:
         """End a channel."""
-        self._change(Change(removed=(self.registry.channels[name],)))
+        self.change(Change(removed=(self.registry.channels[name],)))
 
     def published(self) -> list[Batch]:
         """The batches in the spool, oldest first."""
@@ -184,11 +206,18 @@ class Engine:
         self.access = RecordedAccess()
         open_gaps = OpenGapsFile(archive.directories.open_gaps)
         self.reader = RegistryReader(archive.directories.registry)
-        self.channels = Channels(self.table, self.reader, cast("ChannelAccess", self.access), self.sampler, open_gaps.read())
+        self.conditions: list[HandledPv] = []
+        self.groups = Groups(self.table, self._watch)
+        access = cast("ChannelAccess", self.access)
+        self.channels = Channels(self.table, self.reader, access, self.sampler, self.groups, open_gaps.read())
         self.channels.follow(now)
         encoder = ColumnEncoder("embedded")
         self.commits: CommitThread = commits(self.table, self.ring, spool, encoder, config or Spool(min_free=0), open_gaps)
         self.collector = Collector(self.table, self.ring, self.sampler, self.channels, self.commits)
+
+    def _watch(self, condition: Condition) -> HandledPv:
+        self.conditions.append(HandledPv(condition))
+        return self.conditions[-1]
 
     def write(self) -> None:
         """Cut what is open and write all that waits."""
