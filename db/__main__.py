@@ -11,7 +11,7 @@ from pathlib import Path
 import structlog
 
 from archioc.core.config import Config
-from archioc.core.config_file import load_config
+from archioc.core.config_file import load_blocks
 from archioc.core.directories import Directories
 from archioc.core.errors import ArchiocError, ConfigError, StoreUnavailable
 from archioc.core.log import configure_log
@@ -41,7 +41,7 @@ def main() -> int:
     stop.install()
     stop_with_parent(arguments.parent)
     try:
-        config = load_config(arguments.config, channels=False)
+        config = load_blocks(arguments.config)
         configure_log("db", config.log.level.value, config.log.format.value)
         return _run(config, stop)
     except ConfigError as error:

@@ -11,7 +11,7 @@ from pathlib import Path
 import structlog
 
 from archioc.core.config import Config
-from archioc.core.config_file import load_config
+from archioc.core.config_file import load_blocks
 from archioc.core.directories import Directories
 from archioc.core.encoding import encoder_for
 from archioc.core.errors import ArchiocError
@@ -25,6 +25,7 @@ from engine.channels import Channels
 from engine.collector import Collector
 from engine.commit import CommitThread
 from engine.event_callback import make_callback
+from engine.groups import Groups
 from engine.last_run import AliveFile, find_last_run
 from engine.open_gaps import OpenGapsFile
 from engine.recovery import recover_when_possible
@@ -56,7 +57,7 @@ def main() -> int:
     stop.install()
     stop_with_parent(given.parent)
     try:
-        config = load_config(given.config, channels=False)
+        config = load_blocks(given.config)
         configure_log("engine", config.log.level.value, config.log.format.value)
         _collect(config, stop)
     except ArchiocError as error:
@@ -84,13 +85,14 @@ def _collect(config: Config, stop: StopSignal) -> None:
         return
     sampler = Sampler(table.capacity)
     sampler.memory.load(table.ledger.cells[: int(table.settings.head["rows"][0])], table.ledger.head)
-    sampler.restore()
+    sampler.withheld.restore()
     ring.rewind(int(table.ledger.head["ring_slot"][0]), int(table.ledger.head["ring_bulk"][0]))
     callback = make_callback(config.ca.callback, ring)
     head["callback"] = CALLBACK_CODES[callback.name]
     access = ChannelAccess(callback)
     registry = RegistryReader(directories.registry)
-    channels = Channels(table, registry, access, sampler, open_gaps.read())
+    groups = Groups(table)
+    channels = Channels(table, registry, access, sampler, groups, open_gaps.read())
     channels.follow(time.time_ns())
     commits = CommitThread(table, ring, spool, encoder_for(config.store), config.spool, open_gaps, channels.name_of)
     collector = Collector(table, ring, sampler, channels, commits)
@@ -102,6 +104,7 @@ def _collect(config: Config, stop: StopSignal) -> None:
         head["state"] = ProcessState.RUNNING
         _loop(config, alive, collector, channels, access, stop)
     finally:
+        groups.close()
         access.close()
         stopped_ns = time.time_ns()
         collector.stop(stopped_ns)

@@ -9,14 +9,16 @@ import numpy.typing as npt
 
 from archioc.core.batch import ChannelMeta
 from archioc.core.channel import Mask
-from archioc.core.events import Reason
+from archioc.core.events import ChannelEvent, Reason
 from archioc.core.registry import RegistryChannel, RegistryReader
 from archioc.core.table import ChannelState, ChannelTable, RowState, write_rows
 from engine import open_gaps
 from engine.channel_access import ChannelAccess
 from engine.gaps import Gaps
+from engine.groups import Groups
 from engine.last_run import LastRun
 from engine.sampler import Sampler
+from engine.setting_changes import SettingChanges
 
 CREATE_AT_ONCE = 500
 """Channels made between two drains, so that a large start does not hold up the drain."""
@@ -39,15 +41,18 @@ class Channels:
         registry: RegistryReader,
         access: ChannelAccess,
         sampler: Sampler,
+        groups: Groups,
         inherited: open_gaps.Gaps,
     ) -> None:
-        self._table, self._registry, self._access, self._sampler = table, registry, access, sampler
+        self._table, self._registry, self._access, self._sampler, self._groups = table, registry, access, sampler, groups
         rows = table.capacity
         self.names = [""] * rows
         self.generation = np.zeros(rows, "u4")
         self._added_by = np.zeros(rows, "i8")  # revision of the registry
         self.connected = np.zeros(rows, bool)
         self._mask = np.zeros(rows, "u1")  # Mask
+        self._changes = SettingChanges(rows)
+        self._group = np.zeros(rows, "u4")  # number of its group, 0 = none
         self.metas: dict[int, ChannelMeta] = {}
         self.gaps = Gaps(sampler.memory, self.names, inherited)
         self._revision = 0
@@ -79,7 +84,12 @@ class Channels:
         head = self._table.settings.head
         wanted = int(head["revision"][0])
         if wanted == self._revision:
+            self._follow_conditions(now)
             return np.empty(0, "i8")
+        groups = self._registry.groups_since(self._revision)
+        if groups is not None:
+            self._groups.follow(groups)
+        self._follow_conditions(now)
         removed = self._let_go_of_removed(now)
         added, _ = self._registry.channels_since(self._revision)
         known = self.generation
@@ -99,6 +109,7 @@ class Channels:
             self._leaving.append(row)
         self.gaps.close(gone, np.full(len(gone), now))  # nobody waits for them any more
         self.connected[gone] = False
+        self._sampler.clocks.disconnect(gone)
         self._sampler.wanted.enable[gone] = False
         status = self._table.status.cells[: len(cells)]
         never_ours = (ours == 0) & (cells["state"] == RowState.REMOVED)
@@ -154,25 +165,49 @@ class Channels:
         rows = rows[~np.isin(rows, self._leaving)]  # removed ones stay off: nothing more of them is stored
         cells = self._table.settings.cells[rows]
         rows, cells = rows[cells["seq"] % 2 == 0], cells[cells["seq"] % 2 == 0]  # the others change just now, with a new revision
-        wanted, gap = self._sampler.wanted, self._sampler.memory.gap
-        was_on, repeated = wanted.enable[rows], wanted.longest[rows] > 0
+        wanted = self._sampler.wanted
+        was_on, repeated = wanted.on(rows), wanted.longest[rows] > 0
         self._sampler.take_settings(rows, cells)
-        is_on = wanted.enable[rows]
+        for row, text in self._changes.take(rows, cells):
+            self.gaps.events.append(ChannelEvent(self.names[row], now, Reason.SETTINGS_CHANGED, text=text))
+        self._group[rows] = cells["group"]
+        wanted.group_on[rows] = self._groups.on[cells["group"]]
         remasked = rows[(self._mask[rows] != cells["mask"]) & self.connected[rows]]
         self._mask[rows] = cells["mask"]
         for row in remasked.tolist():
             self._access.follow_mask(self.names[row], Mask(int(self._mask[row])))
-        off = rows[~is_on & (gap[rows] != Reason.DISABLED)]
+        self._switch(rows, was_on, now)
+        to_repeat = rows[wanted.on(rows) & was_on & ~repeated & (wanted.longest[rows] > 0)]
+        for row in to_repeat[self.connected[to_repeat]].tolist():
+            self._access.ask(self.names[row])  # what there is to be written again, if it does not change
+
+    def _follow_conditions(self, now: int) -> None:
+        """Act where a group was switched on or off by its condition."""
+        flipped = self._groups.evaluate()
+        if not len(flipped):
+            return
+        rows = self.ours()
+        rows = rows[np.isin(self._group[rows], flipped) & ~np.isin(rows, self._leaving)]
+        wanted = self._sampler.wanted
+        was_on = wanted.on(rows)
+        wanted.group_on[rows] = self._groups.on[self._group[rows]]
+        self._switch(rows, was_on, now)
+
+    def _switch(self, rows: Rows, was_on: npt.NDArray[np.bool_], now: int) -> None:
+        """Act where channels are archived now and were not before (`was_on`), or the other way."""
+        wanted, gap = self._sampler.wanted, self._sampler.memory.gap
+        is_on, enabled = wanted.on(rows), wanted.enable[rows]
+        disabled = rows[~enabled & (gap[rows] != Reason.DISABLED)]
+        grouped = rows[enabled & ~is_on & (gap[rows] != Reason.GROUP_OFF)]
         on = rows[is_on & ~was_on]
-        self.gaps.change(off, Reason.DISABLED, now)
-        self.gaps.change(on[(gap[on] == Reason.DISABLED) & ~self.connected[on]], Reason.DISCONNECTED, now)
+        self.gaps.change(disabled, Reason.DISABLED, now)
+        self.gaps.change(grouped, Reason.GROUP_OFF, now, {row: self._groups.text(int(self._group[row])) for row in grouped.tolist()})
+        was_off = np.isin(gap[on], (Reason.DISABLED, Reason.GROUP_OFF))
+        self.gaps.change(on[was_off & ~self.connected[on]], Reason.DISCONNECTED, now)
         for row in on[self.connected[on]].tolist():
             self._sampler.fresh[row] = True
             self._access.ask(self.names[row])
-        to_repeat = rows[is_on & was_on & ~repeated & (wanted.longest[rows] > 0)]
-        for row in to_repeat[self.connected[to_repeat]].tolist():
-            self._access.ask(self.names[row])  # what there is to be written again, if it does not change
-        self.show_state(np.concatenate([rows[was_on & ~is_on], off, on]))
+        self.show_state(np.concatenate([rows[was_on & ~is_on], disabled, grouped, on]))
 
     def mark_absence(self, last: LastRun) -> None:
         """The channels that the engine before this one collected have a gap since then.
@@ -180,7 +215,7 @@ class Channels:
         Where the table is new (after a reboot) it cannot tell which; the registry's revision of that time does.
         """
         rows = self.ours()
-        memory, enabled = self._sampler.memory, self._sampler.wanted.enable[rows]
+        memory, enabled = self._sampler.memory, self._sampler.wanted.on(rows)
         self.gaps.open(rows[memory.seen[rows] != 0], last.reason, last.ended_ns)
         before = rows[(memory.seen[rows] == 0) & enabled & (self._added_by[rows] <= last.revision)]
         self.gaps.change(before[self.gaps.unannounced(before)], last.reason, last.ended_ns)
@@ -217,8 +252,10 @@ class Channels:
             self._access.follow(self.names[row], its_dbr, its_count, Mask(int(self._mask[row])))
         self.connected[rows] = True
         self._sampler.fresh[rows] = True
-        hosts = [self._access.host(self.names[row]).encode()[:64] for row in rows.tolist()]
-        write_rows(self._table.status, rows, connected=1, dbr=dbr, count=count, host=np.array(hosts, "S64"))
+        hosts = [self._access.host(self.names[row]) for row in rows.tolist()]
+        self._sampler.clocks.connect(rows, hosts)
+        host = np.array([one.encode()[:64] for one in hosts], "S64")
+        write_rows(self._table.status, rows, connected=1, dbr=dbr, count=count, host=host)
         self.show_state(rows)
 
     def on_resumed(self, rows: Rows, times: npt.NDArray[np.int64]) -> None:
@@ -228,8 +265,9 @@ class Channels:
 
     def on_disconnected(self, rows: Rows, time_ns: int) -> None:
         """These channels have lost their server."""
-        self.gaps.open(rows[self._sampler.wanted.enable[rows]], Reason.DISCONNECTED, time_ns)
+        self.gaps.open(rows[self._sampler.wanted.on(rows)], Reason.DISCONNECTED, time_ns)
         self.connected[rows] = False
+        self._sampler.clocks.disconnect(rows)
         self._lost.extend((row, time_ns + SEARCH_AGAIN_NS) for row in rows.tolist())
         write_rows(self._table.status, rows, connected=0, disconnects=self._table.status.cells["disconnects"][rows] + 1)
         self.show_state(rows)
@@ -276,8 +314,11 @@ class Channels:
         state = np.full(len(rows), ChannelState.DISCONNECTED)
         state[self.gaps.unannounced(rows)] = ChannelState.CONNECTING
         state[self.connected[rows]] = ChannelState.ARCHIVING
+        state[~self._sampler.wanted.group_on[rows]] = ChannelState.GROUP_OFF
         state[~self._sampler.wanted.enable[rows]] = ChannelState.DISABLED
-        write_rows(self._table.status, rows, state=state, reason=_REASONS[state])
+        by_group = state == ChannelState.GROUP_OFF
+        reason = np.where(by_group, self._groups.reasons[self._group[rows]], _REASONS[state])
+        write_rows(self._table.status, rows, state=state, reason=reason)
 
 
 _REASONS = np.zeros(len(ChannelState), "S64")

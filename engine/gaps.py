@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import takewhile
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +31,7 @@ class Gaps:
         self._names = names
         self._inherited = dict(inherited)
         self._unannounced: dict[int, int] = {}
+        self._texts: dict[int, str] = {}  # of open gaps, by row
         self.events: list[ChannelEvent] = []
 
     def wait_for_first(self, rows: Rows, now: int) -> None:
@@ -44,14 +47,16 @@ class Gaps:
         memory.touched[rows] = True
         self._unannounced.update(dict.fromkeys(rows.tolist(), now))
 
-    def open(self, rows: Rows, reason: Reason, time_ns: int) -> None:
-        """A gap begins for those of these channels that have none."""
+    def open(self, rows: Rows, reason: Reason, time_ns: int, texts: Mapping[int, str] = MappingProxyType({})) -> None:
+        """A gap begins for those of these channels that have none. texts: what its event tells besides, by row."""
         memory = self._memory
         rows = rows[memory.gap[rows] == 0]
         memory.gap[rows] = reason
         memory.gap_start[rows] = time_ns
         memory.touched[rows] = True
-        self.events += [ChannelEvent(self._names[row], time_ns, reason) for row in rows.tolist()]
+        opened = rows.tolist()
+        self._texts.update((row, texts[row]) for row in opened if row in texts)
+        self.events += [ChannelEvent(self._names[row], time_ns, reason, text=texts.get(row, "")) for row in opened]
 
     def close(self, rows: Rows, times: npt.NDArray[np.int64]) -> None:
         """The gaps of these channels, where there are any, end at these times (ns)."""
@@ -59,17 +64,18 @@ class Gaps:
         in_gap = memory.gap[rows] != 0
         rows, times = rows[in_gap], times[in_gap]
         for row, end in zip(rows.tolist(), times.tolist(), strict=True):
+            text = self._texts.pop(row, "")
             if self._unannounced.pop(row, None) is None:
                 start, reason = int(memory.gap_start[row]), Reason(int(memory.gap[row]))
-                self.events.append(ChannelEvent(self._names[row], start, reason, end_ns=max(end, start)))
+                self.events.append(ChannelEvent(self._names[row], start, reason, end_ns=max(end, start), text=text))
         memory.gap[rows] = 0
         memory.touched[rows] = True
 
-    def change(self, rows: Rows, reason: Reason, time_ns: int) -> None:
-        """From now on these channels have no samples for another reason."""
+    def change(self, rows: Rows, reason: Reason, time_ns: int, texts: Mapping[int, str] = MappingProxyType({})) -> None:
+        """From now on these channels have no samples for another reason. texts: as for `open`."""
         rows = rows[self._memory.gap[rows] != reason]
         self.close(rows, np.full(len(rows), time_ns))
-        self.open(rows, reason, time_ns)
+        self.open(rows, reason, time_ns, texts)
 
     def announce_lasting(self, now: int) -> Rows:
         """Tell the gaps of new channels that have lasted; the rows concerned."""

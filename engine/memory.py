@@ -19,6 +19,7 @@ Column = npt.NDArray[Any]
 
 _DENSE = (
     *("generation", "withheld", "seen", "last_stamp", "last_bits", "last_alarm", "last_time", "ring_lost"),
+    *("alarm_told", "bad_stamp", "quota_base"),
     *LEDGER_TOTALS,
 )
 """Fields that each update reads, or that are searched as a whole: packed, so that a cache line holds eight rows of them or more.
@@ -31,6 +32,7 @@ class SamplerMemory:
     """One array of shape (rows,) for each field of LEDGER, and which rows changed since the last commit.
 
     used: rows that have, or had, a channel lie below this.
+    untold: something may have been dropped of which no event has told yet.
     """
 
     generation: Column
@@ -68,6 +70,13 @@ class SamplerMemory:
     band_value: Column
     band_alarm: Column
     band_known: Column
+    alarm_told: Column
+    bad_stamp: Column
+    bad_told_at: Column
+    quota_base: Column
+    told_overflow: Column
+    told_spool_full: Column
+    told_quota: Column
     archived_at: Column
     ring_lost: Column
 
@@ -79,6 +88,7 @@ class SamplerMemory:
             if name != "pad":
                 setattr(self, name, np.zeros(rows, LEDGER[name]) if name in _DENSE else self._cells[name])
         self.touched = np.zeros(rows, bool)
+        self.untold = True
         self._departed = dict.fromkeys(LEDGER_TOTALS, 0)
 
     def use(self, rows: Rows) -> None:
@@ -93,6 +103,12 @@ class SamplerMemory:
             getattr(self, name)[: self.used] = cells[name]
         for name in LEDGER_TOTALS:
             self._departed[name] = int(head[name][0]) - int(getattr(self, name).sum())
+
+    def book_dropped(self, name: str, rows: Rows, count: npt.NDArray[np.integer] | int) -> None:
+        """Count so many as dropped. name: one of DROPS. rows: each once."""
+        getattr(self, name)[rows] += count
+        self.touched[rows] = True
+        self.untold = True
 
     def total(self, name: str) -> int:
         """Sum of a counter over all channels there are and were."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +33,7 @@ _KIND_OF = np.full(len(Dbr), Kind.NUMBER, "u1")
 _KIND_OF[Dbr.ENUM] = Kind.ENUM
 
 I8 = npt.NDArray[np.int64]
+_Scalar = TypeVar("_Scalar", bound=np.generic)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,6 +92,14 @@ def run_ends(starts: npt.NDArray[np.intp], updates: int) -> npt.NDArray[np.intp]
     ends[:-1] = starts[1:]
     ends[-1] = updates
     return ends
+
+
+def value_before(column: npt.NDArray[_Scalar], starts: npt.NDArray[np.intp], remembered: npt.NDArray[_Scalar]) -> npt.NDArray[_Scalar]:
+    """The column shifted by one within each row, with what was remembered of the row at its start."""
+    out = np.empty_like(column)
+    out[1:] = column[:-1]
+    out[starts] = remembered
+    return out
 
 
 def by_row(slots: npt.NDArray[np.void]) -> npt.NDArray[np.void]:

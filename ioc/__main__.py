@@ -15,8 +15,8 @@ from typing import Any
 import structlog
 
 from archioc.core.config import Config
-from archioc.core.config_file import load_config
-from archioc.core.declared import declared_channels
+from archioc.core.config_file import load_blocks, load_declaration, read_config
+from archioc.core.declared import fingerprint_of
 from archioc.core.directories import Directories
 from archioc.core.errors import ArchiocError, ConfigError
 from archioc.core.log import configure_log
@@ -27,6 +27,7 @@ from ioc.command_pvs import CommandPvs
 from ioc.control import Control
 from ioc.database import PvDatabase
 from ioc.declaring import apply_declared
+from ioc.group_pvs import GroupPvs
 from ioc.registry import Registry
 from ioc.rows import ChannelRows
 from ioc.server import ControlServer
@@ -47,17 +48,18 @@ async def serve(config: Config, table: ChannelTable, registry: Registry, rows: C
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     prefix = config.archiver.prefix
-    control = Control(registry, rows, table)
-    channels = ChannelPvs(prefix, registry, table, control)
+    control = Control(registry, rows, table, config.path)
+    channels, groups = ChannelPvs(prefix, registry, table, control), GroupPvs(prefix, registry, table, control)
     commands = CommandPvs(prefix, control)
     status = StatusPvs(prefix, table, rows, config.spool.max_bytes)
-    server = ControlServer(PvDatabase([*status.pvs.values(), *commands.pvs.values()], channels), control, config.access)
-    control.listen(server.drop_channels, commands.show_result)
+    server = ControlServer(PvDatabase([*status.pvs.values(), *commands.pvs.values()], (channels, groups)), control, config.access)
+    control.listen(server.drop, commands.show_result)
     await commands.show_result()
     await status.refresh(0)
     await server.start(config.ioc.interfaces, config.ioc.port, config.ioc.beacon_addr_list)
     works: tuple[Coroutine[Any, Any, None], ...] = (
         channels.keep_fresh(),
+        groups.keep_fresh(),
         status.keep_fresh(lambda: len(server.circuits)),
         _write_notes(control),
     )
@@ -87,15 +89,20 @@ async def _write_notes(control: Control) -> None:
 
 
 def run(config: Config) -> None:
-    """Bring registry and channel table up to date with the configuration, then serve. Raises ArchiocError."""
+    """Bring registry and channel table up to date with the configuration, then serve. Raises ArchiocError.
+
+    config: without the blocks that declare channels; these are read only when the file is not the one that was applied last.
+    """
     begun = time.monotonic()
     directories = Directories(config.archiver.state_dir)
     table = ChannelTable(directories.run)
     table.open()
     registry = Registry(directories.registry)
-    rows = ChannelRows(table, registry.channels.values(), registry.removed_rows)
+    rows = ChannelRows(table, registry.channels.values(), registry.removed_rows, registry.groups)
     rows.beat(ProcessState.STARTING, 0)
-    change = apply_declared(registry, rows, declared_channels(config), int(table.settings.head["revision"][0]))
+    known = registry.content.fingerprint == fingerprint_of(read_config(config.path))
+    declaration = None if known else load_declaration(config.path)
+    change = apply_declared(registry, rows, declaration, int(table.settings.head["revision"][0]))
     rows.synchronise(registry.channels.values(), registry.revision)
     log.info(
         "channels_ready",
@@ -103,6 +110,7 @@ def run(config: Config) -> None:
         added=len(change.added),
         changed=len(change.changed),
         removed=len(change.removed),
+        file_read=declaration is not None,
         seconds=round(time.monotonic() - begun, 3),
     )
     # The channels are here to stay: looking at 100 000 of them at each full collection would stop the loop for long.
@@ -122,7 +130,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--parent", type=int, default=0, help="process id of the supervisor; the control process ends with it")
     options = parser.parse_args(arguments)
     try:
-        config = load_config(options.config)
+        config = load_blocks(options.config)
         configure_log("ioc", config.log.level.value, config.log.format.value)
         stop_with_parent(options.parent)
         run(config)

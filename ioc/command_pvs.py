@@ -1,9 +1,10 @@
-"""The command PVs: `Add`, `Remove`, `Set`, `AddList`, `RemoveList`, `Flush`, and what became of the last one."""
+"""The command PVs: `Add`, `Remove`, `Set`, `AddList`, `RemoveList`, `Flush`, `Apply`, and what became of the last one."""
 
 from __future__ import annotations
 
 from archioc.core.dbr import Dbr, Severity, Status
 from archioc.core.errors import CommandRefused
+from ioc.applying import Apply
 from ioc.audit import Peer
 from ioc.control import Control
 from ioc.put_value import PutValue
@@ -17,12 +18,11 @@ RESULT_BYTES = 1024
 COMMAND_SPECS: dict[str, PvSpec] = {
     "Add": PvSpec(Dbr.CHAR, "Add channels: a line each: NAME [setting=value ...]", count=TEXT_BYTES, access="expert"),
     "Remove": PvSpec(Dbr.CHAR, "Remove channels: a line each: NAME or glob [confirm=N]", count=TEXT_BYTES, access="expert"),
-    "Set": PvSpec(
-        Dbr.CHAR, "Change settings: a line each: NAME or glob setting=value ... [confirm=N]", count=TEXT_BYTES, access="control"
-    ),
+    "Set": PvSpec(Dbr.CHAR, "Change settings: a line each: NAME or glob setting=value ... [confirm=N]", count=TEXT_BYTES, access="control"),
     "AddList": PvSpec(Dbr.STRING, "Add channels: an element each: as a line of Add", count=LIST_ELEMENTS, access="expert"),
     "RemoveList": PvSpec(Dbr.STRING, "Remove channels: an element each: as a line of Remove", count=LIST_ELEMENTS, access="expert"),
     "Flush": PvSpec(Dbr.LONG, "1 = commit what is collected now; reads back 0", access="control"),
+    "Apply": PvSpec(Dbr.LONG, "1 = read the file and follow it; 2 = tell what 1 would do; 3 and 4: the same with prune", access="expert"),
     "Result": PvSpec(Dbr.CHAR, "What became of the last command or put", count=RESULT_BYTES),
     "ResultCode": PvSpec(Dbr.LONG, "Code of Result; 0 = done (see results.md)"),
     "Busy": PvSpec(Dbr.ENUM, "Whether a command is being carried out", labels=("Idle", "Busy")),
@@ -41,7 +41,7 @@ class CommandPvs:
             "RemoveList": control.remove,
             "Set": control.set,
         }
-        writers: dict[str, Writer] = {**dict.fromkeys(self._carry_out, self._command), "Flush": self._flush}
+        writers: dict[str, Writer] = {**dict.fromkeys(self._carry_out, self._command), "Flush": self._flush, "Apply": self._apply}
         self.pvs = {name: PV(f"{prefix}{name}", spec, writer=writers.get(name)) for name, spec in COMMAND_SPECS.items()}
 
     async def show_result(self) -> None:
@@ -63,6 +63,16 @@ class CommandPvs:
             return value.text(TEXT_BYTES if pv.spec.dbr is Dbr.CHAR else LIST_ELEMENTS * 40)
         except CommandRefused as error:
             raise await self._control.refuse_unreadable(pv.name, str(value), error, peer) from None
+
+    async def _apply(self, pv: PV, value: PutValue, peer: Peer) -> None:
+        word = str(value).strip()
+        if word in {str(int(how)) for how in Apply}:
+            await self._control.apply(pv.name, Apply(int(word)), peer)
+        elif word != "0":
+            rule = "must be 1 (apply), 2 (dry run), 3 (apply and prune) or 4 (dry run of 3); nothing was done"
+            refused = CommandRefused(ResultCode.SYNTAX, f"{str(value)[:40]!r}: {rule}")
+            raise await self._control.refuse_unreadable(pv.name, str(value), refused, peer)
+        await pv.touch()
 
     async def _flush(self, pv: PV, value: PutValue, peer: Peer) -> None:
         if str(value).strip() == "1":

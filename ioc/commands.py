@@ -7,16 +7,18 @@ loop between slices.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import fnmatch
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 
-from archioc.core.channel import ChannelSettings
+from archioc.core.channel import given, read_setting
 from archioc.core.channel_name import split_command_line
 from archioc.core.errors import ArchiocError, ChannelNameError, CommandRefused, SettingError, TableFull, UnknownChannel
-from ioc.archived import ArchivedChannel
-from ioc.registry import Change, Registry
+from ioc.archived import ArchivedChannel, declare
+from ioc.change import Change, missing_groups
+from ioc.registry import Registry
 from ioc.results import ResultCode, code_of
 from ioc.rows import ChannelRows
 
@@ -37,7 +39,7 @@ class Line:
 
 
 async def plan_add(text: str, registry: Registry, rows: ChannelRows) -> Change:
-    """Channels to add, a line each. Raises CommandRefused."""
+    """Channels to add, a line each; policies and groups give what a line does not. Raises CommandRefused."""
     wanted: dict[str, tuple[int, ArchivedChannel]] = {}
     async for line in _read_lines(text):
         if line.name in registry.channels:
@@ -45,20 +47,35 @@ async def plan_add(text: str, registry: Registry, rows: ChannelRows) -> Change:
         if line.name in wanted:
             raise _refused(line.number, ResultCode.EXISTS, f"{line.name}: stands in line {wanted[line.name][0]} too")
         try:
-            blank = ArchivedChannel(line.name, 0, 0, ChannelSettings(), ChannelSettings())
-            wanted[line.name] = line.number, blank.with_changes(dict(line.changes))
+            wanted[line.name] = line.number, _new_channel(line, registry)
         except SettingError as error:
             raise _refused(line.number, ResultCode.BAD_SETTING, f"{line.name}: {error}") from None
     try:
         places = rows.pick(len(wanted))
     except TableFull as error:
         raise CommandRefused(ResultCode.TABLE_FULL, f"{error}; {NOTHING_CHANGED}") from None
-    return Change(
-        added=tuple(
-            ArchivedChannel(name, row, generation, channel.declared, channel.settings, channel.overrides)
-            for (name, (_, channel)), (row, generation) in zip(wanted.items(), places, strict=True)
-        )
+    added = tuple(
+        dataclasses.replace(channel, row=row, generation=generation)
+        for (_, channel), (row, generation) in zip(wanted.values(), places, strict=True)
     )
+    return _with_groups(Change(added=added), (channel.settings.group for channel in added), registry)
+
+
+def _new_channel(line: Line, registry: Registry) -> ArchivedChannel:
+    """A channel without a place. What its line gives is its own entry. Raises SettingError."""
+    group = str(read_setting("group", line.changes.get("group", "")))
+    own = given({name: value for name, value in line.changes.items() if name != "group"})
+    settings = declare(line.name, own, group, group, registry.layers)
+    return ArchivedChannel(line.name, 0, 0, settings, settings, own=own)
+
+
+def _with_groups(change: Change, names: Iterable[str], registry: Registry) -> Change:
+    """The change with those groups of these names that there are none of. Raises CommandRefused."""
+    try:
+        groups = missing_groups(names, registry.groups)
+    except TableFull as error:
+        raise CommandRefused(ResultCode.TABLE_FULL, f"{error}; {NOTHING_CHANGED}") from None
+    return dataclasses.replace(change, groups=groups)
 
 
 async def plan_remove(text: str, registry: Registry) -> Change:
@@ -67,26 +84,30 @@ async def plan_remove(text: str, registry: Registry) -> Change:
     async for line in _read_lines(text):
         for setting in line.changes.keys() - {"confirm"}:
             raise _refused(line.number, ResultCode.SYNTAX, f"{line.name}: {setting}={line.changes[setting]}: Remove takes no settings")
-        for channel in await _meant(line, registry):
-            removed[channel.name] = channel
+        meant = await _meant(line, registry)
+        for begin in range(0, len(meant), SLICE_NAMES):
+            removed.update((channel.name, channel) for channel in meant[begin : begin + SLICE_NAMES])
+            await asyncio.sleep(0)
     return Change(removed=tuple(removed.values()))
 
 
 async def plan_set(text: str, registry: Registry) -> Change:
     """Settings to change, a name or glob with settings and `confirm=N` a line. Raises CommandRefused."""
     changed: dict[str, ArchivedChannel] = {}
+    groups: list[str] = []
     async for line in _read_lines(text):
         changes: dict[str, object] = {name: value for name, value in line.changes.items() if name != "confirm"}
         if not changes:
             raise _refused(line.number, ResultCode.SYNTAX, f"{line.name}: names no setting; write setting=value")
+        groups.append(line.changes.get("group", ""))
         for count, channel in enumerate(await _meant(line, registry)):
             if count % SLICE_LINES == 0:
                 await asyncio.sleep(0)
             try:
-                changed[channel.name] = changed.get(channel.name, channel).with_changes(changes)
+                changed[channel.name] = changed.get(channel.name, channel).with_changes(changes, registry.layers)
             except SettingError as error:
                 raise _refused(line.number, ResultCode.BAD_SETTING, f"{channel.name}: {error}") from None
-    return Change(changed=tuple(changed.values()))
+    return _with_groups(Change(changed=tuple(changed.values())), groups, registry)
 
 
 def plan_setting(name: str, setting: str, value: object, registry: Registry) -> Change:
@@ -95,9 +116,21 @@ def plan_setting(name: str, setting: str, value: object, registry: Registry) -> 
     if channel is None:
         raise refusal(UnknownChannel(name))
     try:
-        return Change(changed=(channel.with_changes({setting: value}),))
+        change = Change(changed=(channel.with_changes({setting: value}, registry.layers),))
     except SettingError as error:
         raise CommandRefused(ResultCode.BAD_SETTING, f"{name}: {error}; {NOTHING_CHANGED}") from None
+    return _with_groups(change, (str(value),) if setting == "group" else (), registry)
+
+
+def plan_group(name: str, setting: str, value: object, registry: Registry) -> Change:
+    """One setting (GROUP_SETTINGS) of one group. Raises CommandRefused."""
+    group = registry.groups.get(name)
+    if group is None:
+        raise CommandRefused(ResultCode.UNKNOWN_CHANNEL, f"{name}: no such group in this archive; {NOTHING_CHANGED}")
+    try:
+        return Change(groups=(group.with_change(setting, value),))
+    except SettingError as error:
+        raise CommandRefused(ResultCode.BAD_SETTING, f"group {name}: {error}; {NOTHING_CHANGED}") from None
 
 
 async def _read_lines(text: str) -> AsyncIterator[Line]:

@@ -8,17 +8,23 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass
+from pathlib import Path
 
 import structlog
 
+from archioc.core.config_yaml import collector_paused
 from archioc.core.errors import ArchiocError, CommandRefused, RegistryError
 from archioc.core.table import ChannelTable
+from ioc.applying import Apply, applied, plan_apply
 from ioc.archived import setting_text
 from ioc.audit import AuditEntry, Peer
-from ioc.commands import plan_add, plan_remove, plan_set, plan_setting, refusal
-from ioc.registry import Change, Registry
+from ioc.change import Change
+from ioc.commands import plan_add, plan_group, plan_remove, plan_set, plan_setting, refusal
+from ioc.registry import Registry
 from ioc.results import ResultCode
 from ioc.rows import ChannelRows
+from ioc.taking_up import let_go, take_up
 
 FLUSH_TIMEOUT_S = 5.0
 FLUSH_POLL_S = 0.01
@@ -29,19 +35,37 @@ DROP_DELAY_S = 0.02
 log = structlog.get_logger()
 
 Planner = Callable[[], Awaitable[Change]]
+Teller = Callable[[Change], Awaitable[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """A put that is to be carried out. tell: what `Result` says of its change. dry: nothing is to be changed."""
+
+    pv: str
+    new: str
+    peer: Peer
+    plan: Planner
+    tell: Teller
+    old: str = ""
+    dry: bool = False
+
+    def entry(self, time_ns: int, outcome: str) -> AuditEntry:
+        return AuditEntry(time_ns, self.peer, self.pv, self.old, self.new, outcome)
 
 
 class Control:
     """Carries out commands and changes of settings.
 
+    config: the configuration file, which `apply` reads again.
     result, code: what the PVs `Result` and `ResultCode` show.
     """
 
-    def __init__(self, registry: Registry, rows: ChannelRows, table: ChannelTable) -> None:
-        self._registry, self._rows, self._table = registry, rows, table
+    def __init__(self, registry: Registry, rows: ChannelRows, table: ChannelTable, config: Path) -> None:
+        self._registry, self._rows, self._table, self._config = registry, rows, table, config
         self._lock = asyncio.Lock()
         self._under_way: set[asyncio.Task[None]] = set()
-        self._on_removed: Callable[[Collection[str]], None] = lambda _: None
+        self._on_removed: Callable[[Collection[str], Collection[str]], None] = lambda _channels, _groups: None
         self._on_result: Callable[[], Awaitable[None]] | None = None
         self._active = 0
         self.result, self.code = "", ResultCode.DONE
@@ -51,21 +75,21 @@ class Control:
         """Whether a command is being carried out; what the PV `Busy` shows."""
         return self._active > 0
 
-    def listen(self, removed: Callable[[Collection[str]], None], result: Callable[[], Awaitable[None]]) -> None:
-        """Be told of names of removed channels, and when one of `busy`, `result` and `code` has changed."""
+    def listen(self, removed: Callable[[Collection[str], Collection[str]], None], result: Callable[[], Awaitable[None]]) -> None:
+        """Be told of names of removed channels and groups, and when one of `busy`, `result` and `code` has changed."""
         self._on_removed, self._on_result = removed, result
 
     async def add(self, pv: str, text: str, peer: Peer) -> None:
         """Add channels. Raises CommandRefused."""
-        await self._command(pv, text, peer, lambda: plan_add(text, self._registry, self._rows))
+        await self._command(_Order(pv, text, peer, lambda: plan_add(text, self._registry, self._rows), _told))
 
     async def remove(self, pv: str, text: str, peer: Peer) -> None:
         """Remove channels. Raises CommandRefused."""
-        await self._command(pv, text, peer, lambda: plan_remove(text, self._registry))
+        await self._command(_Order(pv, text, peer, lambda: plan_remove(text, self._registry), _told))
 
     async def set(self, pv: str, text: str, peer: Peer) -> None:
         """Change settings. Raises CommandRefused."""
-        await self._command(pv, text, peer, lambda: plan_set(text, self._registry))
+        await self._command(_Order(pv, text, peer, lambda: plan_set(text, self._registry), _told))
 
     async def put_setting(self, pv: str, channel: str, setting: str, value: object, peer: Peer) -> None:
         """Change one setting of one channel. Raises CommandRefused."""
@@ -75,7 +99,31 @@ class Control:
 
         known = self._registry.channels.get(channel)
         old = setting_text(known.settings, setting) if known else ""
-        await self._command(pv, str(value), peer, plan, old, f"{channel}: {setting}={value}")
+        await self._command(_Order(pv, str(value), peer, plan, _saying(f"{channel}: {setting}={value}"), old))
+
+    async def put_group(self, pv: str, group: str, setting: str, value: object, peer: Peer) -> None:
+        """Change one setting of one group. Raises CommandRefused."""
+
+        async def plan() -> Change:
+            return plan_group(group, setting, value, self._registry)
+
+        known = self._registry.groups.get(group)
+        old = known.text(setting) if known else ""
+        await self._command(_Order(pv, str(value), peer, plan, _saying(f"group {group}: {setting}={value}"), old))
+
+    async def apply(self, pv: str, how: Apply, peer: Peer) -> None:
+        """Read the configuration file again and follow it, or tell what that would change. Raises CommandRefused."""
+
+        async def pick(count: int) -> list[tuple[int, int]]:
+            await asyncio.to_thread(self._rows.make_room, count)
+            return self._rows.pick(count)
+
+        async def tell(change: Change) -> str:
+            return await asyncio.to_thread(applied, how, change, self._registry.content)
+
+        await self._command(
+            _Order(pv, str(int(how)), peer, lambda: plan_apply(how, self._config, self._registry, pick), tell, dry=how.is_dry)
+        )
 
     async def flush(self, pv: str, peer: Peer) -> None:
         """Have the engine commit what it has, and wait for it. Raises CommandRefused when it does not answer."""
@@ -121,32 +169,48 @@ class Control:
         if self._under_way:
             await asyncio.wait(self._under_way)
 
-    async def _command(self, pv: str, new: str, peer: Peer, plan: Planner, old: str = "", done: str = "") -> None:
-        task = asyncio.create_task(self._carry_out(pv, new, peer, plan, old, done))
+    async def _command(self, order: _Order) -> None:
+        task = asyncio.create_task(self._carry_out(order))
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
         await asyncio.shield(task)
 
-    async def _carry_out(self, pv: str, new: str, peer: Peer, plan: Planner, old: str, done: str) -> None:
-        entry = AuditEntry(time.time_ns(), peer, pv, old, new, "done")
+    async def _carry_out(self, order: _Order) -> None:
+        begun_ns = time.time_ns()
         async with self._lock:
             await self._begin()
             try:
-                change = await plan()
-                revision = self._registry.revision + 1
-                await asyncio.to_thread(self._registry.commit, change, (entry,), revision)
+                with collector_paused():  # a large change is a million new objects and no garbage
+                    text = await self._change(order, begun_ns)
             except ArchiocError as error:
                 refused = refusal(error)
-                await self._refuse(refused, AuditEntry(entry.time_ns, peer, pv, old, new, str(refused)))
+                await self._refuse(refused, order.entry(begun_ns, str(refused)))
                 raise refused from None
-            self._registry.accept(change, revision)
-            self._rows.write(change, revision)
-            if change.removed:
-                names = {channel.name for channel in change.removed}
-                asyncio.get_running_loop().call_later(DROP_DELAY_S, self._on_removed, names)
-            text = done or _told(change)
-            log.info("put_done", pv=pv, peer=peer.address, user=peer.user, result=text)
+            log.info("put_done", pv=order.pv, peer=order.peer.address, user=order.peer.user, result=text)
             await self._end(text, ResultCode.DONE)
+
+    async def _change(self, order: _Order, begun_ns: int) -> str:
+        """Plan, commit, make known; what `Result` is to say. Raises ArchiocError, and nothing has changed then."""
+        change = await order.plan()
+        text = await order.tell(change)
+        entry = order.entry(begun_ns, "done")
+        if order.dry:
+            self._registry.note(entry)
+            planned: list[object] = [*change.added, *change.changed]
+            del change
+            await let_go(planned)
+            return text
+        revision = self._registry.revision + 1
+        await asyncio.to_thread(self._registry.commit, change, (entry,), revision)
+        await take_up(self._registry, self._rows, change, revision)
+        if change.removed or change.removed_groups:
+            channels = {channel.name for channel in change.removed}
+            groups = {group.name for group in change.removed_groups}
+            asyncio.get_running_loop().call_later(DROP_DELAY_S, self._on_removed, channels, groups)
+            removed: list[object] = list(change.removed)
+            del change
+            await let_go(removed)
+        return text
 
     async def _refuse(self, refused: CommandRefused, entry: AuditEntry) -> None:
         self._registry.note(entry)
@@ -167,7 +231,16 @@ class Control:
             await self._on_result()
 
 
-def _told(change: Change) -> str:
+def _saying(text: str) -> Teller:
+    """Says the same of every change."""
+
+    async def tell(_: Change) -> str:
+        return text
+
+    return tell
+
+
+async def _told(change: Change) -> str:
     """A change in words, as `Result` tells it."""
     for word, channels in (("added", change.added), ("removed", change.removed), ("changed", change.changed)):
         if channels:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 from ioc.fields import FIELD_NAMES, field_pv
@@ -24,11 +24,11 @@ class PvSource(Protocol):
 
 
 class PvDatabase:
-    """All PVs: those that always exist, and those that a source makes."""
+    """All PVs: those that always exist, and those that sources make."""
 
-    def __init__(self, fixed: Collection[PV], source: PvSource) -> None:
+    def __init__(self, fixed: Collection[PV], sources: Sequence[PvSource]) -> None:
         self._fixed = {pv.name: pv for pv in fixed}
-        self._source = source
+        self._sources = sources
         self._live: weakref.WeakValueDictionary[str, PV] = weakref.WeakValueDictionary()
 
     def has(self, name: str) -> bool:
@@ -51,9 +51,9 @@ class PvDatabase:
             found = self._live[whole] = await field_pv(pv, field)
         return found, long_string
 
-    def forget(self, channels: Collection[str]) -> None:
-        """Make no more use of the PVs of removed channels."""
-        for name in [name for name, pv in self._live.items() if pv.channel in channels]:
+    def forget(self, gone: Callable[[PV], bool]) -> None:
+        """Make no more use of PVs whose channel or group was removed."""
+        for name in [name for name, pv in self._live.items() if gone(pv)]:
             del self._live[name]
 
     def _base(self, name: str) -> PV:
@@ -62,11 +62,14 @@ class PvDatabase:
             return fixed
         found = self._live.get(name)
         if found is None:
-            found = self._live[name] = self._source.make(name)
+            source = next((source for source in self._sources if source.has(name)), None)
+            if source is None:
+                raise KeyError(name)
+            found = self._live[name] = source.make(name)
         return found
 
     def _has_base(self, name: str) -> bool:
-        return name in self._fixed or self._source.has(name)
+        return name in self._fixed or any(source.has(name) for source in self._sources)
 
     def _split(self, name: str) -> tuple[str, str]:
         """A name as PV and field; `VAL` is the PV itself. Names of channels may hold dots, so the whole name comes first."""

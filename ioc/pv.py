@@ -72,7 +72,7 @@ class PvSpec:
 class PV:
     """One PV.
 
-    channel: the archived channel it belongs to, None for a global one.
+    channel, group: the archived channel or the group it belongs to, None for a global one.
     writer: what a put does; None for a PV that is only read.
     refresh: brings the value up to date before it is read; None where somebody else does.
     on_watch: told when the first monitor comes and when the last one goes.
@@ -84,11 +84,12 @@ class PV:
         spec: PvSpec,
         *,
         channel: str | None = None,
+        group: str | None = None,
         writer: Writer | None = None,
         refresh: Refresh | None = None,
         on_watch: Callable[[PV, bool], None] | None = None,
     ) -> None:
-        self.name, self.spec, self.channel = name, spec, channel
+        self.name, self.spec, self.channel, self.group = name, spec, channel, group
         self.writer, self.refresh, self.on_watch = writer, refresh, on_watch
         self.data = _channel_data(spec)
         self.monitors: set[Monitor] = set()

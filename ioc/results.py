@@ -20,6 +20,7 @@ class ResultCode(IntEnum):
     NOT_ALLOWED = 7
     REGISTRY = 8
     NO_ANSWER = 9
+    BAD_FILE = 10
 
 
 def code_of(error: ArchiocError) -> ResultCode:

@@ -14,14 +14,15 @@ import numpy.typing as npt
 from archioc.core.channel_name import read_as_text, stamped_by_ioc
 from archioc.core.table import ChannelTable, ProcessState, RowState, write_rows
 from ioc.archived import ArchivedChannel
-from ioc.registry import Change
+from ioc.archived_group import ArchivedGroup
+from ioc.change import Change
 
 IntArray = npt.NDArray[np.int64]
 
 _PLAIN = ("enable", "mode", "mask", "max_elements", "large_arrays", "rate", "deadband", "deadband_pct", "max_interval", "quota")
 """Columns of the settings block that are a setting as it is."""
 
-COLUMNS = ("generation", "state", "by_ioc", "as_text", *_PLAIN)
+COLUMNS = ("generation", "state", "by_ioc", "as_text", "group", *_PLAIN)
 """Columns of the settings block that follow the registry."""
 
 RESERVED_AHEAD = 1000
@@ -30,11 +31,18 @@ RESERVED_AHEAD = 1000
 class ChannelRows:
     """Rows of the channels. Only the ioc process may have one.
 
-    waiting: rows of removed channels with their generation (the registry's own mapping).
+    waiting: rows of removed channels with their generation. groups: by name. (Both are the registry's own mappings.)
     """
 
-    def __init__(self, table: ChannelTable, channels: Collection[ArchivedChannel], waiting: Mapping[int, int]) -> None:
+    def __init__(
+        self,
+        table: ChannelTable,
+        channels: Collection[ArchivedChannel],
+        waiting: Mapping[int, int],
+        groups: Mapping[str, ArchivedGroup],
+    ) -> None:
         self._table = table
+        self._groups = groups
         self._waiting = waiting
         used = max((channel.row for channel in channels), default=-1)
         self._next = max(used, max(waiting, default=-1)) + 1
@@ -59,9 +67,13 @@ class ChannelRows:
         free = sorted(row for row in self._waiting if settings["state"][row] == RowState.FREE)[:count]
         upto = self._next + count - len(free)
         self.reserve(upto)
-        rows = [*free, *range(self._next, upto)]
         # A table may outlive a registry that was put aside: its generations must not come again either.
-        return [(row, max(self._waiting.get(row, 0), int(settings["generation"][row])) + 1) for row in rows]
+        again = [(row, max(self._waiting[row], int(settings["generation"][row])) + 1) for row in free]
+        return [*again, *zip(range(self._next, upto), (settings["generation"][self._next : upto] + 1).tolist(), strict=True)]
+
+    def make_room(self, count: int) -> None:
+        """Back with memory what `pick` may need for so many channels; takes long for many. Raises TableFull."""
+        self.reserve(self._next + count)
 
     def release(self) -> None:
         """Mark the rows that the engine has let go of as free."""
@@ -85,7 +97,7 @@ class ChannelRows:
         upto = max(self._next, int(settings.head["rows"][0]))
         found = settings.cells[:upto]
         wanted = np.zeros(upto, settings.cells.dtype)
-        _fill(wanted, list(channels))
+        self._fill(wanted, list(channels))
         used = wanted["state"] == RowState.USED
         differs = np.zeros(upto, bool)
         for column in COLUMNS:
@@ -107,6 +119,11 @@ class ChannelRows:
 
     def write(self, change: Change, revision: int) -> None:
         """Bring a committed change into the block, then its revision."""
+        self.write_channels(change)
+        self.tell(revision)
+
+    def write_channels(self, change: Change) -> None:
+        """Bring the channels of a committed change, or of a part of it, into the block."""
         settings = self._table.settings
         removed = np.array([channel.row for channel in change.removed], np.int64)
         if len(removed):
@@ -114,12 +131,16 @@ class ChannelRows:
         written = (*change.added, *change.changed)
         if written:
             columns = np.zeros(len(written), settings.cells.dtype)
-            _fill(columns, written, at=np.arange(len(written)))
+            self._fill(columns, written, at=np.arange(len(written)))
             rows = np.array([channel.row for channel in written], np.int64)
             write_rows(settings, rows, **{column: columns[column] for column in COLUMNS})
             self._next = max(self._next, int(rows.max()) + 1)
-        settings.head["rows"][0] = self._next
-        settings.head["revision"][0] = revision
+
+    def tell(self, revision: int) -> None:
+        """Have the engine take up what was written."""
+        head = self._table.settings.head
+        head["rows"][0] = self._next
+        head["revision"][0] = revision
 
     def beat(self, state: ProcessState, pid: int) -> None:
         """Show that the ioc process lives."""
@@ -127,13 +148,13 @@ class ChannelRows:
         head["pid"][0], head["state"][0] = pid, state
         head["heartbeat"][0] = time.time_ns()
 
-
-def _fill(cells: npt.NDArray[np.void], channels: Sequence[ArchivedChannel], at: IntArray | None = None) -> None:
-    """Write channels into a scratch array of settings cells, at their rows or at `at`."""
-    where = np.array([channel.row for channel in channels], np.int64) if at is None else at
-    cells["generation"][where] = [channel.generation for channel in channels]
-    cells["state"][where] = RowState.USED
-    cells["by_ioc"][where] = [stamped_by_ioc(channel.name, channel.settings) for channel in channels]
-    cells["as_text"][where] = [read_as_text(channel.name, channel.settings) for channel in channels]
-    for column in _PLAIN:
-        cells[column][where] = [getattr(channel.settings, column) for channel in channels]
+    def _fill(self, cells: npt.NDArray[np.void], channels: Sequence[ArchivedChannel], at: IntArray | None = None) -> None:
+        """Write channels into a scratch array of settings cells, at their rows or at `at`."""
+        where = np.array([channel.row for channel in channels], np.int64) if at is None else at
+        cells["generation"][where] = [channel.generation for channel in channels]
+        cells["state"][where] = RowState.USED
+        cells["by_ioc"][where] = [stamped_by_ioc(channel.name, channel.settings) for channel in channels]
+        cells["group"][where] = [self._groups[channel.settings.group].number if channel.settings.group else 0 for channel in channels]
+        cells["as_text"][where] = [read_as_text(channel.name, channel.settings) for channel in channels]
+        for column in _PLAIN:
+            cells[column][where] = [getattr(channel.settings, column) for channel in channels]

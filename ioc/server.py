@@ -70,11 +70,15 @@ class ControlServer:
         """Whether a client may write a PV: by where it is, not by what it says."""
         return pv.spec.access != "read" and self._access.allows(pv.spec.access, peer.address, peer.user)
 
-    def drop_channels(self, names: Collection[str]) -> None:
-        """Disconnect the PVs of removed channels at every client."""
-        self.database.forget(names)
+    def drop(self, channels: Collection[str], groups: Collection[str]) -> None:
+        """Disconnect the PVs of removed channels and groups at every client."""
+
+        def gone(pv: PV) -> bool:
+            return pv.channel in channels or pv.group in groups
+
+        self.database.forget(gone)
         for circuit in self.circuits:
-            circuit.drop(lambda pv: pv.channel in names)
+            circuit.drop(gone)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()

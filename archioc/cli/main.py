@@ -199,6 +199,66 @@ def quarantine_export(batches: BatchesArgument = None, config: ConfigOption = Pa
     export_entries(config, batches or [])
 
 
+channels_app = typer.Typer(help="What is archived and how; the configuration file against it.", no_args_is_help=True)
+app.add_typer(channels_app, name="channels")
+
+
+@channels_app.command("list")
+def channels_list(
+    config: ConfigOption = Path("archioc.yml"),
+    pattern: Annotated[str, typer.Option("--filter", help="Only channels that match; * ? [...] stand for any.")] = "*",
+    why: Annotated[bool, typer.Option("--why", help="Tell where each setting comes from.")] = False,
+    form: Annotated[StatusFormat, typer.Option("--format", "-f", help="How to write it.")] = StatusFormat.TABLE,
+) -> None:
+    """List channels with their settings, whether the archiver runs or not.
+
+    Example: archioc channels list --filter 'SR:VAC:*' --why
+    """
+    from archioc.cli.channels import list_channels
+
+    list_channels(config, pattern, form.value, why=why)
+
+
+@channels_app.command("diff")
+def channels_diff(
+    config: ConfigOption = Path("archioc.yml"),
+    prune: Annotated[bool, typer.Option("--prune", help="As apply --prune would.")] = False,
+) -> None:
+    """Show what apply would change, and what operators have put over the file.
+
+    Example: archioc channels diff
+    """
+    from archioc.cli.channels import show_differences
+
+    show_differences(config, prune=prune)
+
+
+@channels_app.command("apply")
+def channels_apply(
+    config: ConfigOption = Path("archioc.yml"),
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would change.")] = False,
+    prune: Annotated[bool, typer.Option("--prune", help="Remove what the file does not name, also what operators added.")] = False,
+) -> None:
+    """Have the running archiver read its file again and follow it: channels, groups, policies.
+
+    Example: archioc channels apply --dry-run
+    """
+    from archioc.cli.channels import apply_file
+
+    apply_file(config, dry_run=dry_run, prune=prune)
+
+
+@channels_app.command("export")
+def channels_export(config: ConfigOption = Path("archioc.yml")) -> None:
+    """Write policies, groups and channels as they are now, as blocks of a configuration file.
+
+    Example: archioc channels export > channels.yml
+    """
+    from archioc.cli.channels import export_channels
+
+    export_channels(config)
+
+
 @app.command()
 def demo(
     minutes: Annotated[float | None, typer.Option(min=0.05, help="Stop by itself after so long, and check that all is there.")] = None,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from archioc.core.config_file import load_config
-from archioc.core.declared import declared_channels
 from archioc.core.log import configure_log
 from archioc.core.process import StopSignal
 from archioc.supervisor import Supervisor
@@ -14,7 +13,6 @@ from archioc.supervisor import Supervisor
 def run_archiver(path: Path) -> None:
     """Run until told to stop. Raises ConfigError before anything is started, StateDirInUse, RunDirError."""
     config = load_config(path)
-    declared_channels(config)
     configure_log("supervisor", config.log.level.value, config.log.format.value)
     stop = StopSignal()
     stop.install()

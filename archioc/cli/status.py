@@ -61,6 +61,7 @@ def _document(config: Config, running: bool, overview: Overview, channels: list[
         "sample_rate": overview.sample_rate,
         "store": {"state": overview.store_state, "error": overview.store_error},
         "spool": {"files": overview.spool_files, "bytes": overview.spool_bytes, "error": overview.spool_error},
+        "groups": [asdict(group) for group in overview.groups],
         "conservation": {**overview.conservation.as_dict(), "unaccounted": overview.conservation.unaccounted},
         "channels": [_channel_document(one) for one in channels],
     }
@@ -81,6 +82,9 @@ def _show_overview(console: Console, config: Config, running: bool, overview: Ov
         console.print(f"  processes     {', '.join(told)}")
     console.print(f"  channels      {overview.channels}: {overview.connected} connected, {overview.enabled} enabled")
     console.print(f"  rates         {overview.event_rate:.1f} updates/s in, {overview.sample_rate:.1f} samples/s out")
+    for group in overview.groups:
+        if not group.on:
+            console.print(f"  groups off    {group.reason.removeprefix('group ')}", markup=False)
     error = f": {overview.store_error}" if overview.store_error else ""
     console.print(f"  store         {overview.store_state}{error}", markup=False)
     spool_error = f", cannot be written: {overview.spool_error}" if overview.spool_error else ""

@@ -13,7 +13,7 @@ from archioc.core.errors import SettingError
 from archioc.core.units import parse_duration, parse_rate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 MAX_GROUP_LETTERS = 40
 
@@ -180,6 +180,25 @@ SETTING_NAMES: tuple[str, ...] = tuple(field.name for field in dataclasses.field
 
 Setting = bool | int | float | str
 """A setting as ChannelSettings has it; Mode, Mask, Clock and LargeArrays are ints."""
+
+
+Given = tuple[tuple[str, str], ...]
+"""Settings given in one place, in the order of SETTING_NAMES, each with its value as text that `read_setting` reads."""
+
+
+def given(settings: Mapping[str, object]) -> Given:
+    """Settings as they are given in one place. Raises SettingError."""
+    texts = {name: written(read_setting(name, value)) for name, value in settings.items()}
+    return tuple((name, texts[name]) for name in SETTING_NAMES if name in texts)
+
+
+def written(value: Setting) -> str:
+    """A setting as text that `read_setting` reads back to the same value."""
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    if isinstance(value, IntEnum):
+        return value.name.lower()
+    return repr(value) if isinstance(value, float) else str(value)
 
 
 def read_setting(name: str, value: object) -> Setting:

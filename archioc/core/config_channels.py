@@ -32,6 +32,7 @@ from archioc.core.channel import (
     read_setting,
 )
 from archioc.core.channel_name import channel_name
+from archioc.core.condition import parse_condition
 from archioc.core.config_types import Block, EmptyAsList, EmptyAsMapping
 from archioc.core.errors import ChannelNameError, SettingError
 
@@ -61,6 +62,21 @@ def compile_match(match: str) -> re.Pattern[str]:
 def _match(text: str) -> str:
     compile_match(text)
     return text
+
+
+def _condition(text: str) -> str:
+    try:
+        found = parse_condition(text)
+    except SettingError as error:
+        raise ValueError(error.rule) from None
+    return str(found) if found else ""
+
+
+def _read_setting(name: str, value: object) -> object:
+    try:
+        return read_setting(name, value)
+    except SettingError as error:
+        raise ValueError(error.rule) from None
 
 
 FILE_SETTINGS = tuple(name for name in SETTING_NAMES if name != "group")
@@ -124,10 +140,7 @@ class GivenSettings(Block):
     @classmethod
     def _read(cls, value: object, info: ValidationInfo) -> object:
         assert info.field_name is not None
-        try:
-            return read_setting(info.field_name, value)
-        except SettingError as error:
-            raise ValueError(error.rule) from None
+        return _read_setting(info.field_name, value)
 
     def given(self) -> dict[str, object]:
         """The settings that the file gives here."""
@@ -168,6 +181,12 @@ ChannelList = Annotated[tuple[ChannelEntry, ...], EmptyAsList]
 class Group(Block):
     """Channels that belong together."""
 
+    enable: Annotated[bool, WithJsonSchema(_TRUTH_SCHEMA | {"default": True})] = True
+    """Archive its channels or not; false goes before the `enable` of a channel."""
+
+    condition: Annotated[str, AfterValidator(_condition)] = ""
+    """`PV OPERATOR VALUE`: its channels are archived only while this holds, such as `SR:MODE != 0`; empty: always."""
+
     description: str = ""
     """Free text for people about the group."""
 
@@ -176,3 +195,8 @@ class Group(Block):
 
     channels: ChannelList = ()
     """Its channels: names, or mappings with `pv` and settings."""
+
+    @field_validator("enable", mode="before")
+    @classmethod
+    def _read_enable(cls, value: object) -> object:
+        return _read_setting("enable", value)

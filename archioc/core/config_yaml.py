@@ -39,7 +39,7 @@ _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 _PLAIN_TAGS = frozenset({BaseResolver.DEFAULT_SCALAR_TAG, BaseResolver.DEFAULT_SEQUENCE_TAG, BaseResolver.DEFAULT_MAPPING_TAG})
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
 if TYPE_CHECKING or not yaml.__with_libyaml__:
     _Parser = yaml.BaseLoader
@@ -125,13 +125,22 @@ class YamlSyntaxError(Exception):
         super().__init__(message)
 
 
-def parse_yaml(text: str) -> YamlTree:
-    """The tree of a YAML text with one document. Raises YamlSyntaxError; other faults are kept in the tree."""
+def parse_yaml(text: str, without: Collection[str] = ()) -> YamlTree:
+    """The tree of a YAML text with one document. Raises YamlSyntaxError; other faults are kept in the tree.
+
+    without: keys at the top of the file whose blocks are left out, as if they were not there.
+    """
     with collector_paused():
         tree = YamlTree(_compose(text))
+        if isinstance(tree.root, yaml.MappingNode):
+            tree.root.value = [pair for pair in tree.root.value if not _is_key(pair[0], without)]
         if tree.root is not None:
             tree.value = _Builder(tree.faults).build(tree.root, ())
     return tree
+
+
+def _is_key(node: yaml.Node, keys: Collection[str]) -> bool:
+    return isinstance(node, yaml.ScalarNode) and node.value in keys
 
 
 @contextmanager

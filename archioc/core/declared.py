@@ -1,19 +1,19 @@
-"""The channels that a configuration declares, each with its settings and where every setting comes from."""
+"""What a configuration declares of channels, groups and policies."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from types import MappingProxyType
+import hashlib
+from dataclasses import dataclass, field
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from archioc.core.channel import SETTING_NAMES, ChannelSettings
-from archioc.core.config_channels import FILE_SETTINGS, compile_match
+from archioc.core.channel import Given, given
 from archioc.core.config_yaml import key_path
 from archioc.core.errors import SettingError
+from archioc.core.layers import DeclaredGroup, DeclaredPolicy, Layers
 
 if TYPE_CHECKING:
-    import re
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from archioc.core.config import Config
     from archioc.core.config_channels import ChannelEntry
@@ -22,14 +22,29 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class DeclaredChannel:
-    """A channel as the file declares it.
-
-    sources: setting -> `own`, `group NAME`, `policy MATCH` or `default`.
-    """
+    """A channel as the file declares it. given: the settings of its own entry."""
 
     name: str
-    settings: ChannelSettings
-    sources: Mapping[str, str]
+    group: str = ""
+    given: Given = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """All that a file declares.
+
+    channels: those of the groups first, then the others, as the file orders them.
+    fingerprint: tells this text, read by this version of ArchIOC, from others; empty: not known.
+    """
+
+    policies: tuple[DeclaredPolicy, ...] = ()
+    groups: tuple[DeclaredGroup, ...] = ()
+    channels: tuple[DeclaredChannel, ...] = ()
+    fingerprint: str = ""
+
+    def layers(self) -> Layers:
+        """What gives settings besides the channels' own entries."""
+        return Layers(self.policies, {group.name: group.given for group in self.groups})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,90 +55,65 @@ class DeclarationFault:
     message: str
 
 
-def declared_channels(config: Config) -> tuple[DeclaredChannel, ...]:
-    """All channels of a configuration: those of the groups first, then the others, as the file orders them.
+def fingerprint_of(text: bytes) -> str:
+    """What tells this content of a file, read by this version of ArchIOC, from others."""
+    return hashlib.sha256(version("archioc").encode() + b"\0" + text).hexdigest()
 
-    Each setting comes from the channel's own entry, its group, the first policy that matches its name, or the defaults.
-    The configuration comes from `archioc.core.config_file`, which has refused what cannot be resolved.
-    """
-    return tuple(found for found in _Resolver(config).resolve() if isinstance(found, DeclaredChannel))
+
+def declaration_of(config: Config, fingerprint: str = "") -> Declaration:
+    """What a configuration declares; it comes from `archioc.core.config_file`, which has refused what cannot be resolved."""
+    return Declaration(
+        policies=tuple(DeclaredPolicy(policy.match, given(policy.given())) for policy in config.policies),
+        groups=tuple(
+            DeclaredGroup(name, group.enable, group.condition, group.description, given(group.settings.given()))
+            for name, group in config.groups.items()
+        ),
+        channels=tuple(DeclaredChannel(entry.pv, group, given(entry.given())) for entry, group, _ in _entries(config)),
+        fingerprint=fingerprint,
+    )
 
 
 def declaration_faults(config: Config) -> Iterator[DeclarationFault]:
     """Channels declared twice, and settings that do not go together once group and policy are applied."""
-    return (found for found in _Resolver(config).resolve() if isinstance(found, DeclarationFault))
+    return _Check(config, declaration_of(config).layers()).faults()
+
+
+def _entries(config: Config) -> Iterator[tuple[ChannelEntry, str, Loc]]:
+    """Every channel of the file with its group and its place."""
+    for name, group in config.groups.items():
+        for index, entry in enumerate(group.channels):
+            yield entry, name, ("groups", name, "channels", index)
+    for index, entry in enumerate(config.channels):
+        yield entry, "", ("channels", index)
 
 
 @dataclass(frozen=True, slots=True)
-class _Layer:
-    """Settings given in one place, and how that place is called."""
+class _Check:
+    """One pass over the channels of a file."""
 
-    given: dict[str, object]
-    source: str
-    loc: Loc
+    config: Config
+    layers: Layers
+    seen: dict[str, Loc] = field(default_factory=dict)
 
+    def faults(self) -> Iterator[DeclarationFault]:
+        for entry, group, loc in _entries(self.config):
+            first = self.seen.setdefault(entry.pv, loc)
+            if first is not loc:
+                yield DeclarationFault((*loc, "pv"), f"{entry.pv}: this channel is already declared at {key_path(first)}")
+                continue
+            own = given(entry.given())
+            try:
+                self.layers.settings(entry.pv, own, group)
+            except SettingError as error:
+                yield DeclarationFault(self._place(entry.pv, own, group, loc), f"{error.rule} (channel {entry.pv})")
 
-@dataclass(frozen=True, slots=True)
-class _Resolved:
-    settings: ChannelSettings
-    sources: Mapping[str, str]
-
-
-class _Resolver:
-    """One pass over a configuration. Channels with equal settings share one object."""
-
-    def __init__(self, config: Config) -> None:
-        self._config = config
-        self._policies: list[tuple[re.Pattern[str], _Layer]] = [
-            (compile_match(policy.match), _Layer(policy.given(), f"policy {policy.match}", ("policies", index)))
-            for index, policy in enumerate(config.policies)
-        ]
-        self._seen: dict[str, Loc] = {}
-        self._resolved: dict[tuple[object, ...], _Resolved | DeclarationFault] = {}
-
-    def resolve(self) -> Iterator[DeclaredChannel | DeclarationFault]:
-        for name, group in self._config.groups.items():
-            layer = _Layer(group.settings.given(), f"group {name}", ("groups", name, "settings"))
-            for index, entry in enumerate(group.channels):
-                yield self._channel(entry, ("groups", name, "channels", index), name, layer)
-        for index, entry in enumerate(self._config.channels):
-            yield self._channel(entry, ("channels", index), "", None)
-
-    def _channel(self, entry: ChannelEntry, loc: Loc, group: str, group_layer: _Layer | None) -> DeclaredChannel | DeclarationFault:
-        first = self._seen.setdefault(entry.pv, loc)
-        if first is not loc:
-            return DeclarationFault((*loc, "pv"), f"{entry.pv}: this channel is already declared at {key_path(first)}")
-        layers = [_Layer(entry.given(), "own", loc)]
-        if group_layer is not None:
-            layers.append(group_layer)
-        policy = self._policy_for(entry.pv, layers)
-        if policy is not None:
-            layers.append(policy)
-        key = (*layers[0].given.items(), group, policy.loc if policy else None)
-        found = self._resolved.get(key)
-        if found is None:
-            found = self._resolved[key] = _combine(layers, entry.pv, group)
-        if isinstance(found, DeclarationFault):
-            return found
-        return DeclaredChannel(entry.pv, found.settings, found.sources)
-
-    def _policy_for(self, name: str, layers: list[_Layer]) -> _Layer | None:
-        if len({setting for layer in layers for setting in layer.given}) == len(FILE_SETTINGS):
-            return None
-        return next((layer for pattern, layer in self._policies if pattern.search(name)), None)
-
-
-def _combine(layers: list[_Layer], channel: str, group: str) -> _Resolved | DeclarationFault:
-    changes: dict[str, object] = {"group": group}
-    sources = dict.fromkeys(SETTING_NAMES, "default")
-    if group:
-        sources["group"] = f"group {group}"
-    for layer in reversed(layers):
-        changes.update(layer.given)
-        sources.update(dict.fromkeys(layer.given, layer.source))
-    try:
-        return _Resolved(ChannelSettings().with_changes(changes), MappingProxyType(sources))
-    except SettingError as error:
-        # The most specific place that has a part in it is the one to correct.
-        place, setting = next((layer, name) for layer in layers for name in ("rate", "mode") if name in layer.given)
-        return DeclarationFault((*place.loc, setting), f"{error.rule} (channel {channel})")
+    def _place(self, name: str, own: Given, group: str, loc: Loc) -> Loc:
+        """The most specific place that has a part in mode and rate; that is the one to correct."""
+        policy = self.layers.policy_of(name)
+        for layer in self.layers.of(name, own, group):
+            kind = layer.source.partition(" ")[0]
+            place = {"own": loc, "group": ("groups", group, "settings"), "policy": ("policies", policy)}[kind]
+            for setting in ("rate", "mode"):
+                if any(setting == found for found, _ in layer.given):
+                    return (*place, setting)
+        return loc

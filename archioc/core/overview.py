@@ -8,6 +8,7 @@ import numpy as np
 
 from archioc.core.directories import Directories
 from archioc.core.errors import SpoolFileDamaged
+from archioc.core.group_status import ConditionState, identity, why_off
 from archioc.core.process_counts import read_counts
 from archioc.core.registry import RegistryReader
 from archioc.core.spool import SpoolDirectory
@@ -66,6 +67,17 @@ class ProcessOverview:
 
 
 @dataclass(frozen=True, slots=True)
+class GroupOverview:
+    """A group. on: whether its channels are archived; reason: why not, empty while they are."""
+
+    name: str
+    condition: str
+    condition_state: str
+    on: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Overview:
     """The archiver as a whole. Rates per second, lag in seconds, sizes in bytes."""
 
@@ -81,6 +93,7 @@ class Overview:
     spool_error: str
     spool_files: int
     spool_bytes: int
+    groups: tuple[GroupOverview, ...]
     conservation: Conservation
 
 
@@ -123,8 +136,20 @@ class RunningArchiver:
             spool_error=spool_error(status, delivery),
             spool_files=len(entries),
             spool_bytes=sum(self._spool.stat(entry).size for entry in entries),
+            groups=self._groups(),
             conservation=self._total(sum(entry.samples for entry in entries)),
         )
+
+    def _groups(self) -> tuple[GroupOverview, ...]:
+        found = []
+        for group in self._registry.groups_since(-1) or []:
+            cell = self._table.groups.cells[group.number]
+            told = int(cell["identity"]) == identity(group.name, group.condition)
+            state = ConditionState(int(cell["state"])) if told else ConditionState.UNKNOWN if group.condition else ConditionState.NONE
+            on = bool(cell["on"]) if told else group.enable
+            why = "" if on else why_off(group.name, group.condition, enable=group.enable, state=state)
+            found.append(GroupOverview(group.name, group.condition, state.name.lower(), on, why))
+        return tuple(found)
 
     def _processes(self) -> tuple[ProcessOverview, ...]:
         restarts = read_counts(self._table.run_dir)

@@ -16,6 +16,16 @@ SCHEMA_VERSION = 3
 
 BUSY_TIMEOUT_S = 5.0
 
+MAX_GROUPS = 4095
+"""Highest number of a group."""
+
+_SELECT_GROUPS = """
+SELECT number, name,
+    coalesce((SELECT value FROM group_override AS o WHERE o.name = g.name AND setting = 'enable'), enable),
+    coalesce((SELECT value FROM group_override AS o WHERE o.name = g.name AND setting = 'condition'), condition)
+FROM channel_group AS g ORDER BY number
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class RegistryChannel:
@@ -29,6 +39,20 @@ class RegistryChannel:
     generation: int
     name: str
     revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryGroup:
+    """A group as it holds now, with what operators have put over the file.
+
+    number: what the settings block of the channel table calls it, 1 and up.
+    condition: as `archioc.core.condition` reads it, empty for none.
+    """
+
+    number: int
+    name: str
+    enable: bool
+    condition: str
 
 
 class RegistryReader:
@@ -64,6 +88,17 @@ class RegistryReader:
         except sqlite3.Error as error:
             raise RegistryError(f"{self._path}: cannot be read: {error}") from None
         return [RegistryChannel(*row) for row in rows], int(newest)
+
+    def groups_since(self, revision: int) -> list[RegistryGroup] | None:
+        """All groups, by number, if any of them has changed after `revision`; else None. Raises RegistryError."""
+        try:
+            (changed,) = self._connection.execute("SELECT groups_revision FROM meta").fetchone()
+            if changed <= revision:
+                return None
+            rows = self._connection.execute(_SELECT_GROUPS).fetchall()
+        except sqlite3.Error as error:
+            raise RegistryError(f"{self._path}: cannot be read: {error}") from None
+        return [RegistryGroup(number, name, bool(int(enable)), condition) for number, name, enable, condition in rows]
 
     def close(self) -> None:
         """Close the database."""

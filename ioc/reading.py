@@ -1,0 +1,120 @@
+"""Reads a configuration file in a process of its own: `python -m ioc.reading CONFIG`.
+
+Parsing 100 000 channels keeps an interpreter busy for seconds and fills hundreds of megabytes; the control process must do
+neither. A line of JSON for each policy, group and channel goes to standard output, at last one with the fingerprint.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from archioc.core.channel import Given
+from archioc.core.config_file import load_declaration
+from archioc.core.declared import Declaration, DeclaredChannel
+from archioc.core.errors import CommandRefused, ConfigError
+from archioc.core.layers import DeclaredGroup, DeclaredPolicy
+from archioc.core.process import stop_with_parent
+from ioc.results import ResultCode
+
+READ_S = 120.0
+"""Longest time that reading a file may take."""
+
+LINE_BYTES = 2**24
+SLICE_LINES = 500
+
+
+async def read_declaration(path: Path) -> Declaration:
+    """What a file declares, read by another process. Raises CommandRefused: the file's fault, with file, line and key."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "ioc.reading",
+        str(path),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        limit=LINE_BYTES,
+    )
+    try:
+        async with asyncio.timeout(READ_S):
+            declaration, words = await asyncio.gather(_collect(process), _words(process))
+            code = await process.wait()
+    except TimeoutError:
+        raise CommandRefused(ResultCode.NO_ANSWER, f"{path} was not read within {READ_S:.0f} s; nothing was changed") from None
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    if code != 0 or declaration is None:
+        raise CommandRefused(ResultCode.BAD_FILE, f"{words or f'{path} could not be read'}; nothing was changed")
+    return declaration
+
+
+async def _words(process: asyncio.subprocess.Process) -> str:
+    assert process.stderr is not None
+    return (await process.stderr.read()).decode(errors="replace").strip()
+
+
+async def _collect(process: asyncio.subprocess.Process) -> Declaration | None:
+    """The declaration in the output, None when it ends before its last line."""
+    assert process.stdout is not None
+    policies: list[DeclaredPolicy] = []
+    groups: list[DeclaredGroup] = []
+    channels: list[DeclaredChannel] = []
+    owns: dict[Given, Given] = {}
+    count = 0
+    async for line in process.stdout:
+        count += 1
+        if count % SLICE_LINES == 0:
+            await asyncio.sleep(0)
+        kind, *rest = orjson.loads(line)
+        match kind:
+            case "channel":
+                name, group, given = rest
+                own = _given(given)
+                channels.append(DeclaredChannel(name, group, owns.setdefault(own, own)))
+            case "group":
+                name, enable, condition, description, given = rest
+                groups.append(DeclaredGroup(name, enable, condition, description, _given(given)))
+            case "policy":
+                policies.append(DeclaredPolicy(rest[0], _given(rest[1])))
+            case _:
+                return Declaration(tuple(policies), tuple(groups), tuple(channels), rest[0])
+    return None
+
+
+def _given(pairs: list[Any]) -> Given:
+    return tuple((name, value) for name, value in pairs)
+
+
+def _lines(declaration: Declaration) -> Iterator[object]:
+    for policy in declaration.policies:
+        yield "policy", policy.match, policy.given
+    for group in declaration.groups:
+        yield "group", group.name, group.enable, group.condition, group.description, group.given
+    for channel in declaration.channels:
+        yield "channel", channel.name, channel.group, channel.given
+    yield "end", declaration.fingerprint
+
+
+def main() -> int:
+    """Exit code 0, or 2 with the fault on standard error."""
+    stop_with_parent(0)
+    try:
+        declaration = load_declaration(Path(sys.argv[1]))
+    except ConfigError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    for line in _lines(declaration):
+        sys.stdout.buffer.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,70 @@
+"""The tables of `state.db`, and how a database of an earlier version becomes one of this version."""
+
+from __future__ import annotations
+
+_GROUP_TABLES = """
+CREATE TABLE channel_group (
+    number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, in_file INTEGER NOT NULL, enable INTEGER NOT NULL,
+    condition TEXT NOT NULL, description TEXT NOT NULL, given TEXT NOT NULL);
+CREATE TABLE group_override (
+    name TEXT NOT NULL, setting TEXT NOT NULL, value TEXT NOT NULL, file_value TEXT NOT NULL,
+    PRIMARY KEY (name, setting)) WITHOUT ROWID;
+CREATE TABLE policy (position INTEGER PRIMARY KEY, match TEXT NOT NULL, given TEXT NOT NULL);
+"""
+
+_CHANNEL_TABLES = """
+BEGIN;
+CREATE TABLE meta (revision INTEGER NOT NULL, groups_revision INTEGER NOT NULL DEFAULT 0, fingerprint TEXT NOT NULL DEFAULT '');
+INSERT INTO meta (revision) VALUES (0);
+CREATE TABLE channel (
+    name TEXT PRIMARY KEY, row INTEGER NOT NULL UNIQUE, generation INTEGER NOT NULL, revision INTEGER NOT NULL,
+    enable INTEGER NOT NULL, mode INTEGER NOT NULL, rate REAL NOT NULL, description TEXT NOT NULL,
+    in_file INTEGER NOT NULL, channel_group TEXT NOT NULL,
+    deadband REAL NOT NULL DEFAULT 0, deadband_pct REAL NOT NULL DEFAULT 0, max_interval REAL NOT NULL DEFAULT 0,
+    mask INTEGER NOT NULL DEFAULT 0, quota REAL NOT NULL DEFAULT 1000, clock INTEGER NOT NULL DEFAULT 0,
+    max_elements INTEGER NOT NULL DEFAULT 0, large_arrays INTEGER NOT NULL DEFAULT 0, as_text INTEGER NOT NULL DEFAULT 0,
+    own TEXT NOT NULL DEFAULT '[]') WITHOUT ROWID;
+CREATE INDEX channel_revision ON channel (revision);
+CREATE TABLE override (
+    channel TEXT NOT NULL, setting TEXT NOT NULL, value TEXT NOT NULL, file_value TEXT NOT NULL,
+    PRIMARY KEY (channel, setting)) WITHOUT ROWID;
+CREATE TABLE removed_row (row INTEGER PRIMARY KEY, generation INTEGER NOT NULL);
+CREATE TABLE audit (
+    time_ns INTEGER NOT NULL, user TEXT NOT NULL, host TEXT NOT NULL, peer TEXT NOT NULL,
+    pv TEXT NOT NULL, old TEXT NOT NULL, new TEXT NOT NULL, outcome TEXT NOT NULL);
+"""
+
+SCHEMA = _CHANNEL_TABLES + _GROUP_TABLES
+"""Makes an empty database, in a transaction that is still open at its end."""
+
+_FROM_1_TO_2 = """
+BEGIN;
+ALTER TABLE channel ADD COLUMN deadband REAL NOT NULL DEFAULT 0;
+ALTER TABLE channel ADD COLUMN deadband_pct REAL NOT NULL DEFAULT 0;
+ALTER TABLE channel ADD COLUMN max_interval REAL NOT NULL DEFAULT 0;
+ALTER TABLE channel ADD COLUMN mask INTEGER NOT NULL DEFAULT 0;
+PRAGMA user_version = 2;
+COMMIT;
+"""
+
+_FROM_2_TO_3 = """
+BEGIN;
+ALTER TABLE channel ADD COLUMN quota REAL NOT NULL DEFAULT 1000;
+ALTER TABLE channel ADD COLUMN clock INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE channel ADD COLUMN max_elements INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE channel ADD COLUMN large_arrays INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE channel ADD COLUMN as_text INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE channel ADD COLUMN own TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE meta ADD COLUMN groups_revision INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE meta ADD COLUMN fingerprint TEXT NOT NULL DEFAULT '';
+"""
+
+_GROUPS_OF_2 = """
+INSERT INTO channel_group (name, in_file, enable, condition, description, given)
+    SELECT DISTINCT channel_group, 1, 1, '', '', '[]' FROM channel WHERE channel_group != '';
+PRAGMA user_version = 3;
+COMMIT;
+"""
+
+MIGRATIONS = {1: _FROM_1_TO_2, 2: _FROM_2_TO_3 + _GROUP_TABLES + _GROUPS_OF_2}
+"""Scripts that bring a database one version further, by the version that it has."""

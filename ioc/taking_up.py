@@ -1,0 +1,55 @@
+"""A committed change becomes known: in memory and in the channel table, in slices between which the event loop runs."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import Iterator
+
+from ioc.archived import ArchivedChannel
+from ioc.change import Change
+from ioc.registry import Registry
+from ioc.rows import ChannelRows
+
+SLICE_CHANNELS = 100
+"""Channels brought into memory and table at once (some 10 us each)."""
+
+FREED_AT_ONCE = 5000
+
+MANY_CHANNELS = 5000
+"""A change of so many leaves more objects behind than the garbage collector should look through again and again."""
+
+
+async def take_up(registry: Registry, rows: ChannelRows, change: Change, revision: int) -> None:
+    """Make a change known whose commit has returned. The engine takes it up as one, when it is complete."""
+    registry.accept_groups(change)
+    count = 0
+    for part in _parts(change):
+        registry.accept_channels(part)
+        rows.write_channels(part)
+        count += SLICE_CHANNELS
+        await asyncio.sleep(0)
+    registry.accept_rest(change, revision)
+    rows.tell(revision)
+    if count > MANY_CHANNELS:
+        gc.freeze()
+
+
+async def let_go(items: list[object]) -> None:
+    """Free many objects that nobody else holds any more, in slices: all at once would stop the loop as long as making them."""
+    while items:
+        del items[-FREED_AT_ONCE:]
+        await asyncio.sleep(0)
+
+
+def _parts(change: Change) -> Iterator[Change]:
+    for some in _slices(change.removed):
+        yield Change(removed=some)
+    for some in _slices(change.added):
+        yield Change(added=some)
+    for some in _slices(change.changed):
+        yield Change(changed=some)
+
+
+def _slices(channels: tuple[ArchivedChannel, ...]) -> Iterator[tuple[ArchivedChannel, ...]]:
+    return (channels[begin : begin + SLICE_CHANNELS] for begin in range(0, len(channels), SLICE_CHANNELS))
