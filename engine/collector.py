@@ -66,6 +66,8 @@ class Collector:
         self._add(*self._sampler.repeat(now, self._channels.connected))
         self._add_alarms(self._sampler.repeat_alarms(now, self._channels.connected))
         self._book_losses(now)
+        if self._commits.take_forgotten():
+            self._tell_again(now)
         self._channels.show_state(self._channels.gaps.announce_lasting(now))
         self._watch_clock()
         self._view.refresh(now, self._ring.fill, self._sampler.clocks.suspect)
@@ -164,6 +166,13 @@ class Collector:
         if len(alarms):
             self._alarms.append(alarms)
             self._open_alarms += len(alarms)
+
+    def _tell_again(self, now: int) -> None:
+        """Batches were dropped: what the store knows of channels besides their samples may have been in them."""
+        self._sampler.memory.labelled[:] = 0
+        self._metas += self._channels.metas.values()
+        self._channels.gaps.tell_again()
+        self._add_alarms(self._sampler.alarms_again(now, self._channels.connected))
 
     def _watch_clock(self) -> None:
         """Log when our own clock comes into doubt, and when it no longer is."""

@@ -86,6 +86,7 @@ class CommitThread:
         self._queue: queue.Queue[Commit | None] = queue.Queue(QUEUE_DEPTH)
         self._in_act = False
         self._has_untold, self._tell_at = len(self._account.untold()) > 0, float("-inf")
+        self._drops, self._drops_seen, self._dropped_at = 0, 0, float("-inf")
         self._give_up = threading.Event()
         self._thread = threading.Thread(target=self._run, name="commit")
         self._thread.start()
@@ -99,6 +100,21 @@ class CommitThread:
     def has_to_tell(self) -> bool:
         """The next commit will tell of dropped samples, even if there is nothing else in it."""
         return self._has_untold and time.monotonic() >= self._tell_at
+
+    def take_forgotten(self) -> bool:
+        """Whether batches have been dropped, and none for TELL_EVERY_S: what else was in them is to be told again. True once.
+
+        To be called by the thread that submits.
+        """
+        drops = self._drops
+        if drops == self._drops_seen or time.monotonic() - self._dropped_at < TELL_EVERY_S:
+            return False
+        self._drops_seen = drops
+        return True
+
+    def _note_drop(self) -> None:
+        self._dropped_at = time.monotonic()
+        self._drops += 1
 
     def submit(self, commit: Commit) -> None:
         """Queue a commit; the caller has seen that there is room."""
@@ -179,6 +195,8 @@ class CommitThread:
         self._ledger.apply(booking, HEAD_FIELDS)
         if prepared is None:
             self._has_untold = self._has_untold or len(batch.counts) + len(losses) > 0
+            if payload:
+                self._note_drop()
 
     def _keep_gaps(self, gaps: Gaps) -> None:
         if gaps == self._gaps_kept:
@@ -216,6 +234,7 @@ class CommitThread:
         self._ledger.apply(booking, HEAD_FIELDS)
         self._room.drop(entry, size)
         self._has_untold = True
+        self._note_drop()
         return True
 
     def _with_losses(self, batch: Batch) -> tuple[Batch, npt.NDArray[np.void]]:

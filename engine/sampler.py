@@ -219,6 +219,10 @@ class Sampler:
         """The alarm states that are due again at this time (ns). connected: of all rows, shape (rows,)."""
         return self._alarms.hourly(now, connected, self.fresh)
 
+    def alarms_again(self, now: int, connected: Mask) -> AlarmStates:
+        """The alarm states of all channels at this time (ns). connected: as above."""
+        return self._alarms.again(now, connected, self.fresh)
+
     def release(self, rows: Rows, now: int) -> tuple[Samples, list[bytes]]:
         """Let the withheld values of these rows pass now (ns), within their quota: their interval is over, or their channel goes away."""
         memory = self.memory

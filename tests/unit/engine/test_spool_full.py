@@ -11,15 +11,17 @@ import numpy as np
 import pytest
 
 import engine.commit
-from archioc.core.batch import COUNTS
+from archioc.core.batch import COUNTS, ChannelMeta
 from archioc.core.config import Spool, WhenFull
-from archioc.core.events import Reason
+from archioc.core.dbr import Dbr
+from archioc.core.events import GAPS, Reason
 from archioc.core.process import StopSignal
 from archioc.core.spool import SpoolDirectory, SpoolEntry, SpoolFile
 from engine import room
 from engine.commit import CommitThread
 from engine.recovery import recover_when_possible
 from engine.room import Room
+from tests.unit.engine.deliveries import Delivery, hand_over
 from tests.unit.engine.rig import Archive, Engine, numbers
 from tests.unit.engine.test_commit import Fuse, FusedLedger, Killed
 from tests.unit.spool.model_disk import ModelDisk
@@ -78,6 +80,12 @@ def begin(archive: Archive, fuse: Fuse, when_full: WhenFull) -> Engine:
 def send(begun: Engine, number: int) -> None:
     begun.deliver("A", number, time.time_ns())
     begun.collector.round(time.time_ns())
+
+
+def in_state_on(begun: Engine, row: int) -> None:
+    """A is an enum with value 1 in major alarm."""
+    generation = begun.access.created["A"][1]
+    hand_over(begun.callback, Delivery(row, Dbr.ENUM, False, np.uint16(1).tobytes(), time.time_ns(), severity=2, generation=generation))
 
 
 def told(archive: Archive) -> Counter[str]:
@@ -167,6 +175,39 @@ def test_losses_are_told_as_soon_as_there_is_room(archive: Archive, fuse: Fuse) 
     begun.write()
     cell = archive.table.ledger.cells[archive.registry.channels["A"].row]
     assert told(archive)["A"] == cell["dropped_spool_full"] == 5
+    begun.stop(time.time_ns())
+
+
+def test_what_a_dropped_batch_told_besides_samples_is_told_again(archive: Archive, fuse: Fuse) -> None:
+    """Metadata, labels, alarm states and open gaps that went with dropped batches are in one of the next, once. (SPL-17)"""
+    archive.add("B")
+    begun = begin(archive, fuse, WhenFull.DROP_NEWEST)
+    begun.connect("B")
+    for number in range(FILES):
+        begun.deliver("B", number, time.time_ns())
+        begun.collector.round(time.time_ns())
+        begun.write()
+    begun.connect("A", Dbr.ENUM)
+    row = archive.registry.channels["A"].row
+    begun.channels.metas[row] = meta = ChannelMeta("A", time.time_ns(), Dbr.ENUM, 1, "ioc", labels=("off", "on"))
+    in_state_on(begun, row)
+    begun.disconnect("B")
+    begun.collector.round(time.time_ns())
+    begun.write()
+    for entry in archive.spool.waiting():
+        entry.path.unlink()
+    begun.collector.round(time.time_ns())
+    in_state_on(begun, row)
+    begun.collector.round(time.time_ns())
+    begun.write()
+    (batch,) = archive.published()
+    assert batch.metas == (meta,)
+    assert [(one.channel, one.reason) for one in batch.events if one.end_ns is None and one.reason in GAPS] == [("B", Reason.DISCONNECTED)]
+    assert (row, 2) in zip(batch.alarms["row"].tolist(), batch.alarms["severity"].tolist(), strict=True)
+    assert b"on" in batch.blobs
+    begun.collector.round(time.time_ns())
+    begun.write()
+    assert len(archive.published()) == 1
     begun.stop(time.time_ns())
 
 
