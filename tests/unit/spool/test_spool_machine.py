@@ -114,3 +114,21 @@ def test_nothing_is_lost(memory: Memory) -> None:
         type("Machine", (SpoolMachine,), {"memory": memory}),
         settings=settings(max_examples=40, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)),
     )
+
+
+def test_a_stored_file_that_is_put_back_and_damaged_may_be_dropped(memory: Memory) -> None:
+    """A batch whose acknowledgement got lost, and whose file is damaged and dropped then, is told as lost at most once."""
+    steps = SpoolMachine()
+    steps.memory = memory
+    steps.begin(WhenFull.DROP_OLDEST)
+    steps.stores_change(Mood.FAILS_AFTERWARDS)
+    steps.commit_while_sending(1)
+    steps.engine_dies_and_then_the_power(1, full=False, more=0, dies=None)
+    steps.engine_dies_and_then_the_power(1, full=True, more=0, dies=None)
+    steps.file_gets_damaged()
+    steps.commit_while_sending(1)
+    steps.commit(0, None)
+    steps.commit_while_sending(1)
+    steps.file_gets_damaged()
+    steps.engine_dies_and_then_the_power(1, full=False, more=0, dies=None)
+    steps.teardown()

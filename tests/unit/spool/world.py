@@ -151,10 +151,12 @@ class World:
 
     def _note_stored_that_wait(self) -> None:
         """A store may have a batch whose file is sent again; when that is dropped, more is counted and told than is missing."""
-        for file in self._in_spool():
-            if any(file.batch_id in store.batches for store in self.stores.values()):
+        waiting = [(file.batch_id, values_in(file)) for file in self._in_spool()]
+        waiting += [(int(path.name[:20]), self._damaged[path.name]) for path in self._damaged_files()]
+        for batch_id, values in waiting:
+            if any(batch_id in store.batches for store in self.stores.values()):
                 self._stored_waits = True
-                self._twice |= set(values_in(file))
+                self._twice |= set(values)
 
     # -- the writer ----------------------------------------------------------------------------
 
