@@ -125,7 +125,7 @@ def _loop(config: Config, alive: AliveFile, collector: Collector, channels: Chan
         collector.round(now)
         access.flush()
         mono = time.monotonic()
-        if mono - cut_at >= interval or collector.open_samples >= samples or collector.flush_wanted:
+        if mono - cut_at >= interval or collector.open_samples >= samples or collector.commit_wanted:
             collector.cut()
             cut_at = mono
         if mono - alive_at >= ALIVE_S:

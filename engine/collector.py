@@ -17,7 +17,7 @@ from engine.channels import Channels, Rows
 from engine.commit import Commit, CommitThread
 from engine.labels import add_labels
 from engine.last_run import LastRun
-from engine.metadata import decode_metadata
+from engine.losses import Losses
 from engine.ring import SLOT, EventKind, EventRing, bulk_end
 from engine.sampler import Sampler
 from engine.status_view import StatusView
@@ -41,6 +41,8 @@ class Collector:
         self._open = 0
         self._metas: list[ChannelMeta] = []
         self._bulk_cursor = int(table.ledger.head["ring_bulk"][0])
+        self._losses = Losses(table.capacity)
+        self._cut_at = ring.drained
         self._lost_total = -1  # the engine before this one may have left losses that nobody has booked
         self._batch_id = int(table.ledger.head["batch_id"][0])
         self._flush = int(table.settings.head["flush"][0])
@@ -87,7 +89,10 @@ class Collector:
             slots = opaque(slots)[kind == EventKind.UPDATE].view(SLOT)
         if not len(slots):
             return
-        sampled = self._sampler.accept(decode_updates(slots, self._ring))
+        updates = self._channels.admit(decode_updates(slots, self._ring, self._channels.arrays.as_text))
+        if not len(updates):
+            return
+        sampled = self._sampler.accept(updates)
         self._channels.on_resumed(sampled.resumed, sampled.resumed_at)
         self._view.show_updates(sampled.newest)
         self._add(sampled.samples, sampled.blobs)
@@ -103,7 +108,7 @@ class Collector:
             self._metadata(slot)
         refused = slots[kind == EventKind.REFUSED]
         if len(refused):
-            self._channels.on_refused(refused["row"].astype("i8"), refused["count"])
+            self._channels.on_refused(refused)
 
     def _connections(self, slots: npt.NDArray[np.void], change: EventKind, live: bool) -> None:
         rows, newest = np.unique(slots["row"][::-1], return_index=True)
@@ -120,11 +125,8 @@ class Collector:
         row = int(slot["row"])
         body = slot["body"].tobytes()
         raw = self._ring.piece(int.from_bytes(body[16:24], "little"), int.from_bytes(body[12:16], "little"))
-        status = self._table.status.cells[row]
-        meta = decode_metadata(
-            self._channels.names[row], int(slot["received"]), bytes(status["host"]).decode(), int(status["count"]), int(slot["dbr"]), raw
-        )
-        if self._channels.on_metadata(row, meta):
+        meta = self._channels.on_metadata(row, int(slot["dbr"]), int(slot["received"]), raw)
+        if meta is not None:
             self._metas.append(meta)
 
     def _let_pass(self, rows: Rows) -> None:
@@ -136,7 +138,7 @@ class Collector:
         """Put samples (sorted by row) into the open batch."""
         if not len(samples):
             return
-        add_labels(samples, blobs, self._channels.metas, self._sampler.memory)
+        add_labels(samples, blobs, self._channels.labels, self._sampler.memory)
         used = np.flatnonzero(samples["blob"] != NO_BLOB)
         picked = samples["blob"][used].tolist()
         samples["blob"][used] = np.arange(len(used)) + len(self._blobs)
@@ -148,13 +150,14 @@ class Collector:
         """Count what the ring had no room for, and what a full spool dropped."""
         total = int(self._ring.head["lost"][0])
         if total != self._lost_total:
-            self._book_overflow(now)
+            self._book_overflow()
             self._lost_total = total
+        self._tell_overflow(now)
         while not self._commits.dropped.empty():
             self._book_dropped(self._commits.dropped.get(), now)
 
-    def _book_overflow(self, now: int) -> None:
-        """Count events that found the ring full; what a lost one may have told is asked for again."""
+    def _book_overflow(self) -> None:
+        """Count events that found the ring full."""
         memory = self._sampler.memory
         lost = self._ring.lost.copy()
         rows = np.flatnonzero(lost != memory.ring_lost)
@@ -163,8 +166,15 @@ class Collector:
         memory.received[rows] += count
         memory.dropped_overflow[rows] += count
         memory.touched[rows] = True
-        self._tell_loss(rows, count, Reason.LOST_OVERFLOW, now)
-        self._channels.look_again(rows, now)
+        self._losses.add(rows, count)
+
+    def _tell_overflow(self, now: int, *, last: bool = False) -> None:
+        """Tell what was lost; what that may have told is asked for again, unless this is the last act."""
+        rows, count = self._losses.due(now, all_of_them=last)
+        if len(rows):
+            self._tell_loss(rows, count, Reason.LOST_OVERFLOW, now)
+            if not last:
+                self._channels.look_again(rows, now)
 
     def _book_dropped(self, counts: npt.NDArray[np.void], now: int) -> None:
         """Count the samples of a batch (dtype COUNTS) that a full spool gave up."""
@@ -193,9 +203,9 @@ class Collector:
         return self._open
 
     @property
-    def flush_wanted(self) -> bool:
-        """Somebody asked for a commit at once."""
-        return int(self._table.settings.head["flush"][0]) != self._flush
+    def commit_wanted(self) -> bool:
+        """Somebody asked for a commit at once, or arrays need the room that it makes."""
+        return int(self._table.settings.head["flush"][0]) != self._flush or (self._ring.crowded and self._ring.drained != self._cut_at)
 
     def cut(self) -> None:
         """Hand the open batch to the commit thread, unless that is busy; then the batch stays open."""
@@ -204,7 +214,7 @@ class Collector:
         flush = int(self._table.settings.head["flush"][0])
         rows = self._sampler.memory.take_touched()
         events, metas = self._channels.gaps.take(), tuple(self._metas)
-        if not (self._open or len(rows) or events or metas or flush != self._flush):
+        if not (self._open or len(rows) or events or metas or flush != self._flush or self._ring.drained != self._cut_at):
             self._channels.forget_removed()
             return
         samples = np.concatenate([np.empty(0, _OPAQUE_SAMPLE), *map(opaque, self._parts)]).view(SAMPLE)
@@ -215,6 +225,7 @@ class Collector:
         booking = Booking(self._batch_id, rows, self._sampler.memory.cells(rows), self._head())
         self._commits.submit(Commit(batch, booking, self._ring.drained, self._bulk_cursor, flush))
         self._parts, self._blobs, self._metas, self._open, self._flush = [], [], [], 0, flush
+        self._cut_at = self._ring.drained
         self._channels.forget_removed()
 
     def _counts(self, samples: Samples) -> npt.NDArray[np.void]:
@@ -267,6 +278,8 @@ class Collector:
         self._table.status.head["state"] = ProcessState.STOPPING
         while self.drain(live=False):
             pass
+        self._book_overflow()
+        self._tell_overflow(now, last=True)
         rows = self._channels.ours()
         self._let_pass(rows)
         self._channels.gaps.open(rows, Reason.ARCHIVER_STOP, now)

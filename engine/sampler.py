@@ -93,7 +93,7 @@ class Sampler:
     def restore(self) -> None:
         """Bring back what was withheld when the engine before this one ended.
 
-        A withheld array lived in that engine's memory only; the IOC sends the current one on connect.
+        A withheld array or long text lived in that engine's memory only; the IOC sends the current one on connect.
         """
         memory = self.memory
         self.discard(np.flatnonzero((memory.withheld != 0) & (memory.w_lost != 0)))
@@ -107,6 +107,12 @@ class Sampler:
         self.memory.touched[rows] = True
         for row in rows.tolist():
             self._held_blobs.pop(row, None)
+
+    def leave_out(self, rows: npt.NDArray[np.integer]) -> None:
+        """Updates of these rows, each named as often as it sent one, have come and are not to be sampled."""
+        np.add.at(self.memory.received, rows, 1)
+        np.add.at(self.memory.filtered, rows, 1)
+        self.memory.touched[rows] = True
 
     def forget(self, row: int, generation: int) -> None:
         """Begin a new channel in a row."""
@@ -145,7 +151,7 @@ class Sampler:
         memory.generated[row[only_generated]] -= 1
         true = _samples(updates, passed, stamped.time[passed], stamped.restamped[passed])
         copies = _samples(updates, resumed, updates.received[resumed], np.ones(len(resumed), bool))
-        copies["flags"] = SampleFlag.GENERATED
+        copies["flags"] = updates.flags[resumed] | SampleFlag.GENERATED
         memory.filtered[lanes] += np.add.reduceat((~keep).astype("i8"), starts)
         joined = np.concatenate([released, true, copies])
         blobs = blobs_released + updates.blobs
@@ -192,7 +198,7 @@ class Sampler:
         memory.withheld[rows] = 1
         memory.w_time[rows] = stamped.time[source]
         memory.w_src_time[rows] = np.where(stamped.restamped[source], updates.stamp[source], 0)
-        memory.w_flags[rows] = np.where(stamped.restamped[source], SampleFlag.RESTAMPED, 0)
+        memory.w_flags[rows] = np.where(stamped.restamped[source], SampleFlag.RESTAMPED, 0) | updates.flags[source]
         memory.w_value[rows] = updates.value[source]
         memory.w_received[rows] = updates.received[source]
         memory.w_severity[rows] = updates.alarm[source] >> 8
@@ -204,6 +210,7 @@ class Sampler:
         for row, at in zip(rows[with_blob].tolist(), updates.blob[source][with_blob].tolist(), strict=True):
             self._held_blobs[row] = updates.blobs[at]
             memory.w_text[row] = updates.blobs[at][:MAX_STORED_TEXT]
+            memory.w_lost[row] |= len(updates.blobs[at]) > MAX_STORED_TEXT
 
     def _take_held(self, rows: npt.NDArray[np.integer]) -> tuple[Samples, list[bytes]]:
         """The withheld samples of these rows, which wait no longer."""
@@ -273,5 +280,5 @@ def _samples(updates: Updates, which: npt.NDArray[np.intp], time: npt.NDArray[np
     out["severity"], out["status"] = updates.alarm[which] >> 8, updates.alarm[which] & 0xFF
     out["kind"], out["dbr"] = updates.kind[which], updates.dbr[which]
     out["src_time"] = np.where(foreign, updates.stamp[which], 0)
-    out["flags"] = np.where(foreign, SampleFlag.RESTAMPED, 0)
+    out["flags"] = np.where(foreign, SampleFlag.RESTAMPED, 0) | updates.flags[which]
     return out

@@ -37,6 +37,8 @@ class SampleFlag(IntFlag):
     """Written at receive time because a trace starts or resumes or max_interval has passed; `src_time` is the IOC's own stamp."""
     RESTAMPED = 2
     """The IOC's stamp was unusable (unset or in the future): `time` is the receive time."""
+    STATISTICS = 4
+    """Of an array that is too large to be stored only number and statistics of its elements are kept."""
 
 
 SAMPLE = np.dtype(

@@ -12,7 +12,7 @@ import numpy as np
 from archioc.core.batch import Batch, SampleFlag
 from archioc.core.channel import ChannelSettings, Mask
 from archioc.core.config import Spool
-from archioc.core.dbr import Dbr
+from archioc.core.dbr import ELEMENT_DTYPE, Dbr
 from archioc.core.directories import Directories
 from archioc.core.encoding.columns import ColumnEncoder, decode_columns
 from archioc.core.events import Reason
@@ -44,6 +44,8 @@ class RecordedAccess:
         self.masks: list[tuple[str, Mask]] = []
         self.asked: list[str] = []
         self.refuses: set[str] = set()
+        self.without_properties: list[str] = []
+        self.answer = 1
         self.connections: dict[str, tuple[int, int]] = {}
 
     def create(self, name: str, row: int, generation: int) -> bool:
@@ -55,10 +57,18 @@ class RecordedAccess:
     def clear(self, name: str) -> None:
         self.created.pop(name, None)
 
-    def follow(self, name: str, dbr: int, count: int, mask: Mask) -> None:
+    def follow(self, name: str, dbr: int, count: int, mask: Mask) -> int:
         assert name in self.created
         self.followed.append((name, dbr, count))
         self.masks.append((name, mask))
+        return self.answer
+
+    def too_large(self, dbr: int, count: int) -> bool:
+        return count * ELEMENT_DTYPE[Dbr(dbr)].itemsize > 8_000_000
+
+    def do_without_properties(self, name: str) -> None:
+        assert name in self.created
+        self.without_properties.append(name)
 
     def follow_mask(self, name: str, mask: Mask) -> None:
         assert name in self.created
