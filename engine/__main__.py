@@ -26,6 +26,7 @@ from engine.collector import Collector
 from engine.commit import CommitThread, recover
 from engine.event_callback import make_callback
 from engine.last_run import AliveFile, find_last_run
+from engine.repeater import repeater_at_hand
 from engine.ring import EventRing
 from engine.sampler import Sampler
 
@@ -38,6 +39,7 @@ ALIVE_S = 2.0
 SWITCH_INTERVAL_S = 0.0005
 """How long one Python thread may keep another waiting; with CPython's 5 ms the callback loses updates under load."""
 COMMIT_AT_STOP_S = 5.0
+LIBCA_AT_STOP_S = 2.0
 CALLBACK_CODES = {"pinned": 1, "compiled": 2}
 """As the head of the status block tells them."""
 
@@ -54,17 +56,23 @@ def main() -> int:
     try:
         config = load_config(given.config)
         configure_log("engine", config.log.level.value, config.log.format.value)
-        _collect(config, stop)
+        os.environ.update(config.ca.environment())
+        with repeater_at_hand():
+            ended = _collect(config, stop)
     except ArchiocError as error:
         _log.error("cannot_collect", error=str(error))
         return 1
+    if not ended:  # threads of libca must not meet an interpreter that is being taken down
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
     return 0
 
 
-def _collect(config: Config, stop: StopSignal) -> None:
+def _collect(config: Config, stop: StopSignal) -> bool:
+    """Collect until told to stop; whether libca has ended."""
     directories = Directories(config.archiver.state_dir)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    os.environ.update(config.ca.environment())
     table = ChannelTable(directories.run)
     table.open()
     ring = EventRing(directories.ring)
@@ -77,11 +85,12 @@ def _collect(config: Config, stop: StopSignal) -> None:
     head["state"], head["pid"] = ProcessState.STARTING, os.getpid()
     if not _registry_ready(table, stop):
         head["state"] = ProcessState.STOPPED
-        return
+        return True
     sampler = Sampler(table.capacity)
     sampler.memory.load(table.ledger.cells, table.ledger.head)
     sampler.restore()
     ring.rewind(int(table.ledger.head["ring_slot"][0]), int(table.ledger.head["ring_bulk"][0]))
+    ring.largest = config.ca.max_array_bytes
     callback = make_callback(config.ca.callback, ring)
     head["callback"] = CALLBACK_CODES[callback.name]
     access = ChannelAccess(callback)
@@ -96,7 +105,7 @@ def _collect(config: Config, stop: StopSignal) -> None:
         head["state"] = ProcessState.RUNNING
         _loop(config, alive, collector, channels, access, stop)
     finally:
-        access.close()
+        ended = access.close(LIBCA_AT_STOP_S)
         stopped_ns = time.time_ns()
         collector.stop(stopped_ns)
         collector.cut_all()
@@ -106,6 +115,7 @@ def _collect(config: Config, stop: StopSignal) -> None:
         registry.close()
         head["state"] = ProcessState.STOPPED
     _log.info("collector_stopped")
+    return ended
 
 
 def _registry_ready(table: ChannelTable, stop: StopSignal) -> bool:

@@ -50,7 +50,7 @@ static struct {
     uint64_t n_slots;
     cursors *at;
     uint8_t *bulk;
-    uint64_t n_bulk;
+    uint64_t n_bulk, for_arrays, largest;
     uint32_t *lost;
     uint64_t n_rows;
 } ring;
@@ -69,7 +69,7 @@ static void overflow(uint32_t row)
     atomic_fetch_add_explicit(&ring.at->lost, 1, memory_order_release);
 }
 
-/* An array that the ring can never take: a slot tells of it, so that it is not just lost again and again. */
+/* An array that can never be taken: a slot tells of it, so that it is not just lost again and again. */
 static void too_large(slot *head, uint64_t write)
 {
     memcpy(head->body, &head->count, sizeof head->count);
@@ -88,11 +88,11 @@ static void put(slot *head, const void *inline_bytes, size_t n_inline, const voi
     }
     memset(head->body, 0, sizeof head->body);
     if (bulk) {
-        uint64_t limit = n_bulk > LARGE ? ring.n_bulk - ring.n_bulk / 8 : ring.n_bulk;
+        uint64_t limit = n_bulk > LARGE ? ring.for_arrays : ring.n_bulk;
         uint64_t begin = atomic_load_explicit(&ring.at->write_bulk, memory_order_relaxed);
         uint64_t in_use = atomic_load_explicit(&ring.at->read_bulk, memory_order_acquire);
         uint64_t room = (n_bulk + 7) & ~(uint64_t)7;
-        if (room > limit) {
+        if (n_bulk > ring.largest) {
             too_large(head, write);
             return;
         }
@@ -147,15 +147,17 @@ static void on_event(event_args args)
 
 static PyObject *attach(PyObject *module, PyObject *args)
 {
-    unsigned long long slots, n_slots, at, bulk, n_bulk, lost, n_rows;
+    unsigned long long slots, n_slots, at, bulk, n_bulk, for_arrays, largest, lost, n_rows;
     (void)module;
-    if (!PyArg_ParseTuple(args, "KKKKKKK", &slots, &n_slots, &at, &bulk, &n_bulk, &lost, &n_rows))
+    if (!PyArg_ParseTuple(args, "KKKKKKKKK", &slots, &n_slots, &at, &bulk, &n_bulk, &for_arrays, &largest, &lost, &n_rows))
         return NULL;
     ring.slots = (slot *)(uintptr_t)slots;
     ring.n_slots = n_slots;
     ring.at = (cursors *)(uintptr_t)at;
     ring.bulk = (uint8_t *)(uintptr_t)bulk;
     ring.n_bulk = n_bulk;
+    ring.for_arrays = for_arrays;
+    ring.largest = largest;
     ring.lost = (uint32_t *)(uintptr_t)lost;
     ring.n_rows = n_rows;
     return PyLong_FromVoidPtr((void *)(uintptr_t)on_event);
@@ -176,7 +178,7 @@ static PyObject *connection(PyObject *module, PyObject *args)
 
 static PyMethodDef methods[] = {
     {"attach", attach, METH_VARARGS,
-     "attach(slots, n_slots, head, bulk, n_bulk, lost, n_rows) -> address of the event callback\n"
+     "attach(slots, n_slots, head, bulk, n_bulk, for_arrays, largest, lost, n_rows) -> address of the event callback\n"
      "Addresses and sizes of a mapped ring, which must outlive every subscription."},
     {"connection", connection, METH_VARARGS, "connection(row, generation, up, dbr, count): note that a channel came or went"},
     {NULL, NULL, 0, NULL}};

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import threading
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -213,12 +214,27 @@ class ChannelAccess:
         self._lib.ca_flush_io()
         self._messages.log()
 
-    def close(self) -> None:
-        """Let go of all channels and of libca; after this no callback runs."""
+    def close(self, timeout: float) -> bool:
+        """Let go of all channels and of libca, waiting at most so many seconds for it; after this no callback of a channel runs.
+
+        False where libca still waits, as it does for a server that hangs: then the process must end without
+        the interpreter taking itself down.
+        """
         for name in list(self._links):
             self.clear(name)
-        ca.finalize_libca()
+        self._lib.ca_flush_io()
+        context = ca.current_context()
+        ending = threading.Thread(target=self._end, args=(context,), name="libca end", daemon=True)
+        ending.start()
+        ending.join(timeout)
         self._messages.log()
+        if ending.is_alive():
+            _log.warning("libca_not_ended", waited_s=timeout)
+        return not ending.is_alive()
+
+    def _end(self, context: int) -> None:
+        self._lib.ca_attach_context(context)
+        self._lib.ca_context_destroy()
 
 
 def _largest_array() -> int | None:

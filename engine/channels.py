@@ -14,6 +14,7 @@ from archioc.core.dbr import DBR_CTRL_OFFSET, Dbr
 from archioc.core.events import ChannelEvent, Reason
 from archioc.core.registry import RegistryChannel, RegistryReader
 from archioc.core.table import ChannelState, ChannelTable, RowState, write_rows
+from engine.admission import ECA_NORDACCESS, ECA_TOLARGE, Admission, why_refused
 from engine.array_rules import ArrayRules
 from engine.channel_access import ECA_NORMAL, ChannelAccess
 from engine.channel_types import UNKNOWN, ChannelTypes
@@ -23,13 +24,13 @@ from engine.metadata import decode_labels, decode_metadata
 from engine.refusals import Refusals
 from engine.ring import TOO_LARGE
 from engine.sampler import Sampler
-from engine.updates import Updates, newest_of_rows
+from engine.updates import Updates
 
 CREATE_AT_ONCE = 500
 """Channels made between two drains, so that a large start does not hold up the drain."""
 
-ECA_TOLARGE, ECA_DISCONN, ECA_NORDACCESS = 72, 192, 368
-"""Codes of `caerr.h`."""
+ECA_DISCONN = 192
+"""Of `caerr.h`."""
 
 Rows = npt.NDArray[np.integer]
 
@@ -51,6 +52,7 @@ class Channels:
         self._types = ChannelTypes(rows)
         self.gaps = Gaps(sampler.memory, self.names)
         self._refusals = Refusals(self.gaps, self.names)
+        self._admission = Admission(self._types, self.arrays, self._refusals, sampler)
         self._revision = 0
         self._to_create: deque[int] = deque()
         self._leaving: list[int] = []
@@ -233,7 +235,7 @@ class Channels:
         if answer != ECA_NORMAL:
             self._refusals.begin(row, now, f"Channel Access error {answer}")
         elif self._access.too_large(dbr, count):
-            self._refusals.begin(row, now, f"{count} elements are beyond ca.max_array_bytes")
+            self._refusals.begin(row, now, f"{count} elements are beyond EPICS_CA_MAX_ARRAY_BYTES")
 
     def on_resumed(self, rows: Rows, times: npt.NDArray[np.int64]) -> None:
         """The traces of these channels began or resumed at these times (ns)."""
@@ -253,23 +255,16 @@ class Channels:
         lasting = slots[slots["count"] != ECA_DISCONN]  # libca ends what was asked for when a connection breaks; that is no refusal
         for slot, elements in zip(lasting, lasting.view(TOO_LARGE)["elements"].tolist(), strict=True):
             row, code = int(slot["row"]), int(slot["count"])
-            if code == ECA_TOLARGE:
-                self._lose(row)
+            if elements and code == ECA_TOLARGE:
+                self._sampler.lose(row)
             if row in self._leaving:
                 continue
             if slot["dbr"] >= DBR_CTRL_OFFSET:  # what refuses values as well says so again
                 if code != ECA_NORDACCESS:
                     self._access.do_without_properties(self.names[row])
                 continue
-            self._refusals.begin(row, int(slot["received"]), _refusal(code, elements))
+            self._refusals.begin(row, int(slot["received"]), why_refused(code, elements))
         self.show_state(lasting["row"].astype(np.intp))
-
-    def _lose(self, row: int) -> None:
-        """Count an update that the ring could not take."""
-        memory = self._sampler.memory
-        memory.received[row] += 1
-        memory.dropped_overflow[row] += 1
-        memory.touched[row] = True
 
     def _refused_by_setting(self, changed: Rows) -> None:
         """The rules for arrays of these rows have changed: what they refused may pass now."""
@@ -280,26 +275,10 @@ class Channels:
         self.show_state(np.array(again, np.intp))
 
     def admit(self, updates: Updates) -> Updates:
-        """The updates that are to be sampled, in the shape in which they are stored; the others are counted as filtered."""
-        foreign = self._types.foreign(updates)
-        if foreign is not None:
-            updates = self._leave_out(updates, np.flatnonzero(foreign))
-        beyond = self.arrays.apply(updates)
-        if len(beyond):
-            for at in newest_of_rows(updates.row[beyond]).tolist():
-                row, elements = int(updates.row[beyond[at]]), int(updates.count[beyond[at]])
-                text = f"array of {elements} elements, max_elements is {self.arrays.most[row]}"
-                self._refusals.begin(row, int(updates.received[beyond[at]]), text)
-            self.show_state(updates.row[beyond])
-            updates = self._leave_out(updates, beyond)
-        if self._refusals and len(updates):
-            newest = newest_of_rows(updates.row)
-            self.show_state(self._refusals.end(updates.row[newest], updates.received[newest]))
-        return updates
-
-    def _leave_out(self, updates: Updates, which: npt.NDArray[np.intp]) -> Updates:
-        self._sampler.leave_out(updates.row[which])
-        return updates.take(np.delete(np.arange(len(updates)), which))
+        """The updates that are to be sampled, in the shape in which they are stored."""
+        admitted, changed = self._admission.admit(updates)
+        self.show_state(changed)
+        return admitted
 
     def look_again(self, rows: Rows, now: int) -> None:
         """Events of these channels were lost: a connection, a disconnection, metadata or the newest value may be among them."""
@@ -365,13 +344,6 @@ _REASONS = np.zeros(len(ChannelState), "S64")
 _REASONS[ChannelState.CONNECTING] = b"no server has answered yet"
 _REASONS[ChannelState.DISABLED] = b"switched off by Enable"
 _REASONS[ChannelState.DISCONNECTED] = b"no server answers"
-
-
-def _refusal(code: int, elements: int) -> str:
-    """Why values are refused: an ECA_ number; elements: of an array that is too large for the ring."""
-    if code == ECA_TOLARGE:
-        return f"array of {elements} elements is beyond archiver.ring_bytes" if elements else "array is beyond max_array_bytes of its IOC"
-    return "no read access" if code == ECA_NORDACCESS else f"Channel Access error {code}"
 
 
 def _without_time(meta: ChannelMeta) -> tuple[object, ...]:

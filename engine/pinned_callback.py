@@ -76,6 +76,7 @@ class PinnedCallback:
         self._cursors = ring.head.view("<u8").data
         self._lost = ring.lost.data
         self._n_slots, self._n_bulk = len(ring.slots), len(ring.bulk)
+        self._for_arrays, self._largest = ring.room_for_arrays, ring.largest_array
         self.function: Any = ctypes.CFUNCTYPE(None, EventHandlerArgs)(self._event_function())
 
     def user_argument(self, row: int, generation: int, array: bool) -> ctypes.c_void_p:
@@ -161,8 +162,8 @@ class PinnedCallback:
         if bulk:
             begin = cursors[2]
             room = (n_bulk + 7) & ~7
-            limit = self._n_bulk - (self._n_bulk // 8 if n_bulk > LARGE else 0)
-            if room > limit:  # the ring can never take it: a slot tells of it, so that it is not just lost again and again
+            limit = self._for_arrays if n_bulk > LARGE else self._n_bulk
+            if n_bulk > self._largest:  # it can never be taken: a slot tells of it, so that it is not just lost again and again
                 elements = count.to_bytes(4, "little")
                 self._slots[at + BODY_AT : at + SLOT.itemsize] = elements.ljust(SLOT.itemsize - BODY_AT, b"\0")
                 _HEAD.pack_into(self._slots, at, now, row, generation, dbr, EventKind.REFUSED, flags, ECA_TOLARGE)

@@ -24,14 +24,11 @@ class Refusals:
     def __contains__(self, row: int) -> bool:
         return row in self._refused
 
-    def begin(self, row: int, time_ns: int, why: str) -> bool:
-        """Values of this channel are refused, last at this time (ns); whether that is new, or new for this reason."""
-        before = self._refused.get(row)
+    def begin(self, row: int, time_ns: int, why: str) -> None:
+        """Values of this channel are refused, last at this time (ns)."""
+        if row not in self._refused:
+            self._gaps.events.append(ChannelEvent(self._names[row], time_ns, Reason.REJECTED, text=why))
         self._refused[row] = (time_ns, why)
-        if before is not None and before[1] == why:
-            return False
-        self._gaps.events.append(ChannelEvent(self._names[row], time_ns, Reason.REJECTED, text=why))
-        return True
 
     def end(self, rows: Rows, times: npt.NDArray[np.int64]) -> Rows:
         """Values received at these times (ns) were taken: rows whose refusal was before, which is over now."""

@@ -99,6 +99,8 @@ class EventRing:
         self._bulk = MappedFile(path.with_name(path.name + ".bulk"), b"ArchBlk", VERSION, np.dtype([("unused", "u1")]), np.dtype("V8"))
         self._lost = MappedFile(path.with_name(path.name + ".lost"), b"ArchLst", VERSION, np.dtype([("unused", "u1")]), np.dtype("V4"))
         self.drained = 0
+        self.largest: int | None = None
+        """Bytes of the largest array that is wanted, for the callback made next; None: all that fit."""
 
     def create(self, ring_bytes: int, rows: int) -> None:
         """Make an empty ring, with memory behind every byte. Raises RunDirError when there is not enough."""
@@ -138,6 +140,16 @@ class EventRing:
     def bulk(self) -> npt.NDArray[np.uint8]:
         """The bulk area as bytes; cursor modulo length is the index, and a piece goes on at the start where it meets the end."""
         return self._bulk.cells.view("u1")
+
+    @property
+    def room_for_arrays(self) -> int:
+        """Bytes of the bulk area that pieces longer than LARGE may take together."""
+        return len(self.bulk) - len(self.bulk) // 8
+
+    @property
+    def largest_array(self) -> int:
+        """Bytes of the longest piece that is taken; a longer one is told as REFUSED with ECA_TOLARGE."""
+        return min(self.room_for_arrays, self.largest or self.room_for_arrays)
 
     @property
     def lost(self) -> npt.NDArray[np.uint32]:

@@ -114,6 +114,12 @@ class Sampler:
         np.add.at(self.memory.filtered, rows, 1)
         self.memory.touched[rows] = True
 
+    def lose(self, row: int) -> None:
+        """An update of this row has come and could not be taken into the ring."""
+        self.memory.received[row] += 1
+        self.memory.dropped_overflow[row] += 1
+        self.memory.touched[row] = True
+
     def forget(self, row: int, generation: int) -> None:
         """Begin a new channel in a row."""
         self.memory.forget(row, generation)

@@ -106,13 +106,13 @@ class CommitByHand(CommitThread):
 class Archive:
     """What outlives an engine: run directory, spool and registry; and the ioc's side of it."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, rows: int = ROWS, ring_bytes: int = 1) -> None:
         self.directories = Directories(directory)
         self.directories.run.mkdir(parents=True)
         self.table = ChannelTable(self.directories.run)
-        self.table.create(ROWS)
+        self.table.create(rows)
         ring = EventRing(self.directories.ring)
-        ring.create(1, ROWS)
+        ring.create(ring_bytes, rows)
         ring.close()
         self.spool = SpoolDirectory(self.directories.spool)
         self.spool.create()
