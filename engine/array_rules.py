@@ -44,8 +44,9 @@ class ArrayRules:
         """Put statistics in place of arrays that are too long for their channel; indices of those that it does not take at all."""
         if not self._any_limit:
             return np.empty(0, np.intp)
-        most = self.most[updates.row]
-        long = np.flatnonzero((updates.kind == Kind.ARRAY) & (most > 0) & (updates.count > most))
+        arrays = np.flatnonzero(updates.kind == Kind.ARRAY)
+        most = self.most[updates.row[arrays]]
+        long = arrays[(most > 0) & (updates.count[arrays] > most)]
         refused = self._large[updates.row[long]] == LargeArrays.REFUSE
         for at in long[~refused].tolist():
             elements = np.frombuffer(updates.blobs[updates.blob[at]], ELEMENT_DTYPE[Dbr(int(updates.dbr[at]))])

@@ -43,6 +43,7 @@ class LibcaMessages:
     def __init__(self, library: Any) -> None:
         self._waiting: deque[tuple[str, dict[str, object]]] = deque()
         self._left_out = 0
+        self._begun = ""
         self._library = library
         self._write: Any = ctypes.CDLL(None).vsnprintf
         self._write.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_char_p, ctypes.c_void_p)
@@ -70,8 +71,11 @@ class LibcaMessages:
     def _on_print(self, template: bytes, arguments: int) -> int:
         text = ctypes.create_string_buffer(LONGEST)
         length = int(self._write(text, LONGEST, template, arguments))
-        if words := text.value.decode(errors="replace").strip():
-            self._keep("ca_message", text=words)
+        *lines, self._begun = (self._begun + text.value.decode(errors="replace")).split("\n")  # a line comes in pieces
+        self._begun = self._begun[-LONGEST:]
+        for line in lines:
+            if words := line.strip(" ."):
+                self._keep("ca_message", text=words)
         return length
 
     def _on_exception(self, args: ExceptionHandlerArgs) -> None:
