@@ -328,11 +328,14 @@ def bindable(port: int) -> bool:
         return True
 
 
-COUNTERS = "".join(
-    f"""
-record(calc, "$(P)COUNT{at}") {{ field(SCAN, ".1 second") field(INPA, "$(P)COUNT{at} NPP NMS") field(CALC, "A+1") }}"""
-    for at in range(50)
-)
+def counter_records(count: int) -> str:
+    return "".join(
+        f'record(calc, "$(P)COUNT{at}") {{ field(SCAN, ".1 second") field(INPA, "$(P)COUNT{at} NPP NMS") field(CALC, "A+1") }}\n'
+        for at in range(count)
+    )
+
+
+COUNTERS = counter_records(50)
 GUARD = """
 ASG(DEFAULT) { INPA($(P)GUARD) RULE(1, READ) { CALC("A=1") } }
 ASG(OPEN) { RULE(1, WRITE) }
@@ -443,10 +446,10 @@ def test_servers_that_hang_or_refuse_delay_nobody(
         assert time.monotonic() - started < 8
     finally:
         os.kill(hanging.pid, signal.SIGCONT)
-    for name in counters:
-        seen = [update.value for update in watch.by_channel()[name]]
-        found = engine.values(name)
-        assert found[found.index(seen[0]) :][: len(seen)] == seen, name
+    numbers = engine.numbers()
+    for name, updates in watch.by_channel().items():
+        seen, found = [update.value for update in updates], numbers[name]
+        assert found[found.index(float(str(seen[0]))) :][: len(seen)] == seen, name
     assert [one.text for one in engine.events(prefix + "LOCKED", Reason.REJECTED)] == ["no read access"]
     engine.check_conservation()
 
@@ -456,12 +459,12 @@ def test_servers_that_hang_or_refuse_delay_nobody(
 def test_a_large_array_stalls_no_scalar(
     softioc: SoftIocFactory, ca_watch: CaWatchFactory, ca_client: CaClientFactory, engine_process: EngineFactory, prefix: str
 ) -> None:
-    """Beside a million doubles ten times a second every count of the scalars is stored, and arrays that find no room are counted."""
-    large = '\nrecord(waveform, "$(P)LARGE") { field(SCAN, ".1 second") field(FTVL, "DOUBLE") field(NELM, "1000000") }'
-    ioc = softioc(COUNTERS + large, f"P={prefix}")
+    """Beside a million doubles ten times a second every count of 1000 scalars is stored, and arrays that find no room are counted."""
+    large = 'record(waveform, "$(P)LARGE") { field(SCAN, ".1 second") field(FTVL, "DOUBLE") field(NELM, "1000000") }'
+    ioc = softioc(counter_records(1000) + large, f"P={prefix}")
     ca_client([ioc.port]).put(prefix + "LARGE", [0.5] * 1_000_000, timeout_s=20)
-    counters = [f"{prefix}COUNT{at}" for at in range(50)]
-    engine = engine_process([ioc.port], ring_bytes=64_000_000)
+    counters = [f"{prefix}COUNT{at}" for at in range(1000)]
+    engine = engine_process([ioc.port], rows=1001, ring_bytes=64_000_000)
     engine.archive.add(prefix + "LARGE", quota=0.0, max_elements=1000)
     for name in counters:
         engine.archive.add(name)
@@ -476,10 +479,10 @@ def test_a_large_array_stalls_no_scalar(
     assert watch.stop() == 0
     time.sleep(0.5)
     assert engine.stop() == 0
-    for name in counters:
-        seen = [update.value for update in watch.by_channel()[name]]
-        found = engine.values(name)
-        assert found[found.index(seen[0]) :][: len(seen)] == seen, name
+    numbers = engine.numbers()
+    for name, updates in watch.by_channel().items():
+        seen, found = [update.value for update in updates], numbers[name]
+        assert found[found.index(float(str(seen[0]))) :][: len(seen)] == seen, name
     assert engine.values(prefix + "LARGE")[-1] == [1e6, 0.5, 0.5, 0.5, 0.0]
     assert worst < 1.0
     engine.check_conservation()

@@ -101,6 +101,15 @@ class EngineProcess:
                 found.append(_sampled(one, blob))
         return found
 
+    def numbers(self) -> dict[str, list[float]]:
+        """Numbers of all channels that are no generated samples, in the order of arrival."""
+        found: dict[str, list[float]] = {}
+        for batch in self.archive.published():
+            true = (batch.samples["flags"] & SampleFlag.GENERATED == 0) & (batch.samples["kind"] == Kind.NUMBER)
+            for row, value in zip(*(batch.samples[field][true].tolist() for field in ("row", "value")), strict=True):
+                found.setdefault(batch.names[row], []).append(value)
+        return found
+
     def true(self, name: str) -> list[Sampled]:
         """Those that are no generated ones."""
         return [one for one in self.samples(name) if not one.flags & SampleFlag.GENERATED]
