@@ -143,7 +143,7 @@ def _without_first(found: list[object], seen: list[object]) -> list[object]:
     return [seen[0], *found] if len(found) == len(seen) - 1 else found
 
 
-@with_both
+@with_one
 def test_arrays_within_their_limits(
     softioc: SoftIocFactory, ca_client: CaClientFactory, engine_process: EngineFactory, prefix: str, tmp_path: Path
 ) -> None:
