@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test proof bench lint clean influxd
+.PHONY: help demo test proof bench lint clean influxd influxd-1.8
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,11 +15,12 @@ demo: $(VENV)/.demo-installed  ## a small storage ring and its archiver on this 
 test: $(VENV)/.all-installed influxd  ## unit and integration tests [ARGS='-k word']
 	$(BIN)/python -m pytest tests/unit tests/integration -m 'not proof' $(ARGS)
 
-proof: $(VENV)/.all-installed influxd  ## the counted proofs [SHORT=1 for smaller counts] [ARGS=...]
+proof: $(VENV)/.all-installed influxd influxd-1.8  ## the counted proofs [SHORT=1 for smaller counts] [ARGS=...]
 	ARCHIOC_PROOF=$(if $(filter-out 0,$(SHORT)),short,full) $(BIN)/python -m pytest tests -m proof $(ARGS)
 
-bench: $(VENV)/.all-installed  ## processor time a sample, against a naive script; see bench/README.md [ARGS=...]
-	$(BIN)/python -m bench.collector $(ARGS)
+bench: $(VENV)/.all-installed influxd  ## speeds and sizes against yardsticks; see bench/README.md
+	$(BIN)/python -m bench.collector
+	$(BIN)/python -m bench.delivery
 
 lint: $(VENV)/.all-installed  ## ruff, mypy --strict, layers, freshness of the configuration schema
 	$(BIN)/ruff check .
@@ -33,6 +34,9 @@ clean:  ## remove what make made
 influxd:
 	@sh tests/processes/fetch_influxd.sh .cache
 
+influxd-1.8:
+	@sh tests/processes/build_influxd.sh .cache
+
 $(BIN)/python:
 	@command -v $(PYTHON) >/dev/null || { echo "make: no $(PYTHON) here; install Python >= 3.11 or name one: make PYTHON=/path/to/python" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -42,11 +46,11 @@ $(BIN)/python:
 	  echo "make: $(PYTHON) cannot make virtual environments; on Debian and Ubuntu: apt install python3-venv (or python$$v-venv)" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-# A stamp per set of extras, so that pip runs only when pyproject.toml has changed.
-$(VENV)/.demo-installed: pyproject.toml | $(BIN)/python
+# A stamp per set of extras, so that pip runs only when pyproject.toml or the C source has changed.
+$(VENV)/.demo-installed: pyproject.toml engine/_event_callback.c | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[demo]'
 	@touch $@
 
-$(VENV)/.all-installed: pyproject.toml | $(BIN)/python
+$(VENV)/.all-installed: pyproject.toml engine/_event_callback.c | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[demo,test,lint]'
 	@touch $@ $(VENV)/.demo-installed

@@ -1,4 +1,4 @@
-"""What is measured on: a soft IOC of counting records and an archiver, on loopback and with nothing left behind."""
+"""What is measured on: servers of counting channels and an archiver, on loopback and with nothing left behind."""
 
 from __future__ import annotations
 
@@ -20,46 +20,53 @@ from archioc.demo.child import Child
 from archioc.demo.ports import LOOPBACK, free_ports
 from archioc.demo.processes import start_repeater, start_soft_ioc
 
-RATE = 10.0
-"""Hz, of every record."""
+SCANS = {10.0: ".1 second", 5.0: ".2 second", 2.0: ".5 second", 1.0: "1 second", 0.5: "2 second"}
+"""Scans of a record, by their rate (Hz)."""
 SHARED_MEMORY = "/dev/shm"  # noqa: S108 - a directory with a random name is made in it
-START_S = 60.0
+START_S = 300.0
 STOP_S = 30.0
 PROCESSES = ("engine", "db", "ioc")
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A running soft IOC. environment: for clients of it."""
+    """Running servers and a repeater. names: channels that they serve; environment: for clients of them."""
 
     directory: Path
     names: tuple[str, ...]
-    port: int
+    ports: tuple[int, ...]
     repeater_port: int
 
     @property
     def environment(self) -> dict[str, str]:
-        return with_variables(client_variables([self.port], self.repeater_port))
+        return with_variables(client_variables(self.ports, self.repeater_port))
 
 
 @contextmanager
-def counting_ioc(records: int) -> Iterator[Site]:
-    """A soft IOC whose records count at RATE, with a CA repeater."""
-    names = tuple(f"BENCH:C{at}" for at in range(records))
+def with_repeater(ports: int) -> Iterator[tuple[Path, list[int], int]]:
+    """A directory, free ports for servers, and the port of a running CA repeater."""
     with tempfile.TemporaryDirectory(prefix="archioc-bench-") as scratch:
         directory = Path(scratch)
-        database = directory / "count.db"
-        database.write_text("".join(f'record(calc,"{name}"){{field(SCAN,".1 second") field(CALC,"VAL+1")}}\n' for name in names))
-        port, repeater_port = free_ports(2)
+        repeater_port, *free = free_ports(1 + ports)
         repeater = start_repeater(repeater_port, directory)
         try:
-            ioc = start_soft_ioc(database, "", port, repeater_port, directory)
-            try:
-                yield Site(directory, names, port, repeater_port)
-            finally:
-                ioc.stop()
+            yield directory, free, repeater_port
         finally:
             repeater.stop()
+
+
+@contextmanager
+def counting_ioc(records: int, hertz: float) -> Iterator[Site]:
+    """A soft IOC whose records count at this rate, one of SCANS, with a CA repeater."""
+    names = tuple(f"BENCH:C{at}" for at in range(records))
+    with with_repeater(1) as (directory, (port,), repeater_port):
+        database = directory / "count.db"
+        database.write_text("".join(f'record(calc,"{name}"){{field(SCAN,"{SCANS[hertz]}") field(CALC,"VAL+1")}}\n' for name in names))
+        ioc = start_soft_ioc(database, "", port, repeater_port, directory)
+        try:
+            yield Site(directory, names, (port,), repeater_port)
+        finally:
+            ioc.stop()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +82,20 @@ class Reading:
 
 
 class MeasuredArchiver:
-    """An archiver with the embedded store, its table and its processes open to be read."""
+    """An archiver with the embedded store, its table and its processes open to be read.
+
+    start_s: from its start until it collects. connect_s: from then until all channels that are served were connected, and connect_cpu_s
+    what the engine has spent meanwhile.
+    """
 
     def __init__(self, table: ChannelTable, processes: dict[str, psutil.Process]) -> None:
         self._table, self._processes = table, processes
+        self.start_s = self.connect_s = self.connect_cpu_s = 0.0
+
+    def memory(self) -> dict[str, int]:
+        """Bytes of each process that are its own, and of the files of the run directory, which are in memory as well."""
+        own = {name: _anonymous(process.pid) for name, process in self._processes.items()}
+        return own | {"tables": sum(file.stat().st_blocks * 512 for file in self._table.run_dir.iterdir())}
 
     def read(self) -> Reading:
         ledger = self._table.ledger.head
@@ -93,8 +110,8 @@ class MeasuredArchiver:
 
 
 @contextmanager
-def archiver(site: Site, channels: Sequence[str], callback: str) -> Iterator[MeasuredArchiver]:
-    """`archioc run` on these channels, once all of them are connected."""
+def archiver(site: Site, channels: Sequence[str], callback: str, served: int | None = None) -> Iterator[MeasuredArchiver]:
+    """`archioc run` on these channels, once all of them are connected, or so many as are served."""
     state = Path(tempfile.mkdtemp(prefix="state-", dir=site.directory))
     run = Path(tempfile.mkdtemp(prefix="archioc-bench-", dir=SHARED_MEMORY))
     (port,) = free_ports(1)
@@ -102,31 +119,42 @@ def archiver(site: Site, channels: Sequence[str], callback: str) -> Iterator[Mea
         "archiver": {"state_dir": str(state), "run_dir": str(run), "prefix": "BENCH:A:"},
         "ioc": {"interfaces": [LOOPBACK], "port": port, "beacon_addr_list": [f"{LOOPBACK}:{site.repeater_port}"]},
         "ca": {
-            "addr_list": [f"{LOOPBACK}:{site.port}"],
+            "addr_list": [f"{LOOPBACK}:{port}" for port in site.ports],
             "auto_addr_list": False,
             "repeater_port": site.repeater_port,
             "callback": callback,
         },
-        "channels": list(channels),
     }
     config = state / "config.yml"
-    config.write_text(yaml.safe_dump(content))
+    config.write_text(yaml.safe_dump(content) + "channels:\n" + "".join(f"- {name}\n" for name in channels))
     environment = with_variables(client_variables([], site.repeater_port))
     child = Child("archiver", [sys.executable, "-m", "archioc", "run", str(config)], state / "archiver.log", environment)
     try:
-        yield _connected(child, run, len(channels))
+        yield _connected(child, run, len(channels), len(channels) if served is None else served)
     finally:
         child.stop(STOP_S)
         shutil.rmtree(run)
 
 
-def _connected(child: Child, run: Path, channels: int) -> MeasuredArchiver:
+def _connected(child: Child, run: Path, channels: int, served: int) -> MeasuredArchiver:
+    began = time.monotonic()
     child.wait_for_output("collecting", START_S)
     table = ChannelTable(run)
     table.open()
-    cells = table.status.cells
-    _wait(lambda: child.running and int(cells["connected"].sum()) == channels, child)
-    return MeasuredArchiver(table, {name: _process(child, name) for name in PROCESSES})
+    running = MeasuredArchiver(table, {name: _process(child, name) for name in PROCESSES})
+    collecting = running.read()
+    cells = table.status.cells[:channels]  # the others have no memory yet, and looking at them would give them some
+    _wait(lambda: child.running and int(cells["connected"].sum()) == served, child)
+    connected = running.read()
+    running.start_s, running.connect_s = collecting.at_s - began, connected.at_s - collecting.at_s
+    running.connect_cpu_s = connected.cpu_s["engine"] - collecting.cpu_s["engine"]
+    return running
+
+
+def _anonymous(pid: int) -> int:
+    """Bytes of a process's memory that belong to no file."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(1024 * int(line.split()[1]) for line in lines if line.startswith("RssAnon:"))
 
 
 def _wait(condition: Callable[[], bool], child: Child) -> None:

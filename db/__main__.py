@@ -41,7 +41,7 @@ def main() -> int:
     stop.install()
     stop_with_parent(arguments.parent)
     try:
-        config = load_config(arguments.config)
+        config = load_config(arguments.config, channels=False)
         configure_log("db", config.log.level.value, config.log.format.value)
         return _run(config, stop)
     except ConfigError as error:

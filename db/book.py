@@ -41,6 +41,27 @@ class DeliveryBook:
         cells["rejected"] += rejected[newest]
         self._enter(Booking(file.batch_id, rows, cells, self._head(file.batch_id, int(stored.sum()), int(rejected.sum()))))
 
+    def rebook(self, booking_id: int, counts: npt.NDArray[np.void], stored: npt.NDArray[np.int64]) -> None:
+        """Count samples as stored that have been counted as rejected before.
+
+        stored: one number for each entry of `counts`. booking_id: negative, so never that of a batch.
+        Counters that have begun anew since do not go below 0: what they never held is not moved.
+        """
+        rows: Rows = counts["row"].astype(np.int64)
+        present = rows < len(self._block.cells)
+        rows, generation, moved = rows[present], counts["generation"][present], stored[present]
+        cells = self._block.cells[rows]
+        here = cells["generation"] == generation
+        rows, cells = rows[here], cells[here]
+        moved = np.minimum(moved[here], cells["rejected"])
+        cells["stored"] += moved
+        cells["rejected"] -= moved
+        head = self._block.head.copy()
+        total = min(int(stored.sum()), int(head["rejected"][0]))
+        head["stored"] += total
+        head["rejected"] -= total
+        self._enter(Booking(booking_id, rows, cells, head))
+
     def book_lost(self, batch_id: int, samples: int) -> None:
         """Count a file that cannot be read as rejected; it does not tell whose samples it held."""
         nothing = self._block.cells[:0]

@@ -41,7 +41,10 @@ create table if not exists batch (id ubigint not null);
 create table if not exists sample (channel uinteger not null, time bigint not null, value double, severity utinyint not null,
     status utinyint not null, flags utinyint not null, src_time bigint not null, text varchar);
 create table if not exists array_sample (channel uinteger not null, time bigint not null, severity utinyint not null,
-    status utinyint not null, flags utinyint not null, src_time bigint not null, dbr utinyint not null, data blob not null);
+    status utinyint not null, flags utinyint not null, src_time bigint not null, dbr utinyint not null, data blob,
+    n bigint not null, min double, max double, mean double, std double);
+create table if not exists alarm (channel uinteger not null, time bigint not null, severity utinyint not null,
+    status utinyint not null);
 """
 
 

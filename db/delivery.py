@@ -20,7 +20,8 @@ from archioc.core.process import StopSignal
 from archioc.core.spool import SpoolDirectory, SpoolEntry, SpoolFile, read_spool_file
 from archioc.core.table import StoreState
 from db.book import DeliveryBook
-from db.quarantine import quarantine
+from db.quarantine import Quarantine
+from db.retries import Retries
 from db.store import Store, WriteOutcome
 from db.store_status import StoreStatus
 
@@ -50,6 +51,8 @@ class Delivery:
 
     def __init__(self, spool: SpoolDirectory, store: Store, book: DeliveryBook, status: StoreStatus) -> None:
         self._spool, self._store, self._book, self._status = spool, store, book, status
+        self._quarantine = Quarantine(spool.root)
+        self._retries = Retries(self._quarantine, store, book)
         self._listed: deque[SpoolEntry] = deque()
         self._foreign: dict[int, str] = {}
         self._prepared = False
@@ -81,14 +84,20 @@ class Delivery:
             self._prepared = True
         entry = self._next()
         if entry is None:
-            self._status.answered(self._waits_for_others())
-            return False
+            self._status.answered(self._remark())
+            return self._retry()
         claimed = self._spool.claim(entry)
         if claimed is not None:
             self._tidy = False
             self._deliver(entry, claimed)
             self._tidy = True
         return True
+
+    def _retry(self) -> bool:
+        self._tidy = False
+        worked = self._retries.step()
+        self._tidy = True
+        return worked
 
     def _drain(self, until: float) -> None:
         try:
@@ -102,6 +111,7 @@ class Delivery:
         for entry in self._spool.claimed():
             if self._book.finish(entry.batch_id):
                 self._let_go(entry.path)
+        self._retries.finish_booked()
         returned = self._spool.return_claimed()
         if returned:
             _log.info("spool_files_put_back", files=returned)
@@ -138,23 +148,20 @@ class Delivery:
         started = time.monotonic()
         try:
             outcome = self._store.write(file)
+            if outcome.events:
+                self._store.write_events(outcome.events)
         except (StoreUnavailable, StoreDenied):
             self._spool.put_back(claimed)
             raise
         took = time.monotonic() - started
         self._settle(file, outcome, claimed)
-        self._status.wrote(took, file.committed_ns, outcome, self._waits_for_others())
+        self._status.wrote(took, file.committed_ns, outcome, self._remark())
 
     def _settle(self, file: SpoolFile, outcome: WriteOutcome, claimed: Path) -> None:
+        if outcome.remark:
+            _log.error("store_rejected_samples", batch=file.batch_id, rejected=int(outcome.rejected.sum()), why=outcome.remark)
         if outcome.refusals:
-            kept = quarantine(self._spool.root, file, outcome.refusals)
-            _log.error(
-                "store_refused_samples",
-                batch=file.batch_id,
-                rejected=int(outcome.rejected.sum()),
-                kept=str(kept),
-                first=outcome.refusals[0].message,
-            )
+            self._quarantine.keep(file, outcome)
         self._book.book(file, outcome.rejected)
         self._spool.remove(claimed)
 
@@ -163,6 +170,10 @@ class Delivery:
         if file.destination not in self._foreign.values():
             _log.warning("spool_files_for_another_store", theirs=file.destination, ours=self._store.destination, first_batch=file.batch_id)
         self._foreign[file.batch_id] = file.destination
+
+    def _remark(self) -> str:
+        """What a person should know although the store takes samples."""
+        return "; ".join(filter(None, (self._store.warning, self._waits_for_others())))
 
     def _waits_for_others(self) -> str:
         if not self._foreign:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +18,19 @@ import numpy.typing as npt
 import orjson
 import structlog
 
-from archioc.core.batch import NO_BLOB, Batch, Kind, Samples, decode_text
+from archioc.core.batch import Batch
 from archioc.core.encoding import EMBEDDED
 from archioc.core.encoding.columns import decode_columns
 from archioc.core.errors import StoreUnavailable
-from archioc.core.events import GAPS
+from archioc.core.events import GAPS, ChannelEvent
 from archioc.core.spool import SpoolFile
 from db.day_files import DAY_NS, DayFiles, day_of
+from db.embedded_inserts import ChannelIds, insert_alarms, insert_samples
 from db.embedded_queries import EmbeddedReader
+from db.rejections import BEYOND, rejection_events
 from db.store import Refusal, WriteOutcome, rows_of_samples
 
 _log = structlog.get_logger()
-
-ChannelIds = npt.NDArray[np.uint32]
-"""The number of a channel in the catalog, for each sample."""
 
 PURGE_EVERY_S = 600.0
 """How often old files are looked for."""
@@ -68,7 +68,8 @@ class EmbeddedStore(EmbeddedReader):
         try:
             batch = decode_columns(file.payload)
         except ValueError as error:
-            return WriteOutcome(file.counts["samples"].astype(np.int64), (Refusal(file.payload, str(error)),))
+            everything = file.counts["samples"].astype(np.int64)
+            return WriteOutcome(everything, everything, (Refusal(file.payload, str(error)),), remark=str(error))
         try:
             self._purge()
             return self._write(file, batch)
@@ -80,23 +81,46 @@ class EmbeddedStore(EmbeddedReader):
         samples = batch.samples
         too_old = samples["time"] < self._cut()
         rejected = np.bincount(rows_of_samples(file)[too_old], minlength=len(file.counts)).astype(np.int64)
-        rows, inverse = np.unique(samples["row"], return_inverse=True)
-        channel = np.array([known[batch.names[row]] for row in rows.tolist()], np.uint32)[inverse]
+        channel = _numbers(samples, batch, known)
         days = samples["time"] // DAY_NS
-        for day in np.unique(days[~too_old]).tolist():
-            here = (days == day) & ~too_old
-            self._write_day(day_of(day * DAY_NS), file.batch_id, samples[here], channel[here], batch.blobs)
+        alarms = batch.alarms[batch.alarms["time"] >= self._cut()]
+        alarm_channel, alarm_days = _numbers(alarms, batch, known), alarms["time"] // DAY_NS
+        for day in np.union1d(days[~too_old], alarm_days).tolist():
+            here, alarm_here = (days == day) & ~too_old, alarm_days == day
+            with self._files.day(day_of(day * DAY_NS)) as cursor:
+                if cursor.execute("select 1 from batch where id = ?", [file.batch_id]).fetchone():
+                    continue
+                with _Transaction(cursor):
+                    cursor.execute("insert into batch values (?)", [file.batch_id])
+                    insert_samples(cursor, samples[here], channel[here], batch.blobs)
+                    insert_alarms(cursor, alarms[alarm_here], alarm_channel[alarm_here])
         if not too_old.any():
-            return WriteOutcome(rejected)
-        names = sorted({batch.names[row] for row in np.unique(samples["row"][too_old]).tolist()})
-        return WriteOutcome(rejected, (Refusal("\n".join(names).encode(), "samples of these channels are beyond the retention"),))
+            return WriteOutcome.all_stored(file)
+        channels = {entry: batch.names[row] for entry, row in enumerate(file.counts["row"].tolist())}
+        at_ns = max(file.committed_ns, self._cut())
+        events = tuple(rejection_events(channels, rejected, rejected, at_ns, ""))
+        return WriteOutcome(rejected, np.zeros_like(rejected), events=events, remark=f"{rejected.sum()} samples are {BEYOND}")
+
+    def write_events(self, events: Sequence[ChannelEvent]) -> None:
+        """Store events of our own. Raises StoreUnavailable."""
+        try:
+            with self._files.catalog() as cursor, _Transaction(cursor):
+                _insert_events(cursor, events)
+        except duckdb.OperationalError as error:
+            raise StoreUnavailable(f"the embedded store cannot be written: {error}") from None
+
+    @property
+    def warning(self) -> str:
+        """It has no limits but the disk."""
+        return ""
 
     def _write_catalog(self, batch: Batch) -> dict[str, int]:
-        """Channels, metadata and events; the ids of all channels that have samples."""
+        """Channels, metadata and events; the ids of all channels that have samples or alarms."""
         with self._files.catalog() as cursor:
             if self._ids is None:
                 self._ids = dict(cursor.execute("select name, id from channel").fetchall())
-            used = {batch.names[row] for row in np.unique(batch.samples["row"]).tolist()}
+            rows = np.union1d(batch.samples["row"], batch.alarms["row"])
+            used = {batch.names[row] for row in rows.tolist()}
             new = {name: len(self._ids) + at for at, name in enumerate(sorted(used - self._ids.keys()))}
             if new or batch.metas or batch.events:
                 with _Transaction(cursor):
@@ -108,28 +132,9 @@ class EmbeddedStore(EmbeddedReader):
                         time=[meta.time_ns for meta in batch.metas],
                         content=[orjson.dumps(dataclasses.asdict(meta)).decode() for meta in batch.metas],
                     )
-                    _insert(
-                        cursor,
-                        "insert into event by name select * from arrived",
-                        channel=[event.channel for event in batch.events],
-                        time=[event.time_ns for event in batch.events],
-                        reason=[int(event.reason) for event in batch.events],
-                        end_ns=[event.end_ns for event in batch.events],
-                        count=[event.count for event in batch.events],
-                        text=[event.text for event in batch.events],
-                    )
+                    _insert_events(cursor, batch.events)
                 self._ids.update(new)
         return self._ids
-
-    def _write_day(self, day: str, batch_id: int, samples: Samples, channel: ChannelIds, blobs: tuple[bytes, ...]) -> None:
-        with self._files.day(day) as cursor:
-            if cursor.execute("select 1 from batch where id = ?", [batch_id]).fetchone():
-                return
-            arrays = samples["kind"] == Kind.ARRAY
-            with _Transaction(cursor):
-                cursor.execute("insert into batch values (?)", [batch_id])
-                _insert_scalars(cursor, samples[~arrays], channel[~arrays], blobs)
-                _insert_arrays(cursor, samples[arrays], channel[arrays], blobs)
 
     def _cut(self) -> int:
         """Before this (ns since 1970) nothing is kept."""
@@ -172,29 +177,20 @@ def _insert(cursor: duckdb.DuckDBPyConnection, statement: str, **columns: list[A
         cursor.execute(statement)
 
 
-def _insert_scalars(cursor: duckdb.DuckDBPyConnection, samples: Samples, channel: ChannelIds, blobs: tuple[bytes, ...]) -> None:
-    if len(samples):
-        columns = _columns(samples, "time", "value", "severity", "status", "flags", "src_time")
-        cursor.register("arrived", columns | {"channel": channel, "text": _texts(samples, blobs)})
-        cursor.execute("insert into sample by name select * from arrived")
+def _numbers(column: npt.NDArray[np.void], batch: Batch, known: dict[str, int]) -> ChannelIds:
+    """The catalog's number of the channel of each sample or alarm."""
+    rows, inverse = np.unique(column["row"], return_inverse=True)
+    return np.array([known[batch.names[row]] for row in rows.tolist()], np.uint32)[inverse]
 
 
-def _insert_arrays(cursor: duckdb.DuckDBPyConnection, samples: Samples, channel: ChannelIds, blobs: tuple[bytes, ...]) -> None:
-    if len(samples):
-        columns = _columns(samples, "time", "severity", "status", "flags", "src_time", "dbr")
-        data = np.empty(len(samples), object)
-        data[:] = [blobs[at] for at in samples["blob"].tolist()]
-        cursor.register("arrived", columns | {"channel": channel, "data": data})
-        cursor.execute("insert into array_sample by name select * from arrived")
-
-
-def _columns(samples: Samples, *names: str) -> dict[str, Any]:
-    return {name: np.ascontiguousarray(samples[name]) for name in names}
-
-
-def _texts(scalars: Samples, blobs: tuple[bytes, ...]) -> npt.NDArray[np.object_]:
-    texts = np.full(len(scalars), None, object)
-    texts[scalars["kind"] == Kind.TEXT] = ""
-    for at in np.flatnonzero(scalars["blob"] != NO_BLOB).tolist():
-        texts[at] = decode_text(blobs[scalars["blob"][at]])
-    return texts
+def _insert_events(cursor: duckdb.DuckDBPyConnection, events: Sequence[ChannelEvent]) -> None:
+    _insert(
+        cursor,
+        "insert into event by name select * from arrived",
+        channel=[event.channel for event in events],
+        time=[event.time_ns for event in events],
+        reason=[int(event.reason) for event in events],
+        end_ns=[event.end_ns for event in events],
+        count=[event.count for event in events],
+        text=[event.text for event in events],
+    )

@@ -3,46 +3,32 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import duckdb
 import numpy as np
 import orjson
 
+from archioc.core.array_statistics import ArrayStatistics
 from archioc.core.batch import ChannelMeta
 from archioc.core.dbr import ELEMENT_DTYPE, Dbr
 from archioc.core.errors import QueryError
-from archioc.core.events import ChannelEvent, Reason
+from archioc.core.events import GAPS, ChannelEvent, Reason
+from db import embedded_statements as sql
+from db.alarm_columns import AlarmColumns
+from db.bins import BIN_COLUMNS, Bins, Grid
 from db.day_files import DayFiles, day_of
 from db.sample_columns import Array, SampleColumns, merge_by_time, newest_of_each_time
-from db.store import CHUNK, concerns, glob_filter
+from db.store import MAX_EVENTS, QUERY_S, bounded, glob_filter
 
-ARRAY_CHUNK = 200
-"""Array samples fetched at a time."""
+STATEMENT_S = 60.0
+"""Longest that DuckDB may work on one statement; a query consists of several for each day."""
 
-_BUCKET_NS = 60_000_000_000
-
-_COUNT_SCALARS = """
-select time // $bucket as bucket, count(*) from sample where channel = $channel and time between $start and $end
-group by bucket order by bucket
-"""
-_COUNT_ARRAYS = _COUNT_SCALARS.replace("from sample", "from array_sample")
-_SCALARS = """
-select time, value, severity, status, flags, src_time, text from sample
-where channel = $channel and time between $start and $end order by time, rowid
-"""
-_ARRAYS = """
-select time, severity, status, flags, src_time, dbr, data from array_sample
-where channel = $channel and time between $start and $end order by time, rowid
-"""
-_LAST = """
-select max(time) from (
-    select max(time) as time from sample where channel = $channel and time < $before
-    union all select max(time) from array_sample where channel = $channel and time < $before)
-"""
-_EVENTS = "select time, reason, end_ns, count, text from event where channel = $channel and time <= $end order by time, rowid"
-_META = "select content from meta where channel = $channel and time <= $at order by time desc, rowid desc limit 1"
+MAX_TIME = 2**63 - 1
+"""The last time that the store can hold."""
 
 
 class EmbeddedReader:
@@ -56,48 +42,64 @@ class EmbeddedReader:
         number = self._number(channel)
         if number is None:
             return
-        if with_previous and (previous := self.last_before(channel, start_ns)) is not None:
+        if with_previous and (previous := self._last(number, start_ns - 1)) is not None:
             yield previous
-        first, last = day_of(start_ns), day_of(end_ns)
-        for day in self._files.days():
-            if first <= day <= last:
-                yield from self._day_samples(day, number, start_ns, end_ns)
+        for day in self._days(start_ns, end_ns):
+            yield from self._day_samples(day, number, start_ns, end_ns)
 
     def last_before(self, channel: str, t_ns: int) -> SampleColumns | None:
         """The last sample with time < `t_ns`."""
+        return self.at(channel, t_ns - 1)
+
+    def at(self, channel: str, t_ns: int) -> SampleColumns | None:
+        """The sample in force at a time."""
+        number = self._number(channel)
+        return None if number is None else self._last(number, t_ns)
+
+    def bins(self, channel: str, start_ns: int, end_ns: int, count: int) -> Bins:
+        """Statistics of the numbers with start <= time < end in bins, made by DuckDB day by day."""
+        grid = Grid.of(start_ns, end_ns, count)
+        found = Bins.empty(grid.starts)
         number = self._number(channel)
         if number is None:
-            return None
-        for day in reversed(self._files.days()):
-            if day > day_of(t_ns):
-                continue
-            with _answering(), self._files.day(day) as cursor:
-                found = cursor.execute(_LAST, {"channel": number, "before": t_ns}).fetchone()
-            if found and found[0] is not None:
-                return next(self._day_samples(day, number, found[0], found[0]))
-        return None
+            return found
+        for day in _in_time(self._days(start_ns, end_ns - 1)):
+            lines = self._fetch(day, sql.BINS, number, start_ns, end_ns - 1, width=grid.width_ns)
+            found.add(Bins(**{name: np.ma.filled(lines[name], _absent(dtype)).astype(dtype) for name, dtype in BIN_COLUMNS.items()}))
+        return found
+
+    def alarms(self, channel: str, start_ns: int, end_ns: int, *, with_previous: bool = True) -> Iterator[AlarmColumns]:
+        """Alarm states with start <= time <= end in chunks, after the one in force at the start if wanted."""
+        number = self._number(channel)
+        if number is None:
+            return
+        if with_previous:
+            for day in _in_time(reversed(self._days(0, start_ns - 1))):
+                last = self._last_time(day, sql.LAST_ALARM, number, start_ns - 1)
+                if last is not None:
+                    yield self._alarms(day, number, last, last)
+                    break
+        for day in self._days(start_ns, end_ns):
+            for window in self._windows(day, sql.WEIGHT_OF_ALARMS, number, start_ns, end_ns):
+                yield self._alarms(day, number, *window)
 
     def names(self, pattern: str = "*") -> Iterator[str]:
-        """Channels that have or had samples."""
-        with _answering(), self._files.catalog() as cursor:
+        """Channels that have or had samples or alarms."""
+        with self._files.catalog() as cursor, _answering(cursor):
             names = [name for (name,) in cursor.execute("select name from channel order by name").fetchall()]
         return filter(glob_filter(pattern), names)
 
     def events(self, channel: str, start_ns: int, end_ns: int) -> list[ChannelEvent]:
         """Moments in the range and gaps that overlap with it."""
-        found: dict[tuple[int, int], ChannelEvent] = {}
-        with _answering(), self._files.catalog() as cursor:
-            lines = cursor.execute(_EVENTS, {"channel": channel, "end": end_ns}).fetchall()
-        for time_ns, reason, end, count, text in lines:
-            before = found.get((time_ns, reason))
-            known_end = before.end_ns if end is None and before is not None else end
-            found[time_ns, reason] = ChannelEvent(channel, time_ns, Reason(reason), known_end, count, text)
-        return [event for event in found.values() if concerns(event, start_ns, end_ns)]
+        asked = {"channel": channel, "start": start_ns, "end": end_ns, "gaps": [int(reason) for reason in GAPS], "most": MAX_EVENTS + 1}
+        with self._files.catalog() as cursor, _answering(cursor):
+            lines = cursor.execute(sql.EVENTS, asked).fetchall()
+        return bounded(channel, (ChannelEvent(channel, time_ns, Reason(reason), *rest) for time_ns, reason, *rest in lines))
 
     def meta(self, channel: str, at_ns: int) -> ChannelMeta | None:
         """What the IOC told last at or before a time."""
-        with _answering(), self._files.catalog() as cursor:
-            found = cursor.execute(_META, {"channel": channel, "at": at_ns}).fetchone()
+        with self._files.catalog() as cursor, _answering(cursor):
+            found = cursor.execute(sql.META, {"channel": channel, "at": at_ns}).fetchone()
         if found is None:
             return None
         fields = orjson.loads(found[0])
@@ -108,47 +110,95 @@ class EmbeddedReader:
         self._files.close()
 
     def _number(self, channel: str) -> int | None:
-        with _answering(), self._files.catalog() as cursor:
+        with self._files.catalog() as cursor, _answering(cursor):
             found = cursor.execute("select id from channel where name = ?", [channel]).fetchone()
         return None if found is None else int(found[0])
 
+    def _days(self, start_ns: int, end_ns: int) -> list[str]:
+        first, last = day_of(start_ns), day_of(end_ns)
+        return [day for day in self._files.days() if first <= day <= last] if start_ns <= end_ns else []
+
+    def _last(self, number: int, t_ns: int) -> SampleColumns | None:
+        """The last sample with time <= `t_ns`."""
+        for day in _in_time(reversed(self._days(0, t_ns))):
+            last = self._last_time(day, sql.LAST_SAMPLE, number, t_ns)
+            if last is not None:
+                return next(self._day_samples(day, number, last, last))
+        return None
+
+    def _last_time(self, day: str, statement: str, number: int, t_ns: int) -> int | None:
+        with self._files.day(day) as cursor, _answering(cursor):
+            found = cursor.execute(statement, {"channel": number, "end": min(t_ns, MAX_TIME)}).fetchone()
+        return None if found is None else found[0]
+
     def _day_samples(self, day: str, number: int, start_ns: int, end_ns: int) -> Iterator[SampleColumns]:
-        scalars = self._windows(day, _COUNT_SCALARS, number, start_ns, end_ns, CHUNK)
-        arrays = self._windows(day, _COUNT_ARRAYS, number, start_ns, end_ns, ARRAY_CHUNK)
+        scalars = self._windows(day, sql.WEIGHT_OF_SCALARS, number, start_ns, end_ns)
+        arrays = self._windows(day, sql.WEIGHT_OF_ARRAYS, number, start_ns, end_ns)
         return merge_by_time(
             [
-                (_scalars(self._fetch(day, _SCALARS, number, window)) for window in scalars),
-                (_arrays(self._fetch(day, _ARRAYS, number, window)) for window in arrays),
+                (_scalars(self._fetch(day, sql.SCALARS, number, *window)) for window in scalars),
+                (_arrays(self._fetch(day, sql.ARRAYS, number, *window)) for window in arrays),
             ]
         )
 
-    def _windows(self, day: str, statement: str, number: int, start_ns: int, end_ns: int, most: int) -> Iterator[tuple[int, int]]:
-        """Consecutive spans of time that hold about `most` samples each, at least a minute long."""
-        parameters = {"bucket": _BUCKET_NS, "channel": number, "start": start_ns, "end": end_ns}
-        with _answering(), self._files.day(day) as cursor:
-            buckets = cursor.execute(statement, parameters).fetchall()
-        begin, held = start_ns, 0
-        for bucket, count in buckets:
-            if held and held + count > most:
-                yield begin, bucket * _BUCKET_NS - 1
-                begin, held = bucket * _BUCKET_NS, 0
-            held += count
+    def _alarms(self, day: str, number: int, start_ns: int, end_ns: int) -> AlarmColumns:
+        found = self._fetch(day, sql.ALARMS, number, start_ns, end_ns)
+        newest = np.append(found["time"][1:] != found["time"][:-1], True)
+        return AlarmColumns(*(np.asarray(found[name])[newest] for name in ("time", "severity", "status")))
+
+    def _windows(
+        self, day: str, weigh: str, number: int, start_ns: int, end_ns: int, bucket_ns: int = sql.FIRST_BUCKET_NS
+    ) -> Iterator[tuple[int, int]]:
+        """Consecutive spans of time (both ends included) whose lines together weigh at most 1, or that are as short as they can be."""
+        buckets = self._fetch(day, weigh, number, start_ns, end_ns, bucket=bucket_ns)
+        begin, held = start_ns, 0.0
+        for bucket, weight in zip(buckets["bucket"].tolist(), buckets["weight"].tolist(), strict=True):
+            bucket_begin, bucket_end = max(start_ns, bucket * bucket_ns), min(end_ns, (bucket + 1) * bucket_ns - 1)
+            if held and held + weight > 1:
+                yield begin, bucket_begin - 1
+                begin, held = bucket_begin, 0.0
+            if weight > 1 and bucket_ns > 1:
+                yield from self._windows(day, weigh, number, bucket_begin, bucket_end, max(1, bucket_ns // sql.BUCKET_SPLIT))
+                begin = bucket_end + 1
+            else:
+                held += weight
         if held:
             yield begin, end_ns
 
-    def _fetch(self, day: str, statement: str, number: int, window: tuple[int, int]) -> dict[str, Any]:
-        with _answering(), self._files.day(day) as cursor:
-            found: dict[str, Any] = cursor.execute(statement, {"channel": number, "start": window[0], "end": window[1]}).fetchnumpy()
+    def _fetch(self, day: str, statement: str, number: int, start_ns: int, end_ns: int, **more: int) -> dict[str, Any]:
+        asked = {"channel": number, "start": max(start_ns, -MAX_TIME), "end": min(end_ns, MAX_TIME), **more}
+        with self._files.day(day) as cursor, _answering(cursor):
+            found: dict[str, Any] = cursor.execute(statement, asked).fetchnumpy()
             return found
 
 
 @contextlib.contextmanager
-def _answering() -> Iterator[None]:
-    """What DuckDB cannot do is a failed query."""
+def _answering(cursor: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """What DuckDB cannot do, or not in STATEMENT_S, is a failed query."""
+    limit = threading.Timer(STATEMENT_S, cursor.interrupt)
+    limit.daemon = True
+    limit.start()
     try:
         yield
+    except duckdb.InterruptException:
+        raise QueryError(f"the embedded store has worked for {STATEMENT_S:.0f} s on one step of a query; ask for a shorter range") from None
     except duckdb.Error as error:
         raise QueryError(f"the embedded store cannot answer: {error}") from None
+    finally:
+        limit.cancel()
+
+
+def _in_time(days: Iterable[str]) -> Iterator[str]:
+    """The days, for QUERY_S."""
+    until = time.monotonic() + QUERY_S
+    for day in days:
+        if time.monotonic() > until:
+            raise QueryError(f"the embedded store has worked for {QUERY_S:.0f} s on this query; ask for a shorter range")
+        yield day
+
+
+def _absent(dtype: str) -> float:
+    return np.nan if dtype == "<f8" else 0
 
 
 def _common(found: dict[str, Any]) -> dict[str, Any]:
@@ -163,8 +213,12 @@ def _scalars(found: dict[str, Any]) -> SampleColumns:
 
 
 def _arrays(found: dict[str, Any]) -> SampleColumns:
+    data = found["data"].tolist()
     arrays: list[Array | None] = [
-        np.frombuffer(data, ELEMENT_DTYPE[Dbr(dbr)]) for data, dbr in zip(found["data"].tolist(), found["dbr"].tolist(), strict=True)
+        None if one is None else np.frombuffer(one, ELEMENT_DTYPE[Dbr(dbr)]) for one, dbr in zip(data, found["dbr"].tolist(), strict=True)
     ]
+    numbers = zip(*(np.ma.filled(found[name], np.nan).tolist() for name in ("min", "max", "mean", "std")), strict=True)
+    reduced = [ArrayStatistics(n, *four) if one is None else None for one, n, four in zip(data, found["n"].tolist(), numbers, strict=True)]
     n = len(arrays)
-    return newest_of_each_time(SampleColumns(**_common(found), value=np.full(n, np.nan), text=[None] * n, arrays=arrays))
+    columns = SampleColumns(**_common(found), value=np.full(n, np.nan), text=[None] * n, arrays=arrays, reduced=reduced)
+    return newest_of_each_time(columns)

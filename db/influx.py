@@ -1,23 +1,42 @@
-"""InfluxDB as a store: finding out what the server is, making the database, writing."""
+"""InfluxDB as a store: writing spool files and what is to be known for it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Sequence
 
+import numpy as np
+import numpy.typing as npt
 import structlog
 
+from archioc.core.batch import COUNTS, SAMPLE, Batch
 from archioc.core.config_store import InfluxStore, InfluxVersion
 from archioc.core.config_store import Store as StoreSettings
 from archioc.core.encoding import destination_of
-from archioc.core.encoding.compression import decompress
-from archioc.core.errors import QueryError, StoreDenied, StoreRejected
+from archioc.core.encoding.compression import content_size, decompress
+from archioc.core.encoding.escaping import channel_of_line, split_lines
+from archioc.core.encoding.line_protocol import LineEncoder
+from archioc.core.errors import StoreDenied, StoreRejected, StoreTooLarge
+from archioc.core.events import ChannelEvent
 from archioc.core.spool import SpoolFile
-from db.influx_bisection import write_lines
+from db.influx_bisection import MAX_BODY, Lines, Verdict, send_lines
 from db.influx_connection import InfluxConnection, Parameters
-from db.influx_queries import InfluxReader, quote_name
-from db.store import WriteOutcome
+from db.influx_queries import InfluxReader
+from db.influx_server import InfluxOne, InfluxServer, server_of
+from db.rejections import BEYOND, rejection_events
+from db.store import Refusal, WriteOutcome, rows_of_samples
 
 _log = structlog.get_logger()
+
+LOOK_AHEAD_NS = 7 * 86_400 * 10**9
+"""A file that was committed less than this before the end of the retention is looked through before
+it is posted. Older samples of a younger file are rare; the server's answer tells of them."""
+
+RETENTION_HOLDS_S = 60.0
+"""No sample is given up for a retention that was asked for longer ago."""
+
+WARN_EVERY_S = 600.0
+"""How often the limits of the server are looked at."""
 
 
 class InfluxDatabase(InfluxReader):
@@ -25,30 +44,65 @@ class InfluxDatabase(InfluxReader):
 
     def __init__(self, settings: InfluxStore) -> None:
         self._settings = settings
-        self._database, _, self._policy = settings.bucket.partition("/")
-        super().__init__(InfluxConnection(settings), self._database, self._policy)
+        database, _, policy = settings.bucket.partition("/")
+        super().__init__(InfluxConnection(settings), database, policy)
         self._path = "/write"
+        self._server: InfluxServer = InfluxOne(self._connection, settings)
+        self._ahead_ns = 0
+        self._retention: float | None = None
+        self._retention_asked = self._warning_asked = -np.inf
+        self._warning = ""
 
     @property
     def destination(self) -> str:
         """Which spool files this store takes."""
         return destination_of(StoreSettings(influxdb=self._settings))
 
+    @property
+    def warning(self) -> str:
+        """What will go wrong soon on the server."""
+        return self._warning
+
     def prepare(self) -> None:
         """Find the server's version; make the database or bucket where it is missing and we may."""
-        version = _version(self._connection.ping())
+        ping = self._connection.ping()
+        version = _version(ping.version)
         if self._settings.version is InfluxVersion.AUTO and version is None:
             raise StoreDenied(f"{self._settings.url}: answers /ping without telling a version: is this an InfluxDB? (else set `version`)")
         self._path = "/api/v2/write" if self._writes_native(version) else "/write"
+        self._ahead_ns = int(ping.ahead * 1e9)
         major = version[0] if version else {InfluxVersion.V1: 1}.get(self._settings.version, 2)
-        make: dict[int, Callable[[], None]] = {1: self._make_database, 2: self._make_bucket}
-        if major in make:  # 3.x makes a database when it is first written to
-            make[major]()
+        self._server = server_of(major, self._connection, self._settings)
+        self._server.make()
+        self._ask_retention()
+        self._look_for_warning()
         _log.info("store_ready", url=self._settings.url, bucket=self._settings.bucket, version=version, path=self._path)
 
     def write(self, file: SpoolFile) -> WriteOutcome:
         """Post a file; lines that the server refuses for good are found out and told."""
-        return write_lines(file, self._post)
+        if time.monotonic() - self._warning_asked > WARN_EVERY_S:
+            self._look_for_warning()
+        answer: StoreRejected | StoreTooLarge | None = None
+        if self._fits_as_it_is(file):
+            try:
+                self._post(file.payload)
+            except (StoreRejected, StoreTooLarge) as said:
+                answer = said
+            else:
+                return WriteOutcome.all_stored(file)
+        if time.monotonic() - self._retention_asked > RETENTION_HOLDS_S:
+            self._ask_retention()
+        lines = _lines(file)
+        return self._outcome(file, lines, send_lines(lines, self._post, self._cut_ns(), answer))
+
+    def write_events(self, events: Sequence[ChannelEvent]) -> None:
+        """Store events of our own. One that the server refuses is told in the log: there is nothing to keep of it."""
+        batch = Batch(np.zeros(0, SAMPLE), (), {}, np.zeros(0, COUNTS), tuple(events))
+        lines = Lines.parse(split_lines(LineEncoder(self.destination).lines(batch)))
+        verdict = send_lines(lines, self._post)
+        if verdict.refused or verdict.too_old:
+            words = next(iter(verdict.refused.values()), BEYOND)
+            _log.error("store_refused_events", events=len(verdict.refused) + len(verdict.too_old), first=words)
 
     def _writes_native(self, version: tuple[int, int] | None) -> bool:
         if self._settings.version is not InfluxVersion.AUTO:
@@ -65,51 +119,64 @@ class InfluxDatabase(InfluxReader):
         body = gzipped if self._settings.gzip else decompress(gzipped)
         self._connection.write(self._path, parameters, body, gzipped=self._settings.gzip)
 
-    def _make_database(self) -> None:
-        """1.x: an existing database is left as it is, its retention too."""
-        duration = f"{int(self._settings.retention)}s" if self._settings.retention else "INF"
-        databases = self._first_column("SHOW DATABASES")
-        try:
-            if self._database not in databases:
-                limit = f" WITH DURATION {duration}" if self._settings.retention and not self._policy else ""
-                self._create(f"CREATE DATABASE {quote_name(self._database)}{limit}")
-            policies = f"SHOW RETENTION POLICIES ON {quote_name(self._database)}"
-            if self._policy and self._policy not in self._first_column(policies):
-                place = f"{quote_name(self._policy)} ON {quote_name(self._database)}"
-                self._create(f"CREATE RETENTION POLICY {place} DURATION {duration} REPLICATION 1")
-        except (QueryError, StoreDenied) as error:
-            # A user who may write need not be one who may create: the first write will tell.
-            _log.warning("store_database_not_checked", database=self._database, error=str(error))
+    def _ask_retention(self) -> None:
+        self._retention = self._server.retention()
+        self._retention_asked = time.monotonic()
 
-    def _make_bucket(self) -> None:
-        """2.x: an existing bucket is left as it is."""
-        try:
-            parameters: Parameters = [("name", self._settings.bucket), ("org", self._settings.org)]
-            if self._connection.json("/api/v2/buckets", "GET", parameters)["buckets"]:
-                return
-            rules = [{"type": "expire", "everySeconds": int(self._settings.retention)}] if self._settings.retention else []
-            bucket = {"name": self._settings.bucket, "orgID": self._org_id(), "retentionRules": rules}
-            self._connection.json("/api/v2/buckets", "POST", [], bucket)
-            _log.info("store_bucket_made", bucket=self._settings.bucket)
-        except (StoreDenied, StoreRejected) as error:
-            _log.warning("store_bucket_not_checked", bucket=self._settings.bucket, error=str(error))
+    def _look_for_warning(self) -> None:
+        before, self._warning = self._warning, self._server.warning()
+        self._warning_asked = time.monotonic()
+        if self._warning and self._warning != before:
+            _log.warning("store_warning", text=self._warning)
 
-    def _org_id(self) -> str:
-        orgs = self._connection.json("/api/v2/orgs", "GET", [("org", self._settings.org)])["orgs"]
-        if not orgs:
-            raise StoreDenied(f"{self._settings.url}: has no organisation {self._settings.org!r}")
-        return str(orgs[0]["id"])
+    def _cut_ns(self) -> int | None:
+        """Before this (ns since 1970) the server keeps nothing, by its own clock; None: no limit is known."""
+        return None if self._retention is None else time.time_ns() + self._ahead_ns - int(self._retention * 1e9)
 
-    def _create(self, statement: str) -> None:
-        for _ in self._connection.query(statement, [], method="POST"):
-            pass
-        _log.info("store_database_made", statement=statement)
+    def _fits_as_it_is(self, file: SpoolFile) -> bool:
+        """Whether nothing is known that the server would not take of it."""
+        if content_size(file.payload) > MAX_BODY:
+            return False
+        cut_ns = self._cut_ns()
+        if cut_ns is None or file.committed_ns - LOOK_AHEAD_NS >= cut_ns:
+            return True
+        return not (_lines(file).times < cut_ns).any()
 
-    def _first_column(self, statement: str) -> list[str]:
-        try:
-            return [values[0] for series in self._connection.query(statement, []) for values in series.get("values", ())]
-        except QueryError as error:
-            raise StoreDenied(f"{self._settings.url}: {statement}: {error}") from None
+    def _outcome(self, file: SpoolFile, lines: Lines, verdict: Verdict) -> WriteOutcome:
+        if not (verdict.too_old or verdict.refused):
+            return WriteOutcome.all_stored(file)
+        entries = rows_of_samples(file)
+        beyond, kept = (_count(entries, which, len(file.counts)) for which in (verdict.too_old, verdict.refused))
+        refusals = _refusals(lines.lines, verdict)
+        words = refusals[0].message if refusals else ""
+        present, first = np.unique(entries, return_index=True)
+        channels = {entry: channel_of_line(lines.lines[at]) for entry, at in zip(present.tolist(), first.tolist(), strict=True)}
+        cut_ns = self._cut_ns()
+        at_ns = file.committed_ns if cut_ns is None or file.committed_ns > cut_ns else time.time_ns()
+        remark = "; ".join(filter(None, (words, f"{beyond.sum()} samples are {BEYOND}" if beyond.any() else "")))
+        return WriteOutcome(beyond + kept, kept, refusals, tuple(rejection_events(channels, beyond + kept, beyond, at_ns, words)), remark)
+
+
+def _lines(file: SpoolFile) -> Lines:
+    return Lines.parse(split_lines(decompress(file.payload)))
+
+
+def _count(entries: npt.NDArray[np.intp], lines: Sequence[int] | dict[int, str], length: int) -> npt.NDArray[np.int64]:
+    """How many of these lines are samples of each entry of the counts; metadata and events follow the samples."""
+    which = np.fromiter(lines, np.intp, len(lines))
+    return np.bincount(entries[which[which < len(entries)]], minlength=length).astype(np.int64)
+
+
+def _refusals(lines: Sequence[bytes], verdict: Verdict) -> tuple[Refusal, ...]:
+    """Refused lines in their order, those that stand together with the same words as one."""
+    found: list[tuple[list[bytes], str]] = []
+    last = -2
+    for at, words in sorted(verdict.refused.items()):
+        if not found or at != last + 1 or found[-1][1] != words:
+            found.append(([], words))
+        found[-1][0].append(lines[at])
+        last = at
+    return tuple(Refusal(b"\n".join(group), words) for group, words in found)
 
 
 def _version(text: str) -> tuple[int, int] | None:

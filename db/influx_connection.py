@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import base64
 import re
+import time
+import urllib.request
 from collections.abc import Iterator
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import orjson
 import urllib3
@@ -20,13 +25,28 @@ _MAX_WORDS = 500
 
 _POOL = 16
 
+_CUT_OFF_ABOVE = 262_144
+"""Bytes of a body. A server in Go that refuses a body reads on about so far, then it cuts the connection, and its 413 is lost."""
+
 _TEXT_OR_MINUS_ZERO = re.compile(rb'("(?:[^"\\]|\\.)*")|(?<=[\[,])-0(?=[,\]])')
 
 Parameters = list[tuple[str, str]]
 
 
+class NumberTooLarge(QueryError):
+    """An answer holds a result beyond float64 (the mean of huge numbers): InfluxDB 1.x sends the words of its JSON encoder in its place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """What a server tells of itself. version: empty when it does not; ahead: its clock before ours (s)."""
+
+    version: str
+    ahead: float
+
+
 class InfluxConnection:
-    """One server. Thread-safe.
+    """One server. Thread-safe. Goes through the proxy that HTTP_PROXY, HTTPS_PROXY and NO_PROXY tell of.
 
     Methods raise StoreUnavailable (no answer, 429, 5xx), StoreDenied (401, 403, 404 and whatever
     else shows that the server or our settings must be mended), StoreRejected (400, 422) or StoreTooLarge (413).
@@ -43,6 +63,7 @@ class InfluxConnection:
             verify_ssl=settings.verify_tls,
             ssl_ca_cert=str(settings.ca_file) if settings.ca_file else None,
             connection_pool_maxsize=_POOL,
+            **_proxy(settings.url),
         )
 
     def close(self) -> None:
@@ -50,18 +71,28 @@ class InfluxConnection:
         self._client.api_client.rest_client.pool_manager.clear()
         self._client.close()
 
-    def ping(self) -> str:
-        """The version that the server tells, empty when it does not."""
-        _, _, headers = self._call("/ping", "GET", [], {})
-        version: str = urllib3.HTTPHeaderDict(headers).get("X-Influxdb-Version", "")
-        return version.removeprefix("v")
+    def ping(self) -> Ping:
+        """Ask for the version. 1.x and 2.x tell it in a header, 3.x in the body."""
+        response, _, sent = self._call("/ping", "GET", [], {}, _preload_content=False)
+        headers = urllib3.HTTPHeaderDict(sent)
+        try:
+            body = response.data
+        except urllib3.exceptions.HTTPError as error:
+            raise StoreUnavailable(f"{self._settings.url}: {_words(error)}") from None
+        told = headers.get("X-Influxdb-Version") or _version_in(body)
+        return Ping(told.removeprefix("v"), _ahead(headers.get("Date")))
 
     def write(self, path: str, parameters: Parameters, body: bytes, *, gzipped: bool) -> None:
         """Post line protocol; returns when the server has it."""
         headers = {"Content-Type": "text/plain; charset=utf-8"}
         if gzipped:
             headers["Content-Encoding"] = "gzip"
-        self._call(path, "POST", parameters, headers, body=body)
+        try:
+            self._call(path, "POST", parameters, headers, body=body)
+        except _ConnectionCut as error:
+            if len(body) > _CUT_OFF_ABOVE:
+                raise StoreTooLarge(str(error)) from None
+            raise
 
     def json(self, path: str, method: str, parameters: Parameters, body: dict[str, Any] | None = None) -> Any:
         """A request of the 2.x API and its answer."""
@@ -70,18 +101,36 @@ class InfluxConnection:
 
     def query(self, statement: str, parameters: Parameters, *, method: str = "GET") -> Iterator[dict[str, Any]]:
         """The series of the answer to InfluxQL, as they come; times in ns. Raises QueryError too."""
+        for line in self.lines(statement, parameters, method=method):
+            yield from series_of(line)
+
+    def lines(self, statement: str, parameters: Parameters, *, method: str = "GET") -> Iterator[bytes]:
+        """The lines of JSON of the answer to InfluxQL, as they come, negative zeros mended; times in ns. Raises QueryError too."""
         sent = [*parameters, ("epoch", "ns"), ("chunked", "true"), ("q", statement)]
         try:
             response, _, _ = self._call("/query", method, sent, {"Accept": "application/json"}, _preload_content=False)
         except StoreRejected as error:
             raise QueryError(str(error)) from None
         try:
-            for line in response:
-                yield from _series(line)
+            yield from map(_with_signed_zeros, response)
         except urllib3.exceptions.HTTPError as error:
             raise StoreUnavailable(f"{self._settings.url}: {_words(error)}") from None
         finally:
             response.close()
+
+    def rows(self, statement: str) -> list[dict[str, Any]]:
+        """The rows of the answer to InfluxQL as column -> value."""
+        found = self.query(statement, [])
+        return [dict(zip(series["columns"], values, strict=True)) for series in found for values in series.get("values", ())]
+
+    def tags(self, statement: str) -> list[dict[str, str]]:
+        """The tags of each series of the answer to InfluxQL."""
+        return [series.get("tags", {}) for series in self.query(statement, [])]
+
+    def execute(self, statement: str) -> None:
+        """InfluxQL that changes something."""
+        for _ in self.query(statement, [], method="POST"):
+            pass
 
     def _call(self, path: str, method: str, parameters: Parameters, headers: dict[str, str], **more: Any) -> tuple[Any, int, Any]:
         try:
@@ -91,7 +140,8 @@ class InfluxConnection:
         except ApiException as error:
             raise _store_error(self._settings.url, error) from None
         except urllib3.exceptions.HTTPError as error:
-            raise StoreUnavailable(f"{self._settings.url}: {_words(error)}") from None
+            message = f"{self._settings.url}: {_words(error)}"
+            raise (_ConnectionCut if isinstance(error, urllib3.exceptions.ProtocolError) else StoreUnavailable)(message) from None
         return answer
 
     def _log_in(self) -> dict[str, str]:
@@ -108,6 +158,37 @@ class InfluxConnection:
         return {"Authorization": f"Basic {pair}"}
 
 
+class _ConnectionCut(StoreUnavailable):
+    """The connection ended in the middle of a request."""
+
+
+def _proxy(url: str) -> dict[str, object]:
+    """The proxy for a server, as the environment tells it; a user in its address logs in there."""
+    parts = urlsplit(url)
+    proxy = urllib.request.getproxies().get(parts.scheme)
+    if not proxy or urllib.request.proxy_bypass(parts.netloc):
+        return {}
+    found = urllib3.util.parse_url(proxy)
+    headers = urllib3.make_headers(proxy_basic_auth=found.auth) if found.auth else None
+    return {"proxy": found._replace(auth=None).url, "proxy_headers": headers}
+
+
+def _version_in(body: bytes) -> str:
+    try:
+        answer = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return ""
+    return str(answer.get("version", "")) if isinstance(answer, dict) else ""
+
+
+def _ahead(date: str | None) -> float:
+    """How far a clock is ahead of ours (s), from a header `Date`, which has whole seconds; 0 where there is none."""
+    try:
+        return parsedate_to_datetime(date).timestamp() - time.time() if date else 0.0
+    except ValueError:
+        return 0.0
+
+
 def _with_signed_zeros(line: bytes) -> bytes:
     """InfluxDB writes the float -0.0 as `-0`, which JSON readers take for the integer 0; texts stay as they are."""
     if b"-0," not in line and b"-0]" not in line:
@@ -115,10 +196,14 @@ def _with_signed_zeros(line: bytes) -> bytes:
     return _TEXT_OR_MINUS_ZERO.sub(lambda found: found[1] or b"-0.0", line)
 
 
-def _series(line: bytes) -> Iterator[dict[str, Any]]:
+def series_of(line: bytes) -> Iterator[dict[str, Any]]:
+    """The series in a line of an answer. Raises QueryError when it tells of an error, NumberTooLarge when it is no JSON."""
     if not line.strip():
         return
-    answer = orjson.loads(_with_signed_zeros(line))
+    try:
+        answer = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        raise NumberTooLarge(f"the server answers {line[:_MAX_WORDS]!r}") from None
     for part in (answer, *answer.get("results", ())):
         if "error" in part:
             raise QueryError(str(part["error"])[:_MAX_WORDS])
@@ -127,9 +212,11 @@ def _series(line: bytes) -> Iterator[dict[str, Any]]:
 
 
 def _store_error(url: str, error: ApiException) -> StoreError:
-    message = f"{url}: {error.status} {_answer_text(error)}"
     status = int(error.status or 0)
-    if status in {0, 429} or status >= 500:
+    if status == 0:  # the client's word for a certificate that does not hold
+        return StoreDenied(f"{url}: {_answer_text(error)}")
+    message = f"{url}: {status} {_answer_text(error)}"
+    if status == 429 or status >= 500:
         return StoreUnavailable(message, _retry_after(error))
     if status in {400, 422}:
         return StoreRejected(message)

@@ -13,6 +13,8 @@ from archioc.core.batch import ChannelMeta
 from archioc.core.errors import QueryError, StoreDenied, StoreError, StoreUnavailable
 from archioc.core.events import ChannelEvent
 from db import unix_socket, wire
+from db.alarm_columns import AlarmColumns
+from db.bins import Bins
 from db.query_server import CLIENT_TIMEOUT_S
 from db.sample_columns import SampleColumns
 
@@ -34,6 +36,21 @@ class SocketReader:
         """The last sample with time < `t_ns`."""
         (answer,) = self._ask({"query": "last_before", "channel": channel, "t_ns": t_ns})
         return None if answer["samples"] is None else wire.unpack_columns(answer["samples"])
+
+    def at(self, channel: str, t_ns: int) -> SampleColumns | None:
+        """The sample in force at a time."""
+        (answer,) = self._ask({"query": "at", "channel": channel, "t_ns": t_ns})
+        return None if answer["samples"] is None else wire.unpack_columns(answer["samples"])
+
+    def bins(self, channel: str, start_ns: int, end_ns: int, count: int) -> Bins:
+        """Statistics of the numbers with start <= time < end in bins."""
+        (answer,) = self._ask({"query": "bins", "channel": channel, "start_ns": start_ns, "end_ns": end_ns, "count": count})
+        return wire.unpack_bins(answer["bins"])
+
+    def alarms(self, channel: str, start_ns: int, end_ns: int, *, with_previous: bool = True) -> Iterator[AlarmColumns]:
+        """Alarm states with start <= time <= end in chunks, after the one in force at the start if wanted."""
+        request = {"query": "alarms", "channel": channel, "start_ns": start_ns, "end_ns": end_ns, "with_previous": with_previous}
+        return (wire.unpack_alarms(answer["alarms"]) for answer in self._ask(request))
 
     def names(self, pattern: str = "*") -> Iterator[str]:
         """Channels that have samples."""

@@ -11,22 +11,22 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import orjson
 import structlog
 
 from archioc.core.errors import QueryError, StoreError
-from db import unix_socket, wire
-from db.store import Reader
+from db import unix_socket
+from db.query_answers import answers
+from db.store import QUERY_S, Reader
 
 _log = structlog.get_logger()
 
 AT_ONCE = 4
-"""Queries that are answered at the same time."""
+"""Queries that the store works on at the same time."""
 
-WAITING = 32
-"""Connections that may wait for their turn; more are refused."""
+CLIENTS = 36
+"""Connections at the same time; more are refused."""
 
 CLIENT_TIMEOUT_S = 30.0
 """A client that neither sends nor takes anything for so long is cut off."""
@@ -38,7 +38,6 @@ CLOSE_S = 2.0
 """Longest wait for queries to end when the server is closed."""
 
 MAX_REQUEST = 65_536
-NAMES_A_LINE = 1000
 
 _MODE = 0o660
 
@@ -48,7 +47,7 @@ class QueryServer:
 
     def __init__(self, path: Path, reader: Reader) -> None:
         self._path, self._reader = path, reader
-        self._socket = unix_socket.listen(path, WAITING, _MODE)
+        self._socket = unix_socket.listen(path, CLIENTS, _MODE)
         self._running = threading.BoundedSemaphore(AT_ONCE)
         self._lock = threading.Lock()
         self._clients: dict[socket.socket, threading.Thread] = {}
@@ -80,25 +79,19 @@ class QueryServer:
                 return  # closed
             client.settimeout(CLIENT_TIMEOUT_S)
             with self._lock:
-                crowded = len(self._clients) >= AT_ONCE + WAITING
+                crowded = len(self._clients) >= CLIENTS
                 if not crowded:
                     thread = threading.Thread(target=self._serve, args=(client,), name="query", daemon=True)
                     self._clients[client] = thread
                     thread.start()
             if crowded:
                 with client, contextlib.suppress(OSError):
-                    client.sendall(_error(QueryError(f"{AT_ONCE + WAITING} queries are running or waiting; try again")))
+                    client.sendall(_error(QueryError(f"{CLIENTS} queries are running or waiting; try again")))
 
     def _serve(self, client: socket.socket) -> None:
         try:
-            if not self._running.acquire(timeout=WAIT_S):
-                client.sendall(_error(QueryError(f"{AT_ONCE} queries have been running for {WAIT_S:.0f} s; try again")))
-                return
-            try:
-                for line in self._answer(client):
-                    client.sendall(line)
-            finally:
-                self._running.release()
+            for line in self._answer(client):
+                client.sendall(line)
         except OSError as error:
             _log.debug("query_client_gone", error=str(error))
         finally:
@@ -110,8 +103,7 @@ class QueryServer:
         request: object = None
         try:
             request = _read_request(client)
-            for answer in answers(self._reader, request):
-                yield orjson.dumps(answer, option=orjson.OPT_APPEND_NEWLINE)
+            yield from self._lines(request)
             yield b'{"done":true}\n'
         except StoreError as error:
             yield _error(error)
@@ -121,38 +113,34 @@ class QueryServer:
             _log.exception("query_failed", request=request)
             yield _error(QueryError(f"internal error: {error}"))
 
-
-def answers(reader: Reader, request: object) -> Iterator[dict[str, Any]]:
-    """The lines that answer a request. Raises QueryError for a request that is none, and what the reader raises."""
-    if not isinstance(request, dict):
-        raise QueryError("a request is a JSON object")
-    try:
-        match request.get("query"):
-            case "samples":
-                start, end, previous = int(request["start_ns"]), int(request["end_ns"]), bool(request.get("with_previous", True))
-                for columns in reader.samples(str(request["channel"]), start, end, with_previous=previous):
-                    yield {"samples": wire.pack_columns(columns)}
-            case "last_before":
-                last = reader.last_before(str(request["channel"]), int(request["t_ns"]))
-                yield {"samples": None if last is None else wire.pack_columns(last)}
-            case "names":
-                names = list(reader.names(str(request.get("pattern", "*"))))
-                for at in range(0, len(names), NAMES_A_LINE):
-                    yield {"names": names[at : at + NAMES_A_LINE]}
-            case "events":
-                yield {"events": reader.events(str(request["channel"]), int(request["start_ns"]), int(request["end_ns"]))}
-            case "meta":
-                meta = reader.meta(str(request["channel"]), int(request["at_ns"]))
-                yield {"meta": None if meta is None else wire.pack_meta(meta)}
-            case other:
-                raise QueryError(f"query {other!r} is none of samples, last_before, names, events, meta")
-    except (KeyError, TypeError, ValueError) as error:
-        raise QueryError(f"request {request}: {type(error).__name__} {error}") from error
+    def _lines(self, request: object) -> Iterator[bytes]:
+        """The answer piece by piece. The store is free for others while a client takes a piece, however long that takes."""
+        spent = 0.0
+        with contextlib.closing(answers(self._reader, request)) as found:
+            while True:
+                if not self._running.acquire(timeout=WAIT_S):
+                    raise QueryError(f"{AT_ONCE} queries have been running for {WAIT_S:.0f} s; try again")
+                try:
+                    started = time.monotonic()
+                    answer = next(found, None)
+                    line = None if answer is None else orjson.dumps(answer, option=orjson.OPT_APPEND_NEWLINE)
+                    del answer  # a piece is held once while it is sent
+                    spent += time.monotonic() - started
+                finally:
+                    self._running.release()
+                if line is None:
+                    return
+                yield line
+                if spent > QUERY_S:
+                    raise QueryError(f"the store has worked for {QUERY_S:.0f} s on this query; ask for a shorter range")
 
 
 def _read_request(client: socket.socket) -> object:
     received = b""
+    until = time.monotonic() + CLIENT_TIMEOUT_S
     while not received.endswith(b"\n"):
+        if time.monotonic() > until:
+            raise QueryError(f"a request comes within {CLIENT_TIMEOUT_S:.0f} s")
         more = client.recv(MAX_REQUEST)
         if not more or len(received) + len(more) > MAX_REQUEST:
             raise QueryError(f"a request is one line of at most {MAX_REQUEST} bytes")

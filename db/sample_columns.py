@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
+
+from archioc.core.array_statistics import ArrayStatistics
+from archioc.core.batch import encode_text
 
 Array = npt.NDArray[np.generic]
 
@@ -21,7 +24,8 @@ class SampleColumns:
     flags: `archioc.core.batch.SampleFlag`, uint8.
     src_time: the IOC's own stamp where `flags` says that it differs (ns), else 0; int64.
     text: the text of a text sample, the label of an enum where it was written, else None.
-    arrays: the elements of an array sample (little endian), else None.
+    arrays: the elements of an array sample (little endian), else None; None too where only statistics were kept.
+    reduced: number and statistics of the elements of an array of which no more was kept, else None; all None when not given.
     """
 
     time: npt.NDArray[np.int64]
@@ -32,12 +36,28 @@ class SampleColumns:
     src_time: npt.NDArray[np.int64]
     text: list[str | None]
     arrays: list[Array | None]
+    reduced: list[ArrayStatistics | None] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if not self.reduced:
+            self.reduced.extend([None] * len(self.time))
 
     def __len__(self) -> int:
         return len(self.time)
 
+    def statistics(self, at: int) -> ArrayStatistics | None:
+        """Number and statistics of the elements of the sample at a place; None where it is no array."""
+        array = self.arrays[at]
+        return self.reduced[at] if array is None else ArrayStatistics.of(array)
+
+    def text_bytes(self, at: int) -> bytes | None:
+        """The text or label at a place as the IOC sent it, to the byte."""
+        text = self.text[at]
+        return None if text is None else encode_text(text, int(self.flags[at]))
+
     def take(self, index: npt.NDArray[np.intp]) -> SampleColumns:
         """The samples at some places, in that order."""
+        places = index.tolist()
         return SampleColumns(
             self.time[index],
             self.value[index],
@@ -45,8 +65,9 @@ class SampleColumns:
             self.status[index],
             self.flags[index],
             self.src_time[index],
-            [self.text[at] for at in index.tolist()],
-            [self.arrays[at] for at in index.tolist()],
+            [self.text[at] for at in places],
+            [self.arrays[at] for at in places],
+            [self.reduced[at] for at in places],
         )
 
 
@@ -61,15 +82,17 @@ def concatenate(chunks: Sequence[SampleColumns]) -> SampleColumns:
         np.concatenate([chunk.src_time for chunk in chunks]),
         [text for chunk in chunks for text in chunk.text],
         [array for chunk in chunks for array in chunk.arrays],
+        [reduced for chunk in chunks for reduced in chunk.reduced],
     )
 
 
 def newest_of_each_time(columns: SampleColumns) -> SampleColumns:
     """Sorted by time; of samples with the same time only the one that stands last."""
+    if len(columns) < 2 or bool((columns.time[1:] > columns.time[:-1]).all()):
+        return columns
     order = np.argsort(columns.time, kind="stable")
     time = columns.time[order]
-    last = np.append(time[1:] != time[:-1], True) if len(time) else np.zeros(0, bool)
-    return columns.take(order[last])
+    return columns.take(order[np.append(time[1:] != time[:-1], True)])
 
 
 def merge_by_time(streams: Sequence[Iterator[SampleColumns]]) -> Iterator[SampleColumns]:

@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 import fnmatch
+import itertools
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from archioc.core.batch import ChannelMeta
+from archioc.core.errors import QueryError
 from archioc.core.events import GAPS, ChannelEvent
 from archioc.core.spool import SpoolFile
+from db.alarm_columns import AlarmColumns
+from db.bins import Bins
 from db.sample_columns import SampleColumns
 
 CHUNK = 50_000
-"""About how many samples a query answers at a time."""
+"""How many samples a query answers at a time, at most."""
+
+CHUNK_BYTES = 4_000_000
+"""How many bytes of texts and array elements a query answers at a time, at most; a larger sample comes alone."""
+
+QUERY_S = 120.0
+"""Longest that a store may work on one query (s); the time that a client takes for the answer is not counted."""
+
+MAX_EVENTS = 100_000
+"""How many events a query answers; more are an error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +46,23 @@ class WriteOutcome:
     """What became of a spool file that the store has answered for.
 
     rejected: samples refused for good, one number for each entry of the file's counts; int64.
-    refusals: what was refused, for the quarantine.
+    kept: how many of these are in `refusals`; those beyond the retention are not. Same shape.
+    refusals: what was refused, for the quarantine, in the order of the payload.
+    events: what tells of the rejected samples, for `Store.write_events`; one for each channel.
+    remark: why samples were rejected, for people; empty when none were.
     """
 
     rejected: npt.NDArray[np.int64]
+    kept: npt.NDArray[np.int64]
     refusals: tuple[Refusal, ...] = field(default=())
+    events: tuple[ChannelEvent, ...] = field(default=())
+    remark: str = ""
+
+    @classmethod
+    def all_stored(cls, file: SpoolFile) -> Self:
+        """Nothing was refused."""
+        nothing = np.zeros(len(file.counts), np.int64)
+        return cls(nothing, nothing)
 
 
 class Reader(Protocol):
@@ -57,14 +82,32 @@ class Reader(Protocol):
         """The last sample with time < `t_ns` (one row), None when there is none."""
         ...
 
+    def at(self, channel: str, t_ns: int) -> SampleColumns | None:
+        """The sample in force at a time: the last with time <= `t_ns` (one row), None when there is none."""
+        ...
+
+    def bins(self, channel: str, start_ns: int, end_ns: int, count: int) -> Bins:
+        """Statistics of the numbers with start <= time < end in `count` bins of equal width (`db.bins.Grid.of`), empty ones too.
+
+        Raises QueryError for an empty range and for a count outside 1 to `db.bins.MAX_BINS`.
+        """
+        ...
+
+    def alarms(self, channel: str, start_ns: int, end_ns: int, *, with_previous: bool = True) -> Iterator[AlarmColumns]:
+        """Alarm states with start <= time <= end, in chunks, sorted by time.
+
+        with_previous: the state in force at `start_ns`, if one is known, comes first.
+        """
+        ...
+
     def names(self, pattern: str = "*") -> Iterator[str]:
-        """Channels that have samples and whose name matches the glob (`*`, `?`, `[...]`; case matters), sorted."""
+        """Channels that have samples or alarm states and whose name matches the glob (`*`, `?`, `[...]`; case matters), sorted."""
         ...
 
     def events(self, channel: str, start_ns: int, end_ns: int) -> list[ChannelEvent]:
         """Moments with start <= time <= end and gaps that overlap with that range, sorted by time.
 
-        An event that was written open and again with its end is one event.
+        An event that was written open and again with its end is one event. Raises QueryError for more than MAX_EVENTS.
         """
         ...
 
@@ -96,6 +139,18 @@ class Store(Reader, Protocol):
         """
         ...
 
+    def write_events(self, events: Sequence[ChannelEvent]) -> None:
+        """Store events that the db process has to tell itself. Raises StoreUnavailable or StoreDenied.
+
+        An event with the channel, time and reason of one that is there replaces it.
+        """
+        ...
+
+    @property
+    def warning(self) -> str:
+        """What a person should know although the store takes samples; empty when all is well."""
+        ...
+
 
 def glob_filter(pattern: str) -> Callable[[str], object]:
     """What tells whether a name matches a glob."""
@@ -109,6 +164,14 @@ def concerns(event: ChannelEvent, start_ns: int, end_ns: int) -> bool:
     if event.time_ns >= start_ns:
         return True
     return event.reason in GAPS and (event.end_ns is None or event.end_ns >= start_ns)
+
+
+def bounded(channel: str, events: Iterable[ChannelEvent]) -> list[ChannelEvent]:
+    """The events as a list. Raises QueryError when there are more than MAX_EVENTS."""
+    found = list(itertools.islice(events, MAX_EVENTS + 1))
+    if len(found) > MAX_EVENTS:
+        raise QueryError(f"{channel}: more than {MAX_EVENTS} events in this range; ask for a shorter one")
+    return found
 
 
 def rows_of_samples(file: SpoolFile) -> npt.NDArray[np.intp]:

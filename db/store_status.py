@@ -35,9 +35,9 @@ class StoreStatus:
         self._block.head["last_write"] = now
         self._block.head["write_time"] = took
         self._block.head["lag"] = max(0.0, (now - committed_ns) / 1e9)
-        if outcome.refusals:
+        if outcome.remark:
             self._refused_until = time.monotonic() + SHOW_REFUSAL_S
-            self._show(StoreState.REJECTING, outcome.refusals[0].message)
+            self._show(StoreState.REJECTING, outcome.remark)
         else:
             self.answered(remark)
 

@@ -4,31 +4,58 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import math
 from typing import Any
 
 import numpy as np
 
+from archioc.core.array_statistics import ArrayStatistics
 from archioc.core.batch import ChannelMeta
 from archioc.core.events import ChannelEvent, Reason
+from db.alarm_columns import AlarmColumns
+from db.bins import BIN_COLUMNS, Bins
 from db.sample_columns import Array, SampleColumns
 
 _NUMBERS = {"time": "<i8", "value": "<f8", "severity": "|u1", "status": "|u1", "flags": "|u1", "src_time": "<i8"}
+_ALARMS = {"time": "<i8", "severity": "|u1", "status": "|u1"}
 
 
 def pack_columns(columns: SampleColumns) -> dict[str, Any]:
-    """Columns as JSON can carry them; `text` and `arrays` are null when they have nothing but nulls."""
-    numbers: dict[str, Any] = {name: _base64(getattr(columns, name).astype(dtype, copy=False)) for name, dtype in _NUMBERS.items()}
+    """Columns as JSON can carry them; `text`, `arrays` and `reduced` are null when they have nothing but nulls."""
     text = columns.text if any(found is not None for found in columns.text) else None
     arrays = [None if array is None else {"dtype": array.dtype.str, "data": _base64(array)} for array in columns.arrays]
-    return numbers | {"text": text, "arrays": arrays if any(arrays) else None}
+    reduced = [None if one is None else _numbers_or_null(one) for one in columns.reduced]
+    lists = {"text": text, "arrays": arrays if any(arrays) else None, "reduced": reduced if any(reduced) else None}
+    return _pack(columns, _NUMBERS) | lists
 
 
 def unpack_columns(answer: dict[str, Any]) -> SampleColumns:
     """What `pack_columns` was given."""
-    numbers: dict[str, Any] = {name: np.frombuffer(base64.b64decode(answer[name]), dtype) for name, dtype in _NUMBERS.items()}
+    numbers = _unpack(answer, _NUMBERS)
     n = len(numbers["time"])
     arrays: list[Array | None] = [_array(array) for array in answer["arrays"] or [None] * n]
-    return SampleColumns(**numbers, text=answer["text"] or [None] * n, arrays=arrays)
+    reduced = [None if one is None else _statistics(one) for one in answer["reduced"] or [None] * n]
+    return SampleColumns(**numbers, text=answer["text"] or [None] * n, arrays=arrays, reduced=reduced)
+
+
+def pack_alarms(columns: AlarmColumns) -> dict[str, str]:
+    """Alarm states as JSON can carry them."""
+    return _pack(columns, _ALARMS)
+
+
+def unpack_alarms(answer: dict[str, str]) -> AlarmColumns:
+    """What `pack_alarms` was given."""
+    return AlarmColumns(**_unpack(answer, _ALARMS))
+
+
+def pack_bins(bins: Bins) -> dict[str, str]:
+    """Bins as JSON can carry them."""
+    return _pack(bins, BIN_COLUMNS)
+
+
+def unpack_bins(answer: dict[str, str]) -> Bins:
+    """What `pack_bins` was given."""
+    return Bins(**_unpack(answer, BIN_COLUMNS))
 
 
 def unpack_event(answer: dict[str, Any]) -> ChannelEvent:
@@ -46,9 +73,26 @@ def unpack_meta(answer: dict[str, Any]) -> ChannelMeta:
     return ChannelMeta(**{**answer, "labels": tuple(answer["labels"])})
 
 
+def _pack(columns: object, types: dict[str, str]) -> dict[str, str]:
+    return {name: _base64(getattr(columns, name).astype(dtype, copy=False)) for name, dtype in types.items()}
+
+
+def _unpack(answer: dict[str, str], types: dict[str, str]) -> dict[str, Any]:
+    return {name: np.frombuffer(base64.b64decode(answer[name]), dtype) for name, dtype in types.items()}
+
+
 def _base64(column: np.ndarray[Any, np.dtype[Any]]) -> str:
     return base64.b64encode(column.tobytes()).decode()
 
 
 def _array(packed: dict[str, str] | None) -> Array | None:
     return None if packed is None else np.frombuffer(base64.b64decode(packed["data"]), np.dtype(packed["dtype"]))
+
+
+def _numbers_or_null(found: ArrayStatistics) -> list[float | None]:
+    return [found.n, *(number if math.isfinite(number) else None for number in (found.min, found.max, found.mean, found.std))]
+
+
+def _statistics(packed: list[float | None]) -> ArrayStatistics:
+    n, *numbers = packed
+    return ArrayStatistics(int(n or 0), *(math.nan if number is None else number for number in numbers))

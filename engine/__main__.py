@@ -26,6 +26,7 @@ from engine.collector import Collector
 from engine.commit import CommitThread, recover
 from engine.event_callback import make_callback
 from engine.last_run import AliveFile, find_last_run
+from engine.open_gaps import OpenGapsFile
 from engine.repeater import repeater_at_hand
 from engine.ring import EventRing
 from engine.sampler import Sampler
@@ -40,6 +41,8 @@ SWITCH_INTERVAL_S = 0.0005
 """How long one Python thread may keep another waiting; with CPython's 5 ms the callback loses updates under load."""
 COMMIT_AT_STOP_S = 5.0
 LIBCA_AT_STOP_S = 2.0
+SETTLE_S = 2.0
+"""How long a new engine waits for its first commit before it receives."""
 CALLBACK_CODES = {"pinned": 1, "compiled": 2}
 """As the head of the status block tells them."""
 
@@ -54,7 +57,7 @@ def main() -> int:
     stop.install()
     stop_with_parent(given.parent)
     try:
-        config = load_config(given.config)
+        config = load_config(given.config, channels=False)
         configure_log("engine", config.log.level.value, config.log.format.value)
         os.environ.update(config.ca.environment())
         with repeater_at_hand():
@@ -82,25 +85,28 @@ def _collect(config: Config, stop: StopSignal) -> bool:
     alive = AliveFile(directories.alive)
     last = find_last_run(table, ring, alive)
     head = table.status.head
+    open_gaps = OpenGapsFile(directories.open_gaps)
     head["state"], head["pid"] = ProcessState.STARTING, os.getpid()
     if not _registry_ready(table, stop):
         head["state"] = ProcessState.STOPPED
         return True
     sampler = Sampler(table.capacity)
-    sampler.memory.load(table.ledger.cells, table.ledger.head)
-    sampler.restore()
+    sampler.memory.load(table.ledger.cells[: int(table.settings.head["rows"][0])], table.ledger.head)
+    sampler.withheld.restore()
     ring.rewind(int(table.ledger.head["ring_slot"][0]), int(table.ledger.head["ring_bulk"][0]))
     ring.largest = config.ca.max_array_bytes
     callback = make_callback(config.ca.callback, ring)
     head["callback"] = CALLBACK_CODES[callback.name]
     access = ChannelAccess(callback)
     registry = RegistryReader(directories.registry)
-    channels = Channels(table, registry, access, sampler)
+    channels = Channels(table, registry, access, sampler, open_gaps.read())
     channels.follow(time.time_ns())
-    commits = CommitThread(table, ring, spool, encoder_for(config.store), config.spool)
+    commits = CommitThread(table, ring, spool, encoder_for(config.store), config.spool, open_gaps)
     collector = Collector(table, ring, sampler, channels, commits)
     try:
         replayed = collector.replay(last)
+        if not collector.settle(SETTLE_S):
+            _log.error("gaps_not_committed")  # collecting matters more; the spool tells what ails it
         _log.info("collecting", channels=len(channels.ours()), replayed=replayed, callback=callback.name)
         head["state"] = ProcessState.RUNNING
         _loop(config, alive, collector, channels, access, stop)

@@ -15,7 +15,7 @@
 
 enum { UPDATE, CONNECTED, DISCONNECTED, META, REFUSED }; /* engine.ring.EventKind */
 enum { IN_BULK = 1, OF_ARRAY = 2 };
-enum { DBR_TIME = 14, DBR_CTRL = 28, STAMPED = 12, ECA_NORMAL = 1, ECA_TOLARGE = 72 };
+enum { DBR_TIME = 14, DBR_CTRL = 28, STAMPED = 12, ECA_NORMAL = 1, ECA_TOLARGE = 72, CONNECTION_UP = 6 };
 enum { LARGE = 1024 }; /* engine.ring */
 
 /* sizes by native DBR type, as db_access.h lays them out */
@@ -31,6 +31,11 @@ typedef struct { /* struct event_handler_args of cadef.h */
     const void *dbr;
     int status;
 } event_args;
+
+typedef struct { /* struct connection_handler_args of cadef.h */
+    void *chid;
+    long op;
+} connection_args;
 
 typedef struct {
     int64_t received;
@@ -54,6 +59,12 @@ static struct {
     uint32_t *lost;
     uint64_t n_rows;
 } ring;
+
+static struct {
+    void *(*puser)(void *);
+    short (*field_type)(void *);
+    unsigned long (*element_count)(void *);
+} libca;
 
 static int64_t now_ns(void)
 {
@@ -145,6 +156,18 @@ static void on_event(event_args args)
     }
 }
 
+static void on_connection(connection_args args)
+{
+    uint64_t user = (uint64_t)(uintptr_t)libca.puser(args.chid);
+    slot head = {.received = now_ns(), .row = (uint32_t)(user & 0x7fffffff), .generation = (uint32_t)(user >> 32), .kind = DISCONNECTED};
+    if (args.op == CONNECTION_UP) {
+        head.kind = CONNECTED;
+        head.dbr = (uint16_t)libca.field_type(args.chid);
+        head.count = (uint32_t)libca.element_count(args.chid);
+    }
+    put(&head, NULL, 0, NULL, 0);
+}
+
 static PyObject *attach(PyObject *module, PyObject *args)
 {
     unsigned long long slots, n_slots, at, bulk, n_bulk, for_arrays, largest, lost, n_rows;
@@ -163,24 +186,25 @@ static PyObject *attach(PyObject *module, PyObject *args)
     return PyLong_FromVoidPtr((void *)(uintptr_t)on_event);
 }
 
-static PyObject *connection(PyObject *module, PyObject *args)
+static PyObject *ask(PyObject *module, PyObject *args)
 {
-    unsigned int row, generation, dbr, count;
-    int up;
+    unsigned long long puser, field_type, element_count;
     (void)module;
-    if (!PyArg_ParseTuple(args, "IIpII", &row, &generation, &up, &dbr, &count))
+    if (!PyArg_ParseTuple(args, "KKK", &puser, &field_type, &element_count))
         return NULL;
-    slot head = {.received = now_ns(), .row = row, .generation = generation, .dbr = (uint16_t)dbr, .count = count};
-    head.kind = up ? CONNECTED : DISCONNECTED;
-    put(&head, NULL, 0, NULL, 0);
-    Py_RETURN_NONE;
+    libca.puser = (void *(*)(void *))(uintptr_t)puser;
+    libca.field_type = (short (*)(void *))(uintptr_t)field_type;
+    libca.element_count = (unsigned long (*)(void *))(uintptr_t)element_count;
+    return PyLong_FromVoidPtr((void *)(uintptr_t)on_connection);
 }
 
 static PyMethodDef methods[] = {
     {"attach", attach, METH_VARARGS,
      "attach(slots, n_slots, head, bulk, n_bulk, for_arrays, largest, lost, n_rows) -> address of the event callback\n"
      "Addresses and sizes of a mapped ring, which must outlive every subscription."},
-    {"connection", connection, METH_VARARGS, "connection(row, generation, up, dbr, count): note that a channel came or went"},
+    {"ask", ask, METH_VARARGS,
+     "ask(puser, field_type, element_count) -> address of the connection callback\n"
+     "Addresses of the functions of libca by which it learns what has come or gone."},
     {NULL, NULL, 0, NULL}};
 
 static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_event_callback", "The event callback in C; see engine.compiled_callback.", -1,

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import math
-import struct
-
 import numpy as np
 import numpy.typing as npt
 
+from archioc.core.array_statistics import ArrayStatistics
 from archioc.core.batch import Kind, SampleFlag
 from archioc.core.channel import LargeArrays
 from archioc.core.dbr import ELEMENT_DTYPE, Dbr
 from engine.updates import Updates
 
 Rows = npt.NDArray[np.integer]
-
-_STATISTICS = struct.Struct("<5d")
 
 
 class ArrayRules:
@@ -50,24 +46,7 @@ class ArrayRules:
         refused = self._large[updates.row[long]] == LargeArrays.REFUSE
         for at in long[~refused].tolist():
             elements = np.frombuffer(updates.blobs[updates.blob[at]], ELEMENT_DTYPE[Dbr(int(updates.dbr[at]))])
-            updates.blobs[updates.blob[at]] = pack_statistics(elements)
+            updates.blobs[updates.blob[at]] = ArrayStatistics.of(elements).pack()
             updates.flags[at] |= SampleFlag.STATISTICS
         beyond: npt.NDArray[np.intp] = long[refused]
         return beyond
-
-
-def pack_statistics(elements: npt.NDArray[np.generic]) -> bytes:
-    """Number of elements, minimum, maximum, mean and standard deviation (of the population) as five float64, little endian.
-
-    The number counts all elements, the others are those of the finite ones; NaN where there is none (also of
-    texts), or where the result is beyond a float64.
-    """
-    found = (math.nan,) * 4
-    if np.issubdtype(elements.dtype, np.number):
-        numbers = elements.astype("f8", copy=False)
-        finite = np.isfinite(numbers)
-        numbers = numbers if finite.all() else numbers[finite]
-        if len(numbers):
-            with np.errstate(all="ignore"):
-                found = (float(numbers.min()), float(numbers.max()), float(numbers.mean()), float(numbers.std()))
-    return _STATISTICS.pack(len(elements), *(number if math.isfinite(number) else math.nan for number in found))

@@ -1,23 +1,21 @@
-"""Channels by pyepics, values by our own callback.
+"""Channels and values by libca, with our own callbacks.
 
-pyepics searches, connects and reconnects and tells when a channel comes and goes. The values come
-through `ca_create_subscription` of the same library with the callback of this package, because a
-pyepics callback costs twenty times as much.
+libca searches, connects and reconnects. What it tells goes through the callbacks of this package,
+because those of pyepics cost twenty times as much, and its channels four times as much memory.
 """
 
 from __future__ import annotations
 
 import ctypes
 import os
-import threading
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import structlog
-from epics import ca
 
 from archioc.core.channel import Mask
 from archioc.core.dbr import DBR_CTRL_OFFSET, DBR_TIME_OFFSET, ELEMENT_DTYPE, Dbr
+from engine.libca import ChannelQueries, Libca
 from engine.libca_messages import LibcaMessages
 
 _log = structlog.get_logger()
@@ -26,6 +24,8 @@ DBE_VALUE, DBE_LOG, DBE_ALARM, DBE_PROPERTY = 1, 2, 4, 8
 DBE_MASKS = {Mask.LOG: DBE_LOG | DBE_ALARM, Mask.VALUE: DBE_VALUE | DBE_ALARM}
 
 ECA_NORMAL = 1
+PRIORITY = 0
+"""Of the circuit at the server: the lowest, that of displays and archivers."""
 CS_CONN = 2
 FIELD_TYPES = 7
 DBR_TIME_BYTES = 16
@@ -44,74 +44,81 @@ class EventCallback(Protocol):
     def user_argument(self, row: int, generation: int, array: bool) -> ctypes.c_void_p:
         """What to subscribe with, so that events name their channel."""
 
-    def connection(self, row: int, generation: int, up: bool, dbr: int, count: int) -> None:
-        """Write a CONNECTED or DISCONNECTED event into the ring."""
+    def connection_function(self, queries: ChannelQueries) -> Any:
+        """The C function for `ca_create_channel`; it writes CONNECTED and DISCONNECTED into the ring.
+
+        The channel's user pointer is its `user_argument`, not as an array. Whoever subscribes keeps what this returns.
+        """
 
 
 @dataclass(slots=True)
 class _Link:
-    """A channel as libca knows it. dbr: type subscribed to, -1 = not subscribed; properties: type of the subscription to metadata.
+    """A channel as libca knows it. chid, subscription, metadata: addresses of the channel and its subscriptions.
 
+    dbr: type subscribed to, -1 = not subscribed; properties: the same of the subscription to metadata.
     bare: its server knows no subscription to metadata.
     """
 
     row: int
     generation: int
-    chid: ctypes.c_void_p | None = None
-    subscription: ctypes.c_void_p | None = None
+    chid: int
+    subscription: int | None = None
     dbr: int = -1
     array: bool = False
     mask: Mask = Mask.LOG
-    metadata: ctypes.c_void_p | None = None
+    metadata: int | None = None
     properties: int = -1
     bare: bool = False
 
 
 class ChannelAccess:
-    """All channels of this process; used by its main thread, but for `_on_connection`."""
+    """All channels of this process; used by its main thread."""
 
     def __init__(self, callback: EventCallback) -> None:
         self._callback = callback
         self._links: dict[str, _Link] = {}
-        ca.AUTO_CLEANUP = False  # `close` does it, while the interpreter is still whole
-        self._lib = ca.initialize_libca()
+        self._lib = Libca()
         self._messages = LibcaMessages(self._lib)
         self._largest = _largest_array()
+        self._on_connection = callback.connection_function(self._lib)
 
     def create(self, name: str, row: int, generation: int) -> bool:
         """Start looking for a channel; False when libca refuses the name."""
-        self._links[name] = link = _Link(row, generation)
-        try:
-            link.chid = ctypes.c_void_p(ca.create_channel(name, connect=False, auto_cb=False, callback=self._on_connection).value)
-        except ca.CASeverityException as error:
-            _log.error("channel_refused", channel=name, error=str(error))
-            del self._links[name]
+        chid = ctypes.c_void_p()
+        user = self._callback.user_argument(row, generation, False)
+        answer = self._lib.ca_create_channel(name.encode(), self._on_connection, user, PRIORITY, ctypes.byref(chid))
+        if answer != ECA_NORMAL or chid.value is None:
+            _log.error("channel_refused", channel=name, error=self._lib.ca_message(answer).decode())
             return False
+        self._links[name] = _Link(row, generation, chid.value)
         return True
 
     def clear(self, name: str) -> None:
         """Let go of a channel; no event of it comes after this returns."""
         link = self._links.pop(name, None)
-        if link is not None and link.chid is not None:
-            ca.clear_channel(link.chid.value)
+        if link is not None:
+            self._lib.ca_clear_channel(link.chid)  # and of its subscriptions, which libca knows
+
+    def search_again(self, name: str) -> None:
+        """Look for a channel that has lost its server now, unless it is back already.
+
+        libca by itself begins to look for lost channels only every 10 s (`disconnectGovernorTimer.cpp`), for new ones at once.
+        """
+        link = self._links.get(name)
+        if link is None or self._lib.ca_state(link.chid) == CS_CONN:
+            return
+        self.clear(name)
+        self.create(name, link.row, link.generation)
 
     def look(self, name: str) -> tuple[int, int] | None:
         """Native type and number of elements of a channel that is connected now, else None."""
         link = self._links.get(name)
-        if link is None or link.chid is None or self._lib.ca_state(link.chid) != CS_CONN:
+        if link is None or self._lib.ca_state(link.chid) != CS_CONN:
             return None
         return int(self._lib.ca_field_type(link.chid)), self._element_count(link.chid)
 
-    def _on_connection(self, pvname: str, chid: int, conn: bool) -> None:
-        link = self._links.get(pvname)
-        if link is None:
-            return  # cleared in this moment
-        handle = ctypes.c_void_p(chid)
-        dbr, count = (self._lib.ca_field_type(handle), self._element_count(handle)) if conn else (0, 0)
-        self._callback.connection(link.row, link.generation, conn, dbr, count)
-
-    def _element_count(self, handle: ctypes.c_void_p) -> int:
-        return int(self._lib.ca_element_count(handle)) & 0xFFFFFFFF
+    def _element_count(self, chid: int) -> int:
+        return int(self._lib.ca_element_count(chid)) & 0xFFFFFFFF
 
     def follow(self, name: str, dbr: int, count: int, mask: Mask) -> int:
         """Subscribe to values and metadata of a channel that has just connected with this native type; ECA_NORMAL, or why it failed.
@@ -120,7 +127,7 @@ class ChannelAccess:
         type, another shape or another mask gets a new one.
         """
         link = self._links[name]
-        if not 0 <= dbr < FIELD_TYPES or link.chid is None:
+        if not 0 <= dbr < FIELD_TYPES:
             return ECA_NORMAL  # gone again before we looked
         self._follow_metadata(link, dbr)
         return self._subscribe(link, dbr, count != 1, mask)
@@ -158,22 +165,14 @@ class ChannelAccess:
             if answer == ECA_NORMAL:
                 link.metadata, link.properties = metadata, dbr
                 return
-        self._lib.ca_array_get_callback(
-            dbr + DBR_CTRL_OFFSET, ctypes.c_ulong(1), link.chid, self._callback.function, self._user(link, array=False)
-        )
+        self._lib.ca_array_get_callback(dbr + DBR_CTRL_OFFSET, 1, link.chid, self._callback.function, self._user(link, array=False))
 
-    def _subscription(self, link: _Link, dbr: int, count: int, events: int, array: bool) -> tuple[int, ctypes.c_void_p]:
+    def _subscription(self, link: _Link, dbr: int, count: int, events: int, array: bool) -> tuple[int, int | None]:
         subscription = ctypes.c_void_p()
         answer = self._lib.ca_create_subscription(
-            dbr,
-            ctypes.c_ulong(count),
-            link.chid,
-            ctypes.c_long(events),
-            self._callback.function,
-            self._user(link, array),
-            ctypes.byref(subscription),
+            dbr, count, link.chid, events, self._callback.function, self._user(link, array), ctypes.byref(subscription)
         )
-        return int(answer), subscription
+        return int(answer), subscription.value
 
     def do_without_properties(self, name: str) -> None:
         """The server refuses to tell changes of metadata: ask for it once, now and after each reconnect."""
@@ -194,7 +193,7 @@ class ChannelAccess:
             return
         self._lib.ca_array_get_callback(
             link.dbr + DBR_TIME_OFFSET,
-            ctypes.c_ulong(0 if link.array else 1),
+            0 if link.array else 1,
             link.chid,
             self._callback.function,
             self._user(link, link.array),
@@ -223,18 +222,11 @@ class ChannelAccess:
         for name in list(self._links):
             self.clear(name)
         self._lib.ca_flush_io()
-        context = ca.current_context()
-        ending = threading.Thread(target=self._end, args=(context,), name="libca end", daemon=True)
-        ending.start()
-        ending.join(timeout)
+        ended = self._lib.close(timeout)
         self._messages.log()
-        if ending.is_alive():
+        if not ended:
             _log.warning("libca_not_ended", waited_s=timeout)
-        return not ending.is_alive()
-
-    def _end(self, context: int) -> None:
-        self._lib.ca_attach_context(context)
-        self._lib.ca_context_destroy()
+        return ended
 
 
 def _largest_array() -> int | None:

@@ -14,6 +14,7 @@ from archioc.core.dbr import DBR_CTRL_OFFSET, Dbr
 from archioc.core.events import ChannelEvent, Reason
 from archioc.core.registry import RegistryChannel, RegistryReader
 from archioc.core.table import ChannelState, ChannelTable, RowState, write_rows
+from engine import open_gaps
 from engine.admission import ECA_NORDACCESS, ECA_TOLARGE, Admission, why_refused
 from engine.array_rules import ArrayRules
 from engine.channel_access import ECA_NORMAL, ChannelAccess
@@ -24,10 +25,14 @@ from engine.metadata import decode_labels, decode_metadata
 from engine.refusals import Refusals
 from engine.ring import TOO_LARGE
 from engine.sampler import Sampler
+from engine.setting_changes import SettingChanges
 from engine.updates import Updates
 
 CREATE_AT_ONCE = 500
 """Channels made between two drains, so that a large start does not hold up the drain."""
+
+SEARCH_AGAIN_NS = 1_000_000_000
+"""From the loss of a server to our search for it: a server that drops its clients again and again is asked once a second."""
 
 ECA_DISCONN = 192
 """Of `caerr.h`."""
@@ -38,7 +43,14 @@ Rows = npt.NDArray[np.integer]
 class Channels:
     """Follows the registry and the settings block; keeps names, generations and connection states by row."""
 
-    def __init__(self, table: ChannelTable, registry: RegistryReader, access: ChannelAccess, sampler: Sampler) -> None:
+    def __init__(
+        self,
+        table: ChannelTable,
+        registry: RegistryReader,
+        access: ChannelAccess,
+        sampler: Sampler,
+        inherited: open_gaps.Gaps,
+    ) -> None:
         self._table, self._registry, self._access, self._sampler = table, registry, access, sampler
         rows = table.capacity
         self.names = [""] * rows
@@ -46,15 +58,17 @@ class Channels:
         self._added_by = np.zeros(rows, "i8")  # revision of the registry
         self.connected = np.zeros(rows, bool)
         self._mask = np.zeros(rows, "u1")  # Mask
+        self._changes = SettingChanges(rows)
         self.metas: dict[int, ChannelMeta] = {}
         self.labels: dict[int, tuple[bytes, ...]] = {}
         self.arrays = ArrayRules(rows)
         self._types = ChannelTypes(rows)
-        self.gaps = Gaps(sampler.memory, self.names)
+        self.gaps = Gaps(sampler.memory, self.names, inherited)
         self._refusals = Refusals(self.gaps, self.names)
         self._admission = Admission(self._types, self.arrays, self._refusals, sampler)
         self._revision = 0
         self._to_create: deque[int] = deque()
+        self._lost: deque[tuple[int, int]] = deque()  # row, when it is due to be searched for (ns)
         self._leaving: list[int] = []
 
     @property
@@ -78,25 +92,27 @@ class Channels:
         wanted = int(head["revision"][0])
         if wanted == self._revision:
             return np.empty(0, "i8")
-        removed = self._let_go_of_removed()
+        removed = self._let_go_of_removed(now)
         added, _ = self._registry.channels_since(self._revision)
         known = self.generation
         self._adopt([channel for channel in added if channel.revision <= wanted and known[channel.row] != channel.generation], now)
+        self.gaps.end_inheritance(now)
         self._take_settings(now)
         self._revision = wanted
         self._table.status.head["revision"] = wanted
         return removed
 
-    def _let_go_of_removed(self) -> Rows:
+    def _let_go_of_removed(self, now: int) -> Rows:
         cells = self._table.settings.cells[: int(self._table.settings.head["rows"][0])]
         ours = self.generation[: len(cells)]
         gone = np.flatnonzero((ours != 0) & ((cells["state"] != RowState.USED) | (cells["generation"] != ours)))
         for row in gone.tolist():
             self._access.clear(self.names[row])
-            self.gaps.forget(row)
             self._leaving.append(row)
+        self.gaps.close(gone, np.full(len(gone), now))  # nobody waits for them any more
         self._refusals.forget(gone.tolist())
         self.connected[gone] = False
+        self._sampler.clocks.disconnect(gone)
         self._sampler.wanted.enable[gone] = False
         status = self._table.status.cells[: len(cells)]
         never_ours = (ours == 0) & (cells["state"] == RowState.REMOVED)
@@ -124,10 +140,9 @@ class Channels:
         rows = np.array([channel.row for channel in channels])
         generation = np.array([channel.generation for channel in channels], "u4")
         new = self._sampler.memory.generation[rows] != generation
-        for channel, its_new in zip(channels, new.tolist(), strict=True):
+        for channel in channels:
             self.names[channel.row] = channel.name
-            if its_new:
-                self._sampler.forget(channel.row, channel.generation)
+        self._sampler.forget(rows[new], generation[new])
         self.generation[rows] = generation
         self._added_by[rows] = [channel.revision for channel in channels]
         self._types.forget(rows[new])
@@ -164,6 +179,8 @@ class Channels:
         wanted, gap = self._sampler.wanted, self._sampler.memory.gap
         was_on, repeated = wanted.enable[rows], wanted.longest[rows] > 0
         self._sampler.take_settings(rows, cells)
+        for row, text in self._changes.take(rows, cells):
+            self.gaps.events.append(ChannelEvent(self.names[row], now, Reason.SETTINGS_CHANGED, text=text))
         is_on = wanted.enable[rows]
         remasked = rows[(self._mask[rows] != cells["mask"]) & self.connected[rows]]
         self._mask[rows] = cells["mask"]
@@ -193,11 +210,11 @@ class Channels:
         before = rows[(memory.seen[rows] == 0) & enabled & (self._added_by[rows] <= last.revision)]
         self.gaps.change(before[self.gaps.unannounced(before)], last.reason, last.ended_ns)
 
-    def create_some(self) -> None:
-        """Have libca look for some of the channels that wait for it."""
+    def create_some(self, now: int) -> None:
+        """Have libca look for some of the channels that wait for it: the new ones, or else those lost a while ago (now: ns)."""
         if not self._to_create:
+            self._search_for_lost(now)
             return
-        now = time.time_ns()
         refused = []
         for _ in range(min(CREATE_AT_ONCE, len(self._to_create))):
             row = self._to_create.popleft()
@@ -207,6 +224,14 @@ class Channels:
         for row in refused:
             self._refusals.begin(row, now, "Channel Access does not take this name")
         self.show_state(np.array(refused, np.intp))
+
+    def _search_for_lost(self, now: int) -> None:
+        for _ in range(min(CREATE_AT_ONCE, len(self._lost))):
+            row, due = self._lost[0]
+            if now < due <= now + SEARCH_AGAIN_NS:  # later than that: the clock was set back
+                return
+            self._lost.popleft()
+            self._access.search_again(self.names[row])
 
     # -- what Channel Access tells -------------------------------------------------------------
 
@@ -219,8 +244,10 @@ class Channels:
             self._follow_one(row, its_dbr, its_count)
         self.connected[rows] = True
         self._sampler.fresh[rows] = True
-        hosts = [self._access.host(self.names[row]).encode()[:64] for row in rows.tolist()]
-        write_rows(self._table.status, rows, connected=1, dbr=dbr, count=count, host=np.array(hosts, "S64"))
+        hosts = [self._access.host(self.names[row]) for row in rows.tolist()]
+        self._sampler.clocks.connect(rows, hosts)
+        host = np.array([one.encode()[:64] for one in hosts], "S64")
+        write_rows(self._table.status, rows, connected=1, dbr=dbr, count=count, host=host)
         self.show_state(rows)
 
     def _follow_one(self, row: int, dbr: int, count: int) -> None:
@@ -247,6 +274,8 @@ class Channels:
         self.gaps.open(rows[self._sampler.wanted.enable[rows]], Reason.DISCONNECTED, time_ns)
         self.connected[rows] = False
         self._refusals.forget(rows.tolist())
+        self._sampler.clocks.disconnect(rows)
+        self._lost.extend((row, time_ns + SEARCH_AGAIN_NS) for row in rows.tolist())
         write_rows(self._table.status, rows, connected=0, disconnects=self._table.status.cells["disconnects"][rows] + 1)
         self.show_state(rows)
 

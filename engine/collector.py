@@ -6,13 +6,15 @@ import time
 
 import numpy as np
 import numpy.typing as npt
+import structlog
 
-from archioc.core.batch import COUNTS, NO_BLOB, SAMPLE, Batch, ChannelMeta, Samples
+from archioc.core.batch import ALARM, COUNTS, NO_BLOB, SAMPLE, Batch, ChannelMeta, Samples
 from archioc.core.errors import SpoolError
 from archioc.core.events import ChannelEvent, Reason
 from archioc.core.ledger import Booking
 from archioc.core.opaque import opaque
 from archioc.core.table import LEDGER_HEAD, LEDGER_TOTALS, ChannelTable, ProcessState
+from engine.alarms import AlarmStates
 from engine.channels import Channels, Rows
 from engine.commit import Commit, CommitThread
 from engine.labels import add_labels
@@ -21,7 +23,9 @@ from engine.losses import Losses
 from engine.ring import SLOT, EventKind, EventRing, bulk_end
 from engine.sampler import Sampler
 from engine.status_view import StatusView
-from engine.updates import decode_updates
+from engine.updates import by_row, decode_updates
+
+_log = structlog.get_logger()
 
 DRAIN_AT_MOST = 50_000
 OPEN_AT_MOST = 200_000
@@ -41,9 +45,11 @@ class Collector:
         self._open = 0
         self._metas: list[ChannelMeta] = []
         self._bulk_cursor = int(table.ledger.head["ring_bulk"][0])
-        self._losses = Losses(table.capacity)
+        self._alarms: list[AlarmStates] = []
+        self._open_alarms = 0
+        self._losses = Losses(sampler.memory, channels.names)
+        self._clock_suspect = sampler.clocks.suspect = bool(table.status.head["clock_suspect"][0])
         self._cut_at = ring.drained
-        self._lost_total = -1  # the engine before this one may have left losses that nobody has booked
         self._batch_id = int(table.ledger.head["batch_id"][0])
         self._flush = int(table.settings.head["flush"][0])
 
@@ -51,18 +57,22 @@ class Collector:
 
     def round(self, now: int) -> None:
         """Everything that is due now (ns since 1970)."""
-        self._let_pass(self._channels.follow(now))
-        self._channels.create_some()
+        if len(leaving := self._channels.follow(now)):
+            self._let_pass(leaving, now)
+            self._tell(self._losses.tell(leaving, now))
+        self._channels.create_some(now)
         self.drain()
-        self._let_pass(self._sampler.overdue(now))
+        self._let_pass(self._sampler.withheld.overdue(now), now)
         self._add(*self._sampler.repeat(now, self._channels.connected))
+        self._add_alarms(self._sampler.repeat_alarms(now, self._channels.connected))
         self._book_losses(now)
         self._channels.show_state(self._channels.gaps.announce_lasting(now))
-        self._view.refresh(now, self._ring.fill)
+        self._watch_clock()
+        self._view.refresh(now, self._ring.fill, self._sampler.clocks.suspect)
 
     def drain(self, live: bool = True) -> int:
         """Sample what the ring holds; how many events that were. live: False for those of an engine before this one."""
-        if self._open >= OPEN_AT_MOST:
+        if self._open + self._open_alarms >= OPEN_AT_MOST:
             return 0
         slots = self._ring.drain(DRAIN_AT_MOST)
         if not len(slots):
@@ -89,13 +99,16 @@ class Collector:
             slots = opaque(slots)[kind == EventKind.UPDATE].view(SLOT)
         if not len(slots):
             return
-        updates = self._channels.admit(decode_updates(slots, self._ring, self._channels.arrays.as_text))
+        updates = self._channels.admit(decode_updates(by_row(slots), self._ring, self._channels.arrays.as_text))
         if not len(updates):
             return
         sampled = self._sampler.accept(updates)
         self._channels.on_resumed(sampled.resumed, sampled.resumed_at)
         self._view.show_updates(sampled.newest)
         self._add(sampled.samples, sampled.blobs)
+        self._add_alarms(sampled.alarms)
+        names = self._channels.names
+        self._tell([ChannelEvent(names[bad.row], bad.received, Reason.BAD_TIME, text=bad.text) for bad in sampled.bad_stamps])
 
     def _changes(self, slots: npt.NDArray[np.void], live: bool) -> None:
         """Act on the events that are no updates."""
@@ -115,7 +128,7 @@ class Collector:
         newest = len(slots) - 1 - newest
         if change is EventKind.DISCONNECTED:
             self._channels.on_disconnected(rows.astype("i8"), int(slots["received"].min()))
-            self._let_pass(rows[self._sampler.memory.withheld[rows] != 0].astype("i8"))
+            self._let_pass(rows.astype("i8"), int(slots["received"].max()))
         elif live:
             self._channels.on_connected(rows.astype("i8"), slots["dbr"][newest], slots["count"][newest])
         else:
@@ -129,10 +142,10 @@ class Collector:
         if meta is not None:
             self._metas.append(meta)
 
-    def _let_pass(self, rows: Rows) -> None:
+    def _let_pass(self, rows: Rows, now: int) -> None:
         rows = rows[self._sampler.memory.withheld[rows] != 0]
         if len(rows):
-            self._add(*self._sampler.release(rows))
+            self._add(*self._sampler.release(rows, now))
 
     def _add(self, samples: Samples, blobs: list[bytes]) -> None:
         """Put samples (sorted by row) into the open batch."""
@@ -146,54 +159,30 @@ class Collector:
         self._parts.append(samples)
         self._open += len(samples)
 
+    def _add_alarms(self, alarms: AlarmStates) -> None:
+        """Put alarm states into the open batch."""
+        if len(alarms):
+            self._alarms.append(alarms)
+            self._open_alarms += len(alarms)
+
+    def _watch_clock(self) -> None:
+        """Log when our own clock comes into doubt, and when it no longer is."""
+        suspect = self._sampler.clocks.suspect
+        if suspect != self._clock_suspect:
+            _log.warning("own_clock_suspect" if suspect else "own_clock_good_again")
+            self._clock_suspect = suspect
+
+    def _tell(self, events: list[ChannelEvent]) -> None:
+        self._channels.gaps.events += events
+
     def _book_losses(self, now: int) -> None:
-        """Count what the ring had no room for, and what a full spool dropped."""
-        total = int(self._ring.head["lost"][0])
-        if total != self._lost_total:
-            self._book_overflow()
-            self._lost_total = total
-        self._tell_overflow(now)
+        """Count what the ring had no room for, and what a full spool dropped; tell of it, and of what quotas dropped."""
+        self._losses.book_overflow(self._ring)
         while not self._commits.dropped.empty():
-            self._book_dropped(self._commits.dropped.get(), now)
-
-    def _book_overflow(self) -> None:
-        """Count events that found the ring full."""
-        memory = self._sampler.memory
-        lost = self._ring.lost.copy()
-        rows = np.flatnonzero(lost != memory.ring_lost)
-        count = lost[rows] - memory.ring_lost[rows]  # modulo 2**32, as the counters are
-        memory.ring_lost[rows] = lost[rows]
-        memory.received[rows] += count
-        memory.dropped_overflow[rows] += count
-        memory.touched[rows] = True
-        self._losses.add(rows, count)
-
-    def _tell_overflow(self, now: int, *, last: bool = False) -> None:
-        """Tell what was lost; what that may have told is asked for again, unless this is the last act."""
-        rows, count = self._losses.due(now, all_of_them=last)
-        if len(rows):
-            self._tell_loss(rows, count, Reason.LOST_OVERFLOW, now)
-            if not last:
-                self._channels.look_again(rows, now)
-
-    def _book_dropped(self, counts: npt.NDArray[np.void], now: int) -> None:
-        """Count the samples of a batch (dtype COUNTS) that a full spool gave up."""
-        memory = self._sampler.memory
-        present = memory.generation[counts["row"]] == counts["generation"]
-        departed = int(counts["samples"][~present].sum())
-        memory.book_departed("committed", -departed)
-        memory.book_departed("dropped_spool_full", departed)
-        counts = counts[present]
-        memory.committed[counts["row"]] -= counts["samples"]
-        memory.dropped_spool_full[counts["row"]] += counts["samples"]
-        memory.touched[counts["row"]] = True
-        self._tell_loss(counts["row"], counts["samples"], Reason.LOST_SPOOL_FULL, now)
-
-    def _tell_loss(self, rows: Rows, count: npt.NDArray[np.integer], reason: Reason, now: int) -> None:
-        names = self._channels.names
-        self._channels.gaps.events += [
-            ChannelEvent(names[row], now, reason, count=lost) for row, lost in zip(rows.tolist(), count.tolist(), strict=True) if names[row]
-        ]
+            self._losses.book_spool_full(self._commits.dropped.get())
+        self._tell(self._losses.due(now))
+        if len(rows := self._losses.to_ask(now)):
+            self._channels.look_again(rows, now)  # what a lost event may have told is asked for again
 
     # -- batches -------------------------------------------------------------------------------
 
@@ -214,18 +203,22 @@ class Collector:
         flush = int(self._table.settings.head["flush"][0])
         rows = self._sampler.memory.take_touched()
         events, metas = self._channels.gaps.take(), tuple(self._metas)
-        if not (self._open or len(rows) or events or metas or flush != self._flush or self._ring.drained != self._cut_at):
+        nothing = not (self._open or self._open_alarms or len(rows) or events or metas)
+        if nothing and flush == self._flush and self._ring.drained == self._cut_at:
             self._channels.forget_removed()
             return
         samples = np.concatenate([np.empty(0, _OPAQUE_SAMPLE), *map(opaque, self._parts)]).view(SAMPLE)
         counts = self._counts(samples)
-        names = {row: self._channels.names[row] for row in counts["row"].tolist()}
-        batch = Batch(samples, tuple(self._blobs), names, counts, events, metas)
+        alarms = np.concatenate([np.empty(0, ALARM), *self._alarms])
+        held = [*counts["row"].tolist(), *alarms["row"].tolist()]
+        names = dict(zip(held, map(self._channels.names.__getitem__, held), strict=True))
+        batch = Batch(samples, tuple(self._blobs), names, counts, events, metas, alarms)
         self._batch_id = max(self._batch_id + 1, time.time_ns())
         booking = Booking(self._batch_id, rows, self._sampler.memory.cells(rows), self._head())
-        self._commits.submit(Commit(batch, booking, self._ring.drained, self._bulk_cursor, flush))
-        self._parts, self._blobs, self._metas, self._open, self._flush = [], [], [], 0, flush
-        self._cut_at = self._ring.drained
+        gaps = self._channels.gaps.standing() if events else None
+        self._commits.submit(Commit(batch, booking, self._ring.drained, self._bulk_cursor, flush, gaps))
+        self._parts, self._blobs, self._metas, self._alarms = [], [], [], []
+        self._open, self._open_alarms, self._flush, self._cut_at = 0, 0, flush, self._ring.drained
         self._channels.forget_removed()
 
     def _counts(self, samples: Samples) -> npt.NDArray[np.void]:
@@ -255,7 +248,7 @@ class Collector:
         Raises SpoolError when the spool takes nothing for REPLAY_STALL_S.
         """
         memory = self._sampler.memory
-        self._sampler.discard(np.flatnonzero((memory.withheld != 0) & (self._channels.generation == 0)))  # of removed channels
+        self._sampler.withheld.discard(np.flatnonzero((memory.withheld != 0) & (self._channels.generation == 0)))  # of removed channels
         replayed, end = 0, int(self._ring.head["write_slot"][0])
         deadline = time.monotonic() + REPLAY_STALL_S
         while self._ring.drained < end:
@@ -273,15 +266,26 @@ class Collector:
             self._channels.mark_absence(last)
         return replayed
 
+    def settle(self, timeout: float) -> bool:
+        """Have all that was replayed committed, with the gap since then; whether that is done within `timeout` seconds (twice).
+
+        Nothing may be received before: another kill would leave a ring whose newest event hides that nobody had collected until then.
+        """
+        self.cut_all(timeout)
+        deadline = time.monotonic() + timeout
+        while int(self._table.ledger.head["batch_id"][0]) < self._batch_id and time.monotonic() < deadline:
+            time.sleep(0.002)
+        return int(self._table.ledger.head["batch_id"][0]) >= self._batch_id
+
     def stop(self, now: int) -> None:
         """Sample and let pass all there is; every open trace gets a gap."""
         self._table.status.head["state"] = ProcessState.STOPPING
         while self.drain(live=False):
             pass
-        self._book_overflow()
-        self._tell_overflow(now, last=True)
+        self._losses.book_overflow(self._ring)
         rows = self._channels.ours()
-        self._let_pass(rows)
+        self._let_pass(rows, now)
+        self._tell(self._losses.tell(rows, now))
         self._channels.gaps.open(rows, Reason.ARCHIVER_STOP, now)
 
     def cut_all(self, timeout: float = 5.0) -> None:

@@ -24,6 +24,7 @@ from archioc.core.ledger import Booking, Ledger
 from archioc.core.mapped_file import MappedFile
 from archioc.core.spool import SpoolDirectory, SpoolFile
 from archioc.core.table import LEDGER_HEAD, ChannelTable
+from engine.open_gaps import Gaps, OpenGapsFile
 from engine.ring import EventRing
 
 _log = structlog.get_logger()
@@ -36,13 +37,17 @@ HEAD_FIELDS = LEDGER_HEAD.names or ()
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Commit:
-    """A batch and what is to be booked with it. ring_slot, ring_bulk: cursors behind its last event."""
+    """A batch and what is to be booked with it. ring_slot, ring_bulk: cursors behind its last event.
+
+    gaps: those that are open after its events; None when it has none.
+    """
 
     batch: Batch
     booking: Booking
     ring_slot: int
     ring_bulk: int
     flush: int
+    gaps: Gaps | None
 
 
 def recover(table: ChannelTable, spool: SpoolDirectory) -> None:
@@ -64,10 +69,14 @@ def recover(table: ChannelTable, spool: SpoolDirectory) -> None:
 class CommitThread:
     """Writes commits in the order given. `full` tells the drain to let the ring wait."""
 
-    def __init__(self, table: ChannelTable, ring: EventRing, spool: SpoolDirectory, encoder: Encoder, config: Spool) -> None:
+    def __init__(
+        self, table: ChannelTable, ring: EventRing, spool: SpoolDirectory, encoder: Encoder, config: Spool, open_gaps: OpenGapsFile
+    ) -> None:
         self._ledger = Ledger(table.ledger)
         self._status: MappedFile = table.status
         self._ring, self._spool, self._encoder, self._config = ring, spool, encoder, config
+        self._open_gaps = open_gaps
+        self._gaps_kept: Gaps = open_gaps.read()
         self._queue: queue.Queue[Commit | None] = queue.Queue(QUEUE_DEPTH)
         self.dropped: queue.SimpleQueue[np.ndarray] = queue.SimpleQueue()
         """Counts (dtype COUNTS) of batches dropped because the spool was full, for the drain to book."""
@@ -128,6 +137,8 @@ class CommitThread:
 
     def _write(self, commit: Commit) -> None:
         booking = commit.booking
+        if commit.gaps is not None:
+            self._keep_gaps({**self._gaps_kept, **commit.gaps})  # whatever happens, one that is told is kept
         prepared = None
         if not commit.batch.empty:
             payload = self._encoder.encode(commit.batch)
@@ -142,8 +153,20 @@ class CommitThread:
         self._ledger.apply(booking, HEAD_FIELDS)
         if prepared is None and len(commit.batch.counts):
             self.dropped.put(commit.batch.counts)
+        if commit.gaps is not None:
+            self._keep_gaps(commit.gaps)
         self._ring.release(commit.ring_slot, commit.ring_bulk)
         self._status.head["flush_done"] = commit.flush
+
+    def _keep_gaps(self, gaps: Gaps) -> None:
+        if gaps == self._gaps_kept:
+            return
+        try:
+            self._open_gaps.write(gaps)
+        except OSError as error:  # samples matter more; it is tried again with the next gap
+            _log.error("open_gaps_not_written", error=str(error))
+            return
+        self._gaps_kept = gaps
 
     def _make_room(self, wanted: int) -> bool:
         """Whether a file of this size may be written, after dropping old ones where that is the policy."""

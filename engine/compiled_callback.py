@@ -9,6 +9,7 @@ import ctypes
 from typing import Any
 
 from engine import _event_callback
+from engine.libca import ChannelQueries
 from engine.pinned_callback import ARRAY
 from engine.ring import EventRing
 
@@ -37,6 +38,7 @@ class CompiledCallback:
         """What to subscribe with, so that events name their channel."""
         return ctypes.c_void_p(generation << 32 | (ARRAY if array else 0) | row)
 
-    def connection(self, row: int, generation: int, up: bool, dbr: int, count: int) -> None:
-        """Note that a channel connected or disconnected; libca's callback lock must be held."""
-        _event_callback.connection(row, generation, up, dbr & 0xFFFF, count)
+    def connection_function(self, queries: ChannelQueries) -> Any:
+        """The C function for `ca_create_channel`."""
+        asked = (queries.ca_puser, queries.ca_field_type, queries.ca_element_count)
+        return ctypes.c_void_p(_event_callback.ask(*(ctypes.cast(function, ctypes.c_void_p).value or 0 for function in asked)))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
+
 import numpy as np
 import numpy.typing as npt
 
 from archioc.core.events import ChannelEvent, Reason
+from engine import open_gaps
 from engine.memory import SamplerMemory
+from engine.open_gaps import OpenGap
 
 GRACE_NS = 5_000_000_000
 """A channel just added is given this long to connect before its wait counts as a gap."""
@@ -15,17 +19,25 @@ Rows = npt.NDArray[np.integer]
 
 
 class Gaps:
-    """The open gaps of all channels. `events` are taken by the next batch."""
+    """The open gaps of all channels. `events` are taken by the next batch.
 
-    def __init__(self, memory: SamplerMemory, names: list[str]) -> None:
+    inherited: those that were open when collecting ended, for the channels of which the memory does not know.
+    """
+
+    def __init__(self, memory: SamplerMemory, names: list[str], inherited: open_gaps.Gaps) -> None:
         self._memory = memory
         self._names = names
+        self._inherited = dict(inherited)
         self._unannounced: dict[int, int] = {}
         self.events: list[ChannelEvent] = []
 
     def wait_for_first(self, rows: Rows, now: int) -> None:
-        """These channels are new: their gap is told only if it lasts."""
+        """These channels are new: their gap is told only if it lasts. One that they had before a reboot goes on."""
         memory = self._memory
+        if self._inherited:
+            for row in rows.tolist():
+                if gap := self._inherited.pop(self._names[row], None):
+                    memory.gap[row], memory.gap_start[row], memory.touched[row] = gap.reason, gap.start_ns, True
         rows = rows[memory.gap[rows] == 0]
         memory.gap[rows] = Reason.DISCONNECTED
         memory.gap_start[rows] = now
@@ -61,7 +73,7 @@ class Gaps:
 
     def announce_lasting(self, now: int) -> Rows:
         """Tell the gaps of new channels that have lasted; the rows concerned."""
-        lasting = [row for row, since in self._unannounced.items() if now - since > GRACE_NS]
+        lasting = [row for row, _ in takewhile(lambda one: now - one[1] > GRACE_NS, self._unannounced.items())]  # oldest first
         for row in lasting:
             since = self._unannounced.pop(row)
             self.events.append(ChannelEvent(self._names[row], since, Reason.DISCONNECTED, text="has not connected since it was added"))
@@ -71,9 +83,22 @@ class Gaps:
         """Which of these channels are new and have not connected yet."""
         return np.array([row in self._unannounced for row in rows.tolist()], bool)
 
-    def forget(self, row: int) -> None:
-        """The channel is removed; its open gap ends with it."""
-        self._unannounced.pop(row, None)
+    def end_inheritance(self, now: int) -> None:
+        """All channels of the archive are taken up: inherited gaps of others, which were removed meanwhile, end now (ns)."""
+        gone = self._inherited.keys() - set(self._names)
+        self.events += [
+            ChannelEvent(name, gap.start_ns, gap.reason, end_ns=max(now, gap.start_ns))
+            for name, gap in self._inherited.items()
+            if name in gone
+        ]
+        self._inherited.clear()
+
+    def standing(self) -> open_gaps.Gaps:
+        """The gaps that have been told and not ended."""
+        memory, names = self._memory, self._names
+        rows = np.flatnonzero(memory.gap)
+        cells = zip(rows.tolist(), memory.gap[rows].tolist(), memory.gap_start[rows].tolist(), strict=True)
+        return {names[row]: OpenGap(Reason(code), start) for row, code, start in cells if names[row] and row not in self._unannounced}
 
     def take(self) -> tuple[ChannelEvent, ...]:
         """All events since this was last called."""

@@ -8,6 +8,8 @@ from typing import Any
 
 import structlog
 
+from engine.libca import Libca
+
 _log = structlog.get_logger()
 
 MOST_WAITING = 100
@@ -37,21 +39,21 @@ class ExceptionHandlerArgs(ctypes.Structure):
 class LibcaMessages:
     """Takes messages and exceptions on libca's threads; `log` writes them, on the thread of the caller.
 
-    library: libca with a context, which is closed before this object goes.
+    libca is closed before this object goes.
     """
 
-    def __init__(self, library: Any) -> None:
+    def __init__(self, libca: Libca) -> None:
         self._waiting: deque[tuple[str, dict[str, object]]] = deque()
         self._left_out = 0
         self._begun = ""
-        self._library = library
+        self._libca = libca
         self._write: Any = ctypes.CDLL(None).vsnprintf
         self._write.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_char_p, ctypes.c_void_p)
         # the second argument is a va_list, which the calling conventions of x86-64 and 64-bit ARM pass as an address
         self._printf = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)(self._on_print)
         self._exception = ctypes.CFUNCTYPE(None, ExceptionHandlerArgs)(self._on_exception)
-        library.ca_replace_printf_handler(self._printf)
-        library.ca_add_exception_event(self._exception, None)
+        libca.ca_replace_printf_handler(self._printf)
+        libca.ca_add_exception_event(self._exception, None)
 
     def log(self) -> None:
         """Write what has come since the last call."""
@@ -83,6 +85,6 @@ class LibcaMessages:
         if args.stat == ECA_DISCONN:
             self._keep("ioc_connection_lost", server=context)
             return
-        message: bytes = self._library.ca_message(args.stat)
-        channel: bytes = self._library.ca_name(ctypes.c_void_p(args.chid)) if args.chid else b""
+        message: bytes = self._libca.ca_message(args.stat)
+        channel: bytes = self._libca.ca_name(args.chid) if args.chid else b""
         self._keep("ca_exception", error=message.decode(errors="replace"), channel=channel.decode(errors="replace"), context=context)

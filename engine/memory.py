@@ -11,13 +11,28 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from archioc.core.opaque import opaque
 from archioc.core.table import LEDGER, LEDGER_TOTALS, Rows
 
 Column = npt.NDArray[Any]
 
+_DENSE = (
+    *("generation", "withheld", "seen", "last_stamp", "last_bits", "last_alarm", "last_time", "ring_lost"),
+    *("alarm_told", "bad_stamp", "quota_base"),
+    *LEDGER_TOTALS,
+)
+"""Fields that each update reads, or that are searched as a whole: packed, so that a cache line holds eight rows of them or more.
+
+The others lie together by row, so that a commit copies them in one go.
+"""
+
 
 class SamplerMemory:
-    """One array of shape (rows,) for each field of LEDGER, and which rows changed since the last commit."""
+    """One array of shape (rows,) for each field of LEDGER, and which rows changed since the last commit.
+
+    used: rows that have, or had, a channel lie below this.
+    untold: something may have been dropped of which no event has told yet.
+    """
 
     generation: Column
     gap: Column
@@ -54,23 +69,45 @@ class SamplerMemory:
     band_value: Column
     band_alarm: Column
     band_known: Column
+    alarm_told: Column
+    bad_stamp: Column
+    bad_told_at: Column
+    quota_base: Column
+    told_overflow: Column
+    told_spool_full: Column
+    told_quota: Column
     archived_at: Column
     ring_lost: Column
 
     def __init__(self, rows: int) -> None:
         self.rows = rows
-        self._names = [name for name in LEDGER.names or () if name != "pad"]
-        for name in self._names:
-            setattr(self, name, np.zeros(rows, LEDGER[name]))
+        self.used = 0
+        self._cells = np.zeros(rows, LEDGER)
+        for name in LEDGER.names or ():
+            if name != "pad":
+                setattr(self, name, np.zeros(rows, LEDGER[name]) if name in _DENSE else self._cells[name])
         self.touched = np.zeros(rows, bool)
+        self.untold = True
         self._departed = dict.fromkeys(LEDGER_TOTALS, 0)
 
+    def use(self, rows: Rows) -> None:
+        """These rows have channels from now on."""
+        self.used = max(self.used, int(rows.max(initial=-1)) + 1)
+
     def load(self, cells: npt.NDArray[np.void], head: npt.NDArray[np.void]) -> None:
-        """Take all rows and totals over from the ledger."""
-        for name in self._names:
-            getattr(self, name)[:] = cells[name]
+        """Take rows and totals over from the ledger. cells: its first rows, at least those in use."""
+        self.used = len(cells)
+        opaque(self._cells)[: self.used] = opaque(cells)
+        for name in _DENSE:
+            getattr(self, name)[: self.used] = cells[name]
         for name in LEDGER_TOTALS:
             self._departed[name] = int(head[name][0]) - int(getattr(self, name).sum())
+
+    def book_dropped(self, name: str, rows: Rows, count: npt.NDArray[np.integer] | int) -> None:
+        """Count so many as dropped. name: one of DROPS. rows: each once."""
+        getattr(self, name)[rows] += count
+        self.touched[rows] = True
+        self.untold = True
 
     def book_departed(self, name: str, count: int) -> None:
         """Change a counter of channels that are no longer there, in the totals."""
@@ -78,22 +115,24 @@ class SamplerMemory:
 
     def total(self, name: str) -> int:
         """Sum of a counter over all channels there are and were."""
-        return int(getattr(self, name).sum()) + self._departed[name]
+        return int(getattr(self, name)[: self.used].sum()) + self._departed[name]
 
-    def forget(self, row: int, generation: int) -> None:
-        """Begin a channel of this generation in this row, with everything at zero."""
+    def forget(self, rows: Rows, generations: npt.NDArray[np.integer]) -> None:
+        """Begin channels of these generations in these rows, with everything at zero."""
         for name in LEDGER_TOTALS:
-            self._departed[name] += int(getattr(self, name)[row])
-        for name in self._names:
+            self._departed[name] += int(getattr(self, name)[rows].sum())
+        self._cells[rows] = np.zeros((), LEDGER)
+        for name in _DENSE:
             if name != "ring_lost":  # the ring counts for the row, whoever has it
-                getattr(self, name)[row] = np.zeros((), LEDGER[name])
-        self.generation[row] = generation
-        self.touched[row] = True
+                getattr(self, name)[rows] = 0
+        self.generation[rows] = generations
+        self.touched[rows] = True
+        self.use(rows)
 
     def cells(self, rows: Rows) -> npt.NDArray[np.void]:
         """Ledger rows with the present content."""
-        out = np.zeros(len(rows), LEDGER)
-        for name in self._names:
+        out: npt.NDArray[np.void] = opaque(self._cells)[rows].view(LEDGER)
+        for name in _DENSE:
             out[name] = getattr(self, name)[rows]
         return out
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import sys
+from functools import lru_cache
 
 import numpy as np
 
@@ -19,7 +21,7 @@ _MAX_LABELS = 16
 
 def decode_metadata(channel: str, time_ns: int, host: str, count: int, dbr: int, raw: bytes) -> ChannelMeta:
     """Metadata from the bytes of a DBR_CTRL_x; limits that are NaN or without meaning are left out."""
-    native = Dbr(dbr - DBR_CTRL_OFFSET)
+    native, host = Dbr(dbr - DBR_CTRL_OFFSET), sys.intern(host)
     if native is Dbr.STRING:
         return ChannelMeta(channel, time_ns, native, count, host)
     if native is Dbr.ENUM:
@@ -29,11 +31,11 @@ def decode_metadata(channel: str, time_ns: int, host: str, count: int, dbr: int,
     if native in (Dbr.FLOAT, Dbr.DOUBLE):
         precision = int.from_bytes(raw[4:6], "little", signed=True)
         units_at = 8
-    units = _text(raw[units_at : units_at + 8])
+    units = sys.intern(_text(raw[units_at : units_at + 8]))
     at, dtype = _LIMITS_AT[native]
-    limits = (float(value) for value in np.frombuffer(raw, dtype, _LIMITS, at))
-    display_high, display_low, alarm_high, warning_high, warning_low, alarm_low, control_high, control_low = (
-        value if math.isfinite(value) else None for value in limits
+    size = _LIMITS * np.dtype(dtype).itemsize
+    display_high, display_low, alarm_high, warning_high, warning_low, alarm_low, control_high, control_low = _limits(
+        raw[at : at + size], dtype
     )
     return ChannelMeta(
         channel,
@@ -58,6 +60,14 @@ def decode_labels(raw: bytes) -> tuple[bytes, ...]:
     """The state names in a DBR_CTRL_ENUM, byte for byte."""
     used = min(int.from_bytes(raw[4:6], "little", signed=True), _MAX_LABELS)
     return tuple(raw[6 + _LABEL_BYTES * i : 6 + _LABEL_BYTES * (i + 1)].split(b"\0", 1)[0] for i in range(used))
+
+
+@lru_cache(maxsize=4096)
+def _limits(raw: bytes, dtype: str) -> tuple[float | None, ...]:
+    """Eight limits, None where one is not finite. Most channels share theirs with others, and so the numbers in memory."""
+    with np.errstate(invalid="ignore"):  # a signalling NaN of a float is NaN
+        numbers = np.frombuffer(raw, dtype).astype("f8").tolist()
+    return tuple(value if math.isfinite(value) else None for value in numbers)
 
 
 def _text(raw: bytes) -> str:

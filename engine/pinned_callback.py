@@ -18,6 +18,7 @@ from collections.abc import Callable
 from typing import Any
 
 from archioc.core.dbr import DBR_CTRL_OFFSET, DBR_TIME_OFFSET, Dbr
+from engine.libca import CONNECTION_UP, ChannelQueries, ConnectionHandlerArgs
 from engine.ring import BODY_AT, BODY_STAMPED, IN_BULK, LARGE, OF_ARRAY, SLOT, EventKind, EventRing
 
 ARRAY = 1 << 31
@@ -83,12 +84,21 @@ class PinnedCallback:
         """What to subscribe with, so that events name their channel."""
         return ctypes.c_void_p(generation << 32 | (ARRAY if array else 0) | row)
 
-    def connection(self, row: int, generation: int, up: bool, dbr: int, count: int) -> None:
-        """Note that a channel connected or disconnected; called by libca's thread as well."""
-        if threading.get_ident() not in self._pinned:
-            self._pin()
-        kind = EventKind.CONNECTED if up else EventKind.DISCONNECTED
-        self._put(time.time_ns(), row, generation, dbr, kind, count, 0, 0, 0, 0)
+    def connection_function(self, queries: ChannelQueries) -> Any:
+        """The C function for `ca_create_channel`. Whoever subscribes keeps what this returns."""
+
+        def on_connection(args: ConnectionHandlerArgs) -> None:
+            now = time.time_ns()
+            if threading.get_ident() not in self._pinned:
+                self._pin()
+            user = queries.ca_puser(args.chid)
+            if args.op == CONNECTION_UP:
+                kind, dbr, count = EventKind.CONNECTED, queries.ca_field_type(args.chid), queries.ca_element_count(args.chid)
+            else:
+                kind, dbr, count = EventKind.DISCONNECTED, 0, 0
+            self._put(now, user & ROW_MASK, user >> 32, dbr & 0xFFFF, kind, count & 0xFFFFFFFF, 0, 0, 0, 0)
+
+        return ctypes.CFUNCTYPE(None, ConnectionHandlerArgs)(on_connection)
 
     def _event_function(self) -> Callable[[EventHandlerArgs], None]:
         """The callback. It writes numbers itself, with all names bound beforehand, because they are what comes most."""

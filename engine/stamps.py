@@ -2,10 +2,14 @@
 
 Rules, in this order:
 1. a stamp before 1991 is that of a record that was never processed: receive time instead;
-2. a stamp more than MAX_FUTURE ahead of the receive time: receive time instead;
+2. a stamp more than MAX_FUTURE ahead of the receive time: receive time instead, unless our own clock is suspect (`clock_check`);
 3. the same stamp, value and alarm as the update before: the same update, not another sample;
 4. the same stamp with another value: one nanosecond after the one before, if received within a
    second of the stamp; otherwise receive time.
+
+A stamp older than the one before is kept and counted as late. With `clock: archiver` only rule 3
+holds: another value under the same stamp is another sample, for fields other than VAL carry the
+stamp of their record's last processing.
 """
 
 from __future__ import annotations
@@ -15,8 +19,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from archioc.core.batch import SampleFlag
 from engine.memory import SamplerMemory
-from engine.updates import I8, Updates
+from engine.updates import I8, Updates, run_ends, run_starts, value_before
 
 SECOND = 1_000_000_000
 EARLIEST = 662_688_000 * SECOND
@@ -31,41 +36,76 @@ Mask = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stamped:
-    """Times of updates, shape (n,). time: ns; repeated: rule 3 applies; restamped: the receive time was taken."""
+    """Times of updates, shape (n,).
+
+    time: ns. flags: RESTAMPED or ARCHIVER_CLOCK where it is the receive time, else 0; uint8.
+    repeated: rule 3 applies. unusable: rule 1, 2 or 4 took the receive time. late: older than the update of its row before it.
+    """
 
     time: I8
+    flags: npt.NDArray[np.uint8]
     repeated: Mask
-    restamped: Mask
+    unusable: Mask
+    late: Mask
 
 
-def stamp_updates(updates: Updates, starts: npt.NDArray[np.intp], memory: SamplerMemory) -> Stamped:
+def look_ahead(updates: Updates) -> Mask:
+    """Which stamps lie more than MAX_FUTURE ahead of the receive time."""
+    ahead: Mask = updates.stamp - updates.received > MAX_FUTURE
+    return ahead
+
+
+def stamp_updates(
+    updates: Updates,
+    starts: npt.NDArray[np.intp],
+    memory: SamplerMemory,
+    by_archiver: Mask | None,
+    clock_suspect: bool,
+    ahead: Mask,
+) -> Stamped:
     """Apply the rules to updates sorted by row, and remember the last update of each row.
 
-    starts: index of the first update of each row.
+    starts: index of the first update of each row. by_archiver: per update, those that get the archiver's time in any case; None: none.
+    clock_suspect: our own clock is in doubt, so that rule 2 does not hold. ahead: as `look_ahead` gives it.
     """
     rows = updates.row[starts]
     seen = memory.seen[rows] != 0
-    before = _before(updates.stamp, starts, np.where(seen, memory.last_stamp[rows], np.iinfo("i8").min))
-    same = before == updates.stamp
-    repeated = same & (_before(updates.bits, starts, memory.last_bits[rows]) == updates.bits)
-    repeated &= _before(updates.alarm, starts, memory.last_alarm[rows]) == updates.alarm
-    restamped = (updates.stamp < EARLIEST) | (updates.stamp > updates.received + MAX_FUTURE)
-    bumped = same & ~repeated & ~restamped
-    restamped |= bumped & (updates.received - updates.stamp > SAME_STAMP_WINDOW)
-    bumped &= ~restamped
-    time = np.where(restamped, updates.received, updates.stamp)
-    if bumped.any():
+    same = repeated = value_before(updates.stamp, starts, np.where(seen, memory.last_stamp[rows], np.iinfo("i8").min)) == updates.stamp
+    unusable = updates.stamp < EARLIEST
+    if not clock_suspect:
+        unusable |= ahead
+    bumped = None
+    if same.any():
+        repeated = same & (value_before(updates.bits, starts, memory.last_bits[rows]) == updates.bits)
+        repeated &= value_before(updates.alarm, starts, memory.last_alarm[rows]) == updates.alarm
+        bumped = same & ~repeated & ~unusable
+        unusable |= bumped & (updates.received - updates.stamp > SAME_STAMP_WINDOW)
+        bumped &= ~unusable
+    if by_archiver is not None:
+        unusable &= ~by_archiver
+        bumped = bumped & ~by_archiver if bumped is not None else None
+    flags = np.where(unusable, SampleFlag.RESTAMPED, 0).astype("u1") if unusable.any() else np.zeros(len(updates), "u1")
+    if by_archiver is not None:
+        flags[by_archiver] = SampleFlag.ARCHIVER_CLOCK
+    time = np.where(flags != 0, updates.received, updates.stamp) if flags.any() else updates.stamp.copy()
+    if bumped is not None and bumped.any():
         _bump(time, bumped, repeated, starts, memory.last_time[rows])
+    late = _late(updates, time, repeated, starts, memory)
     _remember(updates, time, repeated, starts, memory)
-    return Stamped(time, repeated, restamped)
+    return Stamped(time, flags, repeated, unusable, late)
 
 
-def _before(column: npt.NDArray[np.generic], starts: npt.NDArray[np.intp], remembered: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
-    """The column shifted by one within each row, with what was remembered at the start."""
-    out = np.empty_like(column)
-    out[1:] = column[:-1]
-    out[starts] = remembered
-    return out
+def _late(updates: Updates, time: I8, repeated: Mask, starts: npt.NDArray[np.intp], memory: SamplerMemory) -> Mask:
+    """Which updates are older than the one of their row before; a repetition is none."""
+    if not repeated.any():
+        return time < value_before(time, starts, memory.last_time[updates.row[starts]])
+    sent = np.flatnonzero(~repeated)
+    late = np.zeros(len(time), bool)
+    if len(sent):
+        row, its_time = updates.row[sent], time[sent]
+        first = run_starts(row)
+        late[sent] = its_time < value_before(its_time, first, memory.last_time[row[first]])
+    return late
 
 
 def _bump(time: I8, bumped: Mask, repeated: Mask, starts: npt.NDArray[np.intp], last_time: I8) -> None:
@@ -82,13 +122,15 @@ def _bump(time: I8, bumped: Mask, repeated: Mask, starts: npt.NDArray[np.intp], 
 
 
 def _remember(updates: Updates, time: I8, repeated: Mask, starts: npt.NDArray[np.intp], memory: SamplerMemory) -> None:
-    last = np.append(starts[1:], len(updates)) - 1
+    last = run_ends(starts, len(updates)) - 1
     rows = updates.row[last]
     memory.seen[rows] = 1
     memory.last_stamp[rows] = updates.stamp[last]
     memory.last_bits[rows] = updates.bits[last]
     memory.last_alarm[rows] = updates.alarm[last]
-    new = ~repeated
-    newest = np.maximum.reduceat(np.where(new, np.arange(len(time)), -1), starts)
+    if not repeated.any():
+        memory.last_time[rows] = time[last]
+        return
+    newest = np.maximum.reduceat(np.where(repeated, -1, np.arange(len(time))), starts)
     known = newest >= 0
     memory.last_time[rows[known]] = time[newest[known]]

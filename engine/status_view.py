@@ -51,10 +51,11 @@ class StatusView:
         state = int(updates.value[at])
         return _shown(labels[state]) if state < len(labels) else b""
 
-    def refresh(self, now: int, ring_fill: float) -> None:
+    def refresh(self, now: int, ring_fill: float, clock_suspect: bool) -> None:
         """Once a round (now: ns since 1970): the sign of life; now and then the rates."""
         head = self._block.head
         head["heartbeat"], head["collected_at"], head["ring_fill"] = now, now, ring_fill
+        head["clock_suspect"] = clock_suspect
         self._worst = max(self._worst, now - self._round_at) if self._round_at else 0
         self._round_at = now
         if now - self._lag_at >= LAG_PERIOD_NS:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,7 @@ from isal import isal_zlib
 
 from archioc.core.batch import NO_BLOB, Kind
 from archioc.core.dbr import DBR_TIME_OFFSET, EPICS_EPOCH_S, Dbr
+from archioc.core.opaque import opaque
 from engine.ring import BODY_AT, IN_BULK, OF_ARRAY, SLOT, STAMPED, EventRing
 
 
@@ -32,6 +33,7 @@ _KIND_OF = np.full(len(Dbr), Kind.NUMBER, "u1")
 _KIND_OF[Dbr.ENUM] = Kind.ENUM
 
 I8 = npt.NDArray[np.int64]
+_Scalar = TypeVar("_Scalar", bound=np.generic)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,6 +86,38 @@ def newest_of_rows(row: npt.NDArray[np.integer]) -> npt.NDArray[np.intp]:
     return len(row) - 1 - from_end
 
 
+def run_starts(row: npt.NDArray[np.integer]) -> npt.NDArray[np.intp]:
+    """Index of the first update of each row, of at least one update sorted by row."""
+    first = np.empty(len(row), bool)
+    first[0] = True
+    np.not_equal(row[1:], row[:-1], out=first[1:])
+    return np.flatnonzero(first)
+
+
+def run_ends(starts: npt.NDArray[np.intp], updates: int) -> npt.NDArray[np.intp]:
+    """Index behind the last update of each row, of so many updates sorted by row."""
+    ends = np.empty_like(starts)
+    ends[:-1] = starts[1:]
+    ends[-1] = updates
+    return ends
+
+
+def value_before(column: npt.NDArray[_Scalar], starts: npt.NDArray[np.intp], remembered: npt.NDArray[_Scalar]) -> npt.NDArray[_Scalar]:
+    """The column shifted by one within each row, with what was remembered of the row at its start."""
+    out = np.empty_like(column)
+    out[1:] = column[:-1]
+    out[starts] = remembered
+    return out
+
+
+def by_row(slots: npt.NDArray[np.void]) -> npt.NDArray[np.void]:
+    """Slots sorted by row, and within a row in the order of arrival."""
+    row = slots["row"].astype(np.intp)
+    if (row[1:] >= row[:-1]).all():
+        return slots
+    return opaque(slots)[np.argsort(row, kind="stable")].view(SLOT)
+
+
 def decode_updates(slots: npt.NDArray[np.void], ring: EventRing, as_text: npt.NDArray[np.bool_] | None = None) -> Updates:
     """Columns of slots that are all of kind UPDATE.
 
@@ -122,6 +156,9 @@ def decode_updates(slots: npt.NDArray[np.void], ring: EventRing, as_text: npt.ND
 def _scalars(slots: npt.NDArray[np.void], dbr: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
     """The numbers in the slots; NaN for strings, anything for what lies in the bulk area."""
     value = np.full(len(slots), np.nan)
+    if (dbr == Dbr.DOUBLE).all():
+        value[:] = slots.view(_SLOT_OF[Dbr.DOUBLE])["value"]
+        return value
     with np.errstate(invalid="ignore"):  # a signalling NaN of a float is NaN
         for native in np.flatnonzero(np.bincount(dbr)).tolist():
             if native in _SLOT_OF:

@@ -236,7 +236,7 @@ CHANNEL_FIELDS: dict[str, ChannelField] = {
     "Disconnects": ChannelField(
         PvSpec(Dbr.LONG, "How often the connection was lost"), "engine", lambda view: int(view.status["disconnects"][0])
     ),
-    "Late": _counter("Samples older than the one before", "ledger", "late"),
+    "Late": _counter("Updates older than the one before", "ledger", "late"),
     "BadTime": _counter("Updates whose time stamp was unusable", "ledger", "bad_time"),
     "Group": ChannelField(
         PvSpec(Dbr.CHAR, "Group that the channel belongs to; empty for none", count=64, access="control"),

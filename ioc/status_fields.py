@@ -120,8 +120,14 @@ STATUS_FIELDS: dict[str, StatusField] = {
     "Dropped:Overflow": _count("engine", "Updates lost because the event ring was full", lambda view: view.ledger("dropped_overflow")),
     "Dropped:SpoolFull": _count("engine", "Samples given up because the spool was full", lambda view: view.ledger("dropped_spool_full")),
     "Dropped:Quota": _count("engine", "Samples beyond the quota of their channel", lambda view: view.ledger("dropped_quota")),
-    "Late": _count("engine", "Samples older than the one before of their channel", lambda view: view.ledger("late")),
+    "Late": _count("engine", "Updates older than the one before of their channel", lambda view: view.ledger("late")),
     "BadTime": _count("engine", "Updates whose time stamp was unusable", lambda view: view.ledger("bad_time")),
+    "ClockSuspect": StatusField(
+        PvSpec(Dbr.ENUM, "So many IOCs are ahead of our clock that ours is in doubt", labels=("No", "Yes")),
+        "engine",
+        lambda view: int(view.status("clock_suspect")),
+        lambda view: (Status.STATE, Severity.MAJOR) if view.status("clock_suspect") else NO_ALARM,
+    ),
     "Lag": _number("db", "Time from commit to acknowledgement of the last batch", "s", 3, lambda view: view.delivery("lag")),
     "Db:State": StatusField(
         PvSpec(Dbr.ENUM, "How the store answers", labels=("Unknown", "OK", "Unreachable", "Denied", "Rejecting")),

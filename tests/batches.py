@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from hypothesis import strategies as st
 
-from archioc.core.batch import COUNTS, NO_BLOB, SAMPLE, Batch, ChannelMeta, Kind
+from archioc.core.array_statistics import ArrayStatistics
+from archioc.core.batch import ALARM, COUNTS, NO_BLOB, SAMPLE, Batch, ChannelMeta, Kind, SampleFlag
 from archioc.core.dbr import ELEMENT_DTYPE, Dbr
 from archioc.core.encoding import Encoder
 from archioc.core.events import ChannelEvent
@@ -35,11 +36,26 @@ class Point:
     dbr: Dbr = Dbr.DOUBLE
 
 
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """One alarm state."""
+
+    channel: str
+    time_ns: int
+    severity: int
+    status: int
+
+
 def make_batch(
-    points: Sequence[Point], events: Iterable[ChannelEvent] = (), metas: Iterable[ChannelMeta] = (), rows: dict[str, int] | None = None
+    points: Sequence[Point],
+    events: Iterable[ChannelEvent] = (),
+    metas: Iterable[ChannelMeta] = (),
+    rows: dict[str, int] | None = None,
+    alarms: Sequence[Alarm] = (),
 ) -> Batch:
     """A batch of these; channels get rows in the order of their first appearance, unless `rows` gives them."""
-    row_of = rows or {name: row for row, name in enumerate(dict.fromkeys(point.channel for point in points))}
+    channels = [point.channel for point in points] + [alarm.channel for alarm in alarms]
+    row_of = rows or {name: row for row, name in enumerate(dict.fromkeys(channels))}
     samples = np.zeros(len(points), SAMPLE)
     blobs: list[bytes] = []
     for at, point in enumerate(points):
@@ -64,7 +80,8 @@ def make_batch(
     counts = np.zeros(len(found), COUNTS)
     counts["row"], counts["generation"], counts["samples"] = found, 1, numbers
     names = {row: name for name, row in row_of.items()}
-    return Batch(samples, tuple(blobs), names, counts, tuple(events), tuple(metas))
+    states = np.array([(row_of[one.channel], one.severity, one.status, b"", one.time_ns) for one in alarms], ALARM)
+    return Batch(samples, tuple(blobs), names, counts, tuple(events), tuple(metas), states)
 
 
 def spool_file(encoder: Encoder, batch: Batch, batch_id: int = 1) -> SpoolFile:
@@ -76,6 +93,11 @@ def names() -> st.SearchStrategy[str]:
     """Channel names that `channel_name` takes, odd ones above all."""
     letters = st.sampled_from(list("ab:,=\\\"'µ中.{}#$"))
     return st.text(letters, min_size=1, max_size=8)
+
+
+def alarms(channel: st.SearchStrategy[str]) -> st.SearchStrategy[Alarm]:
+    """Any alarm state."""
+    return st.builds(Alarm, channel, st.integers(0, 2**62), st.integers(0, 3), st.integers(0, 21))
 
 
 def texts() -> st.SearchStrategy[bytes]:
@@ -98,6 +120,9 @@ def points(draw: st.DrawFn, channel: st.SearchStrategy[str]) -> Point:
         size = ELEMENT_DTYPE[dbr].itemsize * draw(st.integers(0, 5))
         blob = draw(st.binary(min_size=size, max_size=size))
     flags = draw(st.integers(0, 3))
+    if kind is Kind.ARRAY and draw(st.booleans()):
+        flags |= SampleFlag.STATISTICS
+        blob = ArrayStatistics(draw(st.integers(1, 2**31)), *(draw(st.floats()) for _ in range(4))).pack()
     return Point(
         channel=draw(channel),
         time_ns=draw(st.integers(0, 2**62)),

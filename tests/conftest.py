@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -14,11 +14,12 @@ from archioc.demo.ports import free_ports
 from archioc.demo.processes import start_repeater
 from tests.counters import Counting, counter_database, counter_names
 from tests.disturbances import FragileStore, Outage, suspended_writer
-from tests.processes.archiver import Archiver, Channel, StoreBlock
+from tests.processes.archiver import Archiver, Blocks, Channel, StoreBlock
 from tests.processes.ca_client import CaClient
 from tests.processes.ca_watch import CaWatch
 from tests.processes.influxd import Influxd, InfluxDatabase, find_influxd
 from tests.processes.leaks import SESSION_VARIABLE, holdings, leaks_since
+from tests.processes.raw_witness import RawWitness
 from tests.processes.soft_ioc import SoftIoc
 from tests.processes.tools import missing_tool
 
@@ -30,9 +31,11 @@ CaClientFactory = Callable[[Sequence[int]], CaClient]
 InfluxdFactory = Callable[..., Influxd]
 """own_influxd(index="inmem")"""
 ArchiverFactory = Callable[..., Archiver]
-"""archiver(channels, ioc_ports, store=None, commit_interval=0.5)"""
+"""archiver(channels, ioc_ports, store=None, ..., as `Archiver`)"""
 CountingFactory = Callable[..., Counting]
-"""counting(count, store=None, commit_interval=0.5)"""
+"""counting(count, store=None, commit_interval=0.5, impatient=False)"""
+RawWitnessFactory = Callable[[Sequence[str], Sequence[int], int], RawWitness]
+"""raw_witness(names, server_ports, capacity)"""
 CaEnvironment = Callable[[Sequence[int]], dict[str, str]]
 
 _session_processes: set[int] = set()
@@ -113,6 +116,20 @@ def ca_watch(repeater_port: int, tmp_path: Path) -> Iterator[CaWatchFactory]:
 
 
 @pytest.fixture
+def raw_witness(repeater_port: int, tmp_path: Path) -> Iterator[RawWitnessFactory]:
+    """raw_witness(names, server_ports, capacity): a running client that keeps every update of many counters."""
+    made: list[RawWitness] = []
+
+    def start(names: Sequence[str], server_ports: Sequence[int], capacity: int) -> RawWitness:
+        made.append(RawWitness(names, server_ports, repeater_port, tmp_path / f"raw{len(made)}", capacity))
+        return made[-1]
+
+    yield start
+    for witness in made:
+        witness.stop()
+
+
+@pytest.fixture
 def ca_client(ca_environment: CaEnvironment) -> Iterator[CaClientFactory]:
     """ca_client(server_ports): a client for gets and puts."""
     made: list[CaClient] = []
@@ -165,14 +182,24 @@ def own_influxd(influxd_program: Path, tmp_path: Path) -> Iterator[InfluxdFactor
 
 @pytest.fixture
 def archiver(repeater_port: int, tmp_path: Path, prefix: str) -> Iterator[ArchiverFactory]:
-    """archiver(channels, ioc_ports, store=None, commit_interval=0.5): a whole archiver, not started yet, at `prefix` + "A:"."""
+    """archiver(channels, ioc_ports, store=None, ..., as `Archiver`): a whole archiver, not started yet, at `prefix` + "A:"."""
     made: list[Archiver] = []
 
     def make(
-        channels: Sequence[Channel], ioc_ports: Sequence[int], store: StoreBlock | None = None, commit_interval: float = 0.5
+        channels: Sequence[Channel],
+        ioc_ports: Sequence[int],
+        store: StoreBlock | None = None,
+        commit_interval: float = 0.5,
+        more: Blocks | None = None,
+        impatient: bool = False,
+        environment: Mapping[str, str] | None = None,
     ) -> Archiver:
         directory, port = tmp_path / f"archiver{len(made)}", free_ports(1)[0]
-        made.append(Archiver(directory, port, f"{prefix}A:", ioc_ports, repeater_port, channels, store, commit_interval))
+        made.append(
+            Archiver(
+                directory, port, f"{prefix}A:", ioc_ports, repeater_port, channels, store, commit_interval, more, impatient, environment
+            )
+        )
         return made[-1]
 
     yield make
@@ -191,12 +218,12 @@ def store(request: pytest.FixtureRequest) -> StoreBlock:
 
 @pytest.fixture
 def counting(archiver: ArchiverFactory, softioc: SoftIocFactory, ca_watch: CaWatchFactory, prefix: str) -> CountingFactory:
-    """counting(count, store=None, commit_interval=0.5): an archiver that archives so many counters, and an independent client."""
+    """counting(count, store=None, ..., as `Archiver`): an archiver that archives so many counters, and an independent client."""
 
-    def start(count: int, store: StoreBlock | None = None, commit_interval: float = 0.5) -> Counting:
+    def start(count: int, store: StoreBlock | None = None, commit_interval: float = 0.5, impatient: bool = False) -> Counting:
         names = counter_names(prefix, count)
         ioc = softioc(counter_database(names))
-        made = archiver(names, [ioc.port], store, commit_interval)
+        made = archiver(names, [ioc.port], store, commit_interval, impatient=impatient)
         made.start(connected=count)
         watch = ca_watch(names, [ioc.port])
         watch.wait_for(5, names[-1], timeout_s=30)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from archioc.demo.updates import Update
-from tests.processes.archiver import Archiver
+from tests.processes.archiver import FAR_NS, Archiver
 from tests.processes.archiver_answers import Event, History
 from tests.processes.ca_watch import CaWatch
 
@@ -42,6 +42,19 @@ def missing(seen: Sequence[Update], history: History, until_ns: int) -> list[Upd
     """Updates stamped before `until_ns` that are not stored with their stamp, value and alarm."""
     stored = {(sample.time_ns, sample.value, sample.severity, sample.status) for sample in history.true}
     return [one for one in seen if one.time_ns < until_ns and (one.time_ns, one.value, one.severity, one.status) not in stored]
+
+
+def check_stored_once(updates: Sequence[Update], histories: Mapping[str, History]) -> None:
+    """Each of these updates is stored with its stamp, value and alarm, and no sample of a channel twice."""
+    by_channel: dict[str, list[Update]] = {}
+    for update in updates:
+        by_channel.setdefault(update.channel, []).append(update)
+    for name, its_updates in by_channel.items():
+        lost = missing(its_updates, histories[name], FAR_NS)
+        assert not lost, f"{name}: {len(lost)} of {len(its_updates)} updates, first {lost[0]}"
+    for name, history in histories.items():
+        times = [sample.time_ns for sample in history.samples]
+        assert len(set(times)) == len(times), name
 
 
 def check_no_loss(seen: Mapping[str, Sequence[Update]], histories: Mapping[str, History], until_ns: int, gap_reason: str = "") -> None:

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import psutil
 
-from tests.counters import Counting, check_no_loss
+from archioc.demo.updates import Update
+from tests.counters import Counting, check_no_loss, check_stored_once
 from tests.processes.archiver import PROCESSES, Archiver, StoreBlock
 from tests.processes.ca_client import CaClient
+from tests.processes.ring_content import channels_by_row, updates_in_ring
+from tests.processes.waiting import wait_until
 
 SPOOLED = 10
 """Batches that are in the spool when a process is killed."""
+
+FILLED = 2
+"""Batches that are in the spool at one kill in four."""
+
+_BETWEEN_KILLS_S = (0.1, 2.9)
+"""From one kill of a process to the next; it starts in about 1 s."""
+_PHASE_S = (1.0, 4.0)
+"""How long the store is there, and away, between kills."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,3 +113,53 @@ def lose_store(counting: Counting, outage: Outage, seconds: float) -> None:
     assert archiver.overview().store_state == "ok"
     assert archiver.stop() == 0
     check_no_loss(counting.watch.by_channel(), archiver.check_conservation().histories, until_ns)
+
+
+def end(process: psutil.Process) -> None:
+    """Kill -9, and wait until nothing of it runs any more."""
+    process.kill()
+    wait_until(lambda: process.status() == psutil.STATUS_ZOMBIE, 10, f"{process.pid} is dead", 0.001)
+
+
+def kill_at_random(counting: Counting, outage: Outage, kills: int, moments: random.Random) -> None:
+    """Kill -9 of engine and db, each so many times, whenever it comes, also while they start; the store comes and goes meanwhile.
+
+    Then nothing is lost: what the ring held when its engine died is stored, the counts are unbroken outside the gaps, and nothing is
+    counted twice.
+    """
+    archiver, names = counting.archiver, counting.names
+    rows = channels_by_row(archiver.directories)
+    in_ring: list[Update] = []
+    spooled: list[int] = []
+    left = {"engine": kills, "db": kills}
+    due = {victim: time.monotonic() + moments.uniform(*_BETWEEN_KILLS_S) for victim in left}
+    change_at, away = time.monotonic(), False
+    while any(left.values()):
+        now = time.monotonic()
+        present = {victim: archiver.child(victim) for victim in left}
+        if now >= change_at and present["db"]:
+            (outage.end if away else outage.begin)()
+            change_at, away = now + moments.uniform(*_PHASE_S), not away
+        for victim, process in present.items():
+            if process is None or not left[victim] or now < due[victim]:
+                continue
+            with archiver.unattended():
+                end(process)
+                if victim == "engine":
+                    in_ring += updates_in_ring(archiver.directories, rows)
+            spooled.append(archiver.spooled())
+            left[victim] -= 1
+            due[victim] = time.monotonic() + moments.uniform(*_BETWEEN_KILLS_S)
+        time.sleep(0.01)
+    if away:
+        outage.end()
+    archiver.wait_running()
+    archiver.wait_connected(len(names))
+    until_ns = time.time_ns()
+    archiver.wait_for_samples(names[0], until_ns, timeout_s=60)
+    assert archiver.stop() == 0
+    histories = archiver.check_conservation().histories
+    assert sum(files >= FILLED for files in spooled) >= kills / 2, spooled
+    assert len(in_ring) > kills * len(names) / 2
+    check_stored_once(in_ring, histories)
+    check_no_loss(counting.watch.by_channel(), histories, until_ns, "engine_restart")

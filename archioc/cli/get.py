@@ -7,7 +7,7 @@ import math
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -93,8 +93,11 @@ def exact(number: float) -> float | int | str:
 
 
 def plain_value(chunk: SampleColumns, at: int) -> Any:
-    """The value of one sample: number or enum index, text, or list of elements."""
+    """The value of one sample: number or enum index, text, list of elements, or statistics of elements that were not kept."""
     array = chunk.arrays[at]
+    reduced = chunk.reduced[at]
+    if reduced is not None:
+        return {name: exact(float(number)) for name, number in asdict(reduced).items()}
     if array is not None:
         if array.dtype.kind == "S":
             return [element.decode("utf-8", "replace") for element in array.tolist()]
@@ -131,7 +134,7 @@ class CsvWriter:
         severity, status, flags, source = (column.tolist() for column in (chunk.severity, chunk.status, chunk.flags, chunk.src_time))
         for at, stamp in enumerate(chunk.time.tolist()):
             value = plain_value(chunk, at)
-            text = orjson.dumps(value).decode() if isinstance(value, list) else value
+            text = orjson.dumps(value).decode() if isinstance(value, list | dict) else value
             label, words = label_of(chunk, at), flag_words(flags[at])
             yield (channel, format_utc(stamp), stamp, text, label, severity[at], status[at], words, source[at] or "")
 
@@ -170,7 +173,9 @@ def _sample(chunk: SampleColumns, at: int) -> dict[str, object]:
         out["label"] = label
     out |= {"severity": int(chunk.severity[at]), "status": int(chunk.status[at])}
     if words := flag_words(int(chunk.flags[at])):
-        out |= {"flags": words, "src_time_ns": int(chunk.src_time[at])}
+        out["flags"] = words
+    if source := int(chunk.src_time[at]):
+        out["src_time_ns"] = source
     return out
 
 
@@ -202,7 +207,7 @@ class TableWriter:
 
     def _say_sample(self, chunk: SampleColumns, at: int, before: bool) -> None:
         value = plain_value(chunk, at)
-        shown = _short_list(value) if isinstance(value, list) else str(value)
+        shown = _short_list(value) if isinstance(value, list) else _statistics(value) if isinstance(value, dict) else str(value)
         if label := label_of(chunk, at):
             shown += f" ({label})"
         severity = int(chunk.severity[at])
@@ -219,6 +224,11 @@ class TableWriter:
 
     def finish(self) -> None:
         """Nothing ends a table."""
+
+
+def _statistics(found: dict[str, object]) -> str:
+    shown = (f"{number:.6g}" if isinstance(number, float) else number for number in found.values())
+    return "[" + ", ".join(f"{name} {number}" for name, number in zip(found, shown, strict=True)) + "]"
 
 
 def _short_list(elements: list[object]) -> str:

@@ -103,6 +103,69 @@ def status(
     show_status(config, pattern, form.value)
 
 
+quarantine_app = typer.Typer(help="Samples that the store has refused for good: list, show, retry and export them.", no_args_is_help=True)
+app.add_typer(quarantine_app, name="quarantine")
+
+BatchesArgument = Annotated[list[int] | None, typer.Argument(metavar="[BATCH]...", help="Batches, as `list` numbers them.")]
+
+
+@quarantine_app.command("list")
+def quarantine_list(
+    config: ConfigOption = Path("archioc.yml"),
+    form: Annotated[StatusFormat, typer.Option("--format", "-f", help="How to write it.")] = StatusFormat.TABLE,
+) -> None:
+    """List the batches of which something was refused, and why.
+
+    Example: archioc quarantine list
+    """
+    from archioc.cli.quarantine import list_entries
+
+    list_entries(config, form.value)
+
+
+@quarantine_app.command("show")
+def quarantine_show(
+    batch: Annotated[int, typer.Argument(metavar="BATCH", help="A batch, as `list` numbers it.")],
+    config: ConfigOption = Path("archioc.yml"),
+) -> None:
+    """Show what was refused of a batch, each part under the server's words.
+
+    Example: archioc quarantine show 1790000000123
+    """
+    from archioc.cli.quarantine import show_entry
+
+    show_entry(config, batch)
+
+
+@quarantine_app.command("retry")
+def quarantine_retry(
+    batches: BatchesArgument = None,
+    everything: Annotated[bool, typer.Option("--all", help="All there are.")] = False,
+    config: ConfigOption = Path("archioc.yml"),
+) -> None:
+    """Have the archiver send refused samples once more: now, or when it is started.
+
+    Examples: archioc quarantine retry 1790000000123
+    archioc quarantine retry --all
+    """
+    from archioc.cli.quarantine import retry_entries
+
+    if bool(batches) == everything:
+        raise typer.BadParameter("name batches, or --all for all there are")
+    raise typer.Exit(retry_entries(config, batches or []))
+
+
+@quarantine_app.command("export")
+def quarantine_export(batches: BatchesArgument = None, config: ConfigOption = Path("archioc.yml")) -> None:
+    """Write refused samples as line protocol, all there are unless batches are named.
+
+    Example: archioc quarantine export > refused.lp
+    """
+    from archioc.cli.quarantine import export_entries
+
+    export_entries(config, batches or [])
+
+
 @app.command()
 def demo(
     minutes: Annotated[float | None, typer.Option(min=0.05, help="Stop by itself after so long, and check that all is there.")] = None,

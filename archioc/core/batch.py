@@ -25,9 +25,10 @@ class Kind(IntEnum):
     ENUM = 1
     """`value`: the index; the blob, where there is one, is the label."""
     TEXT = 2
-    """The blob: the bytes of a DBR_STRING up to the first NUL."""
+    """The blob: the bytes of a text up to the first NUL; of any length."""
     ARRAY = 3
-    """The blob: elements of the DBR type `dbr`, little endian, one after the other."""
+    """The blob: elements of the DBR type `dbr`, little endian, one after the other; with STATISTICS what
+    `archioc.core.array_statistics` packs."""
 
 
 class SampleFlag(IntFlag):
@@ -36,9 +37,14 @@ class SampleFlag(IntFlag):
     GENERATED = 1
     """Written at receive time because a trace starts or resumes or max_interval has passed; `src_time` is the IOC's own stamp."""
     RESTAMPED = 2
-    """The IOC's stamp was unusable (unset or in the future): `time` is the receive time."""
+    """The IOC's stamp was unusable (unset, in the future, or the same for another value): `time` is the receive time."""
     STATISTICS = 4
     """Of an array that is too large to be stored only number and statistics of its elements are kept."""
+    LATIN_1 = 8
+    """The bytes of the text or label are not UTF-8: each is one character of the stored text (`encode_text`).
+    Set by encoders and stores."""
+    ARCHIVER_CLOCK = 16
+    """Setting `clock`: `time` is the receive time, whatever the IOC's stamp is."""
 
 
 SAMPLE = np.dtype(
@@ -46,7 +52,7 @@ SAMPLE = np.dtype(
         ("row", "<u4"),  # row of the channel table
         ("blob", "<i4"),  # index into Batch.blobs, NO_BLOB where the value says it all
         ("time", "<i8"),  # ns since 1970 UTC, the time under which it is stored
-        ("src_time", "<i8"),  # the IOC's own stamp where flagged GENERATED or RESTAMPED, else 0
+        ("src_time", "<i8"),  # the IOC's own stamp where `time` is ours (any of these flags), else 0
         ("value", "<f8"),  # number or enum index; NaN for text and arrays
         ("severity", "u1"),
         ("status", "u1"),
@@ -137,3 +143,16 @@ def decode_text(raw: bytes) -> str:
         return raw.decode()
     except UnicodeDecodeError:
         return raw.decode("latin-1")
+
+
+def decode_exactly(raw: bytes) -> tuple[str, SampleFlag]:
+    """As `decode_text`, with the flag that the sample needs so that `encode_text` gives these bytes again."""
+    try:
+        return raw.decode(), SampleFlag(0)
+    except UnicodeDecodeError:
+        return raw.decode("latin-1"), SampleFlag.LATIN_1
+
+
+def encode_text(text: str, flags: int) -> bytes:
+    """The bytes that the IOC sent, from the text of a sample and its flags."""
+    return text.encode("latin-1" if flags & SampleFlag.LATIN_1 else "utf-8")

@@ -51,6 +51,11 @@ class Directories:
         return self.state / "alive"
 
     @property
+    def open_gaps(self) -> Path:
+        """Which gaps have begun and not ended, should all else be lost."""
+        return self.state / "open_gaps"
+
+    @property
     def ring(self) -> Path:
         """Events between Channel Access and the sampler."""
         return self.run / "ring"

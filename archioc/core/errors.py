@@ -13,6 +13,7 @@
     ├── CallbackMissing      the compiled callback is asked for and was not built
     ├── RegistryError        state.db cannot be opened, read or written
     ├── ServeError           the control PVs cannot be served: address or port
+    ├── QuarantineError      an entry of the quarantine that is not there, damaged, or not for this store
     ├── SpoolError
     │   └── SpoolFileDamaged     a spool file whose header or CRC is wrong
     └── StoreError
@@ -103,6 +104,10 @@ class RegistryError(ArchiocError):
 
 class ServeError(ArchiocError):
     """The control PVs cannot be served: an address that this machine does not have, or a port that is taken."""
+
+
+class QuarantineError(ArchiocError):
+    """An entry of the quarantine that is not there, cannot be read, or was made for another store."""
 
 
 class SpoolError(ArchiocError):

@@ -115,6 +115,7 @@ STATUS_HEAD = np.dtype(
         ("spool_error", "S120"),  # why the last commit failed; empty when it did not
         ("flush_done", "<i8"),  # the flush counter that has been followed
         ("loop_lag", "<f8"),  # longest time between two drains in the last second (s)
+        ("clock_suspect", "<i8"),  # 1: so many IOCs are ahead of our clock that it is ours which is in doubt
     ]
 )
 STATUS = np.dtype(
@@ -146,6 +147,9 @@ STATUS = np.dtype(
 DROPS = ("dropped_overflow", "dropped_spool_full", "dropped_quota")
 """Counters of what was lost, one for each reason."""
 
+TOLD = ("told_overflow", "told_spool_full", "told_quota")
+"""How much of each of DROPS events have told."""
+
 LEDGER_TOTALS = ("received", "generated", "filtered", "committed", *DROPS, "late", "bad_time")
 """Counters of the engine: in each row, and in the head summed over all channels there are and were."""
 
@@ -173,7 +177,7 @@ LEDGER = np.dtype(
         ("filtered", "<i8"),
         ("committed", "<i8"),  # samples handed to the spool
         *((name, "<i8") for name in DROPS),
-        ("late", "<i8"),  # samples older than the one before
+        ("late", "<i8"),  # updates older than the one before
         ("bad_time", "<i8"),  # updates whose stamp was unusable
         # what the sampler must remember: the last update seen, the last sample written
         ("last_stamp", "<i8"),  # IOC stamp of the last update
@@ -199,7 +203,11 @@ LEDGER = np.dtype(
         ("archived_at", "<i8"),  # receive time (ns) of the newest value archived
         ("band_alarm", "<u2"),  # severity and status of band_value
         ("band_known", "u1"),  # 1: band_value is valid
-        ("pad", "V5"),
+        ("bad_stamp", "u1"),  # 1: the last stamp was unusable
+        ("alarm_told", "<u4"),  # 1 + severity and status that the store knows, 0 = it knows none
+        ("bad_told_at", "<i8"),  # receive time (ns) of the last event that told so
+        ("quota_base", "<i8"),  # time up to which the quota is used up (ns)
+        *((told, "<i8") for told in TOLD),
     ]
 )
 
@@ -292,7 +300,7 @@ def write_rows(block: MappedFile, rows: Rows, **columns: object) -> None:
 
     Rows must not repeat. Only the process that owns the block may call this.
     """
-    cells = block.cells
+    cells, rows = block.cells, rows.astype(np.intp, copy=False)  # which numpy picks fastest by
     cells["seq"][rows] += np.uint32(1)
     for name, values in columns.items():
         cells[name][rows] = values

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import psutil
 import pytest
 
-from tests.conftest import ArchiverFactory, CountingFactory
-from tests.counters import TRANSIT_NS, check_no_loss
+from tests.conftest import ArchiverFactory, CountingFactory, SoftIocFactory
+from tests.counters import TRANSIT_NS, check_no_loss, counter_database, counter_names
 from tests.processes.archiver import PROCESSES, Archiver
 from tests.processes.waiting import wait_until
 
@@ -72,14 +72,39 @@ def test_gaps_over_a_reboot(counting: CountingFactory) -> None:
     again_ns = time.time_ns()
     made.wait_for_samples(name, again_ns)
     made.wait_for_empty_spool()
-    for one in load.names:
-        history = made.history(one)
+    for history in made.get_all().values():
         [stop], [cut] = history.gaps("archiver_stop"), history.gaps("engine_restart")
         assert stop.end_ns is not None
         assert cut.end_ns is not None
         assert stop.time_ns < stop.end_ns <= cut_ns < cut.end_ns <= again_ns + 10**9
         assert cut_ns - ALIVE_NS <= cut.time_ns <= cut_ns
     assert made.stop() == 0
+
+
+@pytest.mark.timeout(120)
+def test_absent_ioc_over_a_reboot(archiver: ArchiverFactory, softioc: SoftIocFactory, prefix: str) -> None:
+    """A gap that was open when the power was cut is the same gap afterwards, and ends when the IOC is back; none stays open beside it."""
+    [name] = counter_names(prefix, 1)
+    ioc = softioc(counter_database([name]))
+    made = archiver([name], [ioc.port])
+    made.start(connected=1)
+    made.wait_for_samples(name, 0)
+    ioc.kill()
+    wait_until(lambda: made.history(name).events, 20, "the gap is stored")
+    [begun] = made.history(name).events
+    made.cut_power()
+    made.start(connected=0)
+    ioc.restart()
+    made.wait_connected(1)
+    again_ns = time.time_ns()
+    made.wait_for_samples(name, again_ns)
+    assert made.stop() == 0
+    history = made.history(name)
+    [gap] = history.gaps("disconnected")
+    assert (begun.reason, begun.time_ns, begun.end_ns) == ("disconnected", gap.time_ns, None)
+    assert gap.end_ns in [sample.time_ns for sample in history.samples if sample.generated]
+    assert [event.reason for event in history.events if event.end_ns is None] == ["archiver_stop"]
+    assert not history.gaps("engine_restart")
 
 
 @pytest.mark.timeout(120)

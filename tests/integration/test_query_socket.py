@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import json
-import socket
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -17,13 +17,16 @@ from archioc.core.encoding.columns import ColumnEncoder
 from archioc.core.errors import QueryError, StoreUnavailable
 from archioc.core.events import ChannelEvent, Reason
 from archioc.reading import open_reader
-from db import query_server, unix_socket
+from db import query_server, unix_socket, wire
+from db.alarm_columns import AlarmColumns
 from db.embedded import EmbeddedStore
+from db.embedded_queries import EmbeddedReader
 from db.query_client import SocketReader
 from db.query_server import QueryServer
 from db.sample_columns import SampleColumns, concatenate
 from db.store import CHUNK, Reader
-from tests.batches import T0, Point, make_batch, spool_file
+from tests.batches import T0, Alarm, Point, make_batch, spool_file
+from tests.processes.waiting import wait_until
 
 ENCODER = ColumnEncoder("embedded")
 META = ChannelMeta("A", T0, 6, 1, "h:1", "mm", 2, ("a", "b"), -1.0)
@@ -44,7 +47,8 @@ def store(directories: Directories) -> Iterator[EmbeddedStore]:
     made.prepare()
     points = [Point("A", T0 + at, float(at)) for at in range(5)]
     points += [Point("A", T0 + 10, blob=b"te\nxt", kind=Kind.TEXT), Point("A", T0 + 11, blob=np.arange(3.0).tobytes(), kind=Kind.ARRAY)]
-    made.write(spool_file(ENCODER, make_batch([*points, Point("B", T0, 1.0)], [EVENT], [META])))
+    alarms = [Alarm("A", T0, 0, 0), Alarm("A", T0 + 3, 2, 3)]
+    made.write(spool_file(ENCODER, make_batch([*points, Point("B", T0, 1.0)], [EVENT], [META], alarms=alarms)))
     yield made
     made.close()
 
@@ -78,6 +82,13 @@ def test_the_socket_answers_like_the_store(reader: SocketReader, store: Embedded
     assert last is not None
     assert last.time.tolist() == [T0 + 2]
     assert reader.last_before("A", T0) is None
+    assert reader.at("A", T0 - 1) is None
+    in_force = reader.at("A", T0 + 2)
+    assert in_force is not None
+    assert in_force.time.tolist() == [T0 + 2]
+    assert wire.pack_bins(reader.bins("A", T0, T0 + 20, 3)) == wire.pack_bins(store.bins("A", T0, T0 + 20, 3))
+    for previous, times in ((True, [T0, T0 + 3]), (False, [T0 + 3])):
+        assert [time for chunk in reader.alarms("A", T0 + 1, T0 + 9, with_previous=previous) for time in chunk.time.tolist()] == times
     assert list(reader.names("*")) == ["A", "B"]
     assert reader.events("A", T0, T0) == [EVENT]
     assert reader.meta("A", T0) == META
@@ -93,6 +104,8 @@ def test_the_socket_answers_like_the_store(reader: SocketReader, store: Embedded
         (b'{"query": "drop"}\n', "query 'drop' is none of samples"),
         (b'{"query": "samples", "channel": "A"}\n', "start_ns"),
         (b'{"query": "meta", "channel": "A", "at_ns": "x"}\n', "invalid literal"),
+        (b'{"query": "bins", "channel": "A", "start_ns": 5, "end_ns": 5, "count": 1}\n', "the start is at least 0, the end after it"),
+        (b'{"query": "bins", "channel": "A", "start_ns": 5, "end_ns": 6, "count": 1000000}\n', "from 1 to 100000 bins"),
         (b"x" * 70_000 + b"\n", "a request is one line of at most 65536 bytes"),
     ],
 )
@@ -134,21 +147,77 @@ def test_slow_and_silent_clients_hold_up_nobody(
     silent.close()
 
 
-def test_waiting_is_bounded(server: QueryServer, reader: SocketReader, directories: Directories, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With all places taken a query waits for its turn, a bounded time; with the waiting room full it is refused at once."""
+@dataclass
+class SlowReader(EmbeddedReader):
+    """A store whose events take until `released`, and whose names are many pieces."""
+
+    released: threading.Event = field(default_factory=threading.Event)
+    pause_s: float = 0.0
+
+    def events(self, channel: str, start_ns: int, end_ns: int) -> list[ChannelEvent]:
+        self.released.wait(20)
+        return []
+
+    def alarms(self, channel: str, start_ns: int, end_ns: int, *, with_previous: bool = True) -> Iterator[AlarmColumns]:
+        while True:
+            time.sleep(self.pause_s)
+            yield AlarmColumns(np.zeros(1, np.int64), np.zeros(1, np.uint8), np.zeros(1, np.uint8))
+
+    def names(self, pattern: str = "*") -> Iterator[str]:
+        return iter(["A"])
+
+
+def test_waiting_is_bounded(directories: Directories, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the store is busy a query waits for its turn, a bounded time; with too many clients one is refused at once."""
     monkeypatch.setattr(query_server, "WAIT_S", 0.2)
-    crowd: list[socket.socket] = []
-    crowd += [unix_socket.connect(directories.query_socket, 10) for _ in range(query_server.AT_ONCE)]
-    time.sleep(0.2)
+    slow = SlowReader()
+    server = QueryServer(directories.query_socket, slow)
+    reader = SocketReader(directories.query_socket)
+    crowd = [threading.Thread(target=reader.events, args=("A", 0, 1)) for _ in range(query_server.AT_ONCE)]
+    for client in crowd:
+        client.start()
+    time.sleep(0.3)
     with pytest.raises(QueryError, match="have been running for"):
         list(reader.names())
-    monkeypatch.setattr(query_server, "WAITING", 0)
+    monkeypatch.setattr(query_server, "CLIENTS", query_server.AT_ONCE)
     with pytest.raises(QueryError, match="running or waiting"):
         list(reader.names())
+    slow.released.set()
+    for client in crowd:
+        client.join()
+    wait_until(lambda: _names_or_none(reader) == ["A"], 5, "the server has places again")
+    assert server.close()
+
+
+def _names_or_none(reader: SocketReader) -> list[str] | None:
+    try:
+        return list(reader.names("A"))
+    except QueryError:
+        return None
+
+
+def test_many_clients_that_take_nothing_hold_up_nobody(directories: Directories) -> None:
+    """Clients that do not take their answer, far more of them than the store serves at once, keep no query from being answered."""
+    server = QueryServer(directories.query_socket, SlowReader())
+    crowd = [unix_socket.connect(directories.query_socket, 10) for _ in range(3 * query_server.AT_ONCE)]
+    for client in crowd:
+        client.sendall(b'{"query":"alarms","channel":"A","start_ns":0,"end_ns":1}\n')
+    time.sleep(0.3)
+    started = time.monotonic()
+    assert list(SocketReader(directories.query_socket).names()) == ["A"]
+    assert time.monotonic() - started < 5
     for client in crowd:
         client.close()
-    threading.Event().wait(0.3)
-    assert list(reader.names("A")) == ["A"]
+    assert server.close()
+
+
+def test_a_query_has_a_time_limit(directories: Directories, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A query on which the store works for too long ends with an error that says so."""
+    monkeypatch.setattr(query_server, "QUERY_S", 0.2)
+    server = QueryServer(directories.query_socket, SlowReader(pause_s=0.05))
+    with pytest.raises(QueryError, match="on this query; ask for a shorter range"):
+        list(SocketReader(directories.query_socket).alarms("A", 0, 1))
+    assert server.close()
 
 
 def test_a_dead_servers_socket_is_replaced(directories: Directories, store: EmbeddedStore) -> None:

@@ -11,13 +11,13 @@ import pytest
 
 from archioc.core.batch import ChannelMeta
 from archioc.core.encoding.columns import ColumnEncoder
-from archioc.core.errors import StoreUnavailable
+from archioc.core.errors import QueryError, StoreUnavailable
 from archioc.core.events import ChannelEvent, Reason
 from archioc.core.spool import SpoolFile
-from db import embedded
+from db import embedded, embedded_queries
 from db.day_files import DAY_NS, MAX_ATTACHED, day_of
 from db.embedded import EmbeddedStore
-from tests.batches import T0, Point, make_batch, spool_file
+from tests.batches import T0, Alarm, Point, make_batch, spool_file
 
 ENCODER = ColumnEncoder("embedded")
 
@@ -145,18 +145,37 @@ def test_retention_drops_whole_days(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     store = EmbeddedStore(tmp_path / "store", retention=2 * 86400.0)
     store.prepare()
     points = [Point("A", now + 1, 1.0), Point("B", old, 1.0), Point("B", now, 1.0), Point("B", old + 1, 1.0)]
-    outcome = store.write(spool_file(ENCODER, make_batch(points), 2))
+    alarms = [Alarm("A", old, 1, 4), Alarm("A", now, 0, 0)]
+    outcome = store.write(spool_file(ENCODER, make_batch(points, alarms=alarms), 2))
     assert times(store) == [now, now + 1]
+    assert [chunk.time.tolist() for chunk in store.alarms("A", 0, now)] == [[now]]
     assert times(store, "B") == [now]
     assert outcome.rejected.tolist() == [0, 2]
-    assert [(refusal.content, refusal.message) for refusal in outcome.refusals] == [
-        (b"B", "samples of these channels are beyond the retention")
+    assert (outcome.refusals, outcome.kept.tolist()) == ((), [0, 0])
+    assert [(event.channel, event.reason, event.count, event.text) for event in outcome.events] == [
+        ("B", Reason.REJECTED, 2, "2 beyond the retention of the store")
     ]
+    for _ in range(2):
+        store.write_events(outcome.events)
+    assert store.events("B", 0, 2**62) == [*outcome.events]
     assert not (tmp_path / "store" / f"{day_of(old)}.duckdb").exists()
     assert [(event.reason, event.end_ns) for event in store.events("A", 0, now)] == [(Reason.DISABLED, None), (Reason.ARCHIVER_STOP, now)]
     assert store.meta("A", older) is None
     assert store.meta("A", old) == metas[1]
     store.close()
+
+
+def test_queries_have_time_limits(store: EmbeddedStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A statement that takes too long is interrupted, a walk through many days is given up, each with an error; the store goes on."""
+    store.write(spool_file(ENCODER, make_batch([Point("A", T0, 1.0), Point("A", T0 - DAY_NS, 1.0)])))
+    monkeypatch.setattr(embedded_queries, "STATEMENT_S", 0.1)
+    with store._files.catalog() as cursor, pytest.raises(QueryError, match="on one step of a query"), embedded_queries._answering(cursor):
+        cursor.execute("select count(*) from range(1000000) a, range(1000000) b where a.range % 7 = b.range % 11")
+    monkeypatch.setattr(embedded_queries, "STATEMENT_S", 60.0)
+    monkeypatch.setattr(embedded_queries, "QUERY_S", -1.0)
+    with pytest.raises(QueryError, match="on this query; ask for a shorter range"):
+        store.bins("A", T0 - DAY_NS, T0 + 1, 2)
+    assert len(times(store)) == 2
 
 
 def test_a_payload_that_cannot_be_read(store: EmbeddedStore) -> None:

@@ -1,20 +1,12 @@
-"""What is InfluxDB's own: a real 1.6 server, and the requests that later versions get."""
+"""What is InfluxDB's own, on a real 1.6 server; answers of all versions are in test_influx_answers."""
 
 from __future__ import annotations
 
-import gzip
-import json
-import threading
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from archioc.core.config_store import InfluxStore, InfluxVersion
+from archioc.core.config_store import InfluxStore
 from archioc.core.encoding.line_protocol import LineEncoder
 from archioc.core.errors import QueryError, StoreDenied, StoreUnavailable
 from archioc.core.spool import SpoolFile
@@ -60,14 +52,13 @@ def test_a_policy_of_its_own(influx_database: Database) -> None:
 
 
 def test_only_what_is_beyond_the_retention_is_refused(influx_database: Database) -> None:
-    """Of a batch with points too old for the server, exactly these are refused, with the server's words, and the rest is stored."""
+    """Of a batch with points too old for the server exactly these are rejected, none is kept for a quarantine, and the rest is stored."""
     store = opened(InfluxStore(url=influx_database.url, bucket=f"{influx_database.name}_short", retention=3600.0))
     now = time.time_ns()
     points = [Point(f"PV{at % 3}", now - (10**13 if at in {4, 7, 50} else 0) + at, float(at)) for at in range(100)]
     outcome = store.write(a_file(points))
-    assert outcome.rejected.tolist() == [0, 2, 1]
-    assert b"".join(refusal.content for refusal in outcome.refusals).count(b"sample,pv=") == 3
-    assert "beyond retention policy" in outcome.refusals[0].message
+    assert (outcome.rejected.tolist(), outcome.kept.tolist(), outcome.refusals) == ([0, 2, 1], [0, 0, 0], ())
+    assert [(event.channel, event.count) for event in outcome.events] == [("PV1", 2), ("PV2", 1)]
     stored = sum(len(chunk) for name in store.names() for chunk in store.samples(name, 0, 2**63 - 1))
     assert stored == 97
     store.close()
@@ -115,144 +106,4 @@ def test_a_dropped_database(influx_database: Database) -> None:
     store.prepare()
     store.write(a_file([Point("A", 1, 1.0)]))
     assert list(store.names()) == ["A"]
-    store.close()
-
-
-@dataclass
-class Request:
-    """What a server was asked."""
-
-    method: str
-    path: str
-    query: dict[str, list[str]]
-    headers: dict[str, str]
-    body: bytes
-
-
-@dataclass
-class Script:
-    """A server that records requests and answers by path: for versions that are not at hand and answers that a real one rarely gives."""
-
-    version: str
-    answers: dict[str, tuple[int, dict[str, str], bytes]] = field(default_factory=dict)
-    requests: list[Request] = field(default_factory=list)
-    url: str = ""
-
-
-@pytest.fixture
-def script() -> Iterator[Script]:
-    found = Script("v2.7.1")
-
-    class Handler(BaseHTTPRequestHandler):
-        def answer(self) -> None:
-            parts = urlsplit(self.path)
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            found.requests.append(Request(self.command, parts.path, parse_qs(parts.query), dict(self.headers), body))
-            status, headers, content = found.answers.get(parts.path, (204, {}, b""))
-            self.send_response(status)
-            for name, value in {"X-Influxdb-Version": found.version, "Content-Length": str(len(content)), **headers}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(content)
-
-        do_GET = do_POST = answer  # noqa: N815 - the names that http.server looks for
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its own name for it
-            """Not to the terminal."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    found.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield found
-    server.shutdown()
-    server.server_close()
-    thread.join()
-
-
-def test_a_bucket_of_2x(script: Script, tmp_path: Path) -> None:
-    """2.x: the bucket is made in its organisation with its retention; writes go to /api/v2/write, gzipped, with the token of the moment."""
-    script.answers = {
-        "/api/v2/buckets": (200, {"Content-Type": "application/json"}, b'{"buckets": []}'),
-        "/api/v2/orgs": (200, {"Content-Type": "application/json"}, b'{"orgs": [{"id": "0123"}]}'),
-    }
-    token = tmp_path / "token"
-    token.write_text("first\n")
-    store = opened(InfluxStore(url=script.url, bucket="epics", org="lab", token_file=token, retention=86400.0))
-    token.write_text("second\n")
-    store.write(a_file([Point("A", 1, 2.0)]))
-    store.close()
-    made = next(request for request in script.requests if (request.method, request.path) == ("POST", "/api/v2/buckets"))
-    assert json.loads(made.body) == {"name": "epics", "orgID": "0123", "retentionRules": [{"type": "expire", "everySeconds": 86400}]}
-    assert made.headers["Authorization"] == "Token first"
-    written = script.requests[-1]
-    assert (written.method, written.path) == ("POST", "/api/v2/write")
-    assert written.query == {"precision": ["ns"], "bucket": ["epics"], "org": ["lab"]}
-    assert (written.headers["Authorization"], written.headers["Content-Encoding"]) == ("Token second", "gzip")
-    assert gzip.decompress(written.body) == b"sample,pv=A value=2.0 1\n"
-
-
-@pytest.mark.parametrize(
-    ("version", "chosen", "path"),
-    [
-        ("1.6.7~rc0", "auto", "/write"),
-        ("1.7.11", "auto", "/write"),
-        ("1.8.10", "auto", "/api/v2/write"),
-        ("1.11.8", "auto", "/api/v2/write"),
-        ("1.8.10", "v1", "/write"),
-        ("v2.7.1", "v1", "/write"),
-        ("3.0.1", "auto", "/api/v2/write"),
-        ("", "v2", "/api/v2/write"),
-    ],
-)
-def test_where_each_version_is_written_to(script: Script, version: str, chosen: str, path: str) -> None:
-    """1.6 and 1.7 know /write only, later versions get /api/v2/write, and the configuration may say otherwise."""
-    script.version = version
-    shown = b'{"results":[{"series":[{"columns":["name"],"values":[["epics"]]}]}]}\n'
-    script.answers = {"/query": (200, {}, shown), "/api/v2/buckets": (200, {}, b'{"buckets":[{}]}')}
-    store = opened(InfluxStore(url=script.url, bucket="epics", version=InfluxVersion(chosen)))
-    store.write(a_file([Point("A", 1, 2.0)]))
-    store.close()
-    assert script.requests[-1].path == path
-
-
-def test_user_and_password(script: Script) -> None:
-    """A user logs in with Basic, on the paths of 1.x, which know users in every version."""
-    script.answers = {"/api/v2/buckets": (200, {}, b'{"buckets":[{}]}')}
-    store = opened(InfluxStore.model_validate({"url": script.url, "bucket": "epics", "username": "me", "password": "top:secret"}))
-    store.write(a_file([Point("A", 1, 2.0)]))
-    store.close()
-    assert (script.requests[-1].path, script.requests[-1].headers["Authorization"]) == ("/write", "Basic bWU6dG9wOnNlY3JldA==")
-
-
-@pytest.mark.parametrize(
-    ("status", "error", "retry_after"),
-    [
-        (429, StoreUnavailable, 7.0),
-        (503, StoreUnavailable, 7.0),
-        (500, StoreUnavailable, 7.0),
-        (401, StoreDenied, None),
-        (403, StoreDenied, None),
-        (307, StoreDenied, None),
-    ],
-)
-def test_answers_that_keep_the_file(script: Script, status: int, error: type[Exception], retry_after: float | None) -> None:
-    """Busy, failing and refusing servers are told apart, with their words and the pause that they ask for."""
-    script.answers = {
-        "/api/v2/buckets": (200, {}, b'{"buckets":[{}]}'),
-        "/api/v2/write": (status, {"Retry-After": "7"}, b'{"message": "not now"}'),
-    }
-    store = opened(InfluxStore(url=script.url, bucket="epics"))
-    with pytest.raises(error, match=f"{status} not now") as caught:
-        store.write(a_file([Point("A", 1, 2.0)]))
-    assert getattr(caught.value, "retry_after", None) == retry_after
-    store.close()
-
-
-def test_what_is_no_influxdb(script: Script) -> None:
-    """A server that does not tell an InfluxDB version is not written to."""
-    script.version = ""
-    store = InfluxDatabase(InfluxStore(url=script.url, bucket="epics"))
-    with pytest.raises(StoreDenied, match="is this an InfluxDB"):
-        store.prepare()
     store.close()

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import psutil
 import yaml
@@ -35,12 +37,16 @@ Channel = str | dict[str, Setting]
 StoreBlock = dict[str, dict[str, str]]
 """The block `store` of the configuration."""
 
+Blocks = Mapping[str, Mapping[str, Setting]]
+"""Keys of the configuration by block, to add to those of a test archiver or to replace them."""
+
 
 class Archiver:
     """`archioc run` on a configuration and a state directory of its own, with the three processes that it starts.
 
-    ioc_ports: CA servers whose channels it archives. store: block `store` of the configuration, None for the embedded store. It can be
-    started again after it has ended, and then finds what it has left.
+    ioc_ports: CA servers whose channels it archives. store: block `store` of the configuration, None for the embedded store.
+    more: further keys. impatient: killed processes are started again at once, however often. environment: further variables of its
+    processes. It can be started again after it has ended, and then finds what it has left.
     """
 
     def __init__(
@@ -53,20 +59,26 @@ class Archiver:
         channels: Sequence[Channel],
         store: StoreBlock | None = None,
         commit_interval: float = 0.5,
+        more: Blocks | None = None,
+        impatient: bool = False,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.port, self.prefix = port, prefix
+        self._program = "tests.processes.impatient_archioc" if impatient else "archioc"
         self.config = directory / "config.yml"
         self.directories = Directories(directory / "state")
         self.log = directory / "archiver.log"
-        self._environment = with_variables(client_variables([], repeater_port))
-        content = {
+        self._environment = with_variables(client_variables([], repeater_port)) | dict(environment or {})
+        content: dict[str, Any] = {
             "archiver": {"prefix": prefix, "state_dir": "./state", "max_channels": MAX_CHANNELS, "ring_bytes": "16MB"},
             "ioc": {"interfaces": [LOOPBACK], "port": port, "beacon_addr_list": [f"{LOOPBACK}:{repeater_port}"]},
             "ca": {"addr_list": [f"{LOOPBACK}:{one}" for one in ioc_ports], "auto_addr_list": False, "repeater_port": repeater_port},
             "spool": {"commit_interval": commit_interval, "min_free": "10MB"},
-            "channels": list(channels),
         }
+        for block, keys in (more or {}).items():
+            content[block] = content.get(block, {}) | dict(keys)
+        content["channels"] = list(channels)
         self.config.write_text(yaml.safe_dump(content | ({"store": store} if store else {}), sort_keys=False))
         self._child: Child | None = None
         self._suspended: list[psutil.Process] = []
@@ -86,7 +98,7 @@ class Archiver:
 
     def launch(self) -> None:
         """Start it without waiting."""
-        self._child = Child("archiver", [sys.executable, "-m", "archioc", "run", str(self.config)], self.log, self._environment)
+        self._child = Child("archiver", [sys.executable, "-m", self._program, "run", str(self.config)], self.log, self._environment)
 
     def start(self, connected: int | None = None) -> None:
         """Start it and wait until all its processes run and the store answers, and until so many channels are connected."""
@@ -119,6 +131,16 @@ class Archiver:
         pid = self.pid_of(name)
         os.kill(pid, signal.SIGKILL)
         return pid
+
+    @contextlib.contextmanager
+    def unattended(self) -> Iterator[None]:
+        """The supervisor does nothing meanwhile: a process that is killed has no successor yet."""
+        supervisor = psutil.Process(self.pid)
+        supervisor.suspend()
+        try:
+            yield
+        finally:
+            supervisor.resume()
 
     def suspend_child(self, name: str) -> psutil.Process:
         """SIGSTOP: it stays there and does nothing until it is told to `resume`."""
@@ -255,6 +277,10 @@ class Archiver:
         finally:
             reader.close()
 
+    def spooled(self) -> int:
+        """Batches that are in the spool."""
+        return sum(1 for part in ("new", "sending") for _ in (self.directories.spool / part).iterdir())
+
     def wait_for_spool(self, files: int, timeout_s: float = 30.0) -> None:
         """Wait until at least so many batches wait in the spool."""
         wait_until(lambda: self.overview().spool_files >= files, timeout_s, f"{files} batches in the spool", 0.05)
@@ -263,14 +289,19 @@ class Archiver:
         """Wait until no batch is in the spool."""
         wait_until(lambda: self.overview().spool_files == 0, timeout_s, "an empty spool", 0.05)
 
-    def check_conservation(self) -> AtRest:
-        """To be called when it has stopped: nothing is pending, every count is balanced, and what is counted as stored is in the store."""
+    def check_balance(self) -> Status:
+        """To be called when it has stopped: nothing is pending or lost, and every count is balanced."""
         assert not self.running
-        status, histories = self.status(), self.get_all()
+        status = self.status()
         assert status.spool_files == 0
         for name, counts in (("total", status.total), *status.channels.items()):
             assert counts.balanced, f"{name}: {counts}"
             assert (counts.pending, counts.rejected, counts.dropped) == (0, 0, 0), f"{name}: {counts}"
+        return status
+
+    def check_conservation(self) -> AtRest:
+        """To be called when it has stopped: `check_balance`, and what is counted as stored is in the store."""
+        status, histories = self.check_balance(), self.get_all()
         in_store = {name: len(history.samples) for name, history in histories.items()}
         counted = {name: counts.stored for name, counts in status.channels.items()}
         assert counted == {name: in_store.get(name, 0) for name in counted}

@@ -9,10 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from archioc.demo.child import Child
 from tests.processes.waiting import wait_until
 
-_UNPACKED = Path(__file__).parents[2] / ".cache/influxdb/usr/bin/influxd"
+_CACHE = Path(__file__).parents[2] / ".cache"
+_UNPACKED = _CACHE / "influxdb/usr/bin/influxd"
+_BUILT_1_8 = _CACHE / "influxd-1.8/influxd"
 
 _CONFIG = """
 reporting-disabled = true
@@ -41,6 +45,11 @@ def find_influxd() -> Path | None:
         return _UNPACKED
     found = shutil.which("influxd")
     return Path(found) if found else None
+
+
+def find_influxd_1_8() -> Path | None:
+    """The server that `make proof` has built."""
+    return _BUILT_1_8 if _BUILT_1_8.exists() else None
 
 
 class Influxd:
@@ -78,6 +87,14 @@ class Influxd:
     def kill(self) -> int:
         """SIGKILL; returns the exit status."""
         return self._child.kill()
+
+    def suspend(self) -> None:
+        """SIGSTOP: it takes connections and does not answer."""
+        psutil.Process(self.pid).suspend()
+
+    def resume(self) -> None:
+        """Go on after `suspend`."""
+        psutil.Process(self.pid).resume()
 
     def answers(self) -> bool:
         """Whether /ping says that the server is there."""

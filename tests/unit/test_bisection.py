@@ -1,25 +1,34 @@
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from archioc.core.encoding.compression import decompress
-from archioc.core.encoding.escaping import split_lines
-from archioc.core.encoding.line_protocol import LineEncoder
+from archioc.core.encoding.escaping import split_lines, time_of_line
 from archioc.core.errors import StoreRejected, StoreTooLarge
-from archioc.core.events import ChannelEvent, Reason
-from archioc.core.spool import SpoolFile
-from db.influx_bisection import MAX_REFUSALS, write_lines
-from tests.batches import Point, make_batch, spool_file
+from db import influx_bisection
+from db.influx_bisection import MAX_REFUSALS, Lines, Verdict, send_lines
+
+GOOD, BAD, OLD = "good", "bad", "old"
+OLDEST = 10_000
 
 
 @dataclass
 class PickyServer:
-    """Takes bodies of at most `most` lines without a bad value, all or nothing, as InfluxDB 2.x does."""
+    """Takes bodies of at most `most` lines, and of these the good ones.
+
+    keeps: whether it stores good lines beside others (1.x) or none (3.x). tells: whether it says how many it dropped.
+    """
 
     most: int = 1_000_000
+    keeps: bool = True
+    tells: bool = True
     taken: set[bytes] = field(default_factory=set)
     requests: int = 0
 
@@ -28,34 +37,90 @@ class PickyServer:
         lines = split_lines(decompress(body))
         if len(lines) > self.most:
             raise StoreTooLarge("413 too large")
-        if any(b"value=-1.0" in line for line in lines):
-            raise StoreRejected("400 a bad line")
-        self.taken.update(lines)
+        bad = [line for line in lines if b"value=-1.0" in line]
+        old = [line for line in lines if time_of_line(line) < OLDEST and line not in bad]
+        if self.keeps or not (bad or old):
+            self.taken.update(line for line in lines if line not in bad and line not in old)
+        # As InfluxDB 1.x: who is told of one kind does not hear of the other.
+        if bad:
+            raise StoreRejected("400 partial write: field type conflict" + (f" dropped={len(bad)}" if self.tells else ""))
+        if old:
+            raise StoreRejected("400 partial write: points beyond retention policy" + (f" dropped={len(old)}" if self.tells else ""))
 
 
-def a_file(values: list[float]) -> SpoolFile:
-    points = [Point(f"PV{at % 3}", at, value) for at, value in enumerate(values)]
-    return spool_file(LineEncoder("x"), make_batch(points, [ChannelEvent("PV0", 1, Reason.DISABLED)]))
+def lines_of(kinds: Sequence[str]) -> Lines:
+    """A line of each kind, at times that do not follow the order of lines."""
+    texts = []
+    for at, kind in enumerate(kinds):
+        time_ns = (0 if kind == OLD else OLDEST) + (at * 7919) % 10_000
+        texts.append(b"sample,pv=PV%d value=%s %d" % (at // 10, b"-1.0" if kind == BAD else b"1.0", time_ns))
+    return Lines.parse(texts)
 
 
-@given(st.lists(st.booleans(), max_size=60), st.sampled_from([1, 5, 1000]))
-def test_exactly_the_bad_lines_are_refused(bad: list[bool], most: int) -> None:
-    """Every good line is taken, every bad one told and counted for its channel, also by a server with a small limit."""
-    server = PickyServer(most)
-    file = a_file([-1.0 if is_bad else 1.0 for is_bad in bad])
-    outcome = write_lines(file, server.post)
-    assert outcome.rejected.tolist() == [sum(bad[channel::3]) for channel in range(len(file.counts))]
-    lines = split_lines(decompress(file.payload))
-    refused = [line for refusal in outcome.refusals for line in split_lines(refusal.content)]
-    assert sorted(refused) == sorted(line for line in lines if b"value=-1.0" in line)
-    assert server.taken == set(lines) - set(refused)
+def check(lines: Lines, kinds: Sequence[str], server: PickyServer, verdict: Verdict) -> None:
+    assert sorted(verdict.too_old) == [at for at, kind in enumerate(kinds) if kind == OLD]
+    assert sorted(verdict.refused) == [at for at, kind in enumerate(kinds) if kind == BAD]
+    assert server.taken == {line for line, kind in zip(lines.lines, kinds, strict=True) if kind == GOOD}
+
+
+@given(
+    st.lists(st.sampled_from([GOOD, GOOD, BAD, OLD]), max_size=60),
+    st.sampled_from([1, 5, 1000]),
+    st.booleans(),
+    st.booleans(),
+    st.booleans(),
+)
+def test_exactly_the_bad_lines_are_found(kinds: list[str], most: int, keeps: bool, tells: bool, knows_cut: bool) -> None:
+    """Every good line is taken, each other one is told with its reason, whatever the server keeps, tells and takes at once."""
+    server = PickyServer(most, keeps, tells)
+    lines = lines_of(kinds)
+    check(lines, kinds, server, send_lines(lines, server.post, OLDEST if knows_cut else None))
+
+
+@pytest.mark.parametrize(("knows_cut", "tells"), [(True, True), (True, False), (False, True)])
+def test_few_requests_for_few_bad_lines(knows_cut: bool, tells: bool) -> None:
+    """3 bad lines and 500 old ones among 20 000 cost 2 log2(n) requests for each bad line, and a few where the retention is not known."""
+    kinds = [BAD if at in {17, 9000, 19_999} else OLD if at % 40 == 5 else GOOD for at in range(20_000)]
+    server = PickyServer(tells=tells)
+    lines = lines_of(kinds)
+    check(lines, kinds, server, send_lines(lines, server.post, OLDEST if knows_cut else None))
+    assert server.requests <= 3 * 2 * math.ceil(math.log2(20_000)) + (1 if knows_cut else 10)
+
+
+def test_a_body_of_bad_lines_costs_one_request() -> None:
+    """Where the server tells that it dropped all, nothing is left to find out."""
+    server = PickyServer()
+    lines = lines_of([BAD] * 5000)
+    check(lines, [BAD] * 5000, server, send_lines(lines, server.post))
+    assert server.requests == 1
 
 
 def test_requests_are_bounded() -> None:
-    """A file full of bad lines costs a bounded number of requests, and all of it is told."""
+    """A server that refuses every second line and tells nothing costs a bounded number of requests, and all of it is told."""
+    server = PickyServer(keeps=False, tells=False)
+    kinds = [BAD, GOOD] * 2500
+    lines = lines_of(kinds)
+    verdict = send_lines(lines, server.post)
+    assert server.requests <= 2 * MAX_REFUSALS + 1
+    assert set(verdict.refused) >= {at for at, kind in enumerate(kinds) if kind == BAD}
+    assert server.taken == {line for at, line in enumerate(lines.lines) if at not in verdict.refused}
+
+
+def test_no_body_is_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lines are sent in pieces of at most MAX_BODY bytes, a longer line by itself, and each line once."""
+    monkeypatch.setattr(influx_bisection, "MAX_BODY", 1000)
+    texts = [b'array,pv=A data="%s" %d' % (b"x" * size, at) for at, size in enumerate([10, 900, 5000, 20, 20, 960, 1])]
+    bodies: list[bytes] = []
+    verdict = send_lines(Lines.parse(texts), lambda body: bodies.append(decompress(body)))
+    assert verdict == Verdict()
+    assert [line for body in bodies for line in split_lines(body)] == texts
+    assert all(len(body) <= 1000 or len(split_lines(body)) == 1 for body in bodies)
+
+
+def test_nothing_is_sent_of_what_is_too_old() -> None:
+    """A batch that is too old as a whole costs no request."""
     server = PickyServer()
-    file = a_file([-1.0] * 5000)
-    outcome = write_lines(file, server.post)
-    assert int(outcome.rejected.sum()) == 5000
-    assert server.requests <= 2 * MAX_REFUSALS + 2
-    assert sum(len(split_lines(refusal.content)) for refusal in outcome.refusals) == 5001 - len(server.taken)
+    lines = lines_of([OLD] * 10)
+    assert send_lines(lines, server.post, OLDEST).too_old == list(range(10))
+    assert server.requests == 0
+    assert np.all(lines.times < OLDEST)

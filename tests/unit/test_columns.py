@@ -13,7 +13,7 @@ from archioc.core.config_store import Store
 from archioc.core.encoding import EMBEDDED, encoder_for
 from archioc.core.encoding.columns import ColumnEncoder, decode_columns
 from archioc.core.events import ChannelEvent, Reason
-from tests.batches import Point, make_batch, names, points
+from tests.batches import Alarm, Point, alarms, make_batch, names, points
 
 _EVENTS = st.builds(
     ChannelEvent,
@@ -39,15 +39,23 @@ _METAS = st.builds(
 )
 
 
-@given(st.lists(points(names()), max_size=20), st.lists(_EVENTS, max_size=3), st.lists(_METAS, max_size=3))
-def test_a_batch_comes_back_bit_for_bit(given_points: list[Point], events: list[ChannelEvent], metas: list[ChannelMeta]) -> None:
+@given(
+    st.lists(points(names()), max_size=20),
+    st.lists(_EVENTS, max_size=3),
+    st.lists(_METAS, max_size=3),
+    st.lists(alarms(names()), max_size=5),
+)
+def test_a_batch_comes_back_bit_for_bit(
+    given_points: list[Point], events: list[ChannelEvent], metas: list[ChannelMeta], states: list[Alarm]
+) -> None:
     """What is decoded is what was encoded, with the samples sorted by row and otherwise in their order."""
-    batch = make_batch(given_points, events, metas)
+    batch = make_batch(given_points, events, metas, alarms=states)
     found = decode_columns(ColumnEncoder("embedded").encode(batch))
     order = np.argsort(batch.samples["row"], kind="stable")
     for name in SAMPLE.names or ():
         assert found.samples[name].tobytes() == batch.samples[name][order].tobytes(), name
     assert found.counts.tobytes() == batch.counts.tobytes()
+    assert found.alarms.tobytes() == batch.alarms.tobytes()
     assert (found.blobs, found.names, found.events, found.metas) == (batch.blobs, batch.names, batch.events, batch.metas)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,14 +14,17 @@ import pytest
 
 from archioc.core.batch import COUNTS, ChannelMeta
 from archioc.core.errors import StoreDenied, StoreUnavailable
-from archioc.core.events import ChannelEvent
+from archioc.core.events import ChannelEvent, Reason
 from archioc.core.ledger import Ledger
 from archioc.core.process import StopSignal
 from archioc.core.spool import SpoolDirectory, SpoolFile
 from archioc.core.table import ChannelTable, ProcessState, StoreState
 from db import delivery as delivery_module
+from db.alarm_columns import AlarmColumns
+from db.bins import Bins
 from db.book import DeliveryBook
 from db.delivery import LONGEST_PAUSE_S, LONGEST_RETRY_AFTER_S, Delivery, pause_after
+from db.quarantine import Quarantine, read_entry
 from db.sample_columns import SampleColumns
 from db.spool_status import SpoolStatus
 from db.store import Refusal, WriteOutcome
@@ -37,6 +40,8 @@ class FaultyStore:
     written: list[int] = field(default_factory=list)
     prepared: int = 0
     reject: int = 0
+    told: list[ChannelEvent] = field(default_factory=list)
+    warns: str = ""
     before_write: Callable[[], None] = lambda: None
 
     def prepare(self) -> None:
@@ -49,14 +54,36 @@ class FaultyStore:
         if self.faults:
             raise self.faults.pop(0)
         self.written.append(file.batch_id)
+        if not self.reject:
+            return WriteOutcome.all_stored(file)
         rejected = np.zeros(len(file.counts), np.int64)
         rejected[0] = self.reject
-        return WriteOutcome(rejected, (Refusal(b"the line", "400\nbad"),) if self.reject else ())
+        event = ChannelEvent("A", file.committed_ns, Reason.REJECTED, count=self.reject)
+        refusals = (Refusal(b"sample,pv=A value=1 1\nsample,pv=A value=2 2", "400\nbad"),)
+        return WriteOutcome(rejected, rejected, refusals, (event,), "400 bad")
+
+    def write_events(self, events: Sequence[ChannelEvent]) -> None:
+        if self.faults:
+            raise self.faults.pop(0)
+        self.told += events
+
+    @property
+    def warning(self) -> str:
+        return self.warns
 
     def samples(self, channel: str, start_ns: int, end_ns: int, *, with_previous: bool = True) -> Iterator[SampleColumns]:
         raise NotImplementedError
 
     def last_before(self, channel: str, t_ns: int) -> SampleColumns | None:
+        raise NotImplementedError
+
+    def at(self, channel: str, t_ns: int) -> SampleColumns | None:
+        raise NotImplementedError
+
+    def bins(self, channel: str, start_ns: int, end_ns: int, count: int) -> Bins:
+        raise NotImplementedError
+
+    def alarms(self, channel: str, start_ns: int, end_ns: int, *, with_previous: bool = True) -> Iterator[AlarmColumns]:
         raise NotImplementedError
 
     def names(self, pattern: str = "*") -> Iterator[str]:
@@ -211,7 +238,39 @@ def test_refused_samples_are_counted_and_kept(bench: Bench) -> None:
     bench.deliver_all()
     assert (bench.head("stored"), bench.head("rejected"), bench.head("store_state")) == (2, 2, StoreState.REJECTING)
     assert int(bench.table.delivery.cells["rejected"][1]) == 2
-    assert (bench.spool.root / "quarantine" / f"{1:020d}.lines").read_text() == "# 400 bad\nthe line\n"
+    entry = read_entry(Quarantine(bench.spool.root).find(1))
+    assert (entry.samples, entry.channels(), entry.refusals[0].message) == (2, ["A"], "400\nbad")
+    assert [(event.reason, event.count) for event in bench.store.told] == [(Reason.REJECTED, 2)]
+
+
+def test_events_of_refused_samples_are_stored_before_the_file_is_let_go(bench: Bench) -> None:
+    """When the store goes away between a refusal and the event that tells of it, the file is sent again and counted once."""
+    bench.fill(1)
+    bench.store.reject = 2
+    failing = bench.store.write_events
+
+    def fail_once(events: Sequence[ChannelEvent]) -> None:
+        bench.store.write_events = failing  # type: ignore[method-assign]
+        raise StoreUnavailable("gone")
+
+    bench.store.write_events = fail_once  # type: ignore[method-assign]
+    with pytest.raises(StoreUnavailable):
+        bench.delivery.step()
+    assert in_spool(bench) == ([1], [])
+    bench.deliver_all()
+    assert len(bench.store.told) == 1
+    assert (bench.head("stored"), bench.head("rejected")) == (2, 2)
+
+
+def test_what_the_store_warns_of_is_shown(bench: Bench) -> None:
+    """A warning of a store that takes samples stands where its errors stand, and goes when the store is quiet again."""
+    bench.store.warns = "80 of at most 100 channels"
+    bench.fill(1)
+    bench.deliver_all()
+    assert (bench.head("store_state"), bench.error()) == (StoreState.OK, "80 of at most 100 channels")
+    bench.store.warns = ""
+    bench.deliver_all()
+    assert bench.error() == ""
 
 
 def test_the_engine_may_drop_a_listed_file(bench: Bench) -> None:

@@ -11,15 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archioc.core.batch import ChannelMeta, Kind, decode_text
+from archioc.core.array_statistics import ArrayStatistics
+from archioc.core.batch import ChannelMeta, Kind, SampleFlag, decode_exactly
 from archioc.core.config_store import InfluxStore, Store
-from archioc.core.dbr import ELEMENT_DTYPE
+from archioc.core.dbr import ELEMENT_DTYPE, Dbr, Status
 from archioc.core.encoding import encoder_for
 from archioc.core.encoding.escaping import channel_of_tag, escape_tag, split_lines
 from archioc.core.encoding.line_protocol import LineEncoder
+from archioc.core.encoding.pieces import SIZE_TOLD_FROM, join_bytes, piece_names
 from archioc.core.errors import ChannelNameError
 from archioc.core.events import ChannelEvent, Reason
-from tests.batches import T0, Point, make_batch, names, points
+from tests.batches import T0, Alarm, Point, alarms, make_batch, names, points
 
 Value = float | int | str
 Line = tuple[str, dict[str, str], dict[str, Value], int]
@@ -76,20 +78,27 @@ def lines_of(points_: list[Point]) -> list[Line]:
 
 def expected(point: Point) -> tuple[str, dict[str, Value]]:
     fields: dict[str, Value] = {}
+    flags = point.flags
     if point.kind is Kind.TEXT:
-        fields["text"] = decode_text(point.blob or b"")
+        fields["text"], flag = decode_exactly(point.blob or b"")
+        flags |= flag
+    elif point.kind is Kind.ARRAY and flags & SampleFlag.STATISTICS:
+        fields["n"] = ArrayStatistics.unpack(point.blob or b"").n
     elif point.kind is Kind.ARRAY:
         elements = np.frombuffer(point.blob or b"", ELEMENT_DTYPE[point.dbr])
         fields |= {"data": base64.b64encode(elements.tobytes()).decode(), "dtype": elements.dtype.str, "n": len(elements)}
+        fields["size"] = elements.nbytes
     elif math.isfinite(point.value):
         fields["value"] = point.value
     else:
         fields["nan"] = 1 if math.isnan(point.value) else 2 if point.value > 0 else 3
     if point.kind is Kind.ENUM and point.blob is not None:
-        fields["label"] = decode_text(point.blob)
+        fields["label"], flag = decode_exactly(point.blob)
+        flags |= flag
     fields |= {"severity": point.severity} if point.severity else {}
     fields |= {"status": point.status} if point.status else {}
-    fields |= {"flags": point.flags, "src_time": point.src_time} if point.flags else {}
+    fields |= {"flags": flags} if flags else {}
+    fields |= {"src_time": point.src_time} if point.flags & (SampleFlag.GENERATED | SampleFlag.RESTAMPED) else {}
     return ("array" if point.kind is Kind.ARRAY else "sample"), fields
 
 
@@ -120,6 +129,55 @@ def test_a_body_splits_into_its_lines(given_points: list[Point]) -> None:
     assert b"\n".join(found) + b"\n" == body
 
 
+@given(st.lists(points(names()), max_size=5), st.lists(alarms(names()), min_size=1, max_size=10))
+def test_alarm_states_follow_the_samples(given_points: list[Point], states: list[Alarm]) -> None:
+    """Each alarm state is a line behind the samples, its severity and status written also when they are 0."""
+    found = parse(LineEncoder("x").lines(make_batch(given_points, alarms=states)))[len(given_points) :]
+    assert [(line[0], channel_of_tag(line[1]["pv"]), line[3]) for line in found] == [("alarm", one.channel, one.time_ns) for one in states]
+    assert [line[2] for line in found] == [
+        {"severity": one.severity, "status": one.status, "status_text": Status(one.status).name} for one in states
+    ]
+
+
+def test_an_array_that_is_too_large_has_statistics_only() -> None:
+    """In place of the elements stand their number and statistics; what is not finite is left out."""
+    blob = ArrayStatistics(1_000_000, -1.0, math.inf, math.nan, 0.5).pack()
+    found = lines_of([Point("A", 1, blob=blob, kind=Kind.ARRAY, flags=SampleFlag.STATISTICS, severity=1)])
+    assert found == [("array", {"pv": "A"}, {"n": 1_000_000, "min": -1.0, "std": 0.5, "flags": 4, "severity": 1}, 1)]
+
+
+def test_an_element_that_is_a_signalling_nan() -> None:
+    """An array with a NaN of the signalling kind is encoded like one with any other NaN, without a warning."""
+    ((_, _, fields, _),) = lines_of([Point("A", 1, blob=b"\x00\x00\x81\x7f", kind=Kind.ARRAY, dbr=Dbr.FLOAT)])
+    assert (fields["n"], "mean" in fields) == (1, False)
+
+
+def test_statistics_have_one_size() -> None:
+    """A blob that is no statistics is refused."""
+    with pytest.raises(ValueError, match="statistics of an array are 40 bytes, these are 8"):
+        ArrayStatistics.unpack(b"8 bytes!")
+
+
+@pytest.mark.parametrize("size", [0, 1, SIZE_TOLD_FROM, 49_149, 49_150, 65_532, 65_533, 200_000])
+def test_long_strings_come_in_pieces(size: int) -> None:
+    """No string field is longer than 65 532 bytes; the pieces joined are the whole, texts and arrays, and `size` tells of long ones."""
+    array = np.arange(size, dtype=np.uint8)
+    text = ("é中a" * (size // 6 + 1)).encode()[:size].decode(errors="ignore")
+    points_ = [
+        Point("A", 1, blob=array.tobytes(), kind=Kind.ARRAY, dbr=Dbr.CHAR),
+        Point("A", 2, blob=text.encode(), kind=Kind.TEXT),
+    ]
+    (_, _, data, _), (_, _, texts, _) = lines_of(points_)
+    for fields, name in ((data, "data"), (texts, "text")):
+        pieces = {key: str(piece) for key, piece in fields.items() if key == name or key.startswith(f"{name}_")}
+        assert max(len(piece.encode()) for piece in pieces.values()) <= 65_532
+        assert list(pieces) == piece_names(name, size)[: len(pieces)]
+    assert join_bytes([str(data[name]) for name in piece_names("data", size)]) == array.tobytes()
+    assert "".join(str(texts.get(name, "")) for name in piece_names("text", size)) == text
+    assert data["size"] == size
+    assert texts.get("size") == (len(text.encode()) if len(text.encode()) >= SIZE_TOLD_FROM else None)
+
+
 @pytest.mark.parametrize(
     ("value", "text"), [(5.0, b"5.0"), (-0.0, b"-0.0"), (1e22, b"1e+22"), (5e-324, b"5e-324"), (2.0**53, b"9007199254740992.0")]
 )
@@ -145,12 +203,12 @@ def test_an_empty_text_is_stored_as_text() -> None:
 
 
 def test_statistics_of_an_array() -> None:
-    """Minimum, maximum, mean and standard deviation are those of the elements, and left out where they are not finite."""
+    """Minimum, maximum, mean and standard deviation are those of the finite elements, and left out where there are none."""
     good = np.array([1.0, 2.0, 6.0])
-    bad = np.array([1.0, np.inf])
-    found = lines_of([Point("A", 1, blob=good.tobytes(), kind=Kind.ARRAY), Point("A", 2, blob=bad.tobytes(), kind=Kind.ARRAY)])
-    assert {name: found[0][2][name] for name in ("min", "max", "mean", "std")} == {"min": 1.0, "max": 6.0, "mean": 3.0, "std": good.std()}
-    assert {name for name in found[1][2] if name in {"min", "max", "mean", "std"}} == {"min"}
+    arrays = [good, np.array([1.0, np.inf, 2.0, 6.0, np.nan]), np.array([-np.inf])]
+    found = lines_of([Point("A", at, blob=elements.tobytes(), kind=Kind.ARRAY) for at, elements in enumerate(arrays)])
+    statistics = [{name: fields[name] for name in ("min", "max", "mean", "std") if name in fields} for _, _, fields, *_ in found]
+    assert statistics == [*[{"min": 1.0, "max": 6.0, "mean": 3.0, "std": good.std()}] * 2, {}]
 
 
 def test_metadata_and_events() -> None:

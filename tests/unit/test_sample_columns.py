@@ -6,6 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from archioc.core.array_statistics import ArrayStatistics
 from db import wire
 from db.sample_columns import SampleColumns, concatenate, merge_by_time, newest_of_each_time
 
@@ -50,12 +51,14 @@ def test_columns_travel_exactly() -> None:
         np.array([7, -8, 2**62 + 1]),
         [None, "a\n", ""],
         [np.array([b"ab", b""], "S40"), None, np.zeros(0, "<i2")],
+        [None, ArrayStatistics(2**40, 0.1, math.nan, -3.0, 0.0), None],
     )
     for sent in (given_columns, columns([]), columns([4])):
         found = wire.unpack_columns(wire.pack_columns(sent))
         for name in ("time", "value", "severity", "status", "flags", "src_time"):
             assert getattr(found, name).tobytes() == getattr(sent, name).tobytes(), name
         assert found.text == sent.text
+        assert found.reduced == sent.reduced
         assert [None if array is None else (array.dtype, array.tobytes()) for array in found.arrays] == [
             None if array is None else (array.dtype, array.tobytes()) for array in sent.arrays
         ]

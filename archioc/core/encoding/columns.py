@@ -1,8 +1,8 @@
 """A batch as columns, for the embedded store: compact, self-describing, the same bit for bit when read back.
 
 Content before gzip: magic (8 bytes), length of the head (u4, little endian), the head (JSON), then
-the columns of SAMPLE one after the other in the order in which the head lists them, the counts, and
-the blobs. `docs/reference/contract/files.md` describes the head.
+the columns of SAMPLE one after the other in the order in which the head lists them, the counts, the
+alarms, and the blobs. `docs/reference/contract/files.md` describes the head.
 """
 
 from __future__ import annotations
@@ -14,14 +14,18 @@ from typing import Any
 import numpy as np
 import orjson
 
-from archioc.core.batch import COUNTS, SAMPLE, Batch, ChannelMeta
+from archioc.core.batch import ALARM, COUNTS, SAMPLE, Batch, ChannelMeta
 from archioc.core.encoding.compression import compress, decompress
-from archioc.core.encoding.line_protocol import LIMITS
+from archioc.core.encoding.line_fields import LIMITS
 from archioc.core.encoding.order import sort_by_row
 from archioc.core.events import ChannelEvent, Reason
 
 _MAGIC = b"ArchCol1"
 _START = struct.Struct("<8sI")
+_EVENT_FIELDS = tuple(field.name for field in dataclasses.fields(ChannelEvent))
+_META_FIELDS = tuple(field.name for field in dataclasses.fields(ChannelMeta))
+"""Taken one by one: `dataclasses.astuple` and `asdict` copy deeply, which takes 50 us an event when 100 000 channels are lost at once."""
+
 _COLUMNS = tuple(name for name in SAMPLE.names or () if name != "pad")
 
 
@@ -43,15 +47,16 @@ class ColumnEncoder:
             "columns": [[name, SAMPLE[name].str] for name in _COLUMNS],
             "samples": len(samples),
             "counts": len(batch.counts),
+            "alarms": len(batch.alarms),
             "blobs": [len(blob) for blob in batch.blobs],
             "rows": list(batch.names),
             "names": list(batch.names.values()),
-            "events": [dataclasses.astuple(event) for event in batch.events],
-            "metas": [dataclasses.asdict(meta) for meta in batch.metas],
+            "events": [[getattr(event, name) for name in _EVENT_FIELDS] for event in batch.events],
+            "metas": [{name: getattr(meta, name) for name in _META_FIELDS} for meta in batch.metas],
         }
         text = orjson.dumps(head)
         columns = [np.ascontiguousarray(samples[name]).tobytes() for name in _COLUMNS]
-        content = b"".join([_START.pack(_MAGIC, len(text)), text, *columns, batch.counts.tobytes(), *batch.blobs])
+        content = b"".join([_START.pack(_MAGIC, len(text)), text, *columns, batch.counts.tobytes(), batch.alarms.tobytes(), *batch.blobs])
         return compress(content)
 
 
@@ -78,6 +83,8 @@ def _parse(content: memoryview) -> Batch:
         at += column.nbytes
     counts = np.frombuffer(content, COUNTS, head["counts"], at)
     at += counts.nbytes
+    alarms = np.frombuffer(content, ALARM, head["alarms"], at)
+    at += alarms.nbytes
     blobs = []
     for size in head["blobs"]:
         blobs.append(bytes(content[at : at + size]))
@@ -89,6 +96,7 @@ def _parse(content: memoryview) -> Batch:
         counts=counts,
         events=tuple(_event(*fields) for fields in head["events"]),
         metas=tuple(_meta(fields) for fields in head["metas"]),
+        alarms=alarms,
     )
 
 

@@ -24,3 +24,8 @@ def decompress(data: bytes) -> bytes:
     except _FAULTS as error:
         raise ValueError(f"not gzip: {error}") from None
     return content
+
+
+def content_size(data: bytes) -> int:
+    """How long the content of one gzip member is, as its end tells; below 4 GiB."""
+    return int.from_bytes(data[-4:], "little")

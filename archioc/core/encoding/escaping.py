@@ -7,6 +7,8 @@ field it escapes the double quote and itself; a line ends at a newline outside q
 
 from __future__ import annotations
 
+import re
+
 from archioc.core.errors import ChannelNameError
 
 
@@ -39,6 +41,23 @@ def quote_field(text: str) -> bytes:
     return b'"' + text.replace("\\", "\\\\").replace('"', '\\"').encode() + b'"'
 
 
+_SEPARATING_COMMA = re.compile(rb"(?<!\\),")
+_ESCAPED = re.compile(rb"\\([,= ])")
+
+
+def channel_of_line(line: bytes) -> str:
+    """The channel that a line of ours is about. Raises ValueError when the line has no tag `pv`."""
+    for part in _SEPARATING_COMMA.split(line[: _fields_at(line) - 1])[1:]:
+        if part.startswith(b"pv="):
+            return channel_of_tag(_ESCAPED.sub(rb"\1", part.removeprefix(b"pv=")).decode(errors="replace"))
+    raise ValueError(f"no tag pv: {line[:80]!r}")
+
+
+def time_of_line(line: bytes) -> int:
+    """The time stamp at the end of a line of ours (ns since 1970). Raises ValueError when there is none."""
+    return int(line[line.rfind(b" ") + 1 :])
+
+
 def split_lines(body: bytes) -> list[bytes]:
     """The lines of a body, without their newlines; a newline within a quoted field does not end a line."""
     lines: list[bytes] = []
@@ -46,14 +65,10 @@ def split_lines(body: bytes) -> list[bytes]:
     in_quotes = False
     for part in body.split(b"\n"):
         open_parts.append(part)
-        quotes = part.count(b'"')
-        # Only inside a string field does a backslash matter to a quote; tags of ours may hold bare quotes.
-        if quotes and _ends_in_quotes(part, in_quotes=in_quotes):
-            in_quotes = True
+        if b'"' in part and _turns_quotes(part if in_quotes else part[_fields_at(part) :]):
+            in_quotes = not in_quotes
+        if in_quotes:
             continue
-        if quotes == 0 and in_quotes:
-            continue
-        in_quotes = False
         lines.append(b"\n".join(open_parts))
         open_parts = []
     if open_parts:
@@ -61,17 +76,14 @@ def split_lines(body: bytes) -> list[bytes]:
     return [line for line in lines if line]
 
 
-def _ends_in_quotes(part: bytes, *, in_quotes: bool) -> bool:
-    at = 0 if in_quotes else _fields_at(part)
-    while at < len(part):
-        byte = part[at]
-        if in_quotes and byte == 0x5C:
-            at += 2
-            continue
-        if byte == 0x22:
-            in_quotes = not in_quotes
-        at += 1
-    return in_quotes
+_ESCAPED_IN_FIELD = re.compile(rb"\\.", re.DOTALL)
+
+
+def _turns_quotes(fields: bytes) -> bool:
+    """Whether a string field begins here and does not end, or ends and none begins. Only in these is there a backslash."""
+    if b"\\" in fields:
+        fields = _ESCAPED_IN_FIELD.sub(b"", fields)
+    return fields.count(b'"') % 2 == 1
 
 
 def _fields_at(line: bytes) -> int:

@@ -9,8 +9,9 @@ from archioc.core.table import SETTINGS
 
 
 def one_setting(**columns: float) -> npt.NDArray[np.void]:
-    """One cell, shape (1,); columns that are not given are 0."""
+    """One cell, shape (1,); columns that are not given are 0, and the IOC's clock is taken."""
     cell = np.zeros(1, SETTINGS)
+    cell["by_ioc"] = 1
     for name, value in columns.items():
         cell[name] = value
     return cell

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gc
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from engine.channel_access import EventCallback
 from engine.event_callback import COMPILED, make_callback
 from engine.ring import EventRing
 from tests.processes.tools import missing_tool
+from tests.unit.engine.rig import Archive, Engine
 
 CallbackFactory = Callable[[EventRing], EventCallback]
 """new_callback(ring)"""
@@ -38,3 +40,22 @@ def new_callback(request: pytest.FixtureRequest) -> CallbackFactory:
     if request.param is Callback.COMPILED and not COMPILED:
         missing_tool("cc", "install a C compiler, then ArchIOC again")
     return lambda ring: make_callback(request.param, ring)
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Iterator[Archive]:
+    """Two channels: A, and B with a rate of 1 Hz."""
+    made = Archive(tmp_path / "state")
+    made.add("A")
+    made.add("B", rate=1.0)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def engine(archive: Archive) -> Iterator[Engine]:
+    """An engine that has looked for both."""
+    made = Engine(archive, time.time_ns())
+    made.collector.round(time.time_ns())
+    yield made
+    made.stop(time.time_ns())

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from archioc.core.dbr import DBR_TIME_OFFSET, ELEMENT_DTYPE, EPICS_EPOCH_S, Dbr
 from engine.channel_access import EventCallback
+from engine.libca import CONNECTION_UP, ConnectionHandlerArgs
 from engine.pinned_callback import ECA_NORMAL, EventHandlerArgs
 
 PADDING = {Dbr.STRING: 0, Dbr.SHORT: 2, Dbr.FLOAT: 0, Dbr.ENUM: 2, Dbr.CHAR: 3, Dbr.LONG: 0, Dbr.DOUBLE: 4}
@@ -66,6 +67,24 @@ def call(
     function = ctypes.cast(callback.function, ctypes.c_void_p).value
     assert function is not None
     _FUNCTION(function)(EventHandlerArgs(user, None, dbr, count, address, status))
+
+
+def connect(callback: EventCallback, row: int, generation: int, up: bool, dbr: int = 0, count: int = 0) -> None:
+    """Tell that a channel came, with this native type and number of elements, or went."""
+    libca = _OneChannel(callback.user_argument(row, generation, False).value, dbr, count)
+    keep = callback.connection_function(libca)
+    function = ctypes.cast(keep, ctypes.c_void_p).value
+    assert function is not None
+    ctypes.CFUNCTYPE(None, ConnectionHandlerArgs)(function)(ConnectionHandlerArgs(None, CONNECTION_UP if up else CONNECTION_UP + 1))
+
+
+class _OneChannel:
+    """C functions that answer for this channel."""
+
+    def __init__(self, user: int | None, dbr: int, count: int) -> None:
+        self.ca_puser = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p)(lambda _: user)
+        self.ca_field_type = ctypes.CFUNCTYPE(ctypes.c_short, ctypes.c_void_p)(lambda _: dbr)
+        self.ca_element_count = ctypes.CFUNCTYPE(ctypes.c_ulong, ctypes.c_void_p)(lambda _: count)
 
 
 def hand_all_over(callback: EventCallback, deliveries: list[Delivery]) -> None:

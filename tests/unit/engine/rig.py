@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import queue
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from archioc.core.config import Spool
 from archioc.core.dbr import ELEMENT_DTYPE, Dbr
 from archioc.core.directories import Directories
 from archioc.core.encoding.columns import ColumnEncoder, decode_columns
-from archioc.core.events import Reason
+from archioc.core.events import ChannelEvent, Reason
 from archioc.core.registry import RegistryReader
 from archioc.core.spool import SpoolDirectory, read_spool_file
 from archioc.core.table import ChannelTable
@@ -24,13 +25,14 @@ from engine.channels import Channels
 from engine.collector import Collector
 from engine.commit import CommitThread, recover
 from engine.last_run import LastRun
+from engine.open_gaps import OpenGapsFile
 from engine.pinned_callback import PinnedCallback
 from engine.ring import EventRing
 from engine.sampler import Sampler
 from ioc.archived import ArchivedChannel
 from ioc.registry import Change, Registry
 from ioc.rows import ChannelRows
-from tests.unit.engine.deliveries import Delivery, hand_over
+from tests.unit.engine.deliveries import Delivery, connect, hand_over
 
 ROWS = 16
 
@@ -43,6 +45,7 @@ class RecordedAccess:
         self.followed: list[tuple[str, int, int]] = []
         self.masks: list[tuple[str, Mask]] = []
         self.asked: list[str] = []
+        self.searched_again: list[str] = []
         self.refuses: set[str] = set()
         self.without_properties: list[str] = []
         self.answer = 1
@@ -56,6 +59,10 @@ class RecordedAccess:
 
     def clear(self, name: str) -> None:
         self.created.pop(name, None)
+
+    def search_again(self, name: str) -> None:
+        if name in self.created:
+            self.searched_again.append(name)
 
     def follow(self, name: str, dbr: int, count: int, mask: Mask) -> int:
         assert name in self.created
@@ -87,7 +94,11 @@ class RecordedAccess:
 
 
 class CommitByHand(CommitThread):
-    """Commits when told to, in the caller's thread, so that a kill can be staged in the middle of it."""
+    """Commits when told to, in the caller's thread, so that a kill can be staged in the middle of it. written: the batches."""
+
+    def __init__(self, *arguments: Any) -> None:
+        self.written: list[Batch] = []
+        super().__init__(*arguments)
 
     def _run(self) -> None:
         """No thread of its own."""
@@ -100,6 +111,7 @@ class CommitByHand(CommitThread):
             return False
         assert commit is not None
         self._write(commit)
+        self.written.append(commit.batch)
         return True
 
 
@@ -175,15 +187,17 @@ class Engine:
         recover(self.table, spool)
         self.sampler = Sampler(self.table.capacity)
         self.sampler.memory.load(self.table.ledger.cells, self.table.ledger.head)
-        self.sampler.restore()
+        self.sampler.withheld.restore()
         ledger = self.table.ledger.head
         self.ring.rewind(int(ledger["ring_slot"][0]), int(ledger["ring_bulk"][0]))
         self.callback = PinnedCallback(self.ring)
         self.access = RecordedAccess()
+        open_gaps = OpenGapsFile(archive.directories.open_gaps)
         self.reader = RegistryReader(archive.directories.registry)
-        self.channels = Channels(self.table, self.reader, cast("ChannelAccess", self.access), self.sampler)
+        self.channels = Channels(self.table, self.reader, cast("ChannelAccess", self.access), self.sampler, open_gaps.read())
         self.channels.follow(now)
-        self.commits = commits(self.table, self.ring, spool, ColumnEncoder("embedded"), config or Spool(min_free=0))
+        encoder = ColumnEncoder("embedded")
+        self.commits: CommitThread = commits(self.table, self.ring, spool, encoder, config or Spool(min_free=0), open_gaps)
         self.collector = Collector(self.table, self.ring, self.sampler, self.channels, self.commits)
 
     def write(self) -> None:
@@ -196,12 +210,12 @@ class Engine:
     def connect(self, name: str, dbr: Dbr = Dbr.DOUBLE, count: int = 1) -> None:
         """Have libca tell that a channel connected."""
         row, generation = self.access.created[name]
-        self.callback.connection(row, generation, True, dbr, count)
+        connect(self.callback, row, generation, True, dbr, count)
 
     def disconnect(self, name: str) -> None:
         """Have libca tell that a channel disconnected."""
         row, generation = self.access.created[name]
-        self.callback.connection(row, generation, False, 0, 0)
+        connect(self.callback, row, generation, False)
 
     def deliver(self, name: str, value: float, stamp: int) -> None:
         """Have libca deliver a number."""
@@ -228,6 +242,17 @@ class Engine:
         self.reader.close()
         self.ring.close()
         self.table.close()
+
+
+def events(archive: Archive) -> list[ChannelEvent]:
+    """The events in the spool, oldest first."""
+    return [event for batch in archive.published() for event in batch.events]
+
+
+def send(engine: Engine, name: str, *values: float) -> None:
+    """Have libca deliver numbers with the stamp of now."""
+    for value in values:
+        engine.deliver(name, value, time.time_ns())
 
 
 def numbers(batches: Sequence[Batch], name: str, generated: bool = False) -> list[float]:

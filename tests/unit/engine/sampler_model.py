@@ -1,7 +1,7 @@
 """The sampler as a person would describe it: one update at a time, one channel at a time.
 
-Written from the rules (settings `enable`, `mode`, `rate`, `deadband`, `deadband_pct`, `max_interval`; the rules on
-time stamps; generated samples), not from the engine. Times are int ns, an interval of 0 means no limit.
+Written from the rules (settings of a channel; the rules on time stamps; generated samples; alarms), not from
+the engine. Times are int ns, an interval, a quota cost or a `max_interval` of 0 means none.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from archioc.core.batch import Kind, SampleFlag
 from tests.unit.engine.arrivals import SECOND, Arrival, Stored
 
 YEAR_1991 = 662_688_000 * SECOND
+MINUTE = 60 * SECOND
 
 
 @dataclass(slots=True)
 class Setting:
-    """What is wanted of a channel."""
+    """What is wanted of a channel. cost: time of its quota that a sample uses up."""
 
     enable: bool = True
     scan: bool = False
@@ -25,6 +26,13 @@ class Setting:
     deadband: float = 0.0
     deadband_pct: float = 0.0
     max_interval: int = 0
+    cost: int = 0
+    by_archiver: bool = False
+    group_on: bool = True
+
+    @property
+    def on(self) -> bool:
+        return self.enable and self.group_on
 
     @property
     def banded(self) -> bool:
@@ -40,11 +48,54 @@ class Held:
     kind: Kind
 
 
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """A sample that may be stored; generated ones are outside the quota."""
+
+    sample: Stored
+    received: int
+    generated: bool = False
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class AlarmState:
+    """What is written about the alarm of a channel."""
+
+    row: int
+    time: int
+    severity: int
+    status: int
+
+
+@dataclass(slots=True)
+class ModelClock:
+    """Whether our own clock is in doubt. hosts: the host of each row. ahead: hosts that were ahead when last heard."""
+
+    hosts: tuple[str, ...]
+    ahead: set[str] = field(default_factory=set)
+    suspect: bool = False
+
+    def drain(self, arrivals: list[Arrival]) -> None:
+        contradicted = False
+        for host in set(self.hosts):
+            stamps = [one.stamp > one.received + MINUTE for one in arrivals if self.hosts[one.row] == host]
+            if not stamps:
+                continue
+            if sum(stamps) > len(stamps) / 2:
+                self.ahead.add(host)
+            else:
+                self.ahead.discard(host)
+                contradicted = True
+        many = len(self.ahead) >= 3 and len(self.ahead) > len(set(self.hosts)) / 5
+        self.suspect = many or (self.suspect and not contradicted)
+
+
 @dataclass(slots=True)
 class ModelChannel:
     """One channel with its counters; `fresh`: its trace begins or resumes with the next update.
 
     reference: the update that the dead band is measured from. newest, archived_at: for `max_interval`.
+    alarms, bad: what has been written of alarms, and received when the stamps were told to be unusable.
     """
 
     setting: Setting = field(default_factory=Setting)
@@ -56,10 +107,19 @@ class ModelChannel:
     reference: Arrival | None = None
     newest: Arrival | None = None
     archived_at: int = 0
+    used_up_to: int = 0
+    alarm: tuple[int, int] | None = None
+    stamps_bad: bool = False
+    bad_told_at: int = 0
     received: int = 0
     generated: int = 0
     filtered: int = 0
     stored: int = 0
+    dropped: int = 0
+    late: int = 0
+    bad_time: int = 0
+    alarms: list[AlarmState] = field(default_factory=list)
+    bad: list[int] = field(default_factory=list)
 
     def change(self, setting: Setting) -> None:
         """New settings; what only those of before needed is forgotten."""
@@ -69,34 +129,78 @@ class ModelChannel:
         if not setting.max_interval:
             self.newest, self.archived_at = None, 0
 
-    def update(self, arrival: Arrival) -> list[Stored]:
-        """What is stored because of this update."""
+    def drain(self, arrivals: list[Arrival], suspect: bool) -> list[Stored]:
+        """What is stored because of these updates, which the engine looks at together."""
+        passed = [one for arrival in arrivals for one in self.update(arrival, suspect)]
+        return self._within_quota(passed, arrivals[0].received, arrivals[-1].received) if arrivals else []
+
+    def update(self, arrival: Arrival, suspect: bool) -> list[Passed]:
+        """What may be stored because of this update, if the quota lets it."""
         self.received += 1
-        time, restamped, repeated = self._stamp(arrival)
+        on = self.setting.on
+        time, flag, repeated = self._stamp(arrival, suspect)
         out = self._release() if self.setting.interval == 0 else []  # a value held when the limit was lifted comes first
-        if not self.setting.enable:
+        if not on:
             self.filtered += 1
-            self.stored += len(out)
             return out
         resumes, self.fresh = self.fresh, False
         if self.setting.max_interval:
             self.newest = arrival
-        told_by_copy = resumes and (restamped or arrival.stamp < arrival.received - 7 * 86400 * SECOND)
+        told_by_copy = resumes and (bool(flag) or arrival.stamp < arrival.received - 7 * 86400 * SECOND)
+        self._follow_alarm(arrival, time, resumes, told_by_copy)
         if repeated or (not resumes and self._in_band(arrival)):
             self.filtered += 1
             if resumes:
                 self._measure_from(arrival)
         else:
             self._measure_from(arrival)
-            true = _sample(arrival, time, SampleFlag.RESTAMPED if restamped else SampleFlag(0))
-            passed = self._limit(arrival, true, resumes)
-            out += [one for one in passed if not (told_by_copy and one is true)]
+            true = _sample(arrival, time, flag)
+            out += [one for one in self._limit(arrival, true, resumes) if not (told_by_copy and one.sample is true)]
         if resumes:
-            out.append(_sample(arrival, arrival.received, SampleFlag.GENERATED))
-            self._archived(arrival.received)
+            out.append(Passed(_sample(arrival, arrival.received, SampleFlag.GENERATED), arrival.received, generated=True))
             self.generated += 0 if told_by_copy and not repeated else 1
-        self.stored += len(out)
         return out
+
+    def _within_quota(self, passed: list[Passed], first: int, last: int) -> list[Stored]:
+        """Of what passed all else, the generated samples and the first of the others."""
+        true = [one for one in passed if not one.generated]
+        dropped = true[self._use_up(len(true), first, last) :]
+        if dropped:
+            self.dropped += len(dropped)
+            self.reference = None
+        kept = [one for one in passed if not any(one is other for other in dropped)]
+        for one in kept:
+            self._archived(one.received)
+        self.stored += len(kept)
+        return [one.sample for one in kept]
+
+    def _use_up(self, count: int, first: int, last: int) -> int:
+        """How many of so many samples may pass: each uses up its cost of the time since the last one, of which 10 s are kept."""
+        cost = self.setting.cost
+        if not cost or not count:
+            return count
+        keep = max(10 * SECOND, cost)
+        if self.used_up_to > last + SECOND:  # the clock was set back
+            self.used_up_to = last - keep
+        self.used_up_to = max(self.used_up_to, min(first, last) - keep)
+        passing = 0
+        while passing < count and self.used_up_to + cost <= last:
+            self.used_up_to += cost
+            passing += 1
+        return passing
+
+    def _follow_alarm(self, arrival: Arrival, time: int, resumes: bool, told_by_copy: bool) -> None:
+        alarm = (arrival.severity, arrival.status)
+        if alarm != self.alarm and not told_by_copy:
+            self.alarms.append(AlarmState(arrival.row, time, *alarm))
+        if resumes:
+            self.alarms.append(AlarmState(arrival.row, arrival.received, *alarm))
+        self.alarm = alarm
+
+    def hourly(self, row: int, now: int) -> None:
+        """The hour of this row has come."""
+        if self.alarm is not None and self.setting.on and not self.fresh:
+            self.alarms.append(AlarmState(row, now, *self.alarm))
 
     def _in_band(self, arrival: Arrival) -> bool:
         """Whether the number is no further from the one before that got through than the dead band is wide."""
@@ -122,33 +226,45 @@ class ModelChannel:
         if self.setting.max_interval:
             self.archived_at = max(self.archived_at, received)
 
-    def _stamp(self, arrival: Arrival) -> tuple[int, bool, bool]:
-        """Time of the sample; whether that is the receive time for want of a good stamp; whether it is the update before again."""
+    def _stamp(self, arrival: Arrival, suspect: bool) -> tuple[int, SampleFlag, bool]:
+        """Time of the sample; why that is the receive time, if it is; whether the update is the one before again."""
         before, self.before = self.before, arrival
         same_stamp = before is not None and before.stamp == arrival.stamp
         content = (arrival.bits, arrival.severity, arrival.status)
         repeated = before is not None and same_stamp and content == (before.bits, before.severity, before.status)
-        restamped = arrival.stamp < YEAR_1991 or arrival.stamp > arrival.received + 60 * SECOND
+        by_archiver = self.setting.by_archiver
+        unusable = arrival.stamp < YEAR_1991 or (arrival.stamp > arrival.received + MINUTE and not suspect)
         time = arrival.stamp
-        if same_stamp and not repeated and not restamped:
-            restamped = arrival.received - arrival.stamp > SECOND
+        if same_stamp and not repeated and not unusable:
+            unusable = arrival.received - arrival.stamp > SECOND
             time = self.last_time + 1
-        if restamped:
+        unusable = unusable and not by_archiver
+        if unusable or by_archiver:
             time = arrival.received
         if not repeated:
+            if self.setting.on:
+                self.late += time < self.last_time
+                self._note_stamp(arrival, unusable)
             self.last_time = time
-        return time, restamped, repeated
+        flag = SampleFlag.ARCHIVER_CLOCK if by_archiver else SampleFlag.RESTAMPED if unusable else SampleFlag(0)
+        return time, flag, repeated
 
-    def _limit(self, arrival: Arrival, sample: Stored, forced: bool) -> list[Stored]:
+    def _note_stamp(self, arrival: Arrival, unusable: bool) -> None:
+        """Count it, and tell that stamps have become unusable, at most once in a minute."""
+        begins, self.stamps_bad = unusable and not self.stamps_bad, unusable
+        self.bad_time += unusable
+        if begins and not 0 <= arrival.received - self.bad_told_at < MINUTE:
+            self.bad_told_at = arrival.received
+            self.bad.append(arrival.received)
+
+    def _limit(self, arrival: Arrival, sample: Stored, forced: bool) -> list[Passed]:
         now, interval, scan = arrival.received, self.setting.interval, self.setting.scan
         if interval == 0:
-            self._archived(now)
-            return [sample]
-        out: list[Stored] = []
+            return [Passed(sample, now)]
+        out: list[Passed] = []
         self.due = min(self.due, now + interval)  # the clock was set back, or the interval shortened
         if forced:
-            out = [*self._release(), sample]
-            self._archived(now)
+            out = [*self._release(), Passed(sample, now)]
             self.due = 0 if scan else now + interval
             return out
         if now >= self.due and self.held is not None:
@@ -160,8 +276,7 @@ class ModelChannel:
             self._hold(arrival, sample)
             self.due = (now // interval + 1) * interval
         else:
-            out.append(sample)
-            self._archived(now)
+            out.append(Passed(sample, now))
             self.due = now + interval
         return out
 
@@ -170,12 +285,9 @@ class ModelChannel:
             self.filtered += 1
         self.held = Held(sample, arrival.received, arrival.kind)
 
-    def _release(self) -> list[Stored]:
+    def _release(self) -> list[Passed]:
         held, self.held = self.held, None
-        if held is None:
-            return []
-        self._archived(held.received)
-        return [held.sample]
+        return [] if held is None else [Passed(held.sample, held.received)]
 
     def tick(self, now: int) -> list[Stored]:
         """The held value passes when its interval has ended."""
@@ -186,12 +298,11 @@ class ModelChannel:
         if due > now:
             return []
         self.due = 0 if self.setting.scan else max(due, now - interval) + interval
-        self.stored += 1
-        return self._release()
+        return self._within_quota(self._release(), now, now)
 
     def repeat(self, now: int) -> list[Stored]:
         """The newest value is written again when none has been archived for `max_interval`."""
-        if not self.setting.enable or self.fresh or self.newest is None:
+        if not self.setting.on or self.fresh or self.newest is None:
             return []
         if self.archived_at <= now < self.archived_at + self.setting.max_interval:
             return []

@@ -14,7 +14,7 @@ from engine import event_callback
 from engine.pinned_callback import _CTRL_SIZE, PinnedCallback
 from engine.ring import IN_BULK, OF_ARRAY, EventKind, EventRing
 from tests.unit.engine.conftest import CallbackFactory
-from tests.unit.engine.deliveries import Delivery, call, deliveries, hand_all_over, hand_over, in_a_thread
+from tests.unit.engine.deliveries import Delivery, call, connect, deliveries, hand_all_over, hand_over, in_a_thread
 
 ECA_DISCONN = 192
 
@@ -77,9 +77,9 @@ def test_a_refusal_is_told_with_its_code(ring: EventRing, new_callback: Callback
 def test_connections_are_in_order_with_updates(ring: EventRing, new_callback: CallbackFactory) -> None:
     """Connecting, a value and disconnecting are read in that order, with type and count."""
     callback = new_callback(ring)
-    callback.connection(4, 2, True, Dbr.LONG, 7)
+    connect(callback, 4, 2, True, Dbr.LONG, 7)
     hand_over(callback, Delivery(4, Dbr.LONG, False, bytes(4), generation=2))
-    callback.connection(4, 2, False, 0, 0)
+    connect(callback, 4, 2, False)
     slots = ring.drain(10)
     assert slots["kind"].tolist() == [EventKind.CONNECTED, EventKind.UPDATE, EventKind.DISCONNECTED]
     assert (slots["dbr"][0], slots["count"][0]) == (Dbr.LONG, 7)

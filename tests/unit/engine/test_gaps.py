@@ -6,6 +6,7 @@ import pytest
 from archioc.core.events import ChannelEvent, Reason
 from engine.gaps import GRACE_NS, Gaps
 from engine.memory import SamplerMemory
+from engine.open_gaps import OpenGap
 from tests.unit.engine.arrivals import T0
 
 ROWS = np.array([0, 1])
@@ -13,7 +14,7 @@ ROWS = np.array([0, 1])
 
 @pytest.fixture
 def gaps() -> Gaps:
-    return Gaps(SamplerMemory(3), ["A", "B", "C"])
+    return Gaps(SamplerMemory(3), ["A", "B", "C"], {})
 
 
 def test_a_gap_is_told_at_its_start_and_again_with_its_end(gaps: Gaps) -> None:
@@ -83,7 +84,7 @@ def test_a_new_channel_that_is_switched_off_is_disabled_only(gaps: Gaps) -> None
 def test_a_removed_channel_is_forgotten(gaps: Gaps) -> None:
     """A channel removed while it waited for its first connection is not told of later."""
     gaps.wait_for_first(ROWS[:1], T0)
-    gaps.forget(0)
+    gaps.close(ROWS[:1], np.array([T0]))
     assert gaps.announce_lasting(T0 + 10 * GRACE_NS).tolist() == []
     assert gaps.take() == ()
 
@@ -91,8 +92,23 @@ def test_a_removed_channel_is_forgotten(gaps: Gaps) -> None:
 def test_open_gaps_are_kept_for_the_next_engine(gaps: Gaps) -> None:
     """A gap that is open lies in the memory that the ledger keeps, so that another engine can close it."""
     memory = SamplerMemory(3)
-    Gaps(memory, ["A", "B", "C"]).open(ROWS[:1], Reason.ARCHIVER_STOP, T0)
+    Gaps(memory, ["A", "B", "C"], {}).open(ROWS[:1], Reason.ARCHIVER_STOP, T0)
     assert memory.touched.tolist() == [True, False, False]
-    later = Gaps(memory, ["A", "B", "C"])
+    later = Gaps(memory, ["A", "B", "C"], {})
     later.close(ROWS[:1], np.array([T0 + 3]))
     assert later.take() == (ChannelEvent("A", T0, Reason.ARCHIVER_STOP, end_ns=T0 + 3),)
+
+
+def test_a_gap_is_inherited() -> None:
+    """A gap that was open when all memory was lost goes on; that of a channel which is not archived any more ends."""
+    memory = SamplerMemory(3)
+    old = {name: OpenGap(Reason.DISCONNECTED, T0 - 5) for name in ("A", "B", "X")}
+    gaps = Gaps(memory, ["A", "B", "C"], old)
+    gaps.wait_for_first(np.array([0, 2]), T0)
+    gaps.end_inheritance(T0)
+    assert gaps.take() == (ChannelEvent("X", T0 - 5, Reason.DISCONNECTED, end_ns=T0),)
+    assert gaps.standing() == {"A": OpenGap(Reason.DISCONNECTED, T0 - 5)}
+    gaps.close(np.array([0]), np.array([T0 + 1]))
+    assert gaps.take() == (ChannelEvent("A", T0 - 5, Reason.DISCONNECTED, end_ns=T0 + 1),)
+    gaps.wait_for_first(np.array([1]), T0 + 2)
+    assert gaps.standing() == {}

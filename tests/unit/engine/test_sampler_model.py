@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -21,8 +21,7 @@ from archioc.core.batch import Kind
 from archioc.core.table import LEDGER_HEAD, LEDGER_TOTALS, SETTINGS
 from engine.sampler import Sampler
 from tests.unit.engine.arrivals import SECOND, T0, Arrival, Stored, examples, to_stored, to_updates
-from tests.unit.engine.cells import one_setting
-from tests.unit.engine.sampler_model import ModelChannel, Setting
+from tests.unit.engine.sampler_model import AlarmState, ModelChannel, ModelClock, Setting
 
 ROWS = 5
 KINDS = {0: Kind.NUMBER, 1: Kind.NUMBER, 2: Kind.ENUM, 3: Kind.TEXT, 4: Kind.ARRAY}
@@ -50,6 +49,9 @@ class Change:
     deadband: float = 0.0
     deadband_pct: float = 0.0
     max_interval: float = 0.0
+    quota: float = 0.0
+    by_archiver: bool = False
+    group_on: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,19 +75,42 @@ class Restart:
 
 Step = Arrivals | Change | Resume | Elapse | Restart
 
+HOSTS = ("one", "two", "three", "four", "four")
+"""Of the rows."""
 STAMPS = ("now", "now", "lag", "same", "same", "unset", "future", "edge", "old", "back")
+QUOTAS = st.sampled_from([0.0, 0.05, 0.5, 1000.0])
 ENABLES = st.sampled_from([True, True, True, False])
 DEADBANDS = st.sampled_from([0.0, 0.0, 1.0, 1.5])
 PERCENTS = st.sampled_from([0.0, 0.0, 50.0])
 MAX_INTERVALS = st.sampled_from([0.0, 0.0, 0.1, 11.0])
 rows = st.integers(0, ROWS - 1)
 updates = st.tuples(rows, ELAPSED, st.sampled_from(STAMPS), st.integers(0, 7), st.sampled_from([0, 0, 0, 0x103, 0x311]))
+
+
+def all_at_once(stamp: str, value: int) -> Arrivals:
+    """A drain in which every host sends such a stamp: our own clock may be behind."""
+    return Arrivals(tuple((row, 1, stamp, value, 0) for row in range(ROWS)))
+
+
 steps: st.SearchStrategy[Step] = st.one_of(
     st.builds(Arrivals, st.lists(updates, min_size=1, max_size=12).map(tuple)),
     st.builds(Arrivals, st.lists(updates, min_size=1, max_size=12).map(tuple)),
-    st.builds(Change, rows, ENABLES, st.booleans(), st.sampled_from(RATES), DEADBANDS, PERCENTS, MAX_INTERVALS),
+    st.builds(
+        Change,
+        rows,
+        ENABLES,
+        st.booleans(),
+        st.sampled_from(RATES),
+        DEADBANDS,
+        PERCENTS,
+        MAX_INTERVALS,
+        QUOTAS,
+        st.sampled_from([False, False, True]),
+        ENABLES,
+    ),
+    st.builds(all_at_once, st.sampled_from(["now", "future"]), st.integers(0, 7)),
     st.builds(Resume, rows),
-    st.builds(Elapse, st.one_of(ELAPSED, st.just(-3 * SECOND))),
+    st.builds(Elapse, st.one_of(ELAPSED, st.sampled_from([-3 * SECOND, 2800 * SECOND, 5000 * SECOND]))),
     st.just(Restart()),
 )
 VALUES: dict[Kind, tuple[float | bytes, ...]] = {
@@ -96,44 +121,84 @@ VALUES: dict[Kind, tuple[float | bytes, ...]] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What came of a step. bad: row and receive time where stamps were told to be unusable."""
+
+    stored: list[Stored]
+    alarms: list[AlarmState]
+    bad: list[tuple[int, int]]
+
+
 class Both:
     """The sampler and the model, fed with the same."""
 
     def __init__(self) -> None:
         self.sampler = Sampler(ROWS)
         self.model = [ModelChannel() for _ in range(ROWS)]
+        self.clock = ModelClock(HOSTS)
         self.now = T0
+        self.swept: int | None = None
         self.stamps = [T0] * ROWS
+        self.connect()
         for row in range(ROWS):
             self.take(Change(row, True, False, 0.0))
 
     def take(self, step: Step) -> None:
-        """Do one step on both sides and compare what is stored."""
-        got: list[Stored] = []
-        wanted: list[Stored] = []
+        """Do one step on both sides and compare what is stored, and what is told of alarms and stamps."""
+        got, wanted = Told([], [], []), Told([], [], [])
         match step:
             case Arrivals():
                 arrivals = [self.arrival(*one) for one in step.updates]
-                sampled = self.sampler.accept(to_updates(arrivals))
-                got = to_stored(sampled.samples, sampled.blobs)
-                assert [one.row for one in got] == sorted(one.row for one in got)
-                wanted = [one for arrival in arrivals for one in self.model[arrival.row].update(arrival)]
+                got = self.accept(arrivals)
+                wanted.stored.extend(self.accept_slowly(arrivals))
             case Change():
-                interval, longest = int(1e9 / step.rate) if step.rate else 0, int(step.max_interval * 1e9)
-                self.model[step.row].change(Setting(step.enable, step.scan, interval, step.deadband, step.deadband_pct, longest))
+                self.model[step.row].change(_setting(step))
                 self.tell_settings()
             case Resume():
                 self.model[step.row].fresh = True
                 self.sampler.fresh[step.row] = True
             case Elapse():
                 self.now += step.elapsed
-                got = to_stored(*self.sampler.release(self.sampler.overdue(self.now)))
-                got += to_stored(*self.sampler.repeat(self.now, np.ones(ROWS, bool)))
-                wanted = [one for channel in self.model for one in (*channel.tick(self.now), *channel.repeat(self.now))]
+                got = self.elapse()
+                wanted.stored.extend(self.elapse_slowly())
             case Restart():
                 self.restart()
-        assert sorted(got) == sorted(wanted)
+        for row, channel in enumerate(self.model):
+            wanted.alarms.extend(channel.alarms)
+            wanted.bad.extend((row, received) for received in channel.bad)
+            channel.alarms, channel.bad = [], []
+        assert sorted(got.stored) == sorted(wanted.stored)
+        assert sorted(got.alarms) == sorted(wanted.alarms)
+        assert sorted(got.bad) == sorted(wanted.bad)
         self.check_counters()
+
+    def accept(self, arrivals: list[Arrival]) -> Told:
+        sampled = self.sampler.accept(to_updates(arrivals))
+        stored = to_stored(sampled.samples, sampled.blobs)
+        assert [one.row for one in stored] == sorted(one.row for one in stored)
+        return Told(stored, _states(sampled.alarms), [(bad.row, bad.received) for bad in sampled.bad_stamps])
+
+    def accept_slowly(self, arrivals: list[Arrival]) -> list[Stored]:
+        self.clock.drain(arrivals)
+        out: list[Stored] = []
+        for row, channel in enumerate(self.model):
+            out += channel.drain([one for one in arrivals if one.row == row], self.clock.suspect)
+        return out
+
+    def elapse(self) -> Told:
+        connected = np.ones(ROWS, bool)
+        stored = to_stored(*self.sampler.release(self.sampler.withheld.overdue(self.now), self.now))
+        stored += to_stored(*self.sampler.repeat(self.now, connected))
+        return Told(stored, _states(self.sampler.repeat_alarms(self.now, connected)), [])
+
+    def elapse_slowly(self) -> list[Stored]:
+        second = self.now // SECOND
+        if self.swept is not None:
+            for row in {one % 3600 for one in range(self.swept + 1, second + 1)} & set(range(ROWS)):
+                self.model[row].hourly(row, self.now)
+        self.swept = second
+        return [one for channel in self.model for one in (*channel.tick(self.now), *channel.repeat(self.now))]
 
     def arrival(self, row: int, elapsed: int, stamp: str, value: int, alarm: int) -> Arrival:
         """An update as libca would deliver it now."""
@@ -159,26 +224,56 @@ class Both:
         cells["rate"] = [1e9 / one.interval if one.interval else 0.0 for one in wanted]
         cells["deadband"], cells["deadband_pct"] = [one.deadband for one in wanted], [one.deadband_pct for one in wanted]
         cells["max_interval"] = [one.max_interval / 1e9 for one in wanted]
+        cells["quota"] = [1e9 / one.cost if one.cost else 0.0 for one in wanted]
+        cells["by_ioc"] = [not one.by_archiver for one in wanted]
         self.sampler.take_settings(np.arange(ROWS), cells)
+        self.sampler.wanted.group_on[:] = [one.group_on for one in wanted]
+
+    def connect(self) -> None:
+        self.sampler.clocks.connect(np.arange(ROWS), [f"{host}:5064" for host in HOSTS])
 
     def restart(self) -> None:
-        """A new sampler with what the ledger keeps of the old one."""
-        old, head = self.sampler.memory, np.zeros(1, LEDGER_HEAD)
+        """A new sampler with what the ledger, and the head of the status block, keep of the old one."""
+        old, suspect, head = self.sampler.memory, self.sampler.clocks.suspect, np.zeros(1, LEDGER_HEAD)
         for name in LEDGER_TOTALS:
             head[name] = old.total(name)
         self.sampler = Sampler(ROWS)
         self.sampler.memory.load(old.cells(np.arange(ROWS)), head)
-        self.sampler.restore()
+        self.sampler.withheld.restore()
+        self.sampler.clocks.suspect = suspect
+        self.connect()
         self.tell_settings()
+        self.clock.ahead.clear()
+        self.swept = None
         for channel in self.model:
             channel.restart()
 
     def check_counters(self) -> None:
         memory = self.sampler.memory
-        for row, channel in enumerate(self.model):
-            counters = tuple(int(getattr(memory, name)[row]) for name in ("received", "generated", "filtered", "committed", "withheld"))
-            assert counters == (channel.received, channel.generated, channel.filtered, channel.stored, int(channel.held is not None))
-            assert counters[0] + counters[1] == sum(counters[2:])
+        names = ("received", "generated", "filtered", "committed", "dropped_quota", "withheld", "late", "bad_time")
+        for row, one in enumerate(self.model):
+            counters = tuple(int(getattr(memory, name)[row]) for name in names)
+            held = int(one.held is not None)
+            assert counters == (one.received, one.generated, one.filtered, one.stored, one.dropped, held, one.late, one.bad_time)
+            assert counters[0] + counters[1] == sum(counters[2:6])
+
+
+def _setting(change: Change) -> Setting:
+    return Setting(
+        enable=change.enable,
+        scan=change.scan,
+        interval=int(1e9 / change.rate) if change.rate else 0,
+        deadband=change.deadband,
+        deadband_pct=change.deadband_pct,
+        max_interval=int(change.max_interval * 1e9),
+        cost=int(1e9 / change.quota) if change.quota else 0,
+        by_archiver=change.by_archiver,
+        group_on=change.group_on,
+    )
+
+
+def _states(alarms: npt.NDArray[np.void]) -> list[AlarmState]:
+    return [AlarmState(int(one["row"]), int(one["time"]), int(one["severity"]), int(one["status"])) for one in alarms]
 
 
 def agree(script: list[Step]) -> None:
@@ -201,100 +296,3 @@ def test_the_sampler_stores_what_the_rules_say(script: list[Step]) -> None:
 def test_the_sampler_stores_what_the_rules_say_at_length(script: list[Step]) -> None:
     """The same on many and longer scripts."""
     agree(script)
-
-
-# -- one channel with a steady clock -----------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Burst:
-    """Numbered updates of one channel, and its settings. cuts: where drains end."""
-
-    received: tuple[int, ...]
-    scan: bool
-    rate: float
-    cuts: frozenset[int]
-
-    def run(self, cuts: frozenset[int]) -> list[list[Stored]]:
-        """What each drain stores, and the release when all intervals are over."""
-        sampler = Sampler(1)
-        sampler.take_settings(np.array([0]), one_setting(enable=1, mode=self.scan, rate=self.rate))
-        out: list[list[Stored]] = []
-        waiting: list[Arrival] = []
-        for number, now in enumerate(self.received):
-            waiting.append(Arrival(0, now, now, float(number)))
-            if number in cuts or number == len(self.received) - 1:
-                sampled = sampler.accept(to_updates(waiting))
-                out += [to_stored(sampled.samples, sampled.blobs), to_stored(*sampler.release(sampler.overdue(now)))]
-                waiting = []
-        interval = int(sampler.wanted.interval[0])
-        out.append(to_stored(*sampler.release(sampler.overdue(self.received[-1] + interval))))
-        assert not sampler.memory.withheld.any()
-        return out
-
-
-@st.composite
-def bursts(draw: st.DrawFn) -> Burst:
-    """A burst with a clock that never stands still."""
-    gaps = draw(st.lists(st.one_of(ELAPSED.filter(bool), st.integers(1, 2 * SECOND)), min_size=1, max_size=40))
-    scan = draw(st.booleans())
-    rate: float = draw(st.sampled_from(RATES[1:] if scan else RATES))
-    received = (T0 + draw(st.integers(0, SECOND)) + np.cumsum(gaps)).tolist()
-    return Burst(tuple(received), scan, rate, draw(st.frozensets(st.integers(0, len(gaps)))))
-
-
-def numbers(parts: list[list[Stored]]) -> list[int]:
-    return [int(np.array(one.bits, "u8").view("f8")) for part in parts for one in part]
-
-
-@settings(max_examples=300, deadline=None)
-@given(bursts())
-def test_the_first_and_the_last_value_are_stored(burst: Burst) -> None:
-    """Whatever the limit, the first value of a monitored burst and the last of any is stored once its interval is over, each value once."""
-    found = numbers(burst.run(burst.cuts))
-    assert found == sorted(set(found))
-    assert found[-1] == len(burst.received) - 1
-    assert burst.scan or found[0] == 0
-
-
-@settings(max_examples=300, deadline=None)
-@given(bursts())
-def test_drains_do_not_change_what_is_stored(burst: Burst) -> None:
-    """The same traffic in drains of other sizes stores the same samples."""
-    assert numbers(burst.run(burst.cuts)) == numbers(burst.run(frozenset()))
-
-
-@settings(max_examples=300, deadline=None)
-@given(bursts().filter(lambda burst: burst.rate > 0))
-def test_no_window_holds_more_than_its_rate(burst: Burst) -> None:
-    """In any window of T seconds at most rate * T + 2 values that were received in it are stored."""
-    passed = [burst.received[number] for number in numbers(burst.run(burst.cuts))]
-    for first in range(len(passed)):
-        for last in range(first, len(passed)):
-            assert last - first + 1 <= burst.rate * (passed[last] - passed[first]) / 1e9 + 2 + 1e-6
-
-
-@settings(max_examples=300, deadline=None)
-@given(
-    st.lists(st.tuples(st.sampled_from([0, 0, 1, 2]), st.integers(1, 400), st.integers(0, 3)), min_size=1, max_size=40),
-    st.frozensets(st.integers(0, 40)),
-    st.sampled_from([0, 0, 3]),
-    st.booleans(),
-)
-def test_a_time_carries_one_value(script: list[tuple[int, int, int]], cuts: frozenset[int], unset: int, resumed: bool) -> None:
-    """No two samples of a channel have the same time and different values, where stamps do not go back and times lie half a ms apart."""
-    sampler = Sampler(1)
-    sampler.wanted.enable[0] = True
-    sampler.fresh[0] = resumed
-    now, stamp = T0 + HALF_MS, T0
-    seen: dict[int, Any] = {}
-    waiting: list[Arrival] = []
-    for number, (ahead, milliseconds, value) in enumerate(script):
-        now += milliseconds * 2 * HALF_MS
-        stamp = min(stamp + ahead * 50_000_000, now - HALF_MS)
-        waiting.append(Arrival(0, now, UNSET if number < unset else stamp, float(value)))
-        if number in cuts or number == len(script) - 1:
-            sampled = sampler.accept(to_updates(waiting))
-            waiting = []
-            for one in to_stored(sampled.samples, sampled.blobs):
-                assert seen.setdefault(one.time, one.bits) == one.bits

@@ -6,13 +6,20 @@ import pytest
 from archioc.core.batch import SampleFlag
 from engine.memory import SamplerMemory
 from engine.sampler import Sampler
-from engine.stamps import EARLIEST, MAX_FUTURE, MAX_PAST, Stamped, stamp_updates
+from engine.stamps import EARLIEST, MAX_FUTURE, MAX_PAST, Stamped, look_ahead, stamp_updates
+from engine.updates import Updates
 from tests.unit.engine.arrivals import SECOND, T0, Arrival, Stored, to_stored, to_updates
+from tests.unit.engine.cells import one_setting
 
 
 def stamp(memory: SamplerMemory, *arrivals: Arrival) -> Stamped:
     """Stamp updates of row 0."""
-    return stamp_updates(to_updates(arrivals), np.array([0]), memory)
+    return stamp_all(to_updates(arrivals), [0], memory)
+
+
+def stamp_all(updates: Updates, starts: list[int], memory: SamplerMemory) -> Stamped:
+    """Stamp updates by their IOC's clock, ours being good."""
+    return stamp_updates(updates, np.array(starts), memory, by_archiver=None, clock_suspect=False, ahead=look_ahead(updates))
 
 
 def at(received: int, stamp: int, value: float = 0.0, severity: int = 0) -> Arrival:
@@ -47,7 +54,7 @@ def sampler() -> Sampler:
 def test_a_stamp_is_kept_if_it_can_be_believed(ioc: int, kept: bool) -> None:
     """A stamp from 1991 to a minute ahead is kept, any other gives way to the receive time."""
     stamped = stamp(SamplerMemory(1), Arrival(0, T0, ioc, 1.0))
-    assert (stamped.time.tolist(), stamped.restamped.tolist()) == ([ioc if kept else T0], [not kept])
+    assert (stamped.time.tolist(), stamped.unusable.tolist()) == ([ioc if kept else T0], [not kept])
 
 
 def test_the_same_again_is_no_sample() -> None:
@@ -75,20 +82,55 @@ def test_other_values_under_one_stamp_are_a_nanosecond_apart() -> None:
 def test_another_value_long_after_its_stamp_is_restamped() -> None:
     """Another value under a stamp more than a second old gets its receive time."""
     stamped = stamp(SamplerMemory(1), at(0, 0, 1.0), at(SECOND, 0, 2.0), at(SECOND + 1, 0, 3.0))
-    assert ((stamped.time - T0).tolist(), stamped.restamped.tolist()) == ([0, 1, SECOND + 1], [False, False, True])
+    assert ((stamped.time - T0).tolist(), stamped.unusable.tolist()) == ([0, 1, SECOND + 1], [False, False, True])
 
 
 def test_rows_are_told_apart() -> None:
     """What one channel's stamp was means nothing for another."""
     updates = to_updates([Arrival(0, T0, T0, 1.0), Arrival(1, T0, T0, 2.0)])
-    stamped = stamp_updates(updates, np.array([0, 1]), SamplerMemory(2))
+    stamped = stamp_all(updates, [0, 1], SamplerMemory(2))
     assert stamped.time.tolist() == [T0, T0]
     assert not stamped.repeated.any()
 
 
-def test_a_late_sample_keeps_its_stamp() -> None:
-    """A stamp older than that of the sample before is kept."""
-    assert (stamp(SamplerMemory(1), at(1, 0), at(2, -5)).time - T0).tolist() == [0, -5]
+def test_a_late_update_keeps_its_stamp_and_is_counted(sampler: Sampler) -> None:
+    """A stamp older than that of the update before is kept and counted, in the same drain or a later one; a repetition is not."""
+    assert [one.time - T0 for one in accept(sampler, at(1, 0), at(2, -5, 1.0), at(3, -5, 1.0), at(4, -3, 2.0))] == [0, -5, -3]
+    assert [one.time - T0 for one in accept(sampler, at(5, -4, 3.0))] == [-4]
+    assert sampler.memory.late[0] == 2
+    sampler.wanted.enable[0] = False
+    accept(sampler, at(6, -9, 4.0))
+    assert sampler.memory.late[0] == 2
+
+
+def test_a_stamp_that_returns_is_counted_as_late(sampler: Sampler) -> None:
+    """Where stamps go back to that of an earlier sample, the later one takes its place in the store, and the counter tells."""
+    times = [one.time - T0 for one in accept(sampler, at(10, 1, 1.0), at(20, 15, 2.0), at(30, 1, 3.0))]
+    assert (times, int(sampler.memory.late[0])) == ([1, 15, 1], 1)
+
+
+def test_the_archivers_clock() -> None:
+    """With clock: archiver samples get the receive time, keep the IOC's stamp beside and say so, and another value is another sample."""
+    sampler = Sampler(1)
+    sampler.take_settings(np.array([0]), one_setting(enable=1, by_ioc=0))
+    unset = 631_152_000 * SECOND - T0
+    found = accept(sampler, at(10, 0, 1.0), at(20, 0, 1.0), at(5 * SECOND, 0, 2.0), at(6 * SECOND, unset, 3.0))
+    assert [(one.time - T0, one.src_time - T0, one.flags) for one in found] == [
+        (10, 0, SampleFlag.ARCHIVER_CLOCK),
+        (5 * SECOND, 0, SampleFlag.ARCHIVER_CLOCK),
+        (6 * SECOND, unset, SampleFlag.ARCHIVER_CLOCK),
+    ]
+    assert (sampler.memory.filtered[0], sampler.memory.bad_time[0]) == (1, 0)
+
+
+def test_a_trace_by_the_archivers_clock_resumes_with_one_sample() -> None:
+    """Value and copy would have the same time, so only the generated sample is written."""
+    sampler = Sampler(1)
+    sampler.take_settings(np.array([0]), one_setting(enable=1, by_ioc=0))
+    sampler.fresh[0] = True
+    (only,) = accept(sampler, at(10, 0, 1.0))
+    assert (only.time - T0, only.flags, only.src_time - T0) == (10, SampleFlag.GENERATED, 0)
+    assert (sampler.memory.received[0], sampler.memory.generated[0], sampler.memory.committed[0]) == (1, 0, 1)
 
 
 def test_a_resumed_trace_has_the_value_twice(sampler: Sampler) -> None:

@@ -1,0 +1,118 @@
+"""Thousands of counters at 10 Hz beside a busy thread in the ioc process and queries: nothing that libca delivered is missing."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+import psutil
+import pytest
+
+from engine.event_callback import COMPILED
+from tests.conftest import ArchiverFactory, InfluxdFactory, RawWitnessFactory, SoftIocFactory
+from tests.counters import counter_database, counter_names
+from tests.processes.archiver import Archiver
+from tests.processes.raw_witness import stamps_of
+from tests.processes.stored_counters import in_embedded_store, in_influxdb
+from tests.processes.tools import missing_tool
+from tests.proof.counts import counts
+
+BURNING = Path(__file__).parents[1] / "processes/burning"
+RATE_HZ = 10
+BUSY = 0.05
+"""The ioc process has had at least this part of a processor; all others on the machine want theirs."""
+
+pytestmark = [pytest.mark.proof, pytest.mark.timeout(600)]
+
+
+class Queries(threading.Thread):
+    """Asks the archiver for the last 10 s of ten counters, again and again."""
+
+    def __init__(self, archiver: Archiver, names: list[str]) -> None:
+        super().__init__(name="queries")
+        self._archiver, self._names = archiver, names
+        self._stopped = threading.Event()
+        self.answered = 0
+        self.refused: list[str] = []
+
+    def run(self) -> None:
+        while not self._stopped.is_set():
+            done = self._archiver.command("get", *self._names, "--config", str(self._archiver.config), "--start", "-10s", "--format", "csv")
+            self.answered += done.status == 0
+            if done.status:
+                self.refused.append(done.err)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopped.set()
+        self.join(60)
+
+
+@pytest.mark.parametrize("callback", ["compiled", "python"])
+def test_full_load(
+    callback: str,
+    archiver: ArchiverFactory,
+    softioc: SoftIocFactory,
+    raw_witness: RawWitnessFactory,
+    own_influxd: InfluxdFactory,
+    prefix: str,
+) -> None:
+    """Every update that a raw client saw is stored with stamp, value and alarm, and the counts of each record are unbroken.
+
+    The compiled callback with InfluxDB, that in Python with the embedded store.
+    """
+    if callback == "compiled" and not COMPILED:
+        missing_tool("cc", "install a C compiler and install ArchIOC again")
+    number, seconds = counts().load_counters, counts().load_s
+    names = counter_names(prefix, number)
+    ioc = softioc(counter_database(names))
+    server = own_influxd("tsi1") if callback == "compiled" else None
+    store = {"influxdb": {"url": server.url, "bucket": "epics"}} if server else {"embedded": {}}
+    more = {"archiver": {"max_channels": number, "ring_bytes": "64MB"}, "ca": {"callback": callback}}
+    search_first = {"PYTHONPATH": os.pathsep.join([str(BURNING), os.environ.get("PYTHONPATH", "")])}
+    made = archiver(names, [ioc.port], store, more=more, environment=search_first)
+    made.start(connected=number)
+    assert f'"callback": "{"compiled" if callback == "compiled" else "pinned"}"' in made.log.read_text()
+    made.wait_for_samples(names[-1], 0)
+    witness = raw_witness(names, [ioc.port], int(number * RATE_HZ * (seconds + 60)))
+    busy = psutil.Process(made.pid_of("ioc"))
+    before = sum(busy.cpu_times()[:2])
+    with Queries(made, names[:10]) as queries:
+        time.sleep(seconds)
+    assert sum(busy.cpu_times()[:2]) - before > BUSY * seconds
+    until_ns = time.time_ns()
+    assert witness.stop() == 0
+    made.wait_for_samples(names[-1], until_ns, timeout_s=60)
+    assert made.stop() == 0
+    assert queries.answered > 3
+    assert not queries.refused
+    stored = in_influxdb(server.url, "epics", names) if server else in_embedded_store(made.directories.store, names)
+    assert made.check_balance().total.stored == len(stored)
+    updates = witness.updates()
+    assert len(updates) > 0.9 * number * RATE_HZ * seconds
+    check_stored(updates[stamps_of(updates) < until_ns], stored[stored["flags"] == 0], number)
+
+
+def check_stored(updates: npt.NDArray[np.void], stored: npt.NDArray[np.void], number: int) -> None:
+    """The stored counts of each of so many channels rise by one from sample to sample, and each update is one of them."""
+    stored = stored[np.lexsort((stored["time"], stored["row"]))]
+    same = stored["row"][1:] == stored["row"][:-1]
+    assert np.count_nonzero(~same) == number - 1
+    holes = np.flatnonzero(same & (np.diff(stored["value"]) != 1))
+    assert not len(holes), f"{len(holes)} holes, first between {stored[holes[0]]} and {stored[holes[0] + 1]}"
+    row = updates["row"].astype("i8")
+    begin = np.flatnonzero(np.append(True, ~same))
+    place = begin[row] + (updates["value"] - stored["value"][begin[row]]).astype("i8")
+    kept = stored[np.clip(place, 0, len(stored) - 1)]
+    equal = (kept["row"] == row) & (kept["time"] == stamps_of(updates))
+    for field in ("value", "severity", "status"):
+        equal &= kept[field] == updates[field]
+    assert equal.all(), f"{np.count_nonzero(~equal)} of {len(updates)} updates are not stored, first {updates[~equal][0]}"
