@@ -214,6 +214,28 @@ def test_metadata_is_followed(softioc: SoftIocFactory, ca_client: CaClientFactor
     engine.check_conservation()
 
 
+@with_one
+def test_metadata_is_followed_after_an_outage(
+    softioc: SoftIocFactory, ca_client: CaClientFactory, engine_process: EngineFactory, prefix: str
+) -> None:
+    """A channel that was lost and searched for again tells each change of its metadata once."""
+    ioc = softioc(METADATA, f"P={prefix}")
+    engine = engine_process([ioc.port])
+    ao = prefix + "AO"
+    engine.archive.add(ao)
+    engine.start()
+    engine.wait_for_samples(ao, 1)
+    ioc.restart()
+    engine.wait_for_samples(ao, 2, 40)
+    client = ca_client([ioc.port])
+    for units in ("A", "kA"):
+        client.put(ao + ".EGU", units)
+        wait_until(lambda units=units: engine.metas(ao)[-1].units == units, 10, "new units")  # type: ignore[misc]
+    assert engine.stop() == 0
+    assert [one.units for one in engine.metas(ao)] == ["mA", "A", "kA"]
+    engine.check_conservation()
+
+
 BEFORE = """
 record(longin, "$(P)A") { field(PINI, "YES") field(VAL, "3") }
 record(ai, "$(P)B") { field(PINI, "YES") field(VAL, "1.5") }
