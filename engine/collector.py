@@ -20,7 +20,6 @@ from engine.commit import Commit, CommitThread
 from engine.labels import add_labels
 from engine.last_run import LastRun
 from engine.losses import Losses
-from engine.metadata import decode_metadata
 from engine.ring import SLOT, EventKind, EventRing, bulk_end
 from engine.sampler import Sampler
 from engine.status_view import StatusView
@@ -50,6 +49,7 @@ class Collector:
         self._open_alarms = 0
         self._losses = Losses(sampler.memory, channels.names)
         self._clock_suspect = sampler.clocks.suspect = bool(table.status.head["clock_suspect"][0])
+        self._cut_at = ring.drained
         self._batch_id = int(table.ledger.head["batch_id"][0])
         self._flush = int(table.settings.head["flush"][0])
 
@@ -101,7 +101,10 @@ class Collector:
             slots = opaque(slots)[kind == EventKind.UPDATE].view(SLOT)
         if not len(slots):
             return
-        sampled = self._sampler.accept(decode_updates(by_row(slots), self._ring))
+        updates = self._channels.admit(decode_updates(by_row(slots), self._ring, self._channels.arrays.as_text))
+        if not len(updates):
+            return
+        sampled = self._sampler.accept(updates)
         self._channels.on_resumed(sampled.resumed, sampled.resumed_at)
         self._view.show_updates(sampled.newest)
         self._add(sampled.samples, sampled.blobs)
@@ -120,7 +123,7 @@ class Collector:
             self._metadata(slot)
         refused = slots[kind == EventKind.REFUSED]
         if len(refused):
-            self._channels.on_refused(refused["row"].astype("i8"), refused["count"])
+            self._channels.on_refused(refused)
 
     def _connections(self, slots: npt.NDArray[np.void], change: EventKind, live: bool) -> None:
         rows, newest = np.unique(slots["row"][::-1], return_index=True)
@@ -137,11 +140,8 @@ class Collector:
         row = int(slot["row"])
         body = slot["body"].tobytes()
         raw = self._ring.piece(int.from_bytes(body[16:24], "little"), int.from_bytes(body[12:16], "little"))
-        status = self._table.status.cells[row]
-        meta = decode_metadata(
-            self._channels.names[row], int(slot["received"]), bytes(status["host"]).decode(), int(status["count"]), int(slot["dbr"]), raw
-        )
-        if self._channels.on_metadata(row, meta):
+        meta = self._channels.on_metadata(row, int(slot["dbr"]), int(slot["received"]), raw)
+        if meta is not None:
             self._metas.append(meta)
 
     def _let_pass(self, rows: Rows, now: int) -> None:
@@ -153,7 +153,7 @@ class Collector:
         """Put samples (sorted by row) into the open batch."""
         if not len(samples):
             return
-        add_labels(samples, blobs, self._channels.metas, self._sampler.memory)
+        add_labels(samples, blobs, self._channels.labels, self._sampler.memory)
         used = np.flatnonzero(samples["blob"] != NO_BLOB)
         picked = samples["blob"][used].tolist()
         samples["blob"][used] = np.arange(len(used)) + len(self._blobs)
@@ -186,10 +186,10 @@ class Collector:
 
     def _book_losses(self, now: int) -> None:
         """Count what the ring had no room for; tell of it, and of what quotas dropped."""
-        overflown = self._losses.book_overflow(self._ring)
+        self._losses.book_overflow(self._ring)
         self._tell(self._losses.due(now))
-        if len(overflown):
-            self._channels.look_again(overflown, now)  # what a lost event may have told is asked for again
+        if len(rows := self._losses.to_ask(now)):
+            self._channels.look_again(rows, now)  # what a lost event may have told is asked for again
 
     # -- batches -------------------------------------------------------------------------------
 
@@ -199,9 +199,9 @@ class Collector:
         return self._open
 
     @property
-    def flush_wanted(self) -> bool:
-        """Somebody asked for a commit at once."""
-        return int(self._table.settings.head["flush"][0]) != self._flush
+    def commit_wanted(self) -> bool:
+        """Somebody asked for a commit at once, or arrays need the room that it makes."""
+        return int(self._table.settings.head["flush"][0]) != self._flush or (self._ring.crowded and self._ring.drained != self._cut_at)
 
     def cut(self) -> None:
         """Hand the open batch to the commit thread, unless that is busy; then the batch stays open."""
@@ -210,7 +210,7 @@ class Collector:
         flush = int(self._table.settings.head["flush"][0])
         rows = self._sampler.memory.take_touched()
         events, metas = self._channels.gaps.take(), tuple(self._metas)
-        idle = not (self._open or self._open_alarms or len(rows) or events or metas)
+        idle = not (self._open or self._open_alarms or len(rows) or events or metas) and self._ring.drained == self._cut_at
         if idle and flush == self._flush and not self._commits.has_to_tell:
             self._channels.forget_removed()
             return
@@ -225,7 +225,7 @@ class Collector:
         gaps = self._channels.gaps.standing() if events else None
         self._commits.submit(Commit(batch, booking, self._ring.drained, self._bulk_cursor, flush, gaps))
         self._parts, self._blobs, self._metas, self._alarms = [], [], [], []
-        self._open, self._open_alarms, self._flush = 0, 0, flush
+        self._open, self._open_alarms, self._flush, self._cut_at = 0, 0, flush, self._ring.drained
         self._channels.forget_removed()
 
     def _counts(self, samples: Samples) -> npt.NDArray[np.void]:
@@ -289,6 +289,7 @@ class Collector:
         self._table.status.head["state"] = ProcessState.STOPPING
         while self.drain(live=False):
             pass
+        self._losses.book_overflow(self._ring)
         rows = self._channels.ours()
         self._let_pass(rows, now)
         self._tell(self._losses.tell(rows, now))

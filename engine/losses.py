@@ -16,6 +16,9 @@ from engine.ring import EventRing
 TELL_EVERY = 10_000_000_000
 """ns."""
 
+ASK_EVERY = 1_000_000_000
+"""ns. Without this pause, an array that is lost each time would be asked for each time."""
+
 _KINDS = (("dropped_overflow", "told_overflow", Reason.LOST_OVERFLOW), ("dropped_quota", "told_quota", Reason.LOST_QUOTA))
 """Counter, how much of it events have told, and their reason."""
 
@@ -29,12 +32,15 @@ class Losses:
         self._memory, self._names = memory, names
         self._ring_total = -1  # the engine before this one may have left losses that nobody has booked
         self._told_at = -TELL_EVERY
+        self._unasked = np.zeros(len(names), bool)
+        self._asked_at = np.zeros(len(names), "i8")  # ns
+        self._any_unasked = False
 
-    def book_overflow(self, ring: EventRing) -> Rows:
-        """Count events that found the ring full; the rows concerned."""
+    def book_overflow(self, ring: EventRing) -> None:
+        """Count events that found the ring full."""
         total = int(ring.head["lost"][0])
         if total == self._ring_total:
-            return np.empty(0, np.intp)
+            return
         self._ring_total = total
         memory = self._memory
         lost = ring.lost.copy()
@@ -43,7 +49,20 @@ class Losses:
         memory.ring_lost[rows] = lost[rows]
         memory.received[rows] += count
         memory.book_dropped("dropped_overflow", rows, count)
-        return rows
+        self._unasked[rows] = True
+        self._any_unasked = self._any_unasked or len(rows) > 0
+
+    def to_ask(self, now: int) -> Rows:
+        """Rows that have lost events and were not asked again since: each at once, then at most every ASK_EVERY (now: ns)."""
+        if not self._any_unasked:
+            return np.empty(0, np.intp)
+        rows = np.flatnonzero(self._unasked)
+        since = now - self._asked_at[rows]
+        due: Rows = rows[(since >= ASK_EVERY) | (since < 0)]  # before 0: the clock was set back
+        self._unasked[due] = False
+        self._asked_at[due] = now
+        self._any_unasked = len(due) < len(rows)
+        return due
 
     def due(self, now: int) -> list[ChannelEvent]:
         """Events of what has been lost since the last ones, when those are long enough ago (now: ns)."""

@@ -216,7 +216,7 @@ LEDGER = np.dtype(
         ("w_kind", "u1"),
         ("w_dbr", "u1"),
         ("w_flags", "u1"),
-        ("w_lost", "u1"),  # 1: a withheld array, kept in the engine's memory only
+        ("w_lost", "u1"),  # 1: a withheld array or long text, kept in the engine's memory only
         ("ring_lost", "<u4"),  # what the ring's counter of lost events of this row was when it was last looked at
         # the number that a dead band is measured from, and when a value was last archived; kept where a setting asks for them
         ("band_value", "<f8"),

@@ -14,7 +14,7 @@ from archioc.core.batch import Batch, SampleFlag
 from archioc.core.channel import ChannelSettings, Mask
 from archioc.core.condition import Condition
 from archioc.core.config import Spool
-from archioc.core.dbr import Dbr
+from archioc.core.dbr import ELEMENT_DTYPE, Dbr
 from archioc.core.directories import Directories
 from archioc.core.encoding.columns import ColumnEncoder, decode_columns
 from archioc.core.events import ChannelEvent, Reason
@@ -53,6 +53,8 @@ class RecordedAccess:
         self.asked: list[str] = []
         self.searched_again: list[str] = []
         self.refuses: set[str] = set()
+        self.without_properties: list[str] = []
+        self.answer = 1
         self.connections: dict[str, tuple[int, int]] = {}
 
     def create(self, name: str, row: int, generation: int) -> bool:
@@ -68,10 +70,18 @@ class RecordedAccess:
         if name in self.created:
             self.searched_again.append(name)
 
-    def follow(self, name: str, dbr: int, count: int, mask: Mask) -> None:
+    def follow(self, name: str, dbr: int, count: int, mask: Mask) -> int:
         assert name in self.created
         self.followed.append((name, dbr, count))
         self.masks.append((name, mask))
+        return self.answer
+
+    def too_large(self, dbr: int, count: int) -> bool:
+        return count * ELEMENT_DTYPE[Dbr(dbr)].itemsize > 8_000_000
+
+    def do_without_properties(self, name: str) -> None:
+        assert name in self.created
+        self.without_properties.append(name)
 
     def follow_mask(self, name: str, mask: Mask) -> None:
         assert name in self.created
@@ -126,13 +136,13 @@ class CommitByHand(CommitThread):
 class Archive:
     """What outlives an engine: run directory, spool and registry; and the ioc's side of it."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, rows: int = ROWS, ring_bytes: int = 1) -> None:
         self.directories = Directories(directory)
         self.directories.run.mkdir(parents=True)
         self.table = ChannelTable(self.directories.run)
-        self.table.create(ROWS)
+        self.table.create(rows)
         ring = EventRing(self.directories.ring)
-        ring.create(1, ROWS)
+        ring.create(ring_bytes, rows)
         ring.close()
         self.spool = SpoolDirectory(self.directories.spool)
         self.spool.create()
