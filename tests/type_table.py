@@ -21,6 +21,8 @@ ARRAYS = [[1.5], [], [0.1, -0.0, 1e300, math.nan, math.inf, -math.inf, 5e-324], 
 INTEGER_ARRAYS = [[1], [], [-1, 2**15 - 1, -(2**15)], [0] * 8]
 UNSIGNED_ARRAYS = [[1], [], [0, 2**16 - 1], [7] * 8]
 LONG_ARRAYS = [*INTEGER_ARRAYS, [2**31 - 1, -(2**31)]]
+LONG_TEXTS = [text.encode() for text in (*TEXTS, "µ" * 60, 'long, "quoted"\nand\\ ' * 9)] + [b"\xe9t\xe9 " * 20, b"\xff"]
+"""Also longer than a DBR_STRING, and some that are not UTF-8."""
 BYTES = [[1], [], [0, 127, 255], [7] * 8]
 TEXT_ARRAYS = [["one", "two words", "3 µm"], ["a,b", 'q"', "back\\", ""], ["two\nlines"]]
 
@@ -30,7 +32,7 @@ class Row:
     """One record: how it is defined, what is put to it (or to `field` of it), and how many of its updates must be seen at least.
 
     A record that computes its value from another one, or that sends only its first value to archivers, has no puts. With at_least 0 it is
-    never processed, since its subroutine is not there.
+    never processed, since its subroutine is not there. long: it is read, and put, as a long string.
     """
 
     name: str
@@ -40,6 +42,17 @@ class Row:
     at_least: int = 1
     textual: bool = False
     field: str = ""
+    long: bool = False
+
+    @property
+    def channel(self) -> str:
+        """What is archived of it, without the prefix."""
+        return f"{self.name}.VAL$" if self.long else self.name
+
+    @property
+    def put_to(self) -> str:
+        """Where its values are put, without the prefix."""
+        return f"{self.name}.{self.field}" if self.field else self.channel
 
     @property
     def definition(self) -> str:
@@ -79,6 +92,8 @@ TYPES = [
     Row("STRINGOUT", "stringout", 'field(PINI, "YES")', TEXTS, len(TEXTS), textual=True),
     Row("LSI", "lsi", 'field(PINI, "YES") field(SIZV, "200")', TEXTS, len(TEXTS), textual=True),
     Row("LSO", "lso", 'field(PINI, "YES") field(SIZV, "200")', TEXTS, len(TEXTS), textual=True),
+    Row("LONGLSI", "lsi", 'field(PINI, "YES") field(SIZV, "400")', LONG_TEXTS, len(LONG_TEXTS), textual=True, long=True),
+    Row("LONGSTRING", "stringout", 'field(PINI, "YES")', TEXTS, len(TEXTS), textual=True, long=True),
     Row("PRINTF", "printf", f'field(PINI, "YES") field(SIZV, "80") field(FMT, "at, %g") field(INP0, {FROM_AO})', at_least=5, textual=True),
     Row("HISTOGRAM", "histogram", 'field(PINI, "YES") field(NELM, "4") field(ULIM, "4") field(MDEL, "-1")', [1, 1], 2, field="PROC"),
     Row("COMPRESS", "compress", f'field(INP, {FROM_AO}) field(ALG, "Circular Buffer") field(NSAM, "4") field(PINI, "YES")', at_least=5),
