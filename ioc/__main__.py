@@ -48,7 +48,7 @@ async def serve(config: Config, table: ChannelTable, registry: Registry, rows: C
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     prefix = config.archiver.prefix
-    control = Control(registry, rows, table, config.path)
+    control = Control(registry, rows, table, config.path, Directories(config.archiver.state_dir).imports)
     channels, groups = ChannelPvs(prefix, registry, table, control), GroupPvs(prefix, registry, table, control)
     commands = CommandPvs(prefix, control)
     status = StatusPvs(prefix, table, rows, config.spool.max_bytes)

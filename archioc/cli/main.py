@@ -45,6 +45,17 @@ class StatusFormat(StrEnum):
     JSON = "json"
 
 
+class ImportFormat(StrEnum):
+    """Formats of files with channels (`archioc.core.importing.reading`)."""
+
+    AUTO = "auto"
+    YAML = "yaml"
+    LIST = "list"
+    CSV = "csv"
+    APPLIANCE = "appliance"
+    ENGINECONFIG = "engineconfig"
+
+
 def _show_version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"archioc {__version__}")
@@ -213,6 +224,22 @@ def channels_apply(
     from archioc.cli.channels import apply_file
 
     apply_file(config, dry_run=dry_run, prune=prune)
+
+
+@channels_app.command("import")
+def channels_import(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="YAML, list, CSV, Archiver Appliance JSON, engineconfig XML.")],
+    config: ConfigOption = Path("archioc.yml"),
+    form: Annotated[ImportFormat, typer.Option("--format", help="Format of the files; auto: by name or content.")] = ImportFormat.AUTO,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be added and what cannot be mapped.")] = False,
+) -> None:
+    """Add the channels of files to the running archiver, all of them or none; channels it has stay as they are.
+
+    Example: archioc channels import engine.xml --dry-run
+    """
+    from archioc.cli.importing import import_files
+
+    import_files(config, files, form.value, dry_run=dry_run)
 
 
 @channels_app.command("export")
