@@ -254,6 +254,27 @@ def channels_export(config: ConfigOption = Path("archioc.yml")) -> None:
 
 
 @app.command()
+def check(
+    config: Annotated[Path, typer.Argument(envvar="ARCHIOC_CONFIG", help="Configuration file.")],
+    restore: Annotated[
+        str | None, typer.Option(metavar="FILE|newest", help="Put this copy of state.db in its place; the archiver must not run.")
+    ] = None,
+) -> None:
+    """Check configuration, registry, spool, disk and store; or go back to a copy of the registry.
+
+    Examples: archioc check site.yml
+    archioc check site.yml --restore newest
+    """
+    from archioc.cli.check import check as look
+    from archioc.cli.check import restore_registry
+
+    if restore is not None:
+        restore_registry(config, restore)
+    elif not look(config):
+        raise typer.Exit(FAILED)
+
+
+@app.command()
 def demo(
     minutes: Annotated[float | None, typer.Option(min=0.05, help="Stop by itself after so long, and check that all is there.")] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Go on with the archive of the last demo.")] = False,
