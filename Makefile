@@ -13,7 +13,7 @@ demo: $(VENV)/.demo-installed  ## a small storage ring and its archiver on this 
 	@exec $(BIN)/archioc demo $(if $(MINUTES),--minutes $(MINUTES)) $(if $(filter-out 0,$(KEEP)),--keep)
 
 test: $(VENV)/.all-installed influxd  ## unit and integration tests [ARGS='-k word']
-	$(BIN)/python -m pytest tests/unit tests/integration -m 'not proof' $(ARGS)
+	$(BIN)/python -m pytest tests/unit tests/integration -m 'not proof' -n 3 $(ARGS)
 
 proof: $(VENV)/.all-installed influxd influxd-1.8  ## the counted proofs [SHORT=1 for smaller counts] [ARGS=...]
 	ARCHIOC_PROOF=$(if $(filter-out 0,$(SHORT)),short,full) $(BIN)/python -m pytest tests -m proof $(ARGS)

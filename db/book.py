@@ -7,7 +7,8 @@ import numpy.typing as npt
 
 from archioc.core.ledger import Booking, Ledger
 from archioc.core.mapped_file import MappedFile
-from archioc.core.spool import SpoolFile
+from archioc.core.spool_disk import Disk
+from archioc.core.spool_file import SpoolFile
 from archioc.core.table import Rows
 
 _HEAD_FIELDS = ("batch_id", "stored", "rejected", "batches")
@@ -20,9 +21,9 @@ class DeliveryBook:
     since) are in the totals only.
     """
 
-    def __init__(self, block: MappedFile) -> None:
+    def __init__(self, block: MappedFile, disk: Disk | None = None) -> None:
         self._block = block
-        self._ledger = Ledger(block)
+        self._ledger = Ledger(block, disk)
 
     def book(self, file: SpoolFile, rejected: npt.NDArray[np.int64]) -> None:
         """Count a file; `rejected` has one number for each entry of its counts."""

@@ -1,4 +1,4 @@
-"""Delivery: from the spool to the store, oldest first, each sample counted once.
+"""Delivery: from the spool to the store, in the order of `db.delivery_order`, each sample counted once.
 
 Order of acts for a file: claim, write, (store acknowledges,) journal, book, unlink. A kill before the
 journal means that the file is sent again, which changes nothing in the store and has not been
@@ -8,18 +8,18 @@ again.
 
 from __future__ import annotations
 
+import errno
 import random
 import time
-from collections import deque
-from pathlib import Path
 
 import structlog
 
 from archioc.core.errors import SpoolFileDamaged, StoreDenied, StoreUnavailable
 from archioc.core.process import StopSignal
-from archioc.core.spool import SpoolDirectory, SpoolEntry, SpoolFile, read_spool_file
+from archioc.core.spool import SpoolDirectory, SpoolEntry, SpoolFile
 from archioc.core.table import StoreState
 from db.book import DeliveryBook
+from db.delivery_order import DeliveryOrder
 from db.quarantine import Quarantine
 from db.retries import Retries
 from db.store import Store, WriteOutcome
@@ -34,6 +34,9 @@ FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
 LONGEST_RETRY_AFTER_S = 300.0
 """A server that asks for more is asked again all the same."""
+
+READ_ATTEMPTS = 3
+"""A file that the disk cannot read (EIO) so often is damaged."""
 
 DRAIN_S = 5.0
 """How long delivery goes on when it is told to stop."""
@@ -51,10 +54,10 @@ class Delivery:
 
     def __init__(self, spool: SpoolDirectory, store: Store, book: DeliveryBook, status: StoreStatus) -> None:
         self._spool, self._store, self._book, self._status = spool, store, book, status
-        self._quarantine = Quarantine(spool.root)
+        self._order = DeliveryOrder(spool)
+        self._unreadable: tuple[int, int] = (0, 0)  # batch id, how often in a row
+        self._quarantine = Quarantine(spool.root, spool.disk)
         self._retries = Retries(self._quarantine, store, book)
-        self._listed: deque[SpoolEntry] = deque()
-        self._foreign: dict[int, str] = {}
         self._prepared = False
         self._tidy = False
 
@@ -82,14 +85,14 @@ class Delivery:
         if not self._prepared:
             self._store.prepare()
             self._prepared = True
-        entry = self._next()
+        entry = self._order.next()
         if entry is None:
             self._status.answered(self._remark())
             return self._retry()
         claimed = self._spool.claim(entry)
         if claimed is not None:
             self._tidy = False
-            self._deliver(entry, claimed)
+            self._deliver(claimed)
             self._tidy = True
         return True
 
@@ -110,37 +113,29 @@ class Delivery:
         """Settle what an earlier process, or a failing disk, has left claimed."""
         for entry in self._spool.claimed():
             if self._book.finish(entry.batch_id):
-                self._let_go(entry.path)
+                self._let_go(entry)
         self._retries.finish_booked()
         returned = self._spool.return_claimed()
         if returned:
             _log.info("spool_files_put_back", files=returned)
-        self._listed.clear()
+        self._order.begin_anew()
         self._tidy = True
 
-    def _let_go(self, claimed: Path) -> None:
+    def _let_go(self, claimed: SpoolEntry) -> None:
         try:
-            read_spool_file(claimed)
+            self._spool.read(claimed)
         except SpoolFileDamaged:
             self._spool.set_aside(claimed)
         else:
             self._spool.remove(claimed)
 
-    def _next(self) -> SpoolEntry | None:
-        if not self._listed:
-            waiting = self._spool.waiting()
-            present = {entry.batch_id for entry in waiting}
-            self._foreign = {batch_id: to for batch_id, to in self._foreign.items() if batch_id in present}
-            self._listed.extend(entry for entry in waiting if entry.batch_id not in self._foreign)
-        return self._listed.popleft() if self._listed else None
-
-    def _deliver(self, entry: SpoolEntry, claimed: Path) -> None:
+    def _deliver(self, claimed: SpoolEntry) -> None:
         try:
-            file = read_spool_file(claimed)
+            file = self._read(claimed)
         except SpoolFileDamaged as error:
-            self._book.book_lost(entry.batch_id, entry.samples)
+            self._book.book_lost(claimed.batch_id, claimed.samples)
             kept = self._spool.set_aside(claimed)
-            _log.error("spool_file_damaged", why=error.why, samples=entry.samples, kept=str(kept))
+            _log.error("spool_file_damaged", why=error.why, samples=claimed.samples, kept=str(kept))
             return
         if file.destination != self._store.destination:
             self._skip(file, claimed)
@@ -157,7 +152,20 @@ class Delivery:
         self._settle(file, outcome, claimed)
         self._status.wrote(took, file.committed_ns, outcome, self._remark())
 
-    def _settle(self, file: SpoolFile, outcome: WriteOutcome, claimed: Path) -> None:
+    def _read(self, claimed: SpoolEntry) -> SpoolFile:
+        """The content of a file. Raises SpoolFileDamaged, also for one that the disk cannot give back again and again."""
+        try:
+            return self._spool.read(claimed)
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            batch_id, times = self._unreadable
+            self._unreadable = (claimed.batch_id, times + 1 if batch_id == claimed.batch_id else 1)
+            if self._unreadable[1] < READ_ATTEMPTS:
+                raise
+            raise SpoolFileDamaged(claimed.path, str(error)) from None
+
+    def _settle(self, file: SpoolFile, outcome: WriteOutcome, claimed: SpoolEntry) -> None:
         if outcome.remark:
             _log.error("store_rejected_samples", batch=file.batch_id, rejected=int(outcome.rejected.sum()), why=outcome.remark)
         if outcome.refusals:
@@ -165,23 +173,26 @@ class Delivery:
         self._book.book(file, outcome.rejected)
         self._spool.remove(claimed)
 
-    def _skip(self, file: SpoolFile, claimed: Path) -> None:
+    def _skip(self, file: SpoolFile, claimed: SpoolEntry) -> None:
         self._spool.put_back(claimed)
-        if file.destination not in self._foreign.values():
+        if file.destination not in self._order.passed_over.values():
             _log.warning("spool_files_for_another_store", theirs=file.destination, ours=self._store.destination, first_batch=file.batch_id)
-        self._foreign[file.batch_id] = file.destination
+        self._order.pass_over(claimed, file.destination)
 
     def _remark(self) -> str:
         """What a person should know although the store takes samples."""
         return "; ".join(filter(None, (self._store.warning, self._waits_for_others())))
 
     def _waits_for_others(self) -> str:
-        if not self._foreign:
+        foreign = self._order.passed_over
+        if not foreign:
             return ""
-        return f"{len(self._foreign)} spool files are for another store: {', '.join(sorted(set(self._foreign.values())))}"
+        return f"{len(foreign)} spool files are for another store: {', '.join(sorted(set(foreign.values())))}"
 
     def _failed(self, error: StoreUnavailable | StoreDenied | OSError) -> None:
         self._prepared = False
-        self._listed.clear()
-        denied = isinstance(error, StoreDenied)
-        self._status.failed(StoreState.DENIED if denied else StoreState.UNREACHABLE, str(error))
+        self._order.begin_anew()
+        if isinstance(error, OSError):
+            self._status.spool_failed(str(error))
+        else:
+            self._status.failed(StoreState.DENIED if isinstance(error, StoreDenied) else StoreState.UNREACHABLE, str(error))

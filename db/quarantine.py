@@ -10,9 +10,7 @@ command line only moves them into `retry/`.
 from __future__ import annotations
 
 import base64
-import os
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +25,7 @@ from archioc.core.encoding.compression import compress
 from archioc.core.encoding.escaping import channel_of_line, split_lines
 from archioc.core.errors import QuarantineError
 from archioc.core.spool import SpoolFile
+from archioc.core.spool_disk import Disk, OsDisk, write_file
 from db.store import Refusal, WriteOutcome
 
 _log = structlog.get_logger()
@@ -95,10 +94,10 @@ class QuarantineEntry:
         return {"lines": [line.decode() for line in split_lines(content)]}
 
 
-def read_entry(path: Path) -> QuarantineEntry:
-    """Read an entry. Raises QuarantineError when it is damaged, FileNotFoundError."""
+def parse_entry(raw: bytes, path: Path) -> QuarantineEntry:
+    """The entry in these bytes, which are the content of `path`. Raises QuarantineError when it is damaged."""
     try:
-        document = orjson.loads(path.read_bytes())
+        document = orjson.loads(raw)
         refusals = tuple(Refusal(_content(one), one["words"]) for one in document["refused"])
         counts = np.array([tuple(count) for count in document["counts"]], COUNTS)
         return QuarantineEntry(path, document["batch_id"], document["committed_ns"], document["destination"], counts, refusals)
@@ -118,17 +117,18 @@ def _content(refused: dict[str, object]) -> bytes:
 class Quarantine:
     """The directory. Methods may raise OSError."""
 
-    def __init__(self, spool: Path) -> None:
+    def __init__(self, spool: Path, disk: Disk | None = None) -> None:
+        self._disk: Disk = disk or OsDisk()
         self._directory = spool / "quarantine"
         self._retry = self._directory / "retry"
 
     def entries(self) -> list[Path]:
         """All entries that nobody wants to be sent, oldest batch first."""
-        return sorted(_files(self._directory))
+        return self._entries(self._directory)
 
     def waiting(self) -> list[Path]:
         """Entries to be sent once more, in the order in which that was asked for."""
-        return sorted(_files(self._retry))
+        return self._entries(self._retry)
 
     def find(self, batch_id: int) -> Path:
         """The entry of a batch. Raises QuarantineError when there is none."""
@@ -137,21 +137,21 @@ class Quarantine:
                 return path
         raise QuarantineError(f"{batch_id}: no such batch in {self._directory}")
 
+    def read(self, path: Path) -> QuarantineEntry:
+        """One of the entries. Raises QuarantineError when it is damaged, FileNotFoundError."""
+        return parse_entry(self._disk.read(path), path)
+
     def keep(self, file: SpoolFile, outcome: WriteOutcome) -> Path:
-        """Keep what was refused of a file; done again it is the same entry."""
+        """Keep what was refused of a file, durably: the spool file that it comes from is removed next. Done again it is the same entry."""
         here = outcome.kept > 0
         counts = file.counts[here].copy()
         counts["samples"] = outcome.kept[here]
         path = self._directory / f"{file.batch_id:020d}{SUFFIX}"
         entry = QuarantineEntry(path, file.batch_id, file.committed_ns, file.destination, counts, outcome.refusals)
-        self._retry.mkdir(parents=True, exist_ok=True)
         scratch = path.with_suffix(".new")
-        with scratch.open("wb") as out:
-            out.write(entry.to_bytes())
-            out.flush()
-            os.fsync(out.fileno())
-        scratch.replace(path)
-        _sync_directory(self._directory)
+        write_file(self._disk, scratch, (entry.to_bytes(),), durable=True)
+        self._disk.rename(scratch, path)
+        self._disk.sync_directory(self._directory)
         _log.error("samples_quarantined", batch=file.batch_id, samples=entry.samples, kept=str(path))
         self._make_room(path)
         return path
@@ -160,21 +160,36 @@ class Quarantine:
         """Have the db process send an entry once more; where it waits for that."""
         if path.parent == self._retry:
             return path
-        self._retry.mkdir(parents=True, exist_ok=True)
+        self._disk.make_directory(self._retry)
         request_ns = max([time.time_ns(), *(request_of(waiting) + 1 for waiting in self.waiting())])
-        return path.rename(self._retry / f"{request_ns:020d}-{path.name}")
+        return self._move(path, self._retry / f"{request_ns:020d}-{path.name}")
 
     def put_back(self, path: Path) -> Path:
         """Leave an entry alone that was to be sent."""
-        return path.rename(self._directory / f"{batch_of(path):020d}{SUFFIX}")
+        return self._move(path, self._directory / f"{batch_of(path):020d}{SUFFIX}")
+
+    def remove(self, path: Path) -> None:
+        """Forget an entry that has been sent once more."""
+        self._disk.unlink(path)
+
+    def _entries(self, directory: Path) -> list[Path]:
+        try:
+            names = self._disk.names(directory)
+        except FileNotFoundError:
+            return []
+        return sorted(directory / name for name in names if name.endswith(SUFFIX))
+
+    def _move(self, path: Path, target: Path) -> Path:
+        self._disk.rename(path, target)
+        return target
 
     def _make_room(self, newest: Path) -> None:
-        sizes = {path: path.stat().st_size for path in self.entries()}
+        sizes = {path: self._disk.stat(path).size for path in self.entries()}
         held = sum(sizes.values())
         for path, size in sizes.items():
             if held <= MAX_BYTES or path == newest:
                 return
-            path.unlink()
+            self.remove(path)
             held -= size
             _log.error("quarantine_full", removed=str(path), limit=MAX_BYTES)
 
@@ -187,19 +202,3 @@ def batch_of(path: Path) -> int:
 def request_of(path: Path) -> int:
     """When it was asked that an entry be sent once more (ns since 1970); no two waiting entries have the same."""
     return int(path.stem.partition("-")[0])
-
-
-def _sync_directory(directory: Path) -> None:
-    """Make names durable: the spool file that an entry comes from is removed next."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _files(directory: Path) -> Sequence[Path]:
-    try:
-        return [path for path in directory.iterdir() if path.suffix == SUFFIX]
-    except FileNotFoundError:
-        return []

@@ -13,7 +13,7 @@ import structlog
 
 from archioc.core.errors import QuarantineError
 from db.book import DeliveryBook
-from db.quarantine import Quarantine, QuarantineEntry, read_entry, request_of
+from db.quarantine import Quarantine, QuarantineEntry, request_of
 from db.store import Store
 
 _log = structlog.get_logger()
@@ -35,7 +35,7 @@ class Retries:
             return False
         path = waiting[0]
         try:
-            entry = read_entry(path)
+            entry = self._quarantine.read(path)
         except QuarantineError as error:
             _log.error("retry_not_possible", error=str(error), kept=str(self._quarantine.put_back(path)))
             return True
@@ -50,7 +50,7 @@ class Retries:
         """Settle what an earlier process, or a failing disk, has left booked but not removed."""
         for path in self._quarantine.waiting():
             if self._book.finish(-request_of(path)):
-                path.unlink()
+                self._quarantine.remove(path)
 
     def _send(self, path: Path, entry: QuarantineEntry) -> None:
         file = entry.spool_file()
@@ -60,4 +60,4 @@ class Retries:
         stored = file.counts["samples"] - outcome.rejected
         _log.info("retried", batch=entry.batch_id, stored=int(stored.sum()), refused=int(outcome.kept.sum()), why=outcome.remark)
         self._book.rebook(-request_of(path), file.counts, stored)
-        path.unlink()
+        self._quarantine.remove(path)

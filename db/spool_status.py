@@ -10,7 +10,7 @@ from collections import deque
 import structlog
 
 from archioc.core.mapped_file import MappedFile
-from archioc.core.spool import SpoolDirectory, SpoolEntry
+from archioc.core.spool import SpoolDirectory
 from archioc.core.table import ProcessState
 
 _log = structlog.get_logger()
@@ -29,6 +29,7 @@ class SpoolStatus:
         self._block.head["pid"] = os.getpid()
         self._history: deque[tuple[float, int]] = deque()
         self._next_count = 0.0
+        self._failing = False
 
     def show(self, state: ProcessState) -> None:
         """Give a sign of life; count the spool when it is time."""
@@ -39,7 +40,11 @@ class SpoolStatus:
             try:
                 self._count()
             except OSError as error:
-                _log.warning("spool_not_counted", error=str(error))
+                if not self._failing:
+                    _log.warning("spool_not_counted", error=str(error))
+                self._failing = True
+            else:
+                self._failing = False
             self._rate(now)
             self._next_count = time.monotonic() + max(COUNT_EVERY_S, (time.monotonic() - now) / _SHARE)
 
@@ -47,10 +52,11 @@ class SpoolStatus:
         # In this order a file that is claimed meanwhile is found twice, and counted once, not missed.
         found = {entry.batch_id: entry for entry in [*self._spool.waiting(), *self._spool.claimed()]}
         usage = shutil.disk_usage(self._spool.root)
+        oldest = self._spool.stat(found[min(found)]).modified_ns if found else 0
         self._block.head["spool_files"] = len(found)
-        self._block.head["spool_bytes"] = sum(entry.size for entry in found.values())
+        self._block.head["spool_bytes"] = sum(self._spool.stat(entry).size for entry in found.values())
         self._block.head["spool_samples"] = sum(entry.samples for entry in found.values())
-        self._block.head["spool_oldest"] = _written_ns(found[min(found)]) if found else 0
+        self._block.head["spool_oldest"] = oldest
         self._block.head["disk_free"] = usage.free / usage.total
         self._block.head["damaged"] = len(self._spool.damaged())
 
@@ -60,13 +66,3 @@ class SpoolStatus:
             self._history.popleft()
         (first, stored), (last, stored_now) = self._history[0], self._history[-1]
         self._block.head["write_rate"] = (stored_now - stored) / (last - first) if last > first else 0.0
-
-
-def _written_ns(entry: SpoolEntry) -> int:
-    """When a file was written; 0 when it has gone since."""
-    for path in (entry.path, entry.path.parent.parent / "sending" / entry.path.name):
-        try:
-            return path.stat().st_mtime_ns
-        except FileNotFoundError:
-            continue
-    return 0

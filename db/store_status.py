@@ -23,9 +23,11 @@ class StoreStatus:
         self._block = block
         self._refused_until = 0.0
         self._show(StoreState.UNKNOWN, "")
+        self._block.head["spool_error"] = b""
 
     def answered(self, remark: str) -> None:
-        """The store is well; `remark` is what a person should know all the same."""
+        """The store is well, and so is the spool; `remark` is what a person should know all the same."""
+        self._block.head["spool_error"] = b""
         if time.monotonic() >= self._refused_until:
             self._show(StoreState.OK, remark)
 
@@ -35,6 +37,7 @@ class StoreStatus:
         self._block.head["last_write"] = now
         self._block.head["write_time"] = took
         self._block.head["lag"] = max(0.0, (now - committed_ns) / 1e9)
+        self._block.head["spool_error"] = b""
         if outcome.remark:
             self._refused_until = time.monotonic() + SHOW_REFUSAL_S
             self._show(StoreState.REJECTING, outcome.remark)
@@ -42,10 +45,18 @@ class StoreStatus:
             self.answered(remark)
 
     def failed(self, state: StoreState, why: str) -> None:
-        """The store, or the disk of the spool, has failed; it will be tried again."""
+        """The store has failed; it will be tried again."""
         self._block.head["retries"] += 1
         self._refused_until = 0.0
         self._show(state, why)
+
+    def spool_failed(self, why: str) -> None:
+        """The disk of the spool has failed; it will be tried again."""
+        head = self._block.head
+        if not head["spool_error"][0]:
+            _log.error("spool_failed", error=why)
+        head["retries"] += 1
+        head["spool_error"] = why.encode()
 
     def _show(self, state: StoreState, error: str) -> None:
         before = int(self._block.head["store_state"][0])

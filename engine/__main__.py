@@ -23,11 +23,13 @@ from archioc.core.table import ChannelTable, ProcessState
 from engine.channel_access import ChannelAccess
 from engine.channels import Channels
 from engine.collector import Collector
-from engine.commit import CommitThread, recover
+from engine.commit import CommitThread
 from engine.event_callback import make_callback
 from engine.groups import Groups
 from engine.last_run import AliveFile, find_last_run
 from engine.open_gaps import OpenGapsFile
+from engine.recovery import recover_when_possible
+from engine.repeater import repeater_at_hand
 from engine.ring import EventRing
 from engine.sampler import Sampler
 
@@ -40,6 +42,7 @@ ALIVE_S = 2.0
 SWITCH_INTERVAL_S = 0.0005
 """How long one Python thread may keep another waiting; with CPython's 5 ms the callback loses updates under load."""
 COMMIT_AT_STOP_S = 5.0
+LIBCA_AT_STOP_S = 2.0
 SETTLE_S = 2.0
 """How long a new engine waits for its first commit before it receives."""
 CALLBACK_CODES = {"pinned": 1, "compiled": 2}
@@ -58,35 +61,41 @@ def main() -> int:
     try:
         config = load_blocks(given.config)
         configure_log("engine", config.log.level.value, config.log.format.value)
-        _collect(config, stop)
+        os.environ.update(config.ca.environment())
+        with repeater_at_hand():
+            ended = _collect(config, stop)
     except ArchiocError as error:
         _log.error("cannot_collect", error=str(error))
         return 1
+    if not ended:  # threads of libca must not meet an interpreter that is being taken down
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
     return 0
 
 
-def _collect(config: Config, stop: StopSignal) -> None:
+def _collect(config: Config, stop: StopSignal) -> bool:
+    """Collect until told to stop; whether libca has ended."""
     directories = Directories(config.archiver.state_dir)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    os.environ.update(config.ca.environment())
     table = ChannelTable(directories.run)
     table.open()
     ring = EventRing(directories.ring)
     ring.open()
     spool = SpoolDirectory(directories.spool)
-    recover(table, spool)
     alive = AliveFile(directories.alive)
     last = find_last_run(table, ring, alive)
     head = table.status.head
     open_gaps = OpenGapsFile(directories.open_gaps)
     head["state"], head["pid"] = ProcessState.STARTING, os.getpid()
-    if not _registry_ready(table, stop):
+    if not recover_when_possible(table, spool, stop) or not _registry_ready(table, stop):
         head["state"] = ProcessState.STOPPED
-        return
+        return True
     sampler = Sampler(table.capacity)
     sampler.memory.load(table.ledger.cells[: int(table.settings.head["rows"][0])], table.ledger.head)
     sampler.withheld.restore()
     ring.rewind(int(table.ledger.head["ring_slot"][0]), int(table.ledger.head["ring_bulk"][0]))
+    ring.largest = config.ca.max_array_bytes
     callback = make_callback(config.ca.callback, ring)
     head["callback"] = CALLBACK_CODES[callback.name]
     access = ChannelAccess(callback)
@@ -94,7 +103,7 @@ def _collect(config: Config, stop: StopSignal) -> None:
     groups = Groups(table)
     channels = Channels(table, registry, access, sampler, groups, open_gaps.read())
     channels.follow(time.time_ns())
-    commits = CommitThread(table, ring, spool, encoder_for(config.store), config.spool, open_gaps)
+    commits = CommitThread(table, ring, spool, encoder_for(config.store), config.spool, open_gaps, channels.name_of)
     collector = Collector(table, ring, sampler, channels, commits)
     try:
         replayed = collector.replay(last)
@@ -104,8 +113,7 @@ def _collect(config: Config, stop: StopSignal) -> None:
         head["state"] = ProcessState.RUNNING
         _loop(config, alive, collector, channels, access, stop)
     finally:
-        groups.close()
-        access.close()
+        ended = access.close(LIBCA_AT_STOP_S)
         stopped_ns = time.time_ns()
         collector.stop(stopped_ns)
         collector.cut_all()
@@ -115,6 +123,7 @@ def _collect(config: Config, stop: StopSignal) -> None:
         registry.close()
         head["state"] = ProcessState.STOPPED
     _log.info("collector_stopped")
+    return ended
 
 
 def _registry_ready(table: ChannelTable, stop: StopSignal) -> bool:
@@ -134,7 +143,7 @@ def _loop(config: Config, alive: AliveFile, collector: Collector, channels: Chan
         collector.round(now)
         access.flush()
         mono = time.monotonic()
-        if mono - cut_at >= interval or collector.open_samples >= samples or collector.flush_wanted:
+        if mono - cut_at >= interval or collector.open_samples >= samples or collector.commit_wanted:
             collector.cut()
             cut_at = mono
         if mono - alive_at >= ALIVE_S:

@@ -15,7 +15,8 @@
 
 enum { UPDATE, CONNECTED, DISCONNECTED, META, REFUSED }; /* engine.ring.EventKind */
 enum { IN_BULK = 1, OF_ARRAY = 2 };
-enum { DBR_TIME = 14, DBR_CTRL = 28, STAMPED = 12, ECA_NORMAL = 1, CONNECTION_UP = 6 };
+enum { DBR_TIME = 14, DBR_CTRL = 28, STAMPED = 12, ECA_NORMAL = 1, ECA_TOLARGE = 72, CONNECTION_UP = 6 };
+enum { LARGE = 1024 }; /* engine.ring */
 
 /* sizes by native DBR type, as db_access.h lays them out */
 static const uint32_t element_size[7] = {40, 2, 4, 2, 1, 4, 8};
@@ -54,7 +55,7 @@ static struct {
     uint64_t n_slots;
     cursors *at;
     uint8_t *bulk;
-    uint64_t n_bulk;
+    uint64_t n_bulk, for_arrays, largest;
     uint32_t *lost;
     uint64_t n_rows;
 } ring;
@@ -79,6 +80,16 @@ static void overflow(uint32_t row)
     atomic_fetch_add_explicit(&ring.at->lost, 1, memory_order_release);
 }
 
+/* An array that can never be taken: a slot tells of it, so that it is not just lost again and again. */
+static void too_large(slot *head, uint64_t write)
+{
+    memcpy(head->body, &head->count, sizeof head->count);
+    head->kind = REFUSED;
+    head->count = ECA_TOLARGE;
+    ring.slots[write % ring.n_slots] = *head;
+    atomic_store_explicit(&ring.at->write_slot, write + 1, memory_order_release);
+}
+
 static void put(slot *head, const void *inline_bytes, size_t n_inline, const void *bulk, size_t n_bulk)
 {
     uint64_t write = atomic_load_explicit(&ring.at->write_slot, memory_order_relaxed);
@@ -87,26 +98,30 @@ static void put(slot *head, const void *inline_bytes, size_t n_inline, const voi
         return;
     }
     memset(head->body, 0, sizeof head->body);
-    if (n_inline)
-        memcpy(head->body, inline_bytes, n_inline);
     if (bulk) {
+        uint64_t limit = n_bulk > LARGE ? ring.for_arrays : ring.n_bulk;
         uint64_t begin = atomic_load_explicit(&ring.at->write_bulk, memory_order_relaxed);
         uint64_t in_use = atomic_load_explicit(&ring.at->read_bulk, memory_order_acquire);
         uint64_t room = (n_bulk + 7) & ~(uint64_t)7;
-        int empty = in_use == begin;
-        if (begin % ring.n_bulk + room > ring.n_bulk) /* no piece wraps around */
-            begin += ring.n_bulk - begin % ring.n_bulk;
-        if (begin + room - (empty ? begin : in_use) > ring.n_bulk) { /* an empty area takes what fits into it */
+        if (n_bulk > ring.largest) {
+            too_large(head, write);
+            return;
+        }
+        if (begin + room - in_use > limit) {
             overflow(head->row);
             return;
         }
         uint32_t length = (uint32_t)n_bulk;
-        memcpy(ring.bulk + begin % ring.n_bulk, bulk, n_bulk);
+        size_t to_end = (size_t)(ring.n_bulk - begin % ring.n_bulk), first = n_bulk < to_end ? n_bulk : to_end;
+        memcpy(ring.bulk + begin % ring.n_bulk, bulk, first);
+        memcpy(ring.bulk, (const uint8_t *)bulk + first, n_bulk - first);
         memcpy(head->body + STAMPED, &length, sizeof length);
         memcpy(head->body + STAMPED + sizeof length, &begin, sizeof begin);
         head->flags |= IN_BULK;
         atomic_store_explicit(&ring.at->write_bulk, begin + room, memory_order_release);
     }
+    if (n_inline)
+        memcpy(head->body, inline_bytes, n_inline);
     ring.slots[write % ring.n_slots] = *head;
     atomic_store_explicit(&ring.at->write_slot, write + 1, memory_order_release);
 }
@@ -155,15 +170,17 @@ static void on_connection(connection_args args)
 
 static PyObject *attach(PyObject *module, PyObject *args)
 {
-    unsigned long long slots, n_slots, at, bulk, n_bulk, lost, n_rows;
+    unsigned long long slots, n_slots, at, bulk, n_bulk, for_arrays, largest, lost, n_rows;
     (void)module;
-    if (!PyArg_ParseTuple(args, "KKKKKKK", &slots, &n_slots, &at, &bulk, &n_bulk, &lost, &n_rows))
+    if (!PyArg_ParseTuple(args, "KKKKKKKKK", &slots, &n_slots, &at, &bulk, &n_bulk, &for_arrays, &largest, &lost, &n_rows))
         return NULL;
     ring.slots = (slot *)(uintptr_t)slots;
     ring.n_slots = n_slots;
     ring.at = (cursors *)(uintptr_t)at;
     ring.bulk = (uint8_t *)(uintptr_t)bulk;
     ring.n_bulk = n_bulk;
+    ring.for_arrays = for_arrays;
+    ring.largest = largest;
     ring.lost = (uint32_t *)(uintptr_t)lost;
     ring.n_rows = n_rows;
     return PyLong_FromVoidPtr((void *)(uintptr_t)on_event);
@@ -183,7 +200,7 @@ static PyObject *ask(PyObject *module, PyObject *args)
 
 static PyMethodDef methods[] = {
     {"attach", attach, METH_VARARGS,
-     "attach(slots, n_slots, head, bulk, n_bulk, lost, n_rows) -> address of the event callback\n"
+     "attach(slots, n_slots, head, bulk, n_bulk, for_arrays, largest, lost, n_rows) -> address of the event callback\n"
      "Addresses and sizes of a mapped ring, which must outlive every subscription."},
     {"ask", ask, METH_VARARGS,
      "ask(puser, field_type, element_count) -> address of the connection callback\n"

@@ -71,6 +71,13 @@ class Alarms:
             return NO_STATES
         seconds = range(max(swept + 1, second - HOUR_S + 1), second + 1)
         rows = np.concatenate([np.arange(one % HOUR_S, self._memory.used, HOUR_S) for one in seconds])
+        return self._standing(rows, now, connected, fresh)
+
+    def again(self, now: int, connected: Mask, fresh: Mask) -> AlarmStates:
+        """The states of all rows, at a time (ns), because the store may have missed some. Otherwise as `hourly`."""
+        return self._standing(np.arange(self._memory.used), now, connected, fresh)
+
+    def _standing(self, rows: Index, now: int, connected: Mask, fresh: Mask) -> AlarmStates:
         told = self._memory.alarm_told[rows]
         due = (told != 0) & self._wanted.on(rows) & connected[rows] & ~fresh[rows]
         rows = rows[due]

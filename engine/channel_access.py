@@ -7,18 +7,20 @@ because those of pyepics cost twenty times as much, and its channels four times 
 from __future__ import annotations
 
 import ctypes
+import os
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import structlog
 
 from archioc.core.channel import Mask
-from archioc.core.dbr import DBR_CTRL_OFFSET, DBR_TIME_OFFSET
+from archioc.core.dbr import DBR_CTRL_OFFSET, DBR_TIME_OFFSET, ELEMENT_DTYPE, Dbr
 from engine.libca import ChannelQueries, Libca
+from engine.libca_messages import LibcaMessages
 
 _log = structlog.get_logger()
 
-DBE_VALUE, DBE_LOG, DBE_ALARM = 1, 2, 4
+DBE_VALUE, DBE_LOG, DBE_ALARM, DBE_PROPERTY = 1, 2, 4, 8
 DBE_MASKS = {Mask.LOG: DBE_LOG | DBE_ALARM, Mask.VALUE: DBE_VALUE | DBE_ALARM}
 
 ECA_NORMAL = 1
@@ -26,6 +28,10 @@ PRIORITY = 0
 """Of the circuit at the server: the lowest, that of displays and archivers."""
 CS_CONN = 2
 FIELD_TYPES = 7
+DBR_TIME_BYTES = 16
+"""At most so much of a DBR_TIME_x comes before the value."""
+SMALLEST_LIMIT = 16384
+"""libca takes values of this size whatever the limit."""
 
 
 class EventCallback(Protocol):
@@ -47,7 +53,11 @@ class EventCallback(Protocol):
 
 @dataclass(slots=True)
 class _Link:
-    """A channel as libca knows it. chid, subscription: addresses; dbr: type subscribed to, -1 = not subscribed."""
+    """A channel as libca knows it. chid, subscription, metadata: addresses of the channel and its subscriptions.
+
+    dbr: type subscribed to, -1 = not subscribed; properties: the same of the subscription to metadata.
+    bare: its server knows no subscription to metadata.
+    """
 
     row: int
     generation: int
@@ -56,6 +66,9 @@ class _Link:
     dbr: int = -1
     array: bool = False
     mask: Mask = Mask.LOG
+    metadata: int | None = None
+    properties: int = -1
+    bare: bool = False
 
 
 class ChannelAccess:
@@ -65,6 +78,8 @@ class ChannelAccess:
         self._callback = callback
         self._links: dict[str, _Link] = {}
         self._lib = Libca()
+        self._messages = LibcaMessages(self._lib)
+        self._largest = _largest_array()
         self._on_connection = callback.connection_function(self._lib)
 
     def create(self, name: str, row: int, generation: int) -> bool:
@@ -82,7 +97,7 @@ class ChannelAccess:
         """Let go of a channel; no event of it comes after this returns."""
         link = self._links.pop(name, None)
         if link is not None:
-            self._lib.ca_clear_channel(link.chid)
+            self._lib.ca_clear_channel(link.chid)  # and of its subscriptions, which libca knows
 
     def search_again(self, name: str) -> None:
         """Look for a channel that has lost its server now, unless it is back already.
@@ -105,44 +120,71 @@ class ChannelAccess:
     def _element_count(self, chid: int) -> int:
         return int(self._lib.ca_element_count(chid)) & 0xFFFFFFFF
 
-    def follow(self, name: str, dbr: int, count: int, mask: Mask) -> None:
-        """Subscribe to a channel that has just connected with this native type, and ask for its metadata.
+    def follow(self, name: str, dbr: int, count: int, mask: Mask) -> int:
+        """Subscribe to values and metadata of a channel that has just connected with this native type; ECA_NORMAL, or why it failed.
 
         libca keeps a subscription over a reconnect with the type it was made with, so another
         type, another shape or another mask gets a new one.
         """
         link = self._links[name]
         if not 0 <= dbr < FIELD_TYPES:
-            return  # gone again before we looked
-        self._lib.ca_array_get_callback(dbr + DBR_CTRL_OFFSET, 1, link.chid, self._callback.function, self._user(link, count > 1))
-        self._subscribe(name, link, dbr, count > 1, mask)
+            return ECA_NORMAL  # gone again before we looked
+        self._follow_metadata(link, dbr)
+        return self._subscribe(link, dbr, count != 1, mask)
 
     def follow_mask(self, name: str, mask: Mask) -> None:
         """Have other changes of a connected channel sent from now on; the current value comes first."""
         link = self._links[name]
         if link.subscription is not None:
-            self._subscribe(name, link, link.dbr, link.array, mask)
+            self._subscribe(link, link.dbr, link.array, mask)
 
-    def _subscribe(self, name: str, link: _Link, dbr: int, array: bool, mask: Mask) -> None:
+    def _subscribe(self, link: _Link, dbr: int, array: bool, mask: Mask) -> int:
         if link.subscription is not None:
             if (link.dbr, link.array, link.mask) == (dbr, array, mask):
-                return
+                return ECA_NORMAL
             self._lib.ca_clear_subscription(link.subscription)
             link.subscription = None
+        answer, subscription = self._subscription(link, dbr + DBR_TIME_OFFSET, 0 if array else 1, DBE_MASKS[mask], array)
+        if answer == ECA_NORMAL:
+            link.subscription, link.dbr, link.array, link.mask = subscription, dbr, array, mask
+        return answer
+
+    def _follow_metadata(self, link: _Link, dbr: int) -> None:
+        """Have metadata sent now and on change.
+
+        A subscription with DBE_PROPERTY sends the present metadata first, and again after each reconnect, as a
+        get would; so it costs no message more. Texts have no metadata that could change.
+        """
+        if dbr == link.properties:
+            return
+        if link.metadata is not None:
+            self._lib.ca_clear_subscription(link.metadata)
+            link.metadata, link.properties = None, -1
+        if dbr != Dbr.STRING and not link.bare:
+            answer, metadata = self._subscription(link, dbr + DBR_CTRL_OFFSET, 1, DBE_PROPERTY, array=False)
+            if answer == ECA_NORMAL:
+                link.metadata, link.properties = metadata, dbr
+                return
+        self._lib.ca_array_get_callback(dbr + DBR_CTRL_OFFSET, 1, link.chid, self._callback.function, self._user(link, array=False))
+
+    def _subscription(self, link: _Link, dbr: int, count: int, events: int, array: bool) -> tuple[int, int | None]:
         subscription = ctypes.c_void_p()
         answer = self._lib.ca_create_subscription(
-            dbr + DBR_TIME_OFFSET,
-            0 if array else 1,
-            link.chid,
-            DBE_MASKS[mask],
-            self._callback.function,
-            self._user(link, array),
-            ctypes.byref(subscription),
+            dbr, count, link.chid, events, self._callback.function, self._user(link, array), ctypes.byref(subscription)
         )
-        if answer != ECA_NORMAL:
-            _log.error("subscription_refused", channel=name, code=answer)
-            return
-        link.subscription, link.dbr, link.array, link.mask = subscription.value, dbr, array, mask
+        return int(answer), subscription.value
+
+    def do_without_properties(self, name: str) -> None:
+        """The server refuses to tell changes of metadata: ask for it once, now and after each reconnect."""
+        link = self._links[name]
+        if link.metadata is not None:
+            dbr = link.properties
+            link.bare, link.properties = True, -1
+            self._follow_metadata(link, dbr)
+
+    def too_large(self, dbr: int, count: int) -> bool:
+        """Whether libca will not take so many elements of this type, by EPICS_CA_MAX_ARRAY_BYTES; it leaves them out without a word."""
+        return self._largest is not None and count * ELEMENT_DTYPE[Dbr(dbr)].itemsize + DBR_TIME_BYTES > self._largest
 
     def ask(self, name: str) -> None:
         """Have the current value sent once more, in order with the updates."""
@@ -167,11 +209,29 @@ class ChannelAccess:
         return self._callback.user_argument(link.row, link.generation, array)
 
     def flush(self) -> None:
-        """Send what was asked for."""
+        """Send what was asked for, and log what libca has said."""
         self._lib.ca_flush_io()
+        self._messages.log()
 
-    def close(self) -> None:
-        """Let go of all channels and of libca; after this no callback runs."""
+    def close(self, timeout: float) -> bool:
+        """Let go of all channels and of libca, waiting at most so many seconds for it; after this no callback of a channel runs.
+
+        False where libca still waits, as it does for a server that hangs: then the process must end without
+        the interpreter taking itself down.
+        """
         for name in list(self._links):
             self.clear(name)
-        self._lib.close()
+        self._lib.ca_flush_io()
+        ended = self._lib.close(timeout)
+        self._messages.log()
+        if not ended:
+            _log.warning("libca_not_ended", waited_s=timeout)
+        return ended
+
+
+def _largest_array() -> int | None:
+    """Bytes of the largest value that libca takes, None where there is no limit (`EPICS_CA_AUTO_ARRAY_BYTES`)."""
+    if os.environ.get("EPICS_CA_AUTO_ARRAY_BYTES", "YES").strip().upper() == "YES":
+        return None
+    limit = os.environ["EPICS_CA_MAX_ARRAY_BYTES"].strip()  # pyepics has set it where it was not
+    return max(int(limit), SMALLEST_LIMIT) if limit.isdecimal() else SMALLEST_LIMIT

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 
 import numpy as np
@@ -9,16 +10,24 @@ import numpy.typing as npt
 
 from archioc.core.batch import ChannelMeta
 from archioc.core.channel import Mask
+from archioc.core.dbr import DBR_CTRL_OFFSET, Dbr
 from archioc.core.events import ChannelEvent, Reason
 from archioc.core.registry import RegistryChannel, RegistryReader
 from archioc.core.table import ChannelState, ChannelTable, RowState, write_rows
 from engine import open_gaps
-from engine.channel_access import ChannelAccess
+from engine.admission import ECA_NORDACCESS, ECA_TOLARGE, Admission, why_refused
+from engine.array_rules import ArrayRules
+from engine.channel_access import ECA_NORMAL, ChannelAccess
+from engine.channel_types import UNKNOWN, ChannelTypes
 from engine.gaps import Gaps
 from engine.groups import Groups
 from engine.last_run import LastRun
+from engine.metadata import decode_labels, decode_metadata
+from engine.refusals import Refusals
+from engine.ring import TOO_LARGE
 from engine.sampler import Sampler
 from engine.setting_changes import SettingChanges
+from engine.updates import Updates
 
 CREATE_AT_ONCE = 500
 """Channels made between two drains, so that a large start does not hold up the drain."""
@@ -26,8 +35,8 @@ CREATE_AT_ONCE = 500
 SEARCH_AGAIN_NS = 1_000_000_000
 """From the loss of a server to our search for it: a server that drops its clients again and again is asked once a second."""
 
-ECA_DISCONN, ECA_NORDACCESS = 192, 368
-"""Codes of `caerr.h`."""
+ECA_DISCONN = 192
+"""Of `caerr.h`."""
 
 Rows = npt.NDArray[np.integer]
 
@@ -54,7 +63,12 @@ class Channels:
         self._changes = SettingChanges(rows)
         self._group = np.zeros(rows, "u4")  # number of its group, 0 = none
         self.metas: dict[int, ChannelMeta] = {}
+        self.labels: dict[int, tuple[bytes, ...]] = {}
+        self.arrays = ArrayRules(rows)
+        self._types = ChannelTypes(rows)
         self.gaps = Gaps(sampler.memory, self.names, inherited)
+        self._refusals = Refusals(self.gaps, self.names)
+        self._admission = Admission(self._types, self.arrays, self._refusals, sampler)
         self._revision = 0
         self._to_create: deque[int] = deque()
         self._lost: deque[tuple[int, int]] = deque()  # row, when it is due to be searched for (ns)
@@ -68,6 +82,10 @@ class Channels:
     def ours(self) -> Rows:
         """Rows of all channels."""
         return np.flatnonzero(self.generation[: int(self._table.settings.head["rows"][0])])
+
+    def name_of(self, row: int, generation: int) -> str:
+        """The channel of this generation in a row; empty when it has left. Any thread may ask."""
+        return self.names[row] if self.generation[row] == generation else ""
 
     # -- what is wanted ------------------------------------------------------------------------
 
@@ -104,6 +122,7 @@ class Channels:
             self._access.clear(self.names[row])
             self._leaving.append(row)
         self.gaps.close(gone, np.full(len(gone), now))  # nobody waits for them any more
+        self._refusals.forget(gone.tolist())
         self.connected[gone] = False
         self._sampler.clocks.disconnect(gone)
         self._sampler.wanted.enable[gone] = False
@@ -123,6 +142,7 @@ class Channels:
         for row in rows.tolist():
             self.names[row] = ""
             self.metas.pop(row, None)
+            self.labels.pop(row, None)
         write_rows(self._table.status, rows, generation=self.generation[rows], connected=0, released=1)
         self.generation[rows] = 0
 
@@ -137,9 +157,10 @@ class Channels:
         self._sampler.forget(rows[new], generation[new])
         self.generation[rows] = generation
         self._added_by[rows] = [channel.revision for channel in channels]
-        write_rows(
-            self._table.status, rows[new], disconnects=0, value=np.nan, time=0, received_at=0, severity=3, status=17, text=b"", units=b""
-        )
+        self._types.forget(rows[new])
+        self._types.dbr[rows[~new]] = self._known_types(rows[~new])
+        write_rows(self._table.status, rows[new], count=0, disconnects=0, value=np.nan, time=0, received_at=0)
+        write_rows(self._table.status, rows[new], severity=3, status=17, text=b"", units=b"")
         write_rows(
             self._table.status,
             rows,
@@ -154,6 +175,12 @@ class Channels:
         )
         self.gaps.wait_for_first(rows[new], now)
         self._to_create.extend(rows.tolist())
+
+    def _known_types(self, rows: Rows) -> npt.NDArray[np.integer]:
+        """Native types that the engine before this one has left in the status block; a count of 0 says that there was none."""
+        cells = self._table.status.cells[rows]
+        known = (cells["generation"] == self.generation[rows]) & (cells["count"] != 0)
+        return np.where(known, cells["dbr"].astype("i2"), UNKNOWN)
 
     def _take_settings(self, now: int) -> None:
         """Copy settings from the table; act where a channel was switched on or off."""
@@ -170,6 +197,7 @@ class Channels:
         wanted.group_on[rows] = self._groups.on[cells["group"]]
         remasked = rows[(self._mask[rows] != cells["mask"]) & self.connected[rows]]
         self._mask[rows] = cells["mask"]
+        self._refused_by_setting(self.arrays.take(rows, cells))
         for row in remasked.tolist():
             self._access.follow_mask(self.names[row], Mask(int(self._mask[row])))
         self._switch(rows, was_on, now)
@@ -227,8 +255,9 @@ class Channels:
             generation = int(self.generation[row])
             if generation and row not in self._leaving and not self._access.create(self.names[row], row, generation):
                 refused.append(row)
-        rows = np.array(refused, dtype="i8")
-        write_rows(self._table.status, rows, state=ChannelState.REJECTED, reason=b"Channel Access does not take this name")
+        for row in refused:
+            self._refusals.begin(row, now, "Channel Access does not take this name")
+        self.show_state(np.array(refused, np.intp))
 
     def _search_for_lost(self, now: int) -> None:
         for _ in range(min(CREATE_AT_ONCE, len(self._lost))):
@@ -244,8 +273,9 @@ class Channels:
         """These channels have connected, with this native type and number of elements."""
         staying = ~np.isin(rows, self._leaving)  # libca has let go of the others already
         rows, dbr, count = rows[staying], dbr[staying], count[staying]
+        self._refusals.forget(rows.tolist())
         for row, its_dbr, its_count in zip(rows.tolist(), dbr.tolist(), count.tolist(), strict=True):
-            self._access.follow(self.names[row], its_dbr, its_count, Mask(int(self._mask[row])))
+            self._follow_one(row, its_dbr, its_count)
         self.connected[rows] = True
         self._sampler.fresh[rows] = True
         hosts = [self._access.host(self.names[row]) for row in rows.tolist()]
@@ -253,6 +283,20 @@ class Channels:
         host = np.array([one.encode()[:64] for one in hosts], "S64")
         write_rows(self._table.status, rows, connected=1, dbr=dbr, count=count, host=host)
         self.show_state(rows)
+
+    def _follow_one(self, row: int, dbr: int, count: int) -> None:
+        """Subscribe to a channel that has connected."""
+        if not 0 <= dbr < len(Dbr):
+            return  # gone again before libca's thread looked
+        name, now = self.names[row], time.time_ns()
+        changed = self._types.connect(row, dbr, count)
+        if changed is not None:
+            self.gaps.events.append(ChannelEvent(name, now, Reason.TYPE_CHANGED, text=changed))
+        answer = self._access.follow(name, dbr, count, Mask(int(self._mask[row])))
+        if answer != ECA_NORMAL:
+            self._refusals.begin(row, now, f"Channel Access error {answer}")
+        elif self._access.too_large(dbr, count):
+            self._refusals.begin(row, now, f"{count} elements are beyond EPICS_CA_MAX_ARRAY_BYTES")
 
     def on_resumed(self, rows: Rows, times: npt.NDArray[np.int64]) -> None:
         """The traces of these channels began or resumed at these times (ns)."""
@@ -263,17 +307,41 @@ class Channels:
         """These channels have lost their server."""
         self.gaps.open(rows[self._sampler.wanted.on(rows)], Reason.DISCONNECTED, time_ns)
         self.connected[rows] = False
+        self._refusals.forget(rows.tolist())
         self._sampler.clocks.disconnect(rows)
         self._lost.extend((row, time_ns + SEARCH_AGAIN_NS) for row in rows.tolist())
         write_rows(self._table.status, rows, connected=0, disconnects=self._table.status.cells["disconnects"][rows] + 1)
         self.show_state(rows)
 
-    def on_refused(self, rows: Rows, codes: npt.NDArray[np.integer]) -> None:
-        """The server, or libca, refuses values of these channels; codes: ECA_ numbers of `caerr.h`."""
-        lasting = codes != ECA_DISCONN  # libca ends what was asked for when a connection breaks; that is no refusal
-        for row, code in zip(rows[lasting].tolist(), codes[lasting].tolist(), strict=True):
-            reason = "no read access" if code == ECA_NORDACCESS else f"Channel Access error {code}"
-            write_rows(self._table.status, np.array([row]), state=ChannelState.REJECTED, reason=reason.encode())
+    def on_refused(self, slots: npt.NDArray[np.void]) -> None:
+        """The server, libca or the ring refuses values of channels; slots: of kind REFUSED, with ECA_ numbers of `caerr.h` as count."""
+        lasting = slots[slots["count"] != ECA_DISCONN]  # libca ends what was asked for when a connection breaks; that is no refusal
+        for slot, elements in zip(lasting, lasting.view(TOO_LARGE)["elements"].tolist(), strict=True):
+            row, code = int(slot["row"]), int(slot["count"])
+            if elements and code == ECA_TOLARGE:
+                self._sampler.lose(row)
+            if row in self._leaving:
+                continue
+            if slot["dbr"] >= DBR_CTRL_OFFSET:  # what refuses values as well says so again
+                if code != ECA_NORDACCESS:
+                    self._access.do_without_properties(self.names[row])
+                continue
+            self._refusals.begin(row, int(slot["received"]), why_refused(code, elements))
+        self.show_state(lasting["row"].astype(np.intp))
+
+    def _refused_by_setting(self, changed: Rows) -> None:
+        """The rules for arrays of these rows have changed: what they refused may pass now."""
+        again = [row for row in changed.tolist() if row in self._refusals and self.connected[row]]
+        self._refusals.forget(again)
+        for row in again:
+            self._access.ask(self.names[row])
+        self.show_state(np.array(again, np.intp))
+
+    def admit(self, updates: Updates) -> Updates:
+        """The updates that are to be sampled, in the shape in which they are stored."""
+        admitted, changed = self._admission.admit(updates)
+        self.show_state(changed)
+        return admitted
 
     def look_again(self, rows: Rows, now: int) -> None:
         """Events of these channels were lost: a connection, a disconnection, metadata or the newest value may be among them."""
@@ -295,12 +363,27 @@ class Channels:
             for row in up.tolist():
                 self._access.ask(self.names[row])
 
-    def on_metadata(self, row: int, meta: ChannelMeta) -> bool:
-        """Metadata of a channel has come; whether it differs from what was known."""
+    def on_metadata(self, row: int, dbr: int, time_ns: int, raw: bytes) -> ChannelMeta | None:
+        """Metadata (DBR_CTRL_x) of a channel has come at this time; what is to be stored, None where nothing is new."""
+        if self._types.dbr[row] not in (UNKNOWN, dbr - DBR_CTRL_OFFSET):
+            return None  # of the type it had before
+        status, elements = self._table.status.cells[row], int(self._types.elements[row])
+        count = int(status["count"]) if elements == UNKNOWN else elements
+        meta = decode_metadata(self.names[row], time_ns, bytes(status["host"]).decode(), count, dbr, raw)
         before = self.metas.get(row)
         self.metas[row] = meta
         write_rows(self._table.status, np.array([row]), units=meta.units.encode()[:16])
-        return before is None or _without_time(before) != _without_time(meta)
+        if meta.dbr == Dbr.ENUM:
+            self._take_labels(row, decode_labels(raw))
+        else:
+            self.labels.pop(row, None)
+        return meta if before is None or _without_time(before) != _without_time(meta) else None
+
+    def _take_labels(self, row: int, labels: tuple[bytes, ...]) -> None:
+        if self.labels.get(row, labels) != labels:
+            self._sampler.memory.labelled[row] = 0  # the state has another name now, which goes with the next sample
+            self._sampler.memory.touched[row] = True
+        self.labels[row] = labels
 
     def show_state(self, rows: Rows) -> None:
         """Write state and reason of these channels for others to see."""
@@ -310,10 +393,15 @@ class Channels:
         state = np.full(len(rows), ChannelState.DISCONNECTED)
         state[self.gaps.unannounced(rows)] = ChannelState.CONNECTING
         state[self.connected[rows]] = ChannelState.ARCHIVING
+        refused = self._refusals.among(rows)
+        state[[at for at, _ in refused]] = ChannelState.REJECTED
         state[~self._sampler.wanted.group_on[rows]] = ChannelState.GROUP_OFF
         state[~self._sampler.wanted.enable[rows]] = ChannelState.DISABLED
         by_group = state == ChannelState.GROUP_OFF
         reason = np.where(by_group, self._groups.reasons[self._group[rows]], _REASONS[state])
+        for at, why in refused:
+            if state[at] == ChannelState.REJECTED:
+                reason[at] = why
         write_rows(self._table.status, rows, state=state, reason=reason)
 
 

@@ -20,7 +20,6 @@ from engine.commit import Commit, CommitThread
 from engine.labels import add_labels
 from engine.last_run import LastRun
 from engine.losses import Losses
-from engine.metadata import decode_metadata
 from engine.ring import SLOT, EventKind, EventRing, bulk_end
 from engine.sampler import Sampler
 from engine.status_view import StatusView
@@ -50,6 +49,7 @@ class Collector:
         self._open_alarms = 0
         self._losses = Losses(sampler.memory, channels.names)
         self._clock_suspect = sampler.clocks.suspect = bool(table.status.head["clock_suspect"][0])
+        self._cut_at = ring.drained
         self._batch_id = int(table.ledger.head["batch_id"][0])
         self._flush = int(table.settings.head["flush"][0])
 
@@ -66,6 +66,8 @@ class Collector:
         self._add(*self._sampler.repeat(now, self._channels.connected))
         self._add_alarms(self._sampler.repeat_alarms(now, self._channels.connected))
         self._book_losses(now)
+        if self._commits.take_forgotten():
+            self._tell_again(now)
         self._channels.show_state(self._channels.gaps.announce_lasting(now))
         self._watch_clock()
         self._view.refresh(now, self._ring.fill, self._sampler.clocks.suspect)
@@ -99,7 +101,10 @@ class Collector:
             slots = opaque(slots)[kind == EventKind.UPDATE].view(SLOT)
         if not len(slots):
             return
-        sampled = self._sampler.accept(decode_updates(by_row(slots), self._ring))
+        updates = self._channels.admit(decode_updates(by_row(slots), self._ring, self._channels.arrays.as_text))
+        if not len(updates):
+            return
+        sampled = self._sampler.accept(updates)
         self._channels.on_resumed(sampled.resumed, sampled.resumed_at)
         self._view.show_updates(sampled.newest)
         self._add(sampled.samples, sampled.blobs)
@@ -118,7 +123,7 @@ class Collector:
             self._metadata(slot)
         refused = slots[kind == EventKind.REFUSED]
         if len(refused):
-            self._channels.on_refused(refused["row"].astype("i8"), refused["count"])
+            self._channels.on_refused(refused)
 
     def _connections(self, slots: npt.NDArray[np.void], change: EventKind, live: bool) -> None:
         rows, newest = np.unique(slots["row"][::-1], return_index=True)
@@ -135,11 +140,8 @@ class Collector:
         row = int(slot["row"])
         body = slot["body"].tobytes()
         raw = self._ring.piece(int.from_bytes(body[16:24], "little"), int.from_bytes(body[12:16], "little"))
-        status = self._table.status.cells[row]
-        meta = decode_metadata(
-            self._channels.names[row], int(slot["received"]), bytes(status["host"]).decode(), int(status["count"]), int(slot["dbr"]), raw
-        )
-        if self._channels.on_metadata(row, meta):
+        meta = self._channels.on_metadata(row, int(slot["dbr"]), int(slot["received"]), raw)
+        if meta is not None:
             self._metas.append(meta)
 
     def _let_pass(self, rows: Rows, now: int) -> None:
@@ -151,7 +153,7 @@ class Collector:
         """Put samples (sorted by row) into the open batch."""
         if not len(samples):
             return
-        add_labels(samples, blobs, self._channels.metas, self._sampler.memory)
+        add_labels(samples, blobs, self._channels.labels, self._sampler.memory)
         used = np.flatnonzero(samples["blob"] != NO_BLOB)
         picked = samples["blob"][used].tolist()
         samples["blob"][used] = np.arange(len(used)) + len(self._blobs)
@@ -165,6 +167,13 @@ class Collector:
             self._alarms.append(alarms)
             self._open_alarms += len(alarms)
 
+    def _tell_again(self, now: int) -> None:
+        """Batches were dropped: what the store knows of channels besides their samples may have been in them."""
+        self._sampler.memory.labelled[:] = 0
+        self._metas += self._channels.metas.values()
+        self._channels.gaps.tell_again()
+        self._add_alarms(self._sampler.alarms_again(now, self._channels.connected))
+
     def _watch_clock(self) -> None:
         """Log when our own clock comes into doubt, and when it no longer is."""
         suspect = self._sampler.clocks.suspect
@@ -176,13 +185,11 @@ class Collector:
         self._channels.gaps.events += events
 
     def _book_losses(self, now: int) -> None:
-        """Count what the ring had no room for, and what a full spool dropped; tell of it, and of what quotas dropped."""
-        overflown = self._losses.book_overflow(self._ring)
-        while not self._commits.dropped.empty():
-            self._losses.book_spool_full(self._commits.dropped.get())
+        """Count what the ring had no room for; tell of it, and of what quotas dropped."""
+        self._losses.book_overflow(self._ring)
         self._tell(self._losses.due(now))
-        if len(overflown):
-            self._channels.look_again(overflown, now)  # what a lost event may have told is asked for again
+        if len(rows := self._losses.to_ask(now)):
+            self._channels.look_again(rows, now)  # what a lost event may have told is asked for again
 
     # -- batches -------------------------------------------------------------------------------
 
@@ -192,9 +199,9 @@ class Collector:
         return self._open
 
     @property
-    def flush_wanted(self) -> bool:
-        """Somebody asked for a commit at once."""
-        return int(self._table.settings.head["flush"][0]) != self._flush
+    def commit_wanted(self) -> bool:
+        """Somebody asked for a commit at once, or arrays need the room that it makes."""
+        return int(self._table.settings.head["flush"][0]) != self._flush or (self._ring.crowded and self._ring.drained != self._cut_at)
 
     def cut(self) -> None:
         """Hand the open batch to the commit thread, unless that is busy; then the batch stays open."""
@@ -203,7 +210,8 @@ class Collector:
         flush = int(self._table.settings.head["flush"][0])
         rows = self._sampler.memory.take_touched()
         events, metas = self._channels.gaps.take(), tuple(self._metas)
-        if not (self._open or self._open_alarms or len(rows) or events or metas or flush != self._flush):
+        idle = not (self._open or self._open_alarms or len(rows) or events or metas) and self._ring.drained == self._cut_at
+        if idle and flush == self._flush and not self._commits.has_to_tell:
             self._channels.forget_removed()
             return
         samples = np.concatenate([np.empty(0, _OPAQUE_SAMPLE), *map(opaque, self._parts)]).view(SAMPLE)
@@ -217,7 +225,7 @@ class Collector:
         gaps = self._channels.gaps.standing() if events else None
         self._commits.submit(Commit(batch, booking, self._ring.drained, self._bulk_cursor, flush, gaps))
         self._parts, self._blobs, self._metas, self._alarms = [], [], [], []
-        self._open, self._open_alarms, self._flush = 0, 0, flush
+        self._open, self._open_alarms, self._flush, self._cut_at = 0, 0, flush, self._ring.drained
         self._channels.forget_removed()
 
     def _counts(self, samples: Samples) -> npt.NDArray[np.void]:
@@ -281,6 +289,7 @@ class Collector:
         self._table.status.head["state"] = ProcessState.STOPPING
         while self.drain(live=False):
             pass
+        self._losses.book_overflow(self._ring)
         rows = self._channels.ours()
         self._let_pass(rows, now)
         self._tell(self._losses.tell(rows, now))

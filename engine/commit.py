@@ -1,38 +1,50 @@
 """Batches into the spool, in a thread of their own, so that a slow disk never holds up the drain.
 
 The order of acts is what makes a kill harmless at any moment: spool file written, ledger announced,
-file published, ledger applied, ring released. Whoever comes after a kill asks the journal what was
-announced and the spool whether it was published.
+file published, ledger applied, ring released. Where the spool is full, a batch is given up in the same
+manner: file taken out, ledger announced, file discarded, ledger applied. Whoever comes after a kill
+asks the journal what was announced and the spool whether it was done (`engine.recovery`), and so does
+this thread after an error of the disk.
 """
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import queue
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import structlog
 
-from archioc.core.batch import Batch
+from archioc.core.batch import SAMPLE, Batch
 from archioc.core.config import Spool, WhenFull
 from archioc.core.encoding import Encoder
 from archioc.core.errors import SpoolFileDamaged
+from archioc.core.events import ChannelEvent, Reason
 from archioc.core.ledger import Booking, Ledger
 from archioc.core.mapped_file import MappedFile
-from archioc.core.spool import SpoolDirectory, SpoolFile
-from archioc.core.table import LEDGER_HEAD, ChannelTable
+from archioc.core.spool import SpoolDirectory, SpoolEntry, SpoolFile
+from archioc.core.spool_file import Tally, no_counts
+from archioc.core.table import LEDGER, ChannelTable
 from engine.open_gaps import Gaps, OpenGapsFile
+from engine.recovery import HEAD_FIELDS, RETRY_S, recover
 from engine.ring import EventRing
+from engine.room import Room
+from engine.spool_account import SpoolAccount
 
 _log = structlog.get_logger()
 
 QUEUE_DEPTH = 4
-RETRY_S = 1.0
-RECOUNT_S = 10.0
-HEAD_FIELDS = LEDGER_HEAD.names or ()
+TELL_EVERY_S = 10.0
+"""Samples dropped in a row are told by one event for each channel and this time."""
+
+NameOf = Callable[[int, int], str]
+"""The channel of a row and generation, empty when it has left."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,38 +62,32 @@ class Commit:
     gaps: Gaps | None
 
 
-def recover(table: ChannelTable, spool: SpoolDirectory) -> None:
-    """Finish or forget what a killed engine had begun; then ledger and spool agree."""
-    ledger = Ledger(table.ledger)
-    left = spool.clear_unfinished()
-    booking = ledger.unfinished()
-    if booking is None or booking.batch_id < int(table.ledger.head["batch_id"][0]):
-        return
-    published = (
-        not booking.head["with_file"][0] or spool.holds(booking.batch_id) or int(table.delivery.head["batch_id"][0]) >= booking.batch_id
-    )
-    if published:
-        ledger.apply(booking, HEAD_FIELDS)
-    elif left:
-        _log.info("unfinished_batch_discarded", batch=booking.batch_id)
-
-
 class CommitThread:
     """Writes commits in the order given. `full` tells the drain to let the ring wait."""
 
     def __init__(
-        self, table: ChannelTable, ring: EventRing, spool: SpoolDirectory, encoder: Encoder, config: Spool, open_gaps: OpenGapsFile
+        self,
+        table: ChannelTable,
+        ring: EventRing,
+        spool: SpoolDirectory,
+        encoder: Encoder,
+        config: Spool,
+        open_gaps: OpenGapsFile,
+        name_of: NameOf,
     ) -> None:
-        self._ledger = Ledger(table.ledger)
+        self._table, self._ring, self._spool, self._encoder = table, ring, spool, encoder
+        self._drop_oldest = config.when_full is WhenFull.DROP_OLDEST
+        self._name_of = name_of
+        self._ledger = Ledger(table.ledger, spool.disk)
+        self._account, self._room = SpoolAccount(table.ledger), Room(spool, config)
         self._status: MappedFile = table.status
-        self._ring, self._spool, self._encoder, self._config = ring, spool, encoder, config
         self._open_gaps = open_gaps
         self._gaps_kept: Gaps = open_gaps.read()
         self._queue: queue.Queue[Commit | None] = queue.Queue(QUEUE_DEPTH)
-        self.dropped: queue.SimpleQueue[np.ndarray] = queue.SimpleQueue()
-        """Counts (dtype COUNTS) of batches dropped because the spool was full, for the drain to book."""
+        self._in_act = False
+        self._has_untold, self._tell_at = len(self._account.untold()) > 0, float("-inf")
+        self._drops, self._drops_seen, self._dropped_at = 0, 0, float("-inf")
         self._give_up = threading.Event()
-        self._known_bytes, self._counted_at = 0, float("-inf")
         self._thread = threading.Thread(target=self._run, name="commit")
         self._thread.start()
 
@@ -89,6 +95,26 @@ class CommitThread:
     def full(self) -> bool:
         """No commit is taken just now."""
         return self._queue.full()
+
+    @property
+    def has_to_tell(self) -> bool:
+        """The next commit will tell of dropped samples, even if there is nothing else in it."""
+        return self._has_untold and time.monotonic() >= self._tell_at
+
+    def take_forgotten(self) -> bool:
+        """Whether batches have been dropped, and none for TELL_EVERY_S: what else was in them is to be told again. True once.
+
+        To be called by the thread that submits.
+        """
+        drops = self._drops
+        if drops == self._drops_seen or time.monotonic() - self._dropped_at < TELL_EVERY_S:
+            return False
+        self._drops_seen = drops
+        return True
+
+    def _note_drop(self) -> None:
+        self._dropped_at = time.monotonic()
+        self._drops += 1
 
     def submit(self, commit: Commit) -> None:
         """Queue a commit; the caller has seen that there is room."""
@@ -108,6 +134,7 @@ class CommitThread:
     def _run(self) -> None:
         while (commit := self._next()) is not None:
             self._until_written(commit)
+        self._tell_the_rest()
 
     def _next(self) -> Commit | None:
         while not self._give_up.is_set():
@@ -136,27 +163,40 @@ class CommitThread:
             return
 
     def _write(self, commit: Commit) -> None:
-        booking = commit.booking
         if commit.gaps is not None:
             self._keep_gaps({**self._gaps_kept, **commit.gaps})  # whatever happens, one that is told is kept
-        prepared = None
-        if not commit.batch.empty:
-            payload = self._encoder.encode(commit.batch)
-            file = SpoolFile(booking.batch_id, time.time_ns(), self._encoder.destination, commit.batch.counts, payload)
-            if self._make_room(len(payload)):
-                prepared = self._spool.prepare(file)
-        booking.head["with_file"] = int(prepared is not None)
-        self._ledger.announce(booking)
-        if prepared is not None:
-            self._known_bytes += prepared.stat().st_size
-            self._spool.publish(prepared)
-        self._ledger.apply(booking, HEAD_FIELDS)
-        if prepared is None and len(commit.batch.counts):
-            self.dropped.put(commit.batch.counts)
+        if not self._was_written(commit):
+            self._in_act = True
+            self._commit(commit)
+            self._in_act = False
         if commit.gaps is not None:
             self._keep_gaps(commit.gaps)
         self._ring.release(commit.ring_slot, commit.ring_bulk)
         self._status.head["flush_done"] = commit.flush
+
+    def _was_written(self, commit: Commit) -> bool:
+        """Whether an attempt before this one has written the commit, although the disk failed in the middle of it."""
+        if not self._in_act:
+            return False
+        recover(self._table, self._spool)
+        self._in_act = False
+        self._has_untold = len(self._account.untold()) > 0
+        return int(self._table.ledger.head["batch_id"][0]) >= commit.booking.batch_id
+
+    def _commit(self, commit: Commit) -> None:
+        batch, losses = self._with_losses(commit.batch)
+        payload = b"" if batch.empty else self._encoder.encode(batch)
+        file = SpoolFile(commit.booking.batch_id, time.time_ns(), self._encoder.destination, batch.counts, payload, losses)
+        prepared = self._spool.prepare(file) if payload and self._make_room(file.size) else None
+        booking = self._account.commit(commit.booking, Tally(batch.counts, losses), with_file=prepared is not None)
+        self._ledger.announce(booking)
+        if prepared is not None:
+            self._room.add(self._spool.publish(prepared), file.size)
+        self._ledger.apply(booking, HEAD_FIELDS)
+        if prepared is None:
+            self._has_untold = self._has_untold or len(batch.counts) + len(losses) > 0
+            if payload:
+                self._note_drop()
 
     def _keep_gaps(self, gaps: Gaps) -> None:
         if gaps == self._gaps_kept:
@@ -168,32 +208,59 @@ class CommitThread:
             return
         self._gaps_kept = gaps
 
+    # -- a full spool --------------------------------------------------------------------------
+
     def _make_room(self, wanted: int) -> bool:
         """Whether a file of this size may be written, after dropping old ones where that is the policy."""
-        if time.monotonic() - self._counted_at > RECOUNT_S:
-            self._recount()
-        while self._over_limit(wanted):
-            self._recount()  # the writer has removed files since
-            if not self._over_limit(wanted):
-                return True
-            if self._config.when_full is WhenFull.DROP_NEWEST or not self._drop_oldest():
+        if not self._room.could_ever_fit(wanted):
+            return False
+        while not self._room.fits(wanted):
+            if not (self._drop_oldest and any(self._drop(entry) for entry in self._room.oldest())):
                 return False
         return True
 
-    def _over_limit(self, wanted: int) -> bool:
-        return self._known_bytes + wanted > self._config.max_bytes or self._spool.free_bytes() - wanted < self._config.min_free
-
-    def _recount(self) -> None:
-        self._known_bytes = sum(entry.size for entry in (*self._spool.waiting(), *self._spool.claimed()))
-        self._counted_at = time.monotonic()
-
-    def _drop_oldest(self) -> bool:
+    def _drop(self, entry: SpoolEntry) -> bool:
+        """Give up a waiting file; False when the writer has it, or has found it damaged or will."""
         try:
-            doomed = self._spool.drop_oldest()
-        except SpoolFileDamaged as error:
-            _log.error("damaged_spool_file_dropped", error=str(error))
-            return True
-        if doomed is not None:
-            self.dropped.put(doomed.counts)
-            _log.warning("spool_full_oldest_dropped", batch=doomed.batch_id, samples=doomed.samples)
-        return doomed is not None
+            tally, size = self._spool.tally(entry), self._spool.stat(entry).size
+        except (SpoolFileDamaged, FileNotFoundError):
+            return False
+        taken = self._spool.take_out(entry)
+        if taken is None:
+            return False
+        booking = self._account.drop(entry.batch_id, tally)
+        self._ledger.announce(booking)
+        self._spool.discard(taken)
+        self._ledger.apply(booking, HEAD_FIELDS)
+        self._room.drop(entry, size)
+        self._has_untold = True
+        self._note_drop()
+        return True
+
+    def _with_losses(self, batch: Batch) -> tuple[Batch, npt.NDArray[np.void]]:
+        """A batch that also tells of dropped samples, when it is time, and how many of which channels that are (dtype COUNTS)."""
+        if not self.has_to_tell:
+            return batch, no_counts()
+        now, events, told = time.time_ns(), [], []
+        losses = self._account.untold()
+        for at, (row, generation, samples) in enumerate(losses.tolist()):
+            if name := self._name_of(row, generation):
+                events.append(ChannelEvent(name, now, Reason.LOST_SPOOL_FULL, count=samples))
+                told.append(at)
+        _log.warning("spool_full_samples_dropped", channels=len(losses), samples=int(losses["samples"].sum()))
+        self._tell_at = time.monotonic() + TELL_EVERY_S
+        self._has_untold = False
+        return dataclasses.replace(batch, events=(*batch.events, *events)), losses[told]
+
+    def _tell_the_rest(self) -> None:
+        """When all commits are written: one more, if there are dropped samples that no event tells of."""
+        if self._has_untold:
+            self._tell_at = float("-inf")
+            self._until_written(self._empty_commit())
+
+    def _empty_commit(self) -> Commit:
+        head, status = self._table.ledger.head.copy(), self._status.head
+        head["batch_id"] = max(int(head["batch_id"][0]) + 1, time.time_ns())
+        booking = Booking(int(head["batch_id"][0]), np.zeros(0, np.int64), np.zeros(0, LEDGER), head)
+        batch = Batch(np.zeros(0, SAMPLE), (), {}, no_counts())
+        return Commit(batch, booking, int(head["ring_slot"][0]), int(head["ring_bulk"][0]), int(status["flush_done"][0]), None)

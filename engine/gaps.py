@@ -106,6 +106,10 @@ class Gaps:
         cells = zip(rows.tolist(), memory.gap[rows].tolist(), memory.gap_start[rows].tolist(), strict=True)
         return {names[row]: OpenGap(Reason(code), start) for row, code, start in cells if names[row] and row not in self._unannounced}
 
+    def tell_again(self) -> None:
+        """Tell of the gaps that stand once more; the store may have missed their beginning."""
+        self.events += [ChannelEvent(name, gap.start_ns, gap.reason) for name, gap in self.standing().items()]
+
     def take(self) -> tuple[ChannelEvent, ...]:
         """All events since this was last called."""
         events, self.events = tuple(self.events), []

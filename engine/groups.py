@@ -123,10 +123,3 @@ class Groups:
         self._table.groups.cells[number] = told
         text = "" if group.on else why_off(name, condition, enable=group.settings.enable, state=group.state)
         self._texts[number], self.reasons[number] = text, text.encode()[:REASON_BYTES]
-
-    def close(self) -> None:
-        """Let go of all conditions."""
-        for group in self._groups.values():
-            if group.watched is not None:
-                group.watched.close()
-        self._groups.clear()

@@ -6,6 +6,7 @@ pyepics finds and loads the library and makes the context; see `docs/decisions/0
 from __future__ import annotations
 
 import ctypes
+import threading
 from typing import Any, Protocol
 
 from epics import ca
@@ -53,9 +54,25 @@ class Libca:
         self.ca_field_type = function("ca_field_type", ctypes.c_short, void_p)
         self.ca_element_count = function("ca_element_count", ulong, void_p)
         self.ca_host_name = function("ca_host_name", ctypes.c_char_p, void_p)
+        self.ca_name = function("ca_name", ctypes.c_char_p, void_p)
         self.ca_message = function("ca_message", ctypes.c_char_p, long)
+        self.ca_replace_printf_handler = function("ca_replace_printf_handler", c_int, void_p)
+        self.ca_add_exception_event = function("ca_add_exception_event", c_int, void_p, void_p)
         self.ca_flush_io = function("ca_flush_io", c_int)
+        self.ca_current_context = function("ca_current_context", void_p)
+        self.ca_attach_context = function("ca_attach_context", c_int, void_p)
+        self.ca_context_destroy = function("ca_context_destroy", None)
 
-    def close(self) -> None:
-        """End the context; after this no callback runs."""
-        ca.finalize_libca()
+    def close(self, timeout: float) -> bool:
+        """End the context, waiting at most so many seconds; whether it has ended, so that no callback runs any more.
+
+        Where it has not, it still waits on a thread of its own.
+        """
+        ending = threading.Thread(target=self._end, args=(self.ca_current_context(),), name="libca end", daemon=True)
+        ending.start()
+        ending.join(timeout)
+        return not ending.is_alive()
+
+    def _end(self, context: int) -> None:
+        self.ca_attach_context(context)
+        self.ca_context_destroy()

@@ -1,7 +1,7 @@
 """Losses are counted at once and told by events: of each channel and reason at most one in TELL_EVERY.
 
 How much has been told lies in the ledger beside the counters, so that a kill neither hides a loss
-nor tells it twice.
+nor tells it twice. What a full spool drops is counted and told where that happens (`engine.commit`).
 """
 
 from __future__ import annotations
@@ -10,15 +10,17 @@ import numpy as np
 import numpy.typing as npt
 
 from archioc.core.events import ChannelEvent, Reason
-from archioc.core.table import DROPS, TOLD
 from engine.memory import SamplerMemory
 from engine.ring import EventRing
 
 TELL_EVERY = 10_000_000_000
 """ns."""
 
-_REASONS = (Reason.LOST_OVERFLOW, Reason.LOST_SPOOL_FULL, Reason.LOST_QUOTA)
-"""In the order of DROPS."""
+ASK_EVERY = 1_000_000_000
+"""ns. Without this pause, an array that is lost each time would be asked for each time."""
+
+_KINDS = (("dropped_overflow", "told_overflow", Reason.LOST_OVERFLOW), ("dropped_quota", "told_quota", Reason.LOST_QUOTA))
+"""Counter, how much of it events have told, and their reason."""
 
 Rows = npt.NDArray[np.integer]
 
@@ -30,12 +32,15 @@ class Losses:
         self._memory, self._names = memory, names
         self._ring_total = -1  # the engine before this one may have left losses that nobody has booked
         self._told_at = -TELL_EVERY
+        self._unasked = np.zeros(len(names), bool)
+        self._asked_at = np.zeros(len(names), "i8")  # ns
+        self._any_unasked = False
 
-    def book_overflow(self, ring: EventRing) -> Rows:
-        """Count events that found the ring full; the rows concerned."""
+    def book_overflow(self, ring: EventRing) -> None:
+        """Count events that found the ring full."""
         total = int(ring.head["lost"][0])
         if total == self._ring_total:
-            return np.empty(0, np.intp)
+            return
         self._ring_total = total
         memory = self._memory
         lost = ring.lost.copy()
@@ -44,18 +49,20 @@ class Losses:
         memory.ring_lost[rows] = lost[rows]
         memory.received[rows] += count
         memory.book_dropped("dropped_overflow", rows, count)
-        return rows
+        self._unasked[rows] = True
+        self._any_unasked = self._any_unasked or len(rows) > 0
 
-    def book_spool_full(self, counts: npt.NDArray[np.void]) -> None:
-        """Count the samples of a batch (dtype COUNTS) that a full spool gave up."""
-        memory = self._memory
-        present = memory.generation[counts["row"]] == counts["generation"]
-        departed = int(counts["samples"][~present].sum())
-        memory.book_departed("committed", -departed)
-        memory.book_departed("dropped_spool_full", departed)
-        counts = counts[present]
-        memory.committed[counts["row"]] -= counts["samples"]
-        memory.book_dropped("dropped_spool_full", counts["row"], counts["samples"])
+    def to_ask(self, now: int) -> Rows:
+        """Rows that have lost events and were not asked again since: each at once, then at most every ASK_EVERY (now: ns)."""
+        if not self._any_unasked:
+            return np.empty(0, np.intp)
+        rows = np.flatnonzero(self._unasked)
+        since = now - self._asked_at[rows]
+        due: Rows = rows[(since >= ASK_EVERY) | (since < 0)]  # before 0: the clock was set back
+        self._unasked[due] = False
+        self._asked_at[due] = now
+        self._any_unasked = len(due) < len(rows)
+        return due
 
     def due(self, now: int) -> list[ChannelEvent]:
         """Events of what has been lost since the last ones, when those are long enough ago (now: ns)."""
@@ -69,9 +76,7 @@ class Losses:
 
     def tell(self, rows: Rows, now: int) -> list[ChannelEvent]:
         """Events of all that these rows have lost and that has not been told (now: ns)."""
-        return [
-            event for drop, told, reason in zip(DROPS, TOLD, _REASONS, strict=True) for event in self._tell(rows, drop, told, reason, now)
-        ]
+        return [event for drop, told, reason in _KINDS for event in self._tell(rows, drop, told, reason, now)]
 
     def _tell(self, rows: Rows, drop: str, told: str, reason: Reason, now: int) -> list[ChannelEvent]:
         lost, so_far = getattr(self._memory, drop), getattr(self._memory, told)

@@ -1,7 +1,8 @@
 """What the engine must remember of each channel to go on sampling where it, or the one before it, was.
 
 The same fields as a row of the ledger (`archioc.core.table.LEDGER`), each as an array over all rows.
-The engine changes these; a commit copies the touched rows into the ledger.
+The engine changes these; a commit copies the touched rows into the ledger. What becomes of samples in
+the spool (`engine.spool_account`) is booked there and not known here.
 """
 
 from __future__ import annotations
@@ -108,10 +109,6 @@ class SamplerMemory:
         getattr(self, name)[rows] += count
         self.touched[rows] = True
         self.untold = True
-
-    def book_departed(self, name: str, count: int) -> None:
-        """Change a counter of channels that are no longer there, in the totals."""
-        self._departed[name] += count
 
     def total(self, name: str) -> int:
         """Sum of a counter over all channels there are and were."""

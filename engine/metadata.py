@@ -25,9 +25,7 @@ def decode_metadata(channel: str, time_ns: int, host: str, count: int, dbr: int,
     if native is Dbr.STRING:
         return ChannelMeta(channel, time_ns, native, count, host)
     if native is Dbr.ENUM:
-        used = min(int.from_bytes(raw[4:6], "little", signed=True), _MAX_LABELS)
-        texts = (raw[6 + _LABEL_BYTES * i : 6 + _LABEL_BYTES * (i + 1)] for i in range(used))
-        return ChannelMeta(channel, time_ns, native, count, host, labels=tuple(_text(text) for text in texts))
+        return ChannelMeta(channel, time_ns, native, count, host, labels=tuple(map(decode_text, decode_labels(raw))))
     precision = None
     units_at = 4
     if native in (Dbr.FLOAT, Dbr.DOUBLE):
@@ -56,6 +54,12 @@ def decode_metadata(channel: str, time_ns: int, host: str, count: int, dbr: int,
         control_low=control_low,
         control_high=control_high,
     )
+
+
+def decode_labels(raw: bytes) -> tuple[bytes, ...]:
+    """The state names in a DBR_CTRL_ENUM, byte for byte."""
+    used = min(int.from_bytes(raw[4:6], "little", signed=True), _MAX_LABELS)
+    return tuple(raw[6 + _LABEL_BYTES * i : 6 + _LABEL_BYTES * (i + 1)].split(b"\0", 1)[0] for i in range(used))
 
 
 @lru_cache(maxsize=4096)

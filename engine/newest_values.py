@@ -29,7 +29,7 @@ class NewestValues:
         cells = np.zeros(len(rows), SAMPLE)
         cells["row"], cells["value"], cells["src_time"] = rows, updates.value, updates.stamp
         cells["severity"], cells["status"] = updates.alarm >> 8, updates.alarm & 0xFF
-        cells["kind"], cells["dbr"], cells["blob"] = updates.kind, updates.dbr, updates.blob
+        cells["kind"], cells["dbr"], cells["blob"], cells["flags"] = updates.kind, updates.dbr, updates.blob, updates.flags
         self._cells[rows] = cells
         for at in np.flatnonzero(updates.blob != NO_BLOB).tolist():
             self._blobs[int(rows[at])] = updates.blobs[updates.blob[at]]
@@ -43,7 +43,7 @@ class NewestValues:
     def samples(self, rows: Rows, now: int) -> tuple[Samples, list[bytes]]:
         """Their values as generated samples at a time (ns)."""
         out: Samples = self._cells[rows]
-        out["time"], out["flags"] = now, SampleFlag.GENERATED
+        out["time"], out["flags"] = now, out["flags"] | SampleFlag.GENERATED
         blobs: list[bytes] = []
         for at in np.flatnonzero(out["blob"] != NO_BLOB).tolist():
             out["blob"][at] = len(blobs)

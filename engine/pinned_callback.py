@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import ctypes
 import struct
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -20,11 +19,12 @@ from typing import Any
 
 from archioc.core.dbr import DBR_CTRL_OFFSET, DBR_TIME_OFFSET, Dbr
 from engine.libca import CONNECTION_UP, ChannelQueries, ConnectionHandlerArgs
-from engine.ring import BODY_AT, BODY_STAMPED, IN_BULK, OF_ARRAY, SLOT, EventKind, EventRing
+from engine.ring import BODY_AT, BODY_STAMPED, IN_BULK, LARGE, OF_ARRAY, SLOT, EventKind, EventRing
 
 ARRAY = 1 << 31
 ROW_MASK = ARRAY - 1
-ECA_NORMAL = 1
+ECA_NORMAL, ECA_TOLARGE = 1, 72
+"""Codes of `caerr.h`."""
 TYPES = 7
 
 _ARGS = struct.Struct("PPllPi")
@@ -37,14 +37,12 @@ _SIZE = (40, 2, 4, 2, 1, 4, 8)
 """Bytes of an element, by native DBR type."""
 _VALUE_AT = (12, 14, 12, 14, 15, 12, 16)
 """Where the value begins in DBR_TIME_x, by native DBR type (`db_access.h`)."""
-_READ_NUMBER = {
-    native + DBR_TIME_OFFSET: struct.Struct(f"{value_at + size}s").unpack_from
+_NUMBER_AT = {
+    native + DBR_TIME_OFFSET: (ctypes.c_char * (value_at + size)).from_address
     for native, value_at, size in zip(Dbr, _VALUE_AT, _SIZE, strict=True)
     if native is not Dbr.STRING
 }
-"""Reads a whole DBR_TIME_x with one number, by its DBR type."""
-_MEMORY = (ctypes.c_char * sys.maxsize).from_address(0)
-"""All memory of the process by address: `unpack_from` reads from it in a quarter of the time that a call of memmove takes."""
+"""A whole DBR_TIME_x with one number at an address, by its DBR type; to read it so takes a quarter of the time of a call of memmove."""
 _CTRL_SIZE = (44, 30, 52, 424, 22, 48, 88)
 """Bytes of DBR_CTRL_x with one element; a string has only DBR_STS_STRING."""
 
@@ -79,6 +77,7 @@ class PinnedCallback:
         self._cursors = ring.head.view("<u8").data
         self._lost = ring.lost.data
         self._n_slots, self._n_bulk = len(ring.slots), len(ring.bulk)
+        self._for_arrays, self._largest = ring.room_for_arrays, ring.largest_array
         self.function: Any = ctypes.CFUNCTYPE(None, EventHandlerArgs)(self._event_function())
 
     def user_argument(self, row: int, generation: int, array: bool) -> ctypes.c_void_p:
@@ -103,10 +102,10 @@ class PinnedCallback:
 
     def _event_function(self) -> Callable[[EventHandlerArgs], None]:
         """The callback. It writes numbers itself, with all names bound beforehand, because they are what comes most."""
-        time_ns, get_ident, read_args, write_number, number_reader = (
-            time.time_ns, threading.get_ident, _ARGS.unpack_from, _NUMBER.pack_into, _READ_NUMBER.get,
+        time_ns, get_ident, read_args, write_number, number_type = (
+            time.time_ns, threading.get_ident, _ARGS.unpack_from, _NUMBER.pack_into, _NUMBER_AT.get,
         )  # fmt: skip
-        pinned, cursors, slots, n_slots, slot_size, memory = self._pinned, self._cursors, self._slots, self._n_slots, SLOT.itemsize, _MEMORY
+        pinned, cursors, slots, n_slots, slot_size = self._pinned, self._cursors, self._slots, self._n_slots, SLOT.itemsize
         update = int(EventKind.UPDATE)
 
         def on_event(args: EventHandlerArgs) -> None:
@@ -114,15 +113,15 @@ class PinnedCallback:
             if get_ident() not in pinned:
                 self._pin()
             usr, _, kind, count, source, status = read_args(args)
-            read_number = number_reader(kind)
-            if read_number is None or count != 1 or usr & ARRAY or not source or status != ECA_NORMAL:
+            number_at = number_type(kind)
+            if number_at is None or count != 1 or usr & ARRAY or not source or status != ECA_NORMAL:
                 self._on_other(now, usr, kind, count, source, status)
                 return
             write = cursors[0]
             if write - cursors[1] >= n_slots:
                 self._overflow(usr & ROW_MASK)
                 return
-            write_number(slots, write % n_slots * slot_size, now, usr, kind, update, 0, 1, read_number(memory, source)[0])
+            write_number(slots, write % n_slots * slot_size, now, usr, kind, update, 0, 1, number_at(source).raw)
             cursors[0] = write + 1
 
         return on_event
@@ -171,15 +170,21 @@ class PinnedCallback:
             return
         at = write % self._n_slots * SLOT.itemsize
         if bulk:
-            written = begin = cursors[2]
+            begin = cursors[2]
             room = (n_bulk + 7) & ~7
-            if begin % self._n_bulk + room > self._n_bulk:
-                begin += self._n_bulk - begin % self._n_bulk
-            in_use = cursors[3] if cursors[3] != written else begin  # an empty area takes what fits into it
-            if begin + room - in_use > self._n_bulk:
+            limit = self._for_arrays if n_bulk > LARGE else self._n_bulk
+            if n_bulk > self._largest:  # it can never be taken: a slot tells of it, so that it is not just lost again and again
+                elements = count.to_bytes(4, "little")
+                self._slots[at + BODY_AT : at + SLOT.itemsize] = elements.ljust(SLOT.itemsize - BODY_AT, b"\0")
+                _HEAD.pack_into(self._slots, at, now, row, generation, dbr, EventKind.REFUSED, flags, ECA_TOLARGE)
+                cursors[0] = write + 1
+                return
+            if begin + room - cursors[3] > limit:
                 self._overflow(row)
                 return
-            ctypes.memmove(self._bulk_at + begin % self._n_bulk, bulk, n_bulk)
+            first = min(n_bulk, self._n_bulk - begin % self._n_bulk)
+            ctypes.memmove(self._bulk_at + begin % self._n_bulk, bulk, first)
+            ctypes.memmove(self._bulk_at, bulk + first, n_bulk - first)
             flags |= IN_BULK
             cursors[2] = begin + room
             _BULK.pack_into(self._slots, at + BODY_AT + BODY_STAMPED, n_bulk, begin)

@@ -22,7 +22,7 @@ from archioc.core.errors import RunDirError
 from archioc.core.mapped_file import MappedFile
 from archioc.core.opaque import opaque
 
-VERSION = 1
+VERSION = 2
 
 HEAD = np.dtype(
     [
@@ -61,11 +61,18 @@ STAMPED = np.dtype(
 )
 """A slot seen as what its body begins with: alarm, time since the EPICS epoch; length and cursor of a value in the bulk area."""
 
+TOO_LARGE = np.dtype({"names": ["elements"], "formats": ["<u4"], "offsets": [BODY_AT], "itemsize": SLOT.itemsize})
+"""A slot that tells of an array beyond what the ring can ever take: REFUSED with ECA_TOLARGE, and the array's number of elements."""
+
 IN_BULK = 1
 """Slot flag: the value lies in the bulk area."""
 
 OF_ARRAY = 2
 """Slot flag: the channel is an array, even if it has one element just now."""
+
+
+LARGE = 1024
+"""Bytes; what is longer leaves the last eighth of the bulk area to texts and metadata, so that arrays never crowd these out."""
 
 
 class EventKind(IntEnum):
@@ -92,6 +99,8 @@ class EventRing:
         self._bulk = MappedFile(path.with_name(path.name + ".bulk"), b"ArchBlk", VERSION, np.dtype([("unused", "u1")]), np.dtype("V8"))
         self._lost = MappedFile(path.with_name(path.name + ".lost"), b"ArchLst", VERSION, np.dtype([("unused", "u1")]), np.dtype("V4"))
         self.drained = 0
+        self.largest: int | None = None
+        """Bytes of the largest array that is wanted, for the callback made next; None: all that fit."""
 
     def create(self, ring_bytes: int, rows: int) -> None:
         """Make an empty ring, with memory behind every byte. Raises RunDirError when there is not enough."""
@@ -129,8 +138,18 @@ class EventRing:
 
     @property
     def bulk(self) -> npt.NDArray[np.uint8]:
-        """The bulk area as bytes; cursor modulo length is the index, no piece wraps around."""
+        """The bulk area as bytes; cursor modulo length is the index, and a piece goes on at the start where it meets the end."""
         return self._bulk.cells.view("u1")
+
+    @property
+    def room_for_arrays(self) -> int:
+        """Bytes of the bulk area that pieces longer than LARGE may take together."""
+        return len(self.bulk) - len(self.bulk) // 8
+
+    @property
+    def largest_array(self) -> int:
+        """Bytes of the longest piece that is taken; a longer one is told as REFUSED with ECA_TOLARGE."""
+        return min(self.room_for_arrays, self.largest or self.room_for_arrays)
 
     @property
     def lost(self) -> npt.NDArray[np.uint32]:
@@ -153,8 +172,10 @@ class EventRing:
 
     def piece(self, cursor: int, length: int) -> bytes:
         """A copy of `length` bytes of the bulk area."""
-        start = cursor % len(self.bulk)
-        return self.bulk[start : start + length].tobytes()
+        bulk = self.bulk
+        start = cursor % len(bulk)
+        found = bulk[start : start + length].tobytes()
+        return found if len(found) == length else found + bulk[: length - len(found)].tobytes()
 
     def release(self, slot_cursor: int, bulk_cursor: int) -> None:
         """Give the space before these cursors back to the callback: it is committed."""
@@ -165,6 +186,12 @@ class EventRing:
         """Start reading at what is not committed (after a restart)."""
         self.release(slot_cursor, bulk_cursor)
         self.drained = slot_cursor
+
+    @property
+    def crowded(self) -> bool:
+        """Arrays and texts fill more than half of the bulk area: a commit would make room."""
+        head = self.head[0]
+        return 2 * (int(head["write_bulk"]) - int(head["read_bulk"])) > len(self.bulk)
 
     @property
     def fill(self) -> float:

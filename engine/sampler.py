@@ -91,6 +91,17 @@ class Sampler:
         self._newest.forget(rows)
         self.fresh[rows] = False
 
+    def leave_out(self, rows: Rows) -> None:
+        """Updates of these rows, each named as often as it sent one, have come and are not to be sampled."""
+        np.add.at(self.memory.received, rows, 1)
+        np.add.at(self.memory.filtered, rows, 1)
+        self.memory.touched[rows] = True
+
+    def lose(self, row: int) -> None:
+        """An update of this row has come and could not be taken into the ring."""
+        self.memory.received[row] += 1
+        self.memory.book_dropped("dropped_overflow", np.array([row]), 1)
+
     def accept(self, updates: Updates) -> Sampled:
         """Sample these updates, at least one."""
         if (updates.row[1:] < updates.row[:-1]).any():
@@ -219,6 +230,10 @@ class Sampler:
         """The alarm states that are due again at this time (ns). connected: of all rows, shape (rows,)."""
         return self._alarms.hourly(now, connected, self.fresh)
 
+    def alarms_again(self, now: int, connected: Mask) -> AlarmStates:
+        """The alarm states of all channels at this time (ns). connected: as above."""
+        return self._alarms.again(now, connected, self.fresh)
+
     def release(self, rows: Rows, now: int) -> tuple[Samples, list[bytes]]:
         """Let the withheld values of these rows pass now (ns), within their quota: their interval is over, or their channel goes away."""
         memory = self.memory
@@ -256,7 +271,10 @@ def _joined(updates: Updates, stamped: Stamped, passed: Index, passing: _Passing
 
 
 def _samples(updates: Updates, which: Index, time: I8, flags: npt.NDArray[np.uint8]) -> Samples:
-    """Samples made of some updates. time (ns), flags (SampleFlag): of all updates; with a flag the IOC's own stamp is kept beside."""
+    """Samples made of some updates. time (ns), flags (SampleFlag): of all updates.
+
+    Where there is one of these flags, the IOC's own stamp is kept beside; the flags that an update has already tell of its value only.
+    """
     if len(which) < len(updates):
         updates, time, flags = updates.take(which), time[which], flags[which]
     out = np.zeros(len(updates), SAMPLE)
@@ -264,7 +282,7 @@ def _samples(updates: Updates, which: Index, time: I8, flags: npt.NDArray[np.uin
     out["value"], out["blob"] = updates.value, updates.blob
     out["severity"], out["status"] = updates.alarm >> 8, updates.alarm & 0xFF
     out["kind"], out["dbr"] = updates.kind, updates.dbr
+    out["flags"] = flags | updates.flags
     if flags.any():
         out["src_time"] = np.where(flags != 0, updates.stamp, 0)
-        out["flags"] = flags
     return out

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
+
 import numpy as np
 
-from archioc.core.batch import Kind, decode_text
+from archioc.core.batch import Kind
 from archioc.core.table import ChannelTable, write_rows
 from engine.channels import Channels
 from engine.memory import SamplerMemory
@@ -44,10 +46,10 @@ class StatusView:
 
     def _text(self, updates: Updates, at: int) -> bytes:
         if updates.kind[at] == Kind.TEXT:
-            return decode_text(updates.blobs[updates.blob[at]]).encode()[:MAX_SHOWN]
-        meta = self._channels.metas.get(int(updates.row[at]))
+            return _shown(updates.blobs[updates.blob[at]])
+        labels = self._channels.labels.get(int(updates.row[at]), ())
         state = int(updates.value[at])
-        return meta.labels[state].encode()[:MAX_SHOWN] if meta is not None and state < len(meta.labels) else b""
+        return _shown(labels[state]) if state < len(labels) else b""
 
     def refresh(self, now: int, ring_fill: float, clock_suspect: bool) -> None:
         """Once a round (now: ns since 1970): the sign of life; now and then the rates."""
@@ -75,3 +77,12 @@ class StatusView:
         self._rated_at = now
         np.copyto(self._received, memory.received)
         np.copyto(self._committed, memory.committed)
+
+
+def _shown(raw: bytes) -> bytes:
+    """The beginning of a text as UTF-8, cut between two characters; each byte is a Latin-1 character where it is not UTF-8."""
+    try:
+        text = codecs.getincrementaldecoder("utf-8")().decode(raw[:MAX_SHOWN], final=len(raw) <= MAX_SHOWN)
+    except UnicodeDecodeError:
+        text = raw[:MAX_SHOWN].decode("latin-1")
+    return text.encode()[:MAX_SHOWN].decode(errors="ignore").encode()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+from isal import isal_zlib
 
 from archioc.core.batch import NO_BLOB, Kind
 from archioc.core.dbr import DBR_TIME_OFFSET, EPICS_EPOCH_S, Dbr
@@ -42,7 +42,7 @@ class Updates:
 
     row: row of the channel table (intp: numpy picks fastest by it). received: receive time, stamp: IOC time (ns since 1970 UTC).
     value: number or enum index, NaN for text and arrays. bits: equal for equal values, bit for bit
-    (texts and arrays: length and CRC). blob: index into blobs, NO_BLOB for numbers.
+    (texts and arrays: length and CRC). blob: index into blobs, NO_BLOB for numbers. flags: batch.SampleFlag of what becomes of it.
     alarm: severity << 8 | status. dbr: native type. kind: batch.Kind. count: elements.
     """
 
@@ -56,6 +56,7 @@ class Updates:
     kind: npt.NDArray[np.uint8]
     count: npt.NDArray[np.uint32]
     blob: npt.NDArray[np.int32]
+    flags: npt.NDArray[np.uint8]
     blobs: list[bytes]
 
     def __len__(self) -> int:
@@ -74,8 +75,15 @@ class Updates:
             kind=self.kind[where],
             count=self.count[where],
             blob=self.blob[where],
+            flags=self.flags[where],
             blobs=self.blobs,
         )
+
+
+def newest_of_rows(row: npt.NDArray[np.integer]) -> npt.NDArray[np.intp]:
+    """Index of the last one of each row, in any order of rows."""
+    from_end: npt.NDArray[np.intp] = np.unique(row[::-1], return_index=True)[1]
+    return len(row) - 1 - from_end
 
 
 def run_starts(row: npt.NDArray[np.integer]) -> npt.NDArray[np.intp]:
@@ -110,8 +118,11 @@ def by_row(slots: npt.NDArray[np.void]) -> npt.NDArray[np.void]:
     return opaque(slots)[np.argsort(row, kind="stable")].view(SLOT)
 
 
-def decode_updates(slots: npt.NDArray[np.void], ring: EventRing) -> Updates:
-    """Columns of slots that are all of kind UPDATE."""
+def decode_updates(slots: npt.NDArray[np.void], ring: EventRing, as_text: npt.NDArray[np.bool_] | None = None) -> Updates:
+    """Columns of slots that are all of kind UPDATE.
+
+    as_text: of all rows, shape (rows,): whose arrays of characters are texts; none where it is left out.
+    """
     stamped = slots.view(STAMPED)
     dbr = (slots["dbr"] - DBR_TIME_OFFSET).astype("u1")
     stamp = stamped["seconds"].astype("i8")
@@ -130,11 +141,15 @@ def decode_updates(slots: npt.NDArray[np.void], ring: EventRing) -> Updates:
         kind=_KIND_OF[dbr],
         count=slots["count"].copy(),
         blob=np.full(len(slots), NO_BLOB, "i4"),
+        flags=np.zeros(len(slots), "u1"),
         blobs=[],
     )
     in_bulk = np.flatnonzero(slots["flags"] & IN_BULK)
     if len(in_bulk):
-        _take_blobs(updates, slots, in_bulk, ring)
+        texts = (slots["flags"][in_bulk] & OF_ARRAY) == 0
+        if as_text is not None:
+            texts |= (dbr[in_bulk] == Dbr.CHAR) & as_text[updates.row[in_bulk]]
+        _take_blobs(updates, slots, in_bulk, texts, ring)
     return updates
 
 
@@ -151,14 +166,16 @@ def _scalars(slots: npt.NDArray[np.void], dbr: npt.NDArray[np.uint8]) -> npt.NDA
     return value
 
 
-def _take_blobs(updates: Updates, slots: npt.NDArray[np.void], in_bulk: npt.NDArray[np.intp], ring: EventRing) -> None:
-    """Give the updates at these indices the texts and arrays that lie in the bulk area."""
-    stamped, of_array = slots.view(STAMPED)[in_bulk], (slots["flags"][in_bulk] & OF_ARRAY) != 0
+def _take_blobs(
+    updates: Updates, slots: npt.NDArray[np.void], in_bulk: npt.NDArray[np.intp], texts: npt.NDArray[np.bool_], ring: EventRing
+) -> None:
+    """Give the updates at these indices what lies in the bulk area. texts: which of them are texts; the others are arrays."""
+    stamped = slots.view(STAMPED)[in_bulk]
     updates.value[in_bulk] = np.nan
-    updates.kind[in_bulk] = np.where(of_array, Kind.ARRAY, Kind.TEXT)
+    updates.kind[in_bulk] = np.where(texts, Kind.TEXT, Kind.ARRAY)
     updates.blob[in_bulk] = np.arange(len(in_bulk))
-    pieces = zip(stamped["cursor"].tolist(), stamped["length"].tolist(), of_array.tolist(), strict=True)
-    for cursor, length, is_array in pieces:
+    pieces = zip(stamped["cursor"].tolist(), stamped["length"].tolist(), texts.tolist(), strict=True)
+    for cursor, length, is_text in pieces:
         raw = ring.piece(cursor, length)
-        updates.blobs.append(raw if is_array else raw.split(b"\0", 1)[0])
-    updates.bits[in_bulk] = [len(raw) << 32 | zlib.crc32(raw) for raw in updates.blobs]
+        updates.blobs.append(raw.split(b"\0", 1)[0] if is_text else raw)
+    updates.bits[in_bulk] = [len(raw) << 32 | isal_zlib.crc32(raw) for raw in updates.blobs]

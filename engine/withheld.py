@@ -31,7 +31,7 @@ class Withheld:
     def restore(self) -> None:
         """Bring back what was withheld when the engine before this one ended.
 
-        A withheld array lived in that engine's memory only; the IOC sends the current one on connect.
+        A withheld array or long text lived in that engine's memory only; the IOC sends the current one on connect.
         """
         memory = self._memory
         self.discard(np.flatnonzero((memory.withheld != 0) & (memory.w_lost != 0)))
@@ -61,7 +61,7 @@ class Withheld:
         memory.withheld[rows] = 1
         memory.w_time[rows] = stamped.time[source]
         memory.w_src_time[rows] = np.where(stamped.flags[source] != 0, updates.stamp[source], 0)
-        memory.w_flags[rows] = stamped.flags[source]
+        memory.w_flags[rows] = stamped.flags[source] | updates.flags[source]
         memory.w_value[rows] = updates.value[source]
         memory.w_received[rows] = updates.received[source]
         memory.w_severity[rows] = updates.alarm[source] >> 8
@@ -73,6 +73,7 @@ class Withheld:
         for row, at in zip(rows[with_blob].tolist(), updates.blob[source][with_blob].tolist(), strict=True):
             self._blobs[row] = updates.blobs[at]
             memory.w_text[row] = updates.blobs[at][:MAX_STORED_TEXT]
+            memory.w_lost[row] |= len(updates.blobs[at]) > MAX_STORED_TEXT
 
     def take(self, rows: Rows) -> tuple[Samples, list[bytes]]:
         """The withheld samples of these rows, which wait no longer."""

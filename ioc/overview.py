@@ -8,6 +8,7 @@ from enum import IntEnum
 import numpy as np
 import numpy.typing as npt
 
+from archioc.core.overview import spool_error
 from archioc.core.process_counts import ProcessCounts
 from archioc.core.table import DROPS, ChannelTable, RowState, StoreState
 from ioc.row_view import SILENT_S, is_silent
@@ -141,9 +142,8 @@ def _judge(
         if not was_running:
             return ArchiverState.STARTING, f"waiting for the {names}"
         return ArchiverState.FAULT, f"no sign of life from the {names} for more than {SILENT_S:.0f} s"
-    spool_error = bytes(status["spool_error"][0]).decode(errors="replace")
-    if spool_error:
-        return ArchiverState.DEGRADED, f"samples cannot be written to the spool: {spool_error}"
+    if error := spool_error(status[0], delivery[0]):
+        return ArchiverState.DEGRADED, f"the spool cannot be used: {error}"
     store_state = int(delivery["store_state"][0])
     if store_state not in {StoreState.UNKNOWN, StoreState.OK}:
         error = bytes(delivery["error"][0]).decode(errors="replace")

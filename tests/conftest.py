@@ -33,7 +33,7 @@ InfluxdFactory = Callable[..., Influxd]
 ArchiverFactory = Callable[..., Archiver]
 """archiver(channels, ioc_ports, store=None, ..., as `Archiver`)"""
 CountingFactory = Callable[..., Counting]
-"""counting(count, store=None, commit_interval=0.5, impatient=False)"""
+"""counting(count, store=None, commit_interval=0.5, ..., as `Archiver`)"""
 RawWitnessFactory = Callable[[Sequence[str], Sequence[int], int], RawWitness]
 """raw_witness(names, server_ports, capacity)"""
 CaEnvironment = Callable[[Sequence[int]], dict[str, str]]
@@ -220,10 +220,12 @@ def store(request: pytest.FixtureRequest) -> StoreBlock:
 def counting(archiver: ArchiverFactory, softioc: SoftIocFactory, ca_watch: CaWatchFactory, prefix: str) -> CountingFactory:
     """counting(count, store=None, ..., as `Archiver`): an archiver that archives so many counters, and an independent client."""
 
-    def start(count: int, store: StoreBlock | None = None, commit_interval: float = 0.5, impatient: bool = False) -> Counting:
+    def start(
+        count: int, store: StoreBlock | None = None, commit_interval: float = 0.5, impatient: bool = False, more: Blocks | None = None
+    ) -> Counting:
         names = counter_names(prefix, count)
         ioc = softioc(counter_database(names))
-        made = archiver(names, [ioc.port], store, commit_interval, impatient=impatient)
+        made = archiver(names, [ioc.port], store, commit_interval, more, impatient)
         made.start(connected=count)
         watch = ca_watch(names, [ioc.port])
         watch.wait_for(5, names[-1], timeout_s=30)

@@ -114,6 +114,39 @@ def status(
     show_status(config, pattern, form.value)
 
 
+spool_app = typer.Typer(no_args_is_help=True, help="Look at the batches that wait for the store, whether the archiver runs or not.")
+app.add_typer(spool_app, name="spool")
+
+
+@spool_app.command("ls")
+def spool_ls(
+    config: ConfigOption = Path("archioc.yml"),
+    form: Annotated[StatusFormat, typer.Option("--format", "-f", help="How to write it.")] = StatusFormat.TABLE,
+) -> None:
+    """List the batches in the spool, oldest first.
+
+    Examples: archioc spool ls
+    archioc spool ls --format json
+    """
+    from archioc.cli.spool import list_spool
+
+    list_spool(config, form.value)
+
+
+@spool_app.command("cat")
+def spool_cat(
+    batches: Annotated[list[int], typer.Argument(metavar="BATCH...", help="Batch ids, as `archioc spool ls` shows them.")],
+    config: ConfigOption = Path("archioc.yml"),
+) -> None:
+    """Show header and samples of batches as text.
+
+    Example: archioc spool cat 1790000000123456789
+    """
+    from archioc.cli.spool import show_batches
+
+    show_batches(config, batches)
+
+
 quarantine_app = typer.Typer(help="Samples that the store has refused for good: list, show, retry and export them.", no_args_is_help=True)
 app.add_typer(quarantine_app, name="quarantine")
 

@@ -20,7 +20,7 @@ from archioc.core.directories import Directories, is_locked
 from archioc.core.encoding import destination_of
 from archioc.core.errors import QuarantineError
 from archioc.core.timestamp import format_local, format_utc
-from db.quarantine import Quarantine, QuarantineEntry, batch_of, read_entry
+from db.quarantine import Quarantine, QuarantineEntry, batch_of
 
 WAIT_S = 10.0
 """How long `retry` waits for a running archiver."""
@@ -34,7 +34,7 @@ _SHOWN_CHANNELS = 3
 def list_entries(path: Path, form: str) -> None:
     """Write all entries, as `table` or `json`. Raises ConfigError, QuarantineError."""
     quarantine = _quarantine(load_config(path))
-    entries = [read_entry(one) for one in (*quarantine.entries(), *quarantine.waiting())]
+    entries = [quarantine.read(one) for one in (*quarantine.entries(), *quarantine.waiting())]
     if form == "json":
         documents = [_document(entry) for entry in entries]
         sys.stdout.write(orjson.dumps(documents, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode())
@@ -53,7 +53,8 @@ def list_entries(path: Path, form: str) -> None:
 
 def show_entry(path: Path, batch_id: int) -> None:
     """Write one entry: the server's words, and under them what they are about. Raises ConfigError, QuarantineError."""
-    entry = read_entry(_quarantine(load_config(path)).find(batch_id))
+    quarantine = _quarantine(load_config(path))
+    entry = quarantine.read(quarantine.find(batch_id))
     out = sys.stdout
     out.write(f"batch      {entry.batch_id}\ncommitted  {format_utc(entry.committed_ns)}\n")
     out.write(f"for        {entry.destination}\nsamples    {entry.samples}\n")
@@ -69,7 +70,7 @@ def retry_entries(path: Path, batches: Iterable[int]) -> int:
     """
     config = load_config(path)
     quarantine = _quarantine(config)
-    chosen = [read_entry(found) for found in _chosen(quarantine, batches)]
+    chosen = [quarantine.read(found) for found in _chosen(quarantine, batches)]
     destination = destination_of(config.store)
     for entry in chosen:
         if entry.destination != destination:
@@ -85,7 +86,8 @@ def retry_entries(path: Path, batches: Iterable[int]) -> int:
     waiting = [one for one in moved if one.exists()]
     # What was refused again stands where it stood before.
     back = {batch_of(one) for one in quarantine.entries()}
-    refused = [read_entry(quarantine.find(entry.batch_id)) for one, entry in moved.items() if one not in waiting and entry.batch_id in back]
+    returned = [entry.batch_id for one, entry in moved.items() if one not in waiting and entry.batch_id in back]
+    refused = [quarantine.read(quarantine.find(batch_id)) for batch_id in returned]
     for entry in refused:
         say(f"{entry.batch_id}: {entry.samples} samples were refused again: {_in_a_line(entry.refusals[0].message)}")
     stored = len(moved) - len(waiting) - len(refused)
@@ -95,8 +97,9 @@ def retry_entries(path: Path, batches: Iterable[int]) -> int:
 
 def export_entries(path: Path, batches: Iterable[int]) -> None:
     """Write the line protocol of entries. Raises ConfigError; QuarantineError, also for what is no line protocol."""
-    for found in _chosen(_quarantine(load_config(path)), batches):
-        entry = read_entry(found)
+    quarantine = _quarantine(load_config(path))
+    for found in _chosen(quarantine, batches):
+        entry = quarantine.read(found)
         lines = entry.lines()
         if not lines:
             raise QuarantineError(f"{entry.batch_id}: was made for {entry.destination} and is no line protocol")

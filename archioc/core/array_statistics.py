@@ -17,9 +17,9 @@ PACKED_SIZE = _PACKED.size
 
 @dataclass(frozen=True, slots=True)
 class ArrayStatistics:
-    """Number of elements, and least, largest, mean and standard deviation (of the population) of their values.
+    """Number of all elements, and least, largest, mean and standard deviation (of the population) of the finite ones.
 
-    A number that does not exist (no elements, texts) or is not finite is NaN.
+    NaN where there is no finite element (also of texts), or where the result is beyond a float64.
     """
 
     n: int
@@ -31,10 +31,15 @@ class ArrayStatistics:
     @classmethod
     def of(cls, elements: npt.NDArray[np.generic]) -> ArrayStatistics:
         """Those of the elements of an array, of any element type of Channel Access."""
-        if not len(elements) or not np.issubdtype(elements.dtype, np.number):
-            return cls(len(elements), math.nan, math.nan, math.nan, math.nan)
+        none = cls(len(elements), math.nan, math.nan, math.nan, math.nan)
+        if not np.issubdtype(elements.dtype, np.number):
+            return none
         with np.errstate(all="ignore"):
-            numbers = elements.astype("f8")
+            numbers = elements.astype("f8", copy=False)
+            finite = np.isfinite(numbers)
+            numbers = numbers if finite.all() else numbers[finite]
+            if not len(numbers):
+                return none
             found = (numbers.min(), numbers.max(), numbers.mean(), numbers.std())
         return cls(len(elements), *map(_finite, found))
 

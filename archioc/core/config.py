@@ -117,10 +117,16 @@ class Ca(Block):
     """Port of the CA repeater, 1 to 65535 (EPICS_CA_REPEATER_PORT)."""
 
     max_array_bytes: Annotated[Size, at_least(16384, "bytes")] | None = None
-    """Largest array (size, at least 16384; plain numbers are bytes) (EPICS_CA_MAX_ARRAY_BYTES)."""
+    """Largest value that is taken (size, at least 16384; plain numbers are bytes); left out: no limit (EPICS_CA_MAX_ARRAY_BYTES)."""
 
     name_servers: Annotated[tuple[HostPort, ...], EmptyAsList] | None = None
     """CA name servers, `host` or `host:port` (EPICS_CA_NAME_SERVERS)."""
+
+    conn_tmo: Annotated[Duration, between(1, 3600, "s")] | None = None
+    """How long a server may be silent before its channels count as disconnected (duration, 1s to 1h) (EPICS_CA_CONN_TMO)."""
+
+    max_search_period: Annotated[Duration, between(60, 86400, "s")] | None = None
+    """Longest time between two searches for a channel that nobody serves (duration, 60s to 1d) (EPICS_CA_MAX_SEARCH_PERIOD)."""
 
     callback: Callback = Callback.AUTO
     """What takes the values from libca: `compiled` (C), `python`, or `auto`: the compiled one where it could be built."""
@@ -133,7 +139,10 @@ class Ca(Block):
             "EPICS_CA_SERVER_PORT": self.server_port,
             "EPICS_CA_REPEATER_PORT": self.repeater_port,
             "EPICS_CA_MAX_ARRAY_BYTES": self.max_array_bytes,
+            "EPICS_CA_AUTO_ARRAY_BYTES": None if self.max_array_bytes is None else "YES",  # we tell what is left out, libca would not
             "EPICS_CA_NAME_SERVERS": None if self.name_servers is None else " ".join(self.name_servers),
+            "EPICS_CA_CONN_TMO": self.conn_tmo,
+            "EPICS_CA_MAX_SEARCH_PERIOD": self.max_search_period,
         }
         return {name: str(value) for name, value in written.items() if value is not None}
 

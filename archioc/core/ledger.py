@@ -6,7 +6,8 @@ directory, then the act that it belongs to is done (a spool file is published, a
 acknowledged), then the rows are written. Whoever takes up after a kill reads the journal and, when
 the act was done, writes the rows again; they are absolute values, so twice is as good as once.
 
-The journal guards against a killed process. After a reboot the table is gone as a whole.
+The journal guards against a killed process, and needs no fsync for that: after a reboot the table is
+gone as a whole.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import numpy.typing as npt
 
 from archioc.core.mapped_file import MappedFile
 from archioc.core.opaque import opaque
+from archioc.core.spool_disk import Disk, OsDisk, write_file
 from archioc.core.table import Rows
 
 _HEAD = struct.Struct("<8sqqq")
@@ -42,19 +44,26 @@ class Booking:
 class Ledger:
     """One journaled block of the table. One thread of one process owns it."""
 
-    def __init__(self, block: MappedFile) -> None:
+    def __init__(self, block: MappedFile, disk: Disk | None = None) -> None:
         self._block = block
+        self._disk: Disk = disk or OsDisk()
         self._journal = block.path.with_suffix(".journal")
 
     def announce(self, booking: Booking) -> None:
-        """Write the journal, before the act."""
+        """Write the journal, before the act. Raises OSError."""
         scratch = self._journal.with_suffix(".journal.new")
-        with scratch.open("wb") as file:
-            file.write(_HEAD.pack(_MAGIC, booking.batch_id, len(booking.rows), booking.head.itemsize))
-            file.write(booking.head.tobytes())
-            file.write(np.ascontiguousarray(booking.rows, dtype="<i8").data)
-            file.write(np.ascontiguousarray(booking.cells).view("u1").data)
-        scratch.replace(self._journal)
+        content = (
+            _HEAD.pack(_MAGIC, booking.batch_id, len(booking.rows), booking.head.itemsize),
+            booking.head.tobytes(),
+            np.ascontiguousarray(booking.rows, dtype="<i8").view("u1").data,
+            np.ascontiguousarray(booking.cells).view("u1").data,
+        )
+        write_file(self._disk, scratch, content, durable=False)
+        self._disk.rename(scratch, self._journal)
+
+    def withdraw(self) -> None:
+        """Forget what was announced: the act has not been done and will not be. Raises OSError."""
+        self._disk.unlink(self._journal)
 
     def apply(self, booking: Booking, head_fields: tuple[str, ...]) -> None:
         """Write the rows and the named head fields, after the act."""
@@ -63,9 +72,9 @@ class Ledger:
             self._block.head[name] = booking.head[name]
 
     def unfinished(self) -> Booking | None:
-        """What the journal announces, None when there is no journal."""
+        """What the journal announces, None when there is no journal. Raises OSError."""
         try:
-            raw = self._journal.read_bytes()
+            raw = self._disk.read(self._journal)
         except FileNotFoundError:
             return None
         _, batch_id, n_rows, n_head = _HEAD.unpack_from(raw)

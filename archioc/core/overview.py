@@ -7,10 +7,11 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from archioc.core.directories import Directories
+from archioc.core.errors import SpoolFileDamaged
 from archioc.core.group_status import ConditionState, identity, why_off
 from archioc.core.process_counts import read_counts
 from archioc.core.registry import RegistryReader
-from archioc.core.spool import SpoolDirectory, read_channel_counts
+from archioc.core.spool import SpoolDirectory
 from archioc.core.table import DROPS, ChannelState, ChannelTable, ProcessState, RowState, StoreState, read_row
 
 
@@ -96,6 +97,12 @@ class Overview:
     conservation: Conservation
 
 
+def spool_error(status: np.void, delivery: np.void) -> str:
+    """Why the spool cannot be used just now, from the heads of these blocks; empty when it can."""
+    words = (bytes(head["spool_error"]).decode(errors="replace") for head in (status, delivery))
+    return "; ".join(dict.fromkeys(word for word in words if word))
+
+
 class RunningArchiver:
     """Reads table, registry and spool of one state directory. Raises RunDirError, RegistryError."""
 
@@ -126,9 +133,9 @@ class RunningArchiver:
             sample_rate=float(status["sample_rate"]),
             store_state=StoreState(int(delivery["store_state"])).name.lower(),
             store_error=bytes(delivery["error"]).decode(errors="replace"),
-            spool_error=bytes(status["spool_error"]).decode(errors="replace"),
+            spool_error=spool_error(status, delivery),
             spool_files=len(entries),
-            spool_bytes=sum(entry.size for entry in entries),
+            spool_bytes=sum(self._spool.stat(entry).size for entry in entries),
             groups=self._groups(),
             conservation=self._total(sum(entry.samples for entry in entries)),
         )
@@ -173,9 +180,9 @@ class RunningArchiver:
         found: dict[tuple[int, int], int] = {}
         for entry in (*self._spool.waiting(), *self._spool.claimed()):
             try:
-                counts = read_channel_counts(entry.path)
-            except FileNotFoundError:
-                continue  # delivered while we look
+                counts = self._spool.tally(entry).counts
+            except (FileNotFoundError, SpoolFileDamaged):
+                continue  # delivered while we look, or about to be set aside
             for row, generation, samples in counts.tolist():
                 found[row, generation] = found.get((row, generation), 0) + samples
         return found

@@ -29,7 +29,7 @@ from archioc.core.group_status import GROUP_STATUS
 from archioc.core.mapped_file import MappedFile
 from archioc.core.registry import MAX_GROUPS
 
-VERSION = 3
+VERSION = 4
 
 Rows = npt.NDArray[np.integer]
 """Row numbers."""
@@ -62,6 +62,17 @@ class ProcessState(IntEnum):
     STARTING = 1
     RUNNING = 2
     STOPPING = 3
+
+
+class LedgerAct(IntEnum):
+    """What the engine's journal announces."""
+
+    COMMIT = 0
+    """A commit without a spool file."""
+    COMMIT_FILE = 1
+    """A commit whose batch is published in the spool."""
+    DROP = 2
+    """A batch is given up because the spool is full."""
 
 
 class StoreState(IntEnum):
@@ -159,10 +170,13 @@ TOLD = ("told_overflow", "told_spool_full", "told_quota")
 LEDGER_TOTALS = ("received", "generated", "filtered", "committed", *DROPS, "late", "bad_time")
 """Counters of the engine: in each row, and in the head summed over all channels there are and were."""
 
+SPOOL_TOTALS = ("committed", "dropped_spool_full")
+"""Those of LEDGER_TOTALS that follow what becomes of spool files; the commit thread alone books them."""
+
 LEDGER_HEAD = np.dtype(
     [
         ("batch_id", "<i8"),  # newest batch booked
-        ("with_file", "<i8"),  # 1: a spool file goes with that batch
+        ("act", "<i8"),  # LedgerAct, the last one booked
         ("ring_slot", "<i8"),  # all before it is committed
         ("ring_bulk", "<i8"),
         ("committed_at", "<i8"),  # ns since 1970
@@ -202,7 +216,7 @@ LEDGER = np.dtype(
         ("w_kind", "u1"),
         ("w_dbr", "u1"),
         ("w_flags", "u1"),
-        ("w_lost", "u1"),  # 1: a withheld array, kept in the engine's memory only
+        ("w_lost", "u1"),  # 1: a withheld array or long text, kept in the engine's memory only
         ("ring_lost", "<u4"),  # what the ring's counter of lost events of this row was when it was last looked at
         # the number that a dead band is measured from, and when a value was last archived; kept where a setting asks for them
         ("band_value", "<f8"),
@@ -239,6 +253,7 @@ DELIVERY_HEAD = np.dtype(
         ("disk_free", "<f8"),  # part of the spool's disk that is free, 0..1
         ("damaged", "<i8"),  # spool files set aside
         ("error", "S200"),  # the store's last refusal or failure; empty when all is well
+        ("spool_error", "S120"),  # why the spool could not be read or written last; empty when it could
     ]
 )
 DELIVERY = np.dtype([("generation", "<u4"), ("pad", "V4"), ("stored", "<i8"), ("rejected", "<i8")])

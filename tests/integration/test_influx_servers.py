@@ -34,7 +34,7 @@ from archioc.demo.ports import free_ports
 from db.book import DeliveryBook
 from db.delivery import Delivery
 from db.influx import InfluxDatabase
-from db.quarantine import Quarantine, read_entry
+from db.quarantine import Quarantine
 from db.store_status import StoreStatus
 from tests.batches import Point, make_batch, spool_file
 from tests.processes.influxd import Influxd, find_influxd, find_influxd_1_8
@@ -157,7 +157,8 @@ def test_poison_and_what_is_too_old(version: str, start: Start, tmp_path: Path) 
     head = table.delivery.head[0]
     assert (head["stored"], head["rejected"], head["store_state"]) == (19_497, 503, StoreState.REJECTING)
     assert server.query("SELECT count(value) FROM sample", "epics")[0]["count"] == 19_497
-    entry = read_entry(Quarantine(spool.root).find(1))
+    quarantine = Quarantine(spool.root)
+    entry = quarantine.read(quarantine.find(1))
     assert (entry.samples, sorted(entry.channels())) == (3, ["PV34", "PV50", "PV76"])
     words = " ".join(refusal.message for refusal in entry.refusals)
     assert "field type conflict" in words

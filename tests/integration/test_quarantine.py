@@ -28,7 +28,7 @@ from db import quarantine as quarantine_module
 from db.book import DeliveryBook
 from db.delivery import Delivery
 from db.opening import open_store
-from db.quarantine import Quarantine, read_entry
+from db.quarantine import Quarantine
 from db.store import Store
 from db.store_status import StoreStatus
 from tests.batches import Point, make_batch, spool_file
@@ -119,7 +119,7 @@ def test_an_entry_holds_what_was_refused(site: Site) -> None:
     site.commit()
     site.deliver()
     assert site.counts() == (18, 2)
-    entry = read_entry(site.quarantine.find(1))
+    entry = site.quarantine.read(site.quarantine.find(1))
     assert [line.split(b" ")[1] for line in entry.lines()] == [b'value="eight"', b'value="a\nb"']
     assert "422 failure writing points to database: partial write: field type conflict" in entry.refusals[0].message
     assert (entry.channels(), entry.samples, entry.counts["samples"].tolist()) == (["PV0", "PV1"], 2, [1, 1])
@@ -139,7 +139,7 @@ def test_list_show_and_export(site: Site) -> None:
     assert 'value="eight"' in shown
     assert shown.count("# http") == 2
     exported = site.cli("export").stdout_bytes
-    assert exported == b"".join(line + b"\n" for line in read_entry(site.quarantine.find(1)).lines())
+    assert exported == b"".join(line + b"\n" for line in site.quarantine.read(site.quarantine.find(1)).lines())
     assert site.cli("export", "1").stdout_bytes == exported
 
 
@@ -282,6 +282,6 @@ def test_the_quarantine_is_bounded(site: Site, monkeypatch: pytest.MonkeyPatch) 
     for _ in range(3):
         site.commit()
     site.deliver()
-    assert [read_entry(path).batch_id for path in site.quarantine.entries()] == [3]
+    assert [site.quarantine.read(path).batch_id for path in site.quarantine.entries()] == [3]
     assert site.counts() == (54, 6)
     assert np.all(site.table.delivery.cells["rejected"][:2] == 3)

@@ -12,6 +12,7 @@ class ProofCounts:
     """How much is proven.
 
     away_s: seconds without the store. random_kills: of the engine, and as many of the writer, for each store.
+    fast_counters: records that count at 10 Hz, without the store for fast_away_s seconds.
     load_counters: records that count at 10 Hz for load_s seconds beside a query and a busy thread.
     old_channels: channels whose first values are old.
     many: channels lost and regained at once.
@@ -21,6 +22,8 @@ class ProofCounts:
     counters: int
     kill_rounds: int
     away_s: float
+    fast_counters: int
+    fast_away_s: float
     random_kills: int
     ioc_restarts: int
     load_counters: int
@@ -34,6 +37,8 @@ _SHORT_AND_FULL: dict[str, tuple[Any, Any]] = {
     "counters": (200, 500),
     "kill_rounds": (1, 3),
     "away_s": (10, 60),
+    "fast_counters": (400, 2000),
+    "fast_away_s": (15, 120),
     "random_kills": (6, 100),
     "ioc_restarts": (3, 50),
     "load_counters": (1000, 5000),

@@ -27,6 +27,8 @@ ca:
   repeater_port: 5067
   max_array_bytes: 10MB
   name_servers: [ns.lab:5064]
+  conn_tmo: 10s
+  max_search_period: 2min
 log: {level: debug, format: json}
 store:
   influxdb:
@@ -94,7 +96,10 @@ def test_ca_environment_holds_what_is_given() -> None:
         "EPICS_CA_SERVER_PORT": "5066",
         "EPICS_CA_REPEATER_PORT": "5067",
         "EPICS_CA_MAX_ARRAY_BYTES": "10000000",
+        "EPICS_CA_AUTO_ARRAY_BYTES": "YES",
         "EPICS_CA_NAME_SERVERS": "ns.lab:5064",
+        "EPICS_CA_CONN_TMO": "10.0",
+        "EPICS_CA_MAX_SEARCH_PERIOD": "120.0",
     }
     assert parse_config("ca: {addr_list: [], auto_addr_list: yes}", SITE).ca.environment() == {
         "EPICS_CA_ADDR_LIST": "",

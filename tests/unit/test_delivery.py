@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import threading
 import time
 from collections import Counter
@@ -17,14 +19,15 @@ from archioc.core.errors import StoreDenied, StoreUnavailable
 from archioc.core.events import ChannelEvent, Reason
 from archioc.core.ledger import Ledger
 from archioc.core.process import StopSignal
-from archioc.core.spool import SpoolDirectory, SpoolFile
+from archioc.core.spool import SpoolDirectory, SpoolEntry, SpoolFile
+from archioc.core.spool_disk import OsDisk
 from archioc.core.table import ChannelTable, ProcessState, StoreState
 from db import delivery as delivery_module
 from db.alarm_columns import AlarmColumns
 from db.bins import Bins
 from db.book import DeliveryBook
 from db.delivery import LONGEST_PAUSE_S, LONGEST_RETRY_AFTER_S, Delivery, pause_after
-from db.quarantine import Quarantine, read_entry
+from db.quarantine import Quarantine
 from db.sample_columns import SampleColumns
 from db.spool_status import SpoolStatus
 from db.store import Refusal, WriteOutcome
@@ -205,7 +208,7 @@ def test_pauses_double_with_jitter() -> None:
 
 
 def test_files_for_another_store_wait(bench: Bench) -> None:
-    """A file made for another destination is left where it is, does not hold up others, and is shown."""
+    """A file made for another destination is left where it is, does not hold up others, and is shown. (SPL-07)"""
     bench.fill(1, destination="there")
     bench.fill(2)
     bench.fill(3, destination="there")
@@ -221,7 +224,7 @@ def test_files_for_another_store_wait(bench: Bench) -> None:
 
 
 def test_a_damaged_file_is_set_aside_and_counted(bench: Bench) -> None:
-    """A file that cannot be read is kept apart and its samples count as rejected; the others go on."""
+    """A file that cannot be read is kept apart and its samples count as rejected; the others go on. (SPL-10)"""
     bench.fill(1, 2)
     path = bench.spool.waiting()[0].path
     path.write_bytes(path.read_bytes()[:-1] + b"!")
@@ -232,13 +235,14 @@ def test_a_damaged_file_is_set_aside_and_counted(bench: Bench) -> None:
 
 
 def test_refused_samples_are_counted_and_kept(bench: Bench) -> None:
-    """What the store refuses for good is in the quarantine with its words and counted for its channel."""
+    """What the store refuses for good is in the quarantine with its words and counted for its channel. (SPL-16)"""
     bench.fill(1)
     bench.store.reject = 2
     bench.deliver_all()
     assert (bench.head("stored"), bench.head("rejected"), bench.head("store_state")) == (2, 2, StoreState.REJECTING)
     assert int(bench.table.delivery.cells["rejected"][1]) == 2
-    entry = read_entry(Quarantine(bench.spool.root).find(1))
+    quarantine = Quarantine(bench.spool.root)
+    entry = quarantine.read(quarantine.find(1))
     assert (entry.samples, entry.channels(), entry.refusals[0].message) == (2, ["A"], "400\nbad")
     assert [(event.reason, event.count) for event in bench.store.told] == [(Reason.REJECTED, 2)]
 
@@ -277,7 +281,7 @@ def test_the_engine_may_drop_a_listed_file(bench: Bench) -> None:
     """A file that has gone between the look and the claim is passed over."""
     bench.fill(1, 2, 3)
     assert bench.delivery.step()
-    bench.spool.drop_oldest()
+    bench.spool.take_out(bench.spool.waiting()[0])
     bench.deliver_all()
     assert bench.store.written == [1, 3]
 
@@ -322,7 +326,7 @@ ACTS: list[tuple[type, str]] = [
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize(("owner", "act"), ACTS, ids=[act for _, act in ACTS])
 def test_a_kill_around_any_act(bench: Bench, monkeypatch: pytest.MonkeyPatch, owner: type, act: str, when: str) -> None:
-    """Killed before or after any act and taken up by a new process, every file is in the store and counted once."""
+    """Killed before or after any act and taken up by a new process, every file is in the store and counted once. (SPL-03, SPL-06)"""
     original = getattr(owner, act)
     calls = Counter[str]()
 
@@ -354,7 +358,7 @@ def test_a_failing_disk_is_waited_for(bench: Bench, monkeypatch: pytest.MonkeyPa
     """When a file cannot be unlinked, it stays booked, is not sent again, and goes as soon as the disk allows."""
     bench.fill(1)
 
-    def refuse(self: SpoolDirectory, claimed: Path) -> None:
+    def refuse(self: SpoolDirectory, claimed: SpoolEntry) -> None:
         raise OSError(5, "Input/output error")
 
     with monkeypatch.context() as patch:
@@ -367,6 +371,57 @@ def test_a_failing_disk_is_waited_for(bench: Bench, monkeypatch: pytest.MonkeyPa
     assert (bench.store.written, bench.head("stored")) == ([1], 4)
 
 
+class UnreadableFile(OsDisk):
+    """Gives EIO for one file."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def read(self, path: Path, at_most: int = -1) -> bytes:
+        if path.name.startswith(self._name):
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+        return super().read(path, at_most)
+
+
+def test_a_file_that_cannot_be_read_is_set_aside(bench: Bench) -> None:
+    """A file that the disk does not give back is tried three times, then kept apart and counted as rejected; the others go on. (SPL-10)"""
+    bench.fill(1, 2)
+    bench.spool.disk = UnreadableFile(f"{1:020d}-")
+    for _ in range(2):
+        with pytest.raises(OSError, match="Input/output error"):
+            bench.delivery.step()
+    bench.deliver_all()
+    assert bench.store.written == [2]
+    assert [entry.batch_id for entry in bench.spool.damaged()] == [1]
+    assert (bench.head("stored"), bench.head("rejected")) == (4, 4)
+
+
+def test_an_error_of_the_disk_is_shown_as_such(bench: Bench) -> None:
+    """What the writer's disk refuses is told as an error of the spool, not of the store, until it works again. (SPL-14)"""
+    bench.fill(1)
+    bench.deliver_all()
+    bench.fill(2)
+    blocked = bench.spool.root / "sending"
+    blocked.rename(aside := bench.spool.root / "aside")
+    stop = StopSignal()
+    worker = threading.Thread(target=bench.delivery.run, args=(stop,))
+    worker.start()
+    deadline = time.monotonic() + 5
+    shown = b""
+    while not shown and time.monotonic() < deadline:
+        time.sleep(0.005)
+        shown = bytes(bench.table.delivery.head["spool_error"][0])
+    aside.rename(blocked)
+    while bench.store.written != [1, 2] and time.monotonic() < deadline:
+        time.sleep(0.005)
+    stop.set()
+    worker.join(5)
+    assert b"No such file" in shown
+    assert bench.store.written == [1, 2]
+    assert bytes(bench.table.delivery.head["spool_error"][0]) == b""
+    assert bench.head("store_state") == StoreState.OK
+
+
 def test_the_spool_is_counted_from_its_files(bench: Bench) -> None:
     """Files, samples, bytes and age of what waits or is being sent are shown, with a sign of life."""
     status = SpoolStatus(bench.table.delivery, bench.spool)
@@ -375,7 +430,7 @@ def test_the_spool_is_counted_from_its_files(bench: Bench) -> None:
     started = time.time_ns()
     bench.fill(4, 5)
     bench.spool.claim(bench.spool.waiting()[0])
-    size = sum(entry.size for entry in [*bench.spool.waiting(), *bench.spool.claimed()])
+    size = sum(bench.spool.stat(entry).size for entry in [*bench.spool.waiting(), *bench.spool.claimed()])
     time.sleep(0.6)
     status.show(ProcessState.STOPPING)
     assert (bench.head("spool_files"), bench.head("spool_samples"), bench.head("spool_bytes")) == (2, 8, size)

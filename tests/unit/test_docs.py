@@ -77,6 +77,8 @@ def command_in(words: Sequence[str]) -> str:
 
 def options_of(command: click.Command) -> set[str]:
     named = {option for parameter in command.params if parameter.param_type_name == "option" for option in parameter.opts}
+    for part in getattr(command, "commands", {}).values():
+        named |= options_of(part)
     return named | {"--help", "-h"}
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import struct
 import zlib
 from pathlib import Path
@@ -12,16 +13,20 @@ from hypothesis import strategies as st
 from archioc.core.batch import COUNTS
 from archioc.core.errors import SpoolFileDamaged
 from archioc.core.spool import SpoolDirectory, SpoolFile, read_spool_file
+from archioc.core.spool_disk import OsDisk
+from archioc.core.spool_file import read_tally
 
+_COUNTS = st.lists(st.tuples(st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1), st.integers(0, 2**20)), max_size=5)
 _FILES = st.builds(
-    lambda batch_id, committed, destination, counts, payload: SpoolFile(
-        batch_id, committed, destination, np.array(counts, COUNTS), payload
+    lambda batch_id, committed, destination, counts, payload, losses: SpoolFile(
+        batch_id, committed, destination, np.array(counts, COUNTS), payload, np.array(losses, COUNTS)
     ),
     st.integers(0, 2**63),
     st.integers(0, 2**62),
     st.text(st.characters(codec="utf-8"), max_size=20),
-    st.lists(st.tuples(st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1), st.integers(0, 2**20)), max_size=5),
+    _COUNTS,
     st.binary(max_size=200),
+    _COUNTS,
 )
 
 
@@ -62,6 +67,9 @@ def test_a_file_reads_back_as_written(one_path: Path, file: SpoolFile) -> None:
         file.payload,
     )
     assert found.counts.tobytes() == file.counts.tobytes()
+    assert found.losses.tobytes() == file.losses.tobytes()
+    assert file.size == one_path.stat().st_size
+    assert [part.tobytes() for part in read_tally(OsDisk(), one_path)] == [file.counts.tobytes(), file.losses.tobytes()]
     assert found.samples == file.samples
 
 
@@ -84,32 +92,32 @@ def test_any_damage_is_noticed(one_path: Path, file: SpoolFile, data: st.DataObj
 
 def test_the_format_is_that_of_the_contract() -> None:
     """Header fields lie where `docs/reference/contract/files.md` says, and the CRC covers all other bytes."""
-    raw = a_file(7, samples=5).to_bytes()
-    assert raw[:8] == b"ArchSpl1"
-    assert struct.unpack("<QQIIQ", raw[8:40]) == (7, 123, len("embedded"), 1, len("payload 7"))
-    assert struct.unpack("<I", raw[40:44]) == (zlib.crc32(raw[:40] + raw[44:]),)
-    assert raw[44:] == b"embedded" + struct.pack("<III", 0, 1, 5) + b"payload 7"
+    raw = dataclasses.replace(a_file(7, samples=5), losses=np.array([(4, 1, 9)], COUNTS)).to_bytes()
+    assert raw[:8] == b"ArchSpl2"
+    assert struct.unpack("<QQIIIIQ", raw[8:48]) == (7, 123, len("embedded"), 1, 1, 0, len("payload 7"))
+    assert struct.unpack("<I", raw[48:52]) == (zlib.crc32(raw[:48] + raw[52:]),)
+    assert raw[52:] == b"embedded" + struct.pack("<IIIIII", 0, 1, 5, 4, 1, 9) + b"payload 7"
 
 
 def test_prepared_files_do_not_count(spool: SpoolDirectory) -> None:
-    """A file is waiting only when it has been published, and left-overs of a killed engine are removed."""
+    """A file is waiting only when it has been published, and left-overs of a killed engine are removed. (SPL-02, SPL-09)"""
     prepared = spool.prepare(a_file(1))
     assert ids(spool) == ([], [])
     assert not spool.holds(1)
     assert spool.clear_unfinished() == 1
-    assert not prepared.exists()
+    assert not prepared.path.exists()
 
 
 def test_oldest_first(spool: SpoolDirectory) -> None:
-    """Waiting files are listed by batch id, with samples and size, whatever the order in which they came."""
+    """Waiting files are listed by batch id, with samples and size, whatever the order in which they came. (SPL-08)"""
     fill(spool, 10, 2, 3_000_000_000)
     assert ids(spool) == ([2, 10, 3_000_000_000], [])
     entry = spool.waiting()[0]
-    assert (entry.samples, entry.size) == (3, entry.path.stat().st_size)
+    assert (entry.samples, spool.stat(entry).size) == (3, a_file(2).size)
 
 
 def test_claim_put_back_and_remove(spool: SpoolDirectory) -> None:
-    """A claimed file is held until it is removed, and is put back by whoever takes up."""
+    """A claimed file is held until it is removed, and is put back by whoever takes up. (SPL-09)"""
     fill(spool, 1, 2)
     first, second = spool.waiting()
     claimed = spool.claim(first)
@@ -129,16 +137,21 @@ def test_claim_put_back_and_remove(spool: SpoolDirectory) -> None:
     assert ids(spool) == ([1], [])
 
 
-def test_the_oldest_unclaimed_file_is_dropped(spool: SpoolDirectory) -> None:
-    """Dropping takes the oldest file that nobody sends, tells what it held, and ends when there is none."""
+def test_a_file_taken_out_is_nobody_elses(spool: SpoolDirectory) -> None:
+    """A claimed file cannot be taken out nor one taken out be claimed; what is not discarded comes back. (SPL-05, SPL-09)"""
     fill(spool, 1, 2, 3)
-    spool.claim(spool.waiting()[0])
-    dropped = spool.drop_oldest()
-    assert dropped is not None
-    assert (dropped.batch_id, dropped.samples) == (2, 3)
+    first, second, third = spool.waiting()
+    spool.claim(first)
+    assert spool.take_out(first) is None
+    taken = spool.take_out(second)
+    assert taken is not None
+    assert spool.claim(second) is None
+    assert [entry.batch_id for entry in spool.taken_out()] == [2]
+    spool.discard(taken)
+    assert spool.take_out(third) is not None
+    assert ids(spool) == ([], [1])
+    assert spool.return_taken() == 1
     assert ids(spool) == ([3], [1])
-    assert spool.drop_oldest() is not None
-    assert spool.drop_oldest() is None
 
 
 def test_a_damaged_file_is_set_aside(spool: SpoolDirectory) -> None:

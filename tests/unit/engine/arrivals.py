@@ -63,6 +63,7 @@ def to_updates(arrivals: Sequence[Arrival]) -> Updates:
         kind=np.array([one.kind for one in arrivals], "u1"),
         count=np.ones(len(arrivals), "u4"),
         blob=np.array([next(numbered) if isinstance(one.value, bytes) else NO_BLOB for one in arrivals], "i4"),
+        flags=np.zeros(len(arrivals), "u1"),
         blobs=blobs,
     )
 

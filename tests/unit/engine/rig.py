@@ -14,7 +14,7 @@ from archioc.core.batch import Batch, SampleFlag
 from archioc.core.channel import ChannelSettings, Mask
 from archioc.core.condition import Condition
 from archioc.core.config import Spool
-from archioc.core.dbr import Dbr
+from archioc.core.dbr import ELEMENT_DTYPE, Dbr
 from archioc.core.directories import Directories
 from archioc.core.encoding.columns import ColumnEncoder, decode_columns
 from archioc.core.events import ChannelEvent, Reason
@@ -25,11 +25,12 @@ from archioc.core.table import ChannelTable
 from engine.channel_access import ChannelAccess
 from engine.channels import Channels
 from engine.collector import Collector
-from engine.commit import CommitThread, recover
+from engine.commit import CommitThread
 from engine.groups import Groups
 from engine.last_run import LastRun
 from engine.open_gaps import OpenGapsFile
 from engine.pinned_callback import PinnedCallback
+from engine.recovery import recover
 from engine.ring import EventRing
 from engine.sampler import Sampler
 from ioc.archived import ArchivedChannel
@@ -52,6 +53,8 @@ class RecordedAccess:
         self.asked: list[str] = []
         self.searched_again: list[str] = []
         self.refuses: set[str] = set()
+        self.without_properties: list[str] = []
+        self.answer = 1
         self.connections: dict[str, tuple[int, int]] = {}
 
     def create(self, name: str, row: int, generation: int) -> bool:
@@ -67,10 +70,18 @@ class RecordedAccess:
         if name in self.created:
             self.searched_again.append(name)
 
-    def follow(self, name: str, dbr: int, count: int, mask: Mask) -> None:
+    def follow(self, name: str, dbr: int, count: int, mask: Mask) -> int:
         assert name in self.created
         self.followed.append((name, dbr, count))
         self.masks.append((name, mask))
+        return self.answer
+
+    def too_large(self, dbr: int, count: int) -> bool:
+        return count * ELEMENT_DTYPE[Dbr(dbr)].itemsize > 8_000_000
+
+    def do_without_properties(self, name: str) -> None:
+        assert name in self.created
+        self.without_properties.append(name)
 
     def follow_mask(self, name: str, mask: Mask) -> None:
         assert name in self.created
@@ -125,13 +136,13 @@ class CommitByHand(CommitThread):
 class Archive:
     """What outlives an engine: run directory, spool and registry; and the ioc's side of it."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, rows: int = ROWS, ring_bytes: int = 1) -> None:
         self.directories = Directories(directory)
         self.directories.run.mkdir(parents=True)
         self.table = ChannelTable(self.directories.run)
-        self.table.create(ROWS)
+        self.table.create(rows)
         ring = EventRing(self.directories.ring)
-        ring.create(1, ROWS)
+        ring.create(ring_bytes, rows)
         ring.close()
         self.spool = SpoolDirectory(self.directories.spool)
         self.spool.create()
@@ -212,7 +223,8 @@ class Engine:
         self.channels = Channels(self.table, self.reader, access, self.sampler, self.groups, open_gaps.read())
         self.channels.follow(now)
         encoder = ColumnEncoder("embedded")
-        self.commits: CommitThread = commits(self.table, self.ring, spool, encoder, config or Spool(min_free=0), open_gaps)
+        named = self.channels.name_of
+        self.commits: CommitThread = commits(self.table, self.ring, spool, encoder, config or Spool(min_free=0), open_gaps, named)
         self.collector = Collector(self.table, self.ring, self.sampler, self.channels, self.commits)
 
     def _watch(self, condition: Condition) -> HandledPv:
@@ -246,6 +258,7 @@ class Engine:
         self.collector.stop(now)
         if isinstance(self.commits, CommitByHand):
             self.write()
+            self.commits._tell_the_rest()
         else:
             self.collector.cut_all()
             assert self.commits.finish(5.0)

@@ -51,9 +51,9 @@ def test_metadata_is_stored_when_it_changes(archive: Archive, engine: Engine) ->
 def test_a_flush_is_followed(archive: Archive, engine: Engine) -> None:
     """A flush that was asked for is seen at once, done with the next commit, and then no longer wanted."""
     archive.table.settings.head["flush"] = 1
-    wanted = [engine.collector.flush_wanted]
+    wanted = [engine.collector.commit_wanted]
     engine.write()
-    wanted.append(engine.collector.flush_wanted)
+    wanted.append(engine.collector.commit_wanted)
     assert wanted == [True, False]
     assert archive.table.status.head["flush_done"][0] == 1
 

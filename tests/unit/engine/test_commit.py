@@ -11,9 +11,10 @@ import pytest
 import engine.commit
 from archioc.core.batch import Batch
 from archioc.core.ledger import Booking, Ledger
-from archioc.core.spool import SpoolDirectory, SpoolFile
+from archioc.core.spool import SpoolDirectory, SpoolEntry, SpoolFile
 from archioc.core.table import LEDGER_TOTALS
-from engine.commit import CommitThread, recover
+from engine.commit import CommitThread
+from engine.recovery import recover
 from engine.ring import EventRing
 from tests.unit.engine.rig import Archive, CommitByHand, Engine, numbers
 
@@ -38,7 +39,7 @@ class FusedSpool(SpoolDirectory):
         super().__init__(root)
         self._fuse = fuse
 
-    def prepare(self, file: SpoolFile) -> Path:
+    def prepare(self, file: SpoolFile) -> SpoolEntry:
         self._fuse.at("before prepare")
         if self._fuse.point == "within prepare":
             (self.root / "tmp" / f"{file.batch_id:020d}-{file.samples}.batch").write_bytes(file.to_bytes()[:20])
@@ -47,10 +48,11 @@ class FusedSpool(SpoolDirectory):
         self._fuse.at("after prepare")
         return prepared
 
-    def publish(self, prepared: Path) -> None:
+    def publish(self, prepared: SpoolEntry) -> SpoolEntry:
         self._fuse.at("before publish")
-        super().publish(prepared)
+        published = super().publish(prepared)
         self._fuse.at("after publish")
+        return published
 
 
 class FusedRing(EventRing):
@@ -182,7 +184,7 @@ def check(archive: Archive, sent: int, batches: list[Batch]) -> None:
 @pytest.mark.parametrize("point", POINTS)
 @pytest.mark.parametrize("commits_before", [0, 1])
 def test_a_kill_loses_and_doubles_nothing(archive: Archive, fuse: Fuse, point: str, commits_before: int) -> None:
-    """Killed at any point of a commit, the first or a later one, the next engine stores each value once and counts it once."""
+    """Killed at any point of a commit, the first or a later one, the next engine stores each value once and counts it once. (SPL-03)"""
     life = Life(archive, fuse)
     life.connect()
     for _ in range(commits_before):
@@ -249,7 +251,7 @@ def killed_twice(archive: Archive, fuse: Fuse, point: str, again: str) -> None:
 
 
 def test_a_disk_that_refuses_is_tried_again(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An error of the disk is shown, the commit is kept and written when the disk takes it, and the ring is not released before."""
+    """An error of the disk is shown, the commit is written when the disk takes it, and the ring is not released before. (SPL-14)"""
     monkeypatch.setattr(engine.commit, "RETRY_S", 0.05)
     started = Engine(archive, time.time_ns(), commits=CommitThread)
     started.collector.round(time.time_ns())

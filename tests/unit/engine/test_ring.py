@@ -9,13 +9,16 @@ from hypothesis import strategies as st
 
 from archioc.core.dbr import Dbr
 from archioc.core.errors import RunDirError
-from engine.ring import IN_BULK, SLOT, EventRing, bulk_end, shape_of
+from engine.pinned_callback import ECA_TOLARGE
+from engine.ring import IN_BULK, LARGE, SLOT, TOO_LARGE, EventKind, EventRing, bulk_end, shape_of
 from engine.updates import decode_updates
 from tests.unit.engine.conftest import CallbackFactory
 from tests.unit.engine.deliveries import Delivery, hand_over
 
 SLOTS, BULK = shape_of(1)
 """The smallest ring there is."""
+MOST = BULK - BULK // 8
+"""Bytes of the bulk area that arrays may take."""
 
 
 def number(value: float, row: int = 0) -> Delivery:
@@ -85,28 +88,48 @@ def test_a_successor_reads_what_is_not_released(ring: EventRing, new_callback: C
 def test_an_array_that_does_not_fit_is_counted(ring: EventRing, new_callback: CallbackFactory) -> None:
     """An array without room in the bulk area is lost and counted; numbers still find their slots, arrays that wait are unharmed."""
     callback = new_callback(ring)
-    hand_over(callback, array(BULK - 8, 1))
-    hand_over(callback, array(9, 2, row=3))
+    hand_over(callback, array(MOST, 1))
+    hand_over(callback, array(LARGE + 1, 2, row=3))
     hand_over(callback, number(5))
     assert ring.lost[3] == 1
     updates = decode_updates(ring.drain(10), ring)
-    assert updates.blobs == [b"\1" * (BULK - 8)]
+    assert updates.blobs == [b"\1" * MOST]
     assert float(updates.value[1]) == 5
 
 
-@pytest.mark.parametrize("size", [BULK // 2 + 8, BULK - 8, BULK])
+def test_arrays_leave_room_for_texts(ring: EventRing, new_callback: CallbackFactory) -> None:
+    """When arrays have taken all that they may have, thousands of texts and metadata still find room."""
+    callback = new_callback(ring)
+    hand_over(callback, array(MOST, 1))
+    for at in range(300):
+        hand_over(callback, Delivery(1, Dbr.STRING, False, str(at).encode().ljust(40, b"\0")))
+    assert int(ring.head["lost"][0]) == 0
+    assert decode_updates(ring.drain(400), ring).blobs[1:] == [str(at).encode() for at in range(300)]
+
+
+def test_an_array_beyond_the_ring_is_told(ring: EventRing, new_callback: CallbackFactory) -> None:
+    """An array that the bulk area can never take becomes a refusal that tells its number of elements; it is not counted as lost."""
+    callback = new_callback(ring)
+    hand_over(callback, array(MOST + 1, 1, row=2))
+    (slot,) = ring.drain(10)
+    assert (slot["kind"], slot["row"], slot["count"]) == (EventKind.REFUSED, 2, ECA_TOLARGE)
+    assert np.array([slot]).view(TOO_LARGE)["elements"].tolist() == [MOST + 1]
+    assert int(ring.head["lost"][0]) == 0
+
+
+@pytest.mark.parametrize("size", [BULK // 2 + 8, MOST - 8, MOST])
 def test_an_empty_ring_takes_any_array_that_fits_into_it(ring: EventRing, new_callback: CallbackFactory, size: int) -> None:
-    """Wherever the cursors stand, an array up to the size of the bulk area is taken when nothing else is in it."""
+    """Wherever the cursors stand, an array up to what arrays may take is taken when nothing else is in it."""
     callback = new_callback(ring)
     bulk = 0
     for fill, its_size in enumerate((BULK // 2, size, size, 64, size)):
         hand_over(callback, array(its_size, fill))
+        assert ring.crowded == (its_size > BULK // 2)
         slots = ring.drain(10)
         assert decode_updates(slots, ring).blobs == [bytes([fill]) * its_size]
         bulk = commit(ring, slots, bulk)
     assert int(ring.head["lost"][0]) == 0
-    hand_over(callback, array(BULK + 8, 1))
-    assert int(ring.head["lost"][0]) == 1
+    assert not ring.crowded
 
 
 @settings(max_examples=40, deadline=None)

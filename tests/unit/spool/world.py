@@ -1,0 +1,375 @@
+"""Engine and writer around one spool on a model disk: the real commit thread, recovery, spool directory, delivery and books.
+
+Each sample carries a number of its own, so that what became of it can be told by its value.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import orjson
+
+from archioc.core.batch import COUNTS, NO_BLOB, SAMPLE, Batch
+from archioc.core.config import Spool, WhenFull
+from archioc.core.encoding.columns import ColumnEncoder
+from archioc.core.errors import QuarantineError, SpoolFileDamaged, StoreDenied, StoreUnavailable
+from archioc.core.ledger import Booking
+from archioc.core.spool import SpoolDirectory, SpoolFile
+from archioc.core.spool_file import parse_spool_file
+from archioc.core.table import LEDGER, LEDGER_HEAD, ChannelTable
+from db.book import DeliveryBook
+from db.delivery import Delivery
+from db.quarantine import parse_entry
+from db.store_status import StoreStatus
+from engine.commit import Commit
+from engine.open_gaps import OpenGapsFile
+from engine.recovery import recover
+from engine.ring import EventRing
+from tests.unit.engine.rig import CommitByHand
+from tests.unit.spool.model_disk import Killed, ModelDisk
+from tests.unit.spool.model_store import ModelStore, Mood, Told, told_by, values_in
+
+NAMES = ("A", "B", "C")
+DESTINATIONS = ("here", "there")
+STATE = Path("/state")
+MIN_FREE = 1000
+ROOMY = 10**12
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What a power cut takes away; made once for all worlds."""
+
+    table: ChannelTable
+    ring: EventRing
+
+    def clear(self) -> None:
+        """As after a boot."""
+        for block in self.table.blocks:
+            block.cells[:] = np.zeros((), block.cells.dtype)
+            block.head[:] = np.zeros((), block.head.dtype)
+        self.ring.head[:] = np.zeros((), self.ring.head.dtype)
+
+
+class World:
+    """One spool, one engine and one writer at a time, two stores.
+
+    when_full: the policy of the engine. removed_sync: an fsync that is left out, as (file, line) of the call.
+    """
+
+    def __init__(self, memory: Memory, when_full: WhenFull, removed_sync: tuple[str, int] | None = None) -> None:
+        memory.clear()
+        self._memory, self.table = memory, memory.table
+        self.disk = ModelDisk(STATE, self.table.run_dir, removed_sync)
+        self.root = STATE / "spool"
+        self._config = Spool(min_free=MIN_FREE, when_full=when_full)
+        self.stores = {name: ModelStore(name) for name in DESTINATIONS}
+        self.destination = DESTINATIONS[0]
+        self._engine: CommitByHand | None = None
+        self._writer: Delivery | None = None
+        self._spool = SpoolDirectory(self.root, self.disk)
+        self._open_gaps = OpenGapsFile(self.table.run_dir / "open_gaps")
+        self._next_id = 1
+        self._sent = 0  # numbers given to samples, in all boots
+        self._before_boot = 0
+        self._cut = 0  # numbers in commits of this engine
+        self._commit: Commit | None = None
+        self.committed: set[int] = set()
+        """Numbers that must not get lost."""
+        self._damaged: dict[str, list[int]] = {}
+        """Numbers in files that were damaged on purpose, by name of the file."""
+        self._damaged_told: dict[str, Told] = {}
+        self._carried = 0  # samples in the spool when the machine booted
+        self._dropped_before: Counter[int] = Counter()
+        self._told_before: Counter[int] = Counter()
+        self._twice: set[int] = set()
+        """Numbers that were in a file of the spool when they were in a store already: to be sent again, or dropped after all."""
+        self._stored_waits = False
+
+    # -- the engine ----------------------------------------------------------------------------
+
+    def engine(self) -> CommitByHand:
+        """The engine; one is started where there is none. May raise Killed, OSError."""
+        if self._engine is None:
+            self._spool.create()
+            recover(self.table, self._spool)
+            self._cut = self._before_boot + self._booked()
+            self._note_committed()
+            self._commit = None
+            encoder = ColumnEncoder(self.destination)
+            self._engine = CommitByHand(self.table, self._memory.ring, self._spool, encoder, self._config, self._open_gaps, self._name_of)
+        return self._engine
+
+    @staticmethod
+    def _name_of(row: int, generation: int) -> str:
+        return NAMES[row] if generation == 1 else ""
+
+    def send(self, count: int) -> None:
+        """So many updates reach the ring."""
+        self._sent += count
+
+    def commit(self) -> None:
+        """Commit what is in the ring, or try again what could not be. May raise Killed, OSError."""
+        engine = self.engine()
+        self._note_stored_that_wait()
+        if self._commit is None:
+            self._commit = self._cut_batch()
+        engine._write(self._commit)
+        self._commit = None
+        self._note_committed()
+
+    def tell_losses(self) -> None:
+        """What an engine does at its end: tell of all samples dropped. May raise Killed, OSError."""
+        engine = self.engine()
+        if self._commit is None and engine.has_to_tell:
+            self.commit()
+
+    def _cut_batch(self) -> Commit:
+        numbers = np.arange(self._cut, self._sent)
+        samples = np.zeros(len(numbers), SAMPLE)
+        samples["row"], samples["blob"], samples["time"], samples["value"] = numbers % len(NAMES), NO_BLOB, numbers, numbers
+        rows, held = np.unique(samples["row"], return_counts=True)
+        counts, cells, head = np.zeros(len(rows), COUNTS), np.zeros(len(rows), LEDGER), np.zeros(1, LEDGER_HEAD)
+        counts["row"], counts["generation"], counts["samples"] = rows, 1, held
+        cells["generation"] = 1
+        self._next_id += 1
+        head["batch_id"], head["ring_slot"] = self._next_id, self._sent - self._before_boot
+        self._cut = self._sent
+        batch = Batch(samples, (), {row: NAMES[row] for row in rows.tolist()}, counts)
+        return Commit(batch, Booking(self._next_id, rows.astype(np.int64), cells, head), self._sent - self._before_boot, 0, 0, None)
+
+    def _booked(self) -> int:
+        return int(self.table.ledger.head["ring_slot"][0])
+
+    def _note_committed(self) -> None:
+        self.committed |= set(range(self._before_boot, self._before_boot + self._booked()))
+
+    def _note_stored_that_wait(self) -> None:
+        """A store may have a batch whose file is sent again; when that is dropped, more is counted and told than is missing."""
+        waiting = [(file.batch_id, values_in(file)) for file in self._in_spool()]
+        waiting += [(int(path.name[:20]), self._damaged[path.name]) for path in self._damaged_files()]
+        for batch_id, values in waiting:
+            if any(batch_id in store.batches for store in self.stores.values()):
+                self._stored_waits = True
+                self._twice |= set(values)
+
+    # -- the writer ----------------------------------------------------------------------------
+
+    def deliver(self) -> bool:
+        """Deliver one file to the store of the present destination. May raise Killed, OSError, StoreError."""
+        if self._writer is None:
+            self._spool.create()
+            book = DeliveryBook(self.table.delivery, self.disk)
+            self._writer = Delivery(self._spool, self.stores[self.destination], book, StoreStatus(self.table.delivery))
+        try:
+            return self._writer.step()
+        except (StoreUnavailable, StoreDenied, OSError) as error:
+            self._writer._failed(error)
+            raise
+
+    def commit_while_sending(self) -> None:
+        """The engine commits in the middle of a delivery; the file being sent stays where it is."""
+        store = self.stores[self.destination]
+
+        def commit() -> None:
+            before = self._in("sending")
+            assert before
+            self.commit()
+            assert self._in("sending") == before
+
+        store.while_writing = commit
+        try:
+            self.deliver()
+        finally:
+            store.while_writing = lambda: None
+
+    # -- what happens to them ------------------------------------------------------------------
+
+    def kill_engine(self) -> None:
+        """Kill -9."""
+        self._engine = None
+
+    def kill_writer(self) -> None:
+        """Kill -9."""
+        self._writer = None
+
+    def lose_power(self, seed: int, part: float) -> None:
+        """The machine boots: processes, table and ring are gone, and of what was not fsynced `part` survives."""
+        missing = self._missing() | {number for file in self._files("dropping") for number in values_in(file)}
+        self.disk.lose_power(random.Random(seed), part)
+        self.kill_engine()
+        self.kill_writer()
+        self._memory.clear()
+        self._before_boot = self._cut = self._sent
+        self._commit = None
+        kept = [number for file in self._in_spool() for number in values_in(file)]
+        self.committed |= set(kept)
+        self._note_stored_that_wait()
+        assert self._missing() <= missing, "a power cut has taken what was committed"
+        self._dropped_before = self._by_row(self._missing())
+        self._told_before = self._told()
+        self._carried = len(kept) + sum(len(self._damaged[path.name]) for path in self._damaged_files())
+        self._check_told()
+
+    def damage(self) -> None:
+        """A waiting file gets a wrong bit in its payload."""
+        for path, raw in self.disk.content(self.root / "new"):
+            if path.name not in self._damaged:
+                file = parse_spool_file(raw, path)
+                self._damaged[path.name], self._damaged_told[path.name] = values_in(file), told_by(file)
+                self.disk.damage(path, len(raw) - 1)
+                return
+
+    def fill(self, files: int) -> None:
+        """Leave room for about so many files more."""
+        self.disk.capacity = self.disk.used(self.root) + MIN_FREE + 500 * files
+
+    def empty_disk(self) -> None:
+        """Room for everything."""
+        self.disk.capacity = ROOMY
+
+    def switch(self) -> None:
+        """Engine and writer are started with the other store."""
+        self.kill_engine()
+        self.kill_writer()
+        self.destination = DESTINATIONS[1 - DESTINATIONS.index(self.destination)]
+
+    def come_to_an_end(self) -> None:
+        """All faults end; then everything must come to its end."""
+        self.disk.heal()
+        self.empty_disk()
+        for store in self.stores.values():
+            store.mood = Mood.WELL
+        self.commit()
+        self.commit()
+        self.tell_losses()
+        for _ in self.stores:
+            self.switch()
+            while self.deliver():
+                pass
+        self.engine()
+        self.check_end()
+
+    # -- what must hold ------------------------------------------------------------------------
+
+    def check(self) -> None:
+        """Nothing committed is missing but what was dropped by rule, as counted and told; what is counted as stored is."""
+        if self._engine is None or self._engine._in_act or self._commit is not None:
+            return
+        cells = self.table.ledger.cells
+        dropped = {row: int(cells["dropped_spool_full"][row]) + self._dropped_before[row] for row in range(len(NAMES))}
+        missing, twice = self._by_row(self._missing()), self._by_row(self._twice)
+        for row in range(len(NAMES)):
+            assert missing[row] <= dropped[row] <= missing[row] + twice[row], "dropped samples are not those counted"
+        told = self._told()
+        for row, name in enumerate(NAMES):
+            counted = int(cells["told_spool_full"][row]) + self._told_before[row]
+            assert told[row] == counted or self._stored_waits, f"{name}: events do not tell what is counted"
+        self._check_told()
+        if self._writer is not None and self._writer._tidy:
+            self._check_conservation()
+
+    def check_end(self) -> None:
+        """Once all is delivered: nothing waits, everything dropped is told, everything else is in a store or was refused."""
+        self.check()
+        assert not self._in("new")
+        assert not self._in("sending")
+        cells = self.table.ledger.cells
+        for row in range(len(NAMES)):
+            assert cells["dropped_spool_full"][row] == cells["told_spool_full"][row]
+        assert set(range(self._before_boot, self._sent)) <= self.committed
+
+    def _check_told(self) -> None:
+        told, missing = self._told(), self._by_row(self._missing())
+        for row in range(len(NAMES)):
+            assert told[row] <= missing[row] or self._stored_waits, "an event tells of samples that are there"
+
+    def _check_conservation(self) -> None:
+        ledger, delivery = self.table.ledger.head[0], self.table.delivery.head[0]
+        waiting = sum(file.samples for file in self._in_spool())
+        waiting += sum(len(self._damaged[path.name]) for path in self._damaged_files())
+        settled = int(delivery["stored"]) + int(delivery["rejected"])
+        assert int(ledger["committed"]) + self._carried == settled + waiting, "counts do not balance"
+
+    # -- where samples are ---------------------------------------------------------------------
+
+    def _in(self, part: str) -> list[str]:
+        return [path.name for path, _ in self.disk.content(self.root / part)]
+
+    def _files(self, part: str) -> list[SpoolFile]:
+        found = []
+        for path, raw in self.disk.content(self.root / part):
+            try:
+                found.append(parse_spool_file(raw, path))
+            except SpoolFileDamaged:
+                assert path.name in self._damaged, f"{part}/{path.name} is damaged"
+        return found
+
+    def _in_spool(self) -> list[SpoolFile]:
+        return [file for part in ("new", "sending", "dropping") for file in self._files(part)]
+
+    def _damaged_files(self) -> list[Path]:
+        """Those that still wait."""
+        parts = ("new", "sending", "dropping")
+        return [path for part in parts for path, _ in self.disk.content(self.root / part) if path.name in self._damaged]
+
+    def _stored(self) -> set[int]:
+        """Numbers in a store or in the quarantine."""
+        stored = {number for store in self.stores.values() for number in store.values}
+        for path, raw in self.disk.content(self.root / "quarantine"):
+            if path.suffix == ".json":
+                stored |= _numbers_in_entry(raw, path)
+        return stored
+
+    def _missing(self) -> set[int]:
+        """Numbers committed that are nowhere."""
+        found = self._stored() | {number for file in self._in_spool() for number in values_in(file)}
+        found |= {number for name in self._damaged_names() for number in self._damaged[name]}
+        return self.committed - found
+
+    def _damaged_names(self) -> set[str]:
+        """Of damaged files that wait or are set aside."""
+        return {path.name for path, _ in self.disk.content(self.root / "damaged")} | {path.name for path in self._damaged_files()}
+
+    def _told(self) -> Counter[int]:
+        """Samples of each row of which events in stores and in the spool tell."""
+        told: Told = {}
+        for store in self.stores.values():
+            told |= store.told
+        for file in self._in_spool():
+            told |= told_by(file)
+        for name in self._damaged_names():
+            told |= self._damaged_told[name]
+        found: Counter[int] = Counter()
+        for (name, _), count in told.items():
+            found[NAMES.index(name)] += count
+        return found
+
+    @staticmethod
+    def _by_row(numbers: set[int]) -> Counter[int]:
+        return Counter(number % len(NAMES) for number in numbers)
+
+
+def _numbers_in_entry(raw: bytes, path: Path) -> set[int]:
+    try:
+        entry = parse_entry(raw, path)
+    except QuarantineError:
+        raise AssertionError(f"quarantine/{path.name} is damaged") from None
+    return {number for refusal in entry.refusals for number in orjson.loads(refusal.content)}
+
+
+def attempt(act: Callable[[], object], killed: Callable[[], None]) -> bool:
+    """Do something that a disk or a store may refuse or that may die; whether it was done. killed: what to do where it dies."""
+    try:
+        act()
+    except Killed:
+        killed()
+        return False
+    except (OSError, StoreUnavailable, StoreDenied):
+        return False
+    return True
