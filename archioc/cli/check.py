@@ -78,7 +78,7 @@ def _spool(_: Config, directories: Directories) -> str:
     damaged = spool.damaged()
     if damaged:
         raise SpoolFileDamaged(damaged[0].path, f"was set aside as damaged, and {len(damaged) - 1} more")
-    return f"{directories.spool}: {len(entries)} batches, {sum(entry.size for entry in entries)} bytes"
+    return f"{directories.spool}: {len(entries)} batches, {sum(entry.samples for entry in entries)} samples"
 
 
 def _disk(config: Config, directories: Directories) -> str:
