@@ -18,10 +18,11 @@ from archioc.core.config import Config
 from archioc.core.config_file import load_blocks, load_declaration, read_config
 from archioc.core.declared import fingerprint_of
 from archioc.core.directories import Directories
-from archioc.core.errors import ArchiocError, ConfigError
+from archioc.core.errors import ArchiocError, ConfigError, RegistryError
 from archioc.core.log import configure_log
 from archioc.core.process import stop_with_parent
 from archioc.core.table import ChannelTable, ProcessState
+from ioc.backup import back_up
 from ioc.channel_pvs import ChannelPvs
 from ioc.command_pvs import CommandPvs
 from ioc.control import Control
@@ -48,7 +49,7 @@ async def serve(config: Config, table: ChannelTable, registry: Registry, rows: C
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     prefix = config.archiver.prefix
-    control = Control(registry, rows, table, config.path)
+    control = Control(registry, rows, table, config.path, Directories(config.archiver.state_dir).imports)
     channels, groups = ChannelPvs(prefix, registry, table, control), GroupPvs(prefix, registry, table, control)
     commands = CommandPvs(prefix, control)
     status = StatusPvs(prefix, table, rows, config.spool.max_bytes)
@@ -88,6 +89,14 @@ async def _write_notes(control: Control) -> None:
         await control.write_notes()
 
 
+def _back_up(directories: Directories) -> None:
+    """Copy the registry, which has just been found healthy. An archiver without a copy is better than none."""
+    try:
+        back_up(directories.registry, directories.backups)
+    except RegistryError as error:
+        log.warning("no_backup", error=str(error))
+
+
 def run(config: Config) -> None:
     """Bring registry and channel table up to date with the configuration, then serve. Raises ArchiocError.
 
@@ -98,6 +107,7 @@ def run(config: Config) -> None:
     table = ChannelTable(directories.run)
     table.open()
     registry = Registry(directories.registry)
+    _back_up(directories)
     rows = ChannelRows(table, registry.channels.values(), registry.removed_rows, registry.groups)
     rows.beat(ProcessState.STARTING, 0)
     known = registry.content.fingerprint == fingerprint_of(read_config(config.path))

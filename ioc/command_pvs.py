@@ -1,4 +1,4 @@
-"""The command PVs: `Add`, `Remove`, `Set`, `AddList`, `RemoveList`, `Flush`, `Apply`, and what became of the last one."""
+"""The command PVs: `Add`, `Remove`, `Set`, `AddList`, `RemoveList`, `ImportFile`, `Flush`, `Apply`, and what became of the last one."""
 
 from __future__ import annotations
 
@@ -21,6 +21,9 @@ COMMAND_SPECS: dict[str, PvSpec] = {
     "Set": PvSpec(Dbr.CHAR, "Change settings: a line each: NAME or glob setting=value ... [confirm=N]", count=TEXT_BYTES, access="control"),
     "AddList": PvSpec(Dbr.STRING, "Add channels: an element each: as a line of Add", count=LIST_ELEMENTS, access="expert"),
     "RemoveList": PvSpec(Dbr.STRING, "Remove channels: an element each: as a line of Remove", count=LIST_ELEMENTS, access="expert"),
+    "ImportFile": PvSpec(
+        Dbr.CHAR, "Add channels of files: a line each: PATH in the directory import [format=F]", count=TEXT_BYTES, access="expert"
+    ),
     "Flush": PvSpec(Dbr.LONG, "1 = commit what is collected now; reads back 0", access="control"),
     "Apply": PvSpec(Dbr.LONG, "1 = read the file and follow it; 2 = tell what 1 would do; 3 and 4: the same with prune", access="expert"),
     "Result": PvSpec(Dbr.CHAR, "What became of the last command or put", count=RESULT_BYTES),
@@ -40,6 +43,7 @@ class CommandPvs:
             "Remove": control.remove,
             "RemoveList": control.remove,
             "Set": control.set,
+            "ImportFile": control.import_files,
         }
         writers: dict[str, Writer] = {**dict.fromkeys(self._carry_out, self._command), "Flush": self._flush, "Apply": self._apply}
         self.pvs = {name: PV(f"{prefix}{name}", spec, writer=writers.get(name)) for name, spec in COMMAND_SPECS.items()}

@@ -21,6 +21,7 @@ from ioc.archived import setting_text
 from ioc.audit import AuditEntry, Peer
 from ioc.change import Change
 from ioc.commands import plan_add, plan_group, plan_remove, plan_set, plan_setting, refusal
+from ioc.importing import plan_import
 from ioc.registry import Registry
 from ioc.results import ResultCode
 from ioc.rows import ChannelRows
@@ -58,11 +59,13 @@ class Control:
     """Carries out commands and changes of settings.
 
     config: the configuration file, which `apply` reads again.
+    imports: the directory whose files may be imported.
     result, code: what the PVs `Result` and `ResultCode` show.
     """
 
-    def __init__(self, registry: Registry, rows: ChannelRows, table: ChannelTable, config: Path) -> None:
-        self._registry, self._rows, self._table, self._config = registry, rows, table, config
+    def __init__(self, registry: Registry, rows: ChannelRows, table: ChannelTable, config: Path, imports: Path) -> None:
+        self._registry, self._rows, self._table = registry, rows, table
+        self._config, self._imports = config, imports
         self._lock = asyncio.Lock()
         self._under_way: set[asyncio.Task[None]] = set()
         self._on_removed: Callable[[Collection[str], Collection[str]], None] = lambda _channels, _groups: None
@@ -114,16 +117,32 @@ class Control:
     async def apply(self, pv: str, how: Apply, peer: Peer) -> None:
         """Read the configuration file again and follow it, or tell what that would change. Raises CommandRefused."""
 
-        async def pick(count: int) -> list[tuple[int, int]]:
-            await asyncio.to_thread(self._rows.make_room, count)
-            return self._rows.pick(count)
-
         async def tell(change: Change) -> str:
             return await asyncio.to_thread(applied, how, change, self._registry.content)
 
         await self._command(
-            _Order(pv, str(int(how)), peer, lambda: plan_apply(how, self._config, self._registry, pick), tell, dry=how.is_dry)
+            _Order(pv, str(int(how)), peer, lambda: plan_apply(how, self._config, self._registry, self._pick), tell, dry=how.is_dry)
         )
+
+    async def import_files(self, pv: str, text: str, peer: Peer) -> None:
+        """Add the channels of files. Raises CommandRefused."""
+        told = ""
+
+        async def plan() -> Change:
+            nonlocal told
+            planned = await plan_import(text, self._imports, self._registry, self._pick)
+            told = str(planned)
+            return planned.change
+
+        async def tell(_: Change) -> str:
+            return told
+
+        await self._command(_Order(pv, text, peer, plan, tell))
+
+    async def _pick(self, count: int) -> list[tuple[int, int]]:
+        """Places for so many channels; the table grows outside the event loop."""
+        await asyncio.to_thread(self._rows.make_room, count)
+        return self._rows.pick(count)
 
     async def flush(self, pv: str, peer: Peer) -> None:
         """Have the engine commit what it has, and wait for it. Raises CommandRefused when it does not answer."""

@@ -1,14 +1,16 @@
-"""Reads a configuration file in a process of its own: `python -m ioc.reading CONFIG`.
+"""Reads a configuration file, or files to be imported, in a process of its own.
+
+`python -m ioc.reading config FILE`, `python -m ioc.reading import FORMAT FILE [FORMAT FILE ...]`
 
 Parsing 100 000 channels keeps an interpreter busy for seconds and fills hundreds of megabytes; the control process must do
-neither. A line of JSON for each policy, group and channel goes to standard output, at last one with the fingerprint.
+neither. A line of JSON for each remark, policy, group and channel goes to standard output, at last one with the fingerprint.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,8 @@ from archioc.core.channel import Given
 from archioc.core.config_file import load_declaration
 from archioc.core.declared import Declaration, DeclaredChannel
 from archioc.core.errors import CommandRefused, ConfigError
+from archioc.core.importing.gathering import Imported
+from archioc.core.importing.reading import ImportFormat, read_files
 from archioc.core.layers import DeclaredGroup, DeclaredPolicy
 from archioc.core.process import stop_with_parent
 from ioc.results import ResultCode
@@ -31,11 +35,21 @@ SLICE_LINES = 500
 
 async def read_declaration(path: Path) -> Declaration:
     """What a file declares, read by another process. Raises CommandRefused: the file's fault, with file, line and key."""
+    return (await _read_apart(["config", str(path)], str(path))).declaration
+
+
+async def read_imported(files: Sequence[tuple[Path, ImportFormat]]) -> Imported:
+    """What files to be imported declare, read by another process. Raises CommandRefused: a file's fault, with its place."""
+    arguments = [word for path, form in files for word in (form.value, str(path))]
+    return await _read_apart(["import", *arguments], ", ".join(str(path) for path, _ in files))
+
+
+async def _read_apart(arguments: Sequence[str], what: str) -> Imported:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "ioc.reading",
-        str(path),
+        *arguments,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -43,17 +57,17 @@ async def read_declaration(path: Path) -> Declaration:
     )
     try:
         async with asyncio.timeout(READ_S):
-            declaration, words = await asyncio.gather(_collect(process), _words(process))
+            imported, words = await asyncio.gather(_collect(process), _words(process))
             code = await process.wait()
     except TimeoutError:
-        raise CommandRefused(ResultCode.NO_ANSWER, f"{path} was not read within {READ_S:.0f} s; nothing was changed") from None
+        raise CommandRefused(ResultCode.NO_ANSWER, f"{what}: not read within {READ_S:.0f} s; nothing was changed") from None
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
-    if code != 0 or declaration is None:
-        raise CommandRefused(ResultCode.BAD_FILE, f"{words or f'{path} could not be read'}; nothing was changed")
-    return declaration
+    if code != 0 or imported is None:
+        raise CommandRefused(ResultCode.BAD_FILE, f"{words or f'{what}: cannot be read'}; nothing was changed")
+    return imported
 
 
 async def _words(process: asyncio.subprocess.Process) -> str:
@@ -61,12 +75,13 @@ async def _words(process: asyncio.subprocess.Process) -> str:
     return (await process.stderr.read()).decode(errors="replace").strip()
 
 
-async def _collect(process: asyncio.subprocess.Process) -> Declaration | None:
-    """The declaration in the output, None when it ends before its last line."""
+async def _collect(process: asyncio.subprocess.Process) -> Imported | None:
+    """What the output tells, None when it ends before its last line."""
     assert process.stdout is not None
     policies: list[DeclaredPolicy] = []
     groups: list[DeclaredGroup] = []
     channels: list[DeclaredChannel] = []
+    remarks: list[str] = []
     owns: dict[Given, Given] = {}
     count = 0
     async for line in process.stdout:
@@ -84,8 +99,10 @@ async def _collect(process: asyncio.subprocess.Process) -> Declaration | None:
                 groups.append(DeclaredGroup(name, enable, condition, description, _given(given)))
             case "policy":
                 policies.append(DeclaredPolicy(rest[0], _given(rest[1])))
+            case "remark":
+                remarks.append(rest[0])
             case _:
-                return Declaration(tuple(policies), tuple(groups), tuple(channels), rest[0])
+                return Imported(Declaration(tuple(policies), tuple(groups), tuple(channels), rest[0]), tuple(remarks))
     return None
 
 
@@ -93,7 +110,10 @@ def _given(pairs: list[Any]) -> Given:
     return tuple((name, value) for name, value in pairs)
 
 
-def _lines(declaration: Declaration) -> Iterator[object]:
+def _lines(imported: Imported) -> Iterator[object]:
+    declaration = imported.declaration
+    for remark in imported.remarks:
+        yield "remark", remark
     for policy in declaration.policies:
         yield "policy", policy.match, policy.given
     for group in declaration.groups:
@@ -103,15 +123,22 @@ def _lines(declaration: Declaration) -> Iterator[object]:
     yield "end", declaration.fingerprint
 
 
+def _read(what: str, *words: str) -> Imported:
+    """Raises ConfigError."""
+    if what == "config":
+        return Imported(load_declaration(Path(words[0])))
+    return read_files((Path(path), ImportFormat(form)) for form, path in zip(words[::2], words[1::2], strict=True))
+
+
 def main() -> int:
     """Exit code 0, or 2 with the fault on standard error."""
     stop_with_parent(0)
     try:
-        declaration = load_declaration(Path(sys.argv[1]))
+        imported = _read(*sys.argv[1:])
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    for line in _lines(declaration):
+    for line in _lines(imported):
         sys.stdout.buffer.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
     return 0
 

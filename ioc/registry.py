@@ -49,7 +49,7 @@ class Registry:
             self._content = load_content(self._connection)
         except (sqlite3.Error, ArchiocError, ValueError) as error:
             self._connection.close()
-            raise RegistryError(f"{path}: cannot be used: {error}; put it aside or restore a copy, then start again") from None
+            raise RegistryError(f"{path}: cannot be used: {error}; {_way_out(error)}") from None
 
     @property
     def content(self) -> Content:
@@ -210,3 +210,10 @@ class Registry:
         if self._notes:
             self.write_notes()
         self._connection.close()
+
+
+def _way_out(error: Exception) -> str:
+    """What a person can do about a registry that cannot be used."""
+    if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
+        return "another program holds it; end that program, then start again"
+    return "`archioc check CONFIG --restore newest` goes back to the last copy of it"

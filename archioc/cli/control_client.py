@@ -30,7 +30,7 @@ class ControlClient:
         os.environ["EPICS_CA_ADDR_LIST"] = f"{host}:{config.ioc.port}"
         os.environ["EPICS_CA_AUTO_ADDR_LIST"] = "NO"
 
-    def command(self, name: str, value: int) -> str:
+    def command(self, name: str, value: int | bytes) -> str:
         """Put to a command PV and wait until it is done; the text of `Result`.
 
         Raises CommandRefused with the archiver's words, and ServeError when it does not answer.

@@ -45,6 +45,17 @@ class StatusFormat(StrEnum):
     JSON = "json"
 
 
+class ImportFormat(StrEnum):
+    """Formats of files with channels (`archioc.core.importing.reading`)."""
+
+    AUTO = "auto"
+    YAML = "yaml"
+    LIST = "list"
+    CSV = "csv"
+    APPLIANCE = "appliance"
+    ENGINECONFIG = "engineconfig"
+
+
 def _show_version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"archioc {__version__}")
@@ -248,6 +259,22 @@ def channels_apply(
     apply_file(config, dry_run=dry_run, prune=prune)
 
 
+@channels_app.command("import")
+def channels_import(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="YAML, list, CSV, Archiver Appliance JSON, engineconfig XML.")],
+    config: ConfigOption = Path("archioc.yml"),
+    form: Annotated[ImportFormat, typer.Option("--format", help="Format of the files; auto: by name or content.")] = ImportFormat.AUTO,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be added and what cannot be mapped.")] = False,
+) -> None:
+    """Add the channels of files to the running archiver, all of them or none; channels it has stay as they are.
+
+    Example: archioc channels import engine.xml --dry-run
+    """
+    from archioc.cli.importing import import_files
+
+    import_files(config, files, form.value, dry_run=dry_run)
+
+
 @channels_app.command("export")
 def channels_export(config: ConfigOption = Path("archioc.yml")) -> None:
     """Write policies, groups and channels as they are now, as blocks of a configuration file.
@@ -257,6 +284,27 @@ def channels_export(config: ConfigOption = Path("archioc.yml")) -> None:
     from archioc.cli.channels import export_channels
 
     export_channels(config)
+
+
+@app.command()
+def check(
+    config: Annotated[Path, typer.Argument(envvar="ARCHIOC_CONFIG", help="Configuration file.")],
+    restore: Annotated[
+        str | None, typer.Option(metavar="FILE|newest", help="Put this copy of state.db in its place; the archiver must not run.")
+    ] = None,
+) -> None:
+    """Check configuration, registry, spool, disk and store; or go back to a copy of the registry.
+
+    Examples: archioc check site.yml
+    archioc check site.yml --restore newest
+    """
+    from archioc.cli.check import check as look
+    from archioc.cli.check import restore_registry
+
+    if restore is not None:
+        restore_registry(config, restore)
+    elif not look(config):
+        raise typer.Exit(FAILED)
 
 
 @app.command()

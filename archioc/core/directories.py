@@ -26,6 +26,16 @@ class Directories:
         return self.state / "state.db"
 
     @property
+    def backups(self) -> Path:
+        """Copies of the registry."""
+        return self.state / "backup"
+
+    @property
+    def imports(self) -> Path:
+        """Files that the command `ImportFile` may read."""
+        return self.state / "import"
+
+    @property
     def spool(self) -> Path:
         """Batches on their way to the store."""
         return self.state / "spool"

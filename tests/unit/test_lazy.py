@@ -41,7 +41,7 @@ def database(tmp_path: Path) -> Iterator[PvDatabase]:
     groups = (DeclaredGroup("vacuum", condition="SR:MODE != 0"),)
     apply_declared(registry, rows, declaration(*(declare(name, rate=5.0) for name in NAMES), groups=groups), 0)
     rows.synchronise(registry.channels.values(), registry.revision)
-    control = Control(registry, rows, table, tmp_path / "site.yml")
+    control = Control(registry, rows, table, tmp_path / "site.yml", tmp_path / "import")
     sources = (ChannelPvs("P:", registry, table, control), GroupPvs("P:", registry, table, control))
     yield PvDatabase([PV("P:State", STATUS_FIELDS["State"].spec)], sources)
     registry.close()

@@ -217,7 +217,7 @@ def test_damaged_file_is_named(tmp_path: Path) -> None:
     """A state.db that is no database gives an error that names it and says what to do, for the writer and the reader."""
     path = tmp_path / "state.db"
     path.write_bytes(b"not a database at all" * 100)
-    with pytest.raises(RegistryError, match=r"state\.db: cannot be used: .*put it aside"):
+    with pytest.raises(RegistryError, match=r"state\.db: cannot be used: .*check CONFIG --restore newest"):
         Registry(path)
     with pytest.raises(RegistryError, match=r"state\.db: cannot be read"):
         RegistryReader(path)
