@@ -53,7 +53,7 @@ async def serve(config: Config, table: ChannelTable, registry: Registry, rows: C
     commands = CommandPvs(prefix, control)
     status = StatusPvs(prefix, table, rows, config.spool.max_bytes)
     server = ControlServer(PvDatabase([*status.pvs.values(), *commands.pvs.values()], (channels, groups)), control, config.access)
-    control.listen(server.drop, commands.show_result)
+    control.listen(server.drop, commands.show_result, server.use_access)
     await commands.show_result()
     await status.refresh(0)
     await server.start(config.ioc.interfaces, config.ioc.port, config.ioc.beacon_addr_list)

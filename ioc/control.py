@@ -13,6 +13,8 @@ from pathlib import Path
 
 import structlog
 
+from archioc.core.config_access import Access
+from archioc.core.config_file import load_blocks
 from archioc.core.config_yaml import collector_paused
 from archioc.core.errors import ArchiocError, CommandRefused, RegistryError
 from archioc.core.table import ChannelTable
@@ -59,6 +61,7 @@ class Control:
 
     config: the configuration file, which `apply` reads again.
     result, code: what the PVs `Result` and `ResultCode` show.
+    denied: puts refused because of who sent them.
     """
 
     def __init__(self, registry: Registry, rows: ChannelRows, table: ChannelTable, config: Path) -> None:
@@ -67,17 +70,24 @@ class Control:
         self._under_way: set[asyncio.Task[None]] = set()
         self._on_removed: Callable[[Collection[str], Collection[str]], None] = lambda _channels, _groups: None
         self._on_result: Callable[[], Awaitable[None]] | None = None
+        self._on_access: Callable[[Access], None] = lambda _: None
         self._active = 0
         self.result, self.code = "", ResultCode.DONE
+        self.denied = 0
 
     @property
     def busy(self) -> bool:
         """Whether a command is being carried out; what the PV `Busy` shows."""
         return self._active > 0
 
-    def listen(self, removed: Callable[[Collection[str], Collection[str]], None], result: Callable[[], Awaitable[None]]) -> None:
-        """Be told of names of removed channels and groups, and when one of `busy`, `result` and `code` has changed."""
-        self._on_removed, self._on_result = removed, result
+    def listen(
+        self,
+        removed: Callable[[Collection[str], Collection[str]], None],
+        result: Callable[[], Awaitable[None]],
+        access: Callable[[Access], None],
+    ) -> None:
+        """Be told of names of removed channels and groups, when `busy`, `result`, `code` or `denied` has changed, and of new rules."""
+        self._on_removed, self._on_result, self._on_access = removed, result, access
 
     async def add(self, pv: str, text: str, peer: Peer) -> None:
         """Add channels. Raises CommandRefused."""
@@ -112,18 +122,28 @@ class Control:
         await self._command(_Order(pv, str(value), peer, plan, _saying(f"group {group}: {setting}={value}"), old))
 
     async def apply(self, pv: str, how: Apply, peer: Peer) -> None:
-        """Read the configuration file again and follow it, or tell what that would change. Raises CommandRefused."""
+        """Read the configuration file again and follow it, or tell what that would change. Raises CommandRefused.
+
+        Who may write is then as its block `access` says, also for clients that are connected.
+        """
+        access: Access | None = None
 
         async def pick(count: int) -> list[tuple[int, int]]:
             await asyncio.to_thread(self._rows.make_room, count)
             return self._rows.pick(count)
 
+        async def plan() -> Change:
+            nonlocal access
+            change = await plan_apply(how, self._config, self._registry, pick)
+            access = (await asyncio.to_thread(load_blocks, self._config)).access
+            return change
+
         async def tell(change: Change) -> str:
             return await asyncio.to_thread(applied, how, change, self._registry.content)
 
-        await self._command(
-            _Order(pv, str(int(how)), peer, lambda: plan_apply(how, self._config, self._registry, pick), tell, dry=how.is_dry)
-        )
+        await self._command(_Order(pv, str(int(how)), peer, plan, tell, dry=how.is_dry))
+        if access is not None and not how.is_dry:
+            self._on_access(access)
 
     async def flush(self, pv: str, peer: Peer) -> None:
         """Have the engine commit what it has, and wait for it. Raises CommandRefused when it does not answer."""
@@ -141,11 +161,13 @@ class Control:
         self._registry.note(AuditEntry(time.time_ns(), peer, pv, "0", "1", "done"))
         await self._end("flushed", ResultCode.DONE)
 
-    def forbid(self, pv: str, value: str, peer: Peer) -> CommandRefused:
-        """The refusal of a put by a peer that may not write; it is audited."""
+    async def forbid(self, pv: str, value: str, peer: Peer) -> CommandRefused:
+        """The refusal of a put by a peer that may not write; it is counted and audited."""
+        self.denied += 1
         refused = CommandRefused(ResultCode.NOT_ALLOWED, f"{peer} may not write {pv}")
         self._registry.note(AuditEntry(time.time_ns(), peer, pv, "", value, str(refused)))
         log.warning("put_forbidden", pv=pv, peer=peer.address, host=peer.host, user=peer.user)
+        await self._tell()
         return refused
 
     async def refuse_unreadable(self, pv: str, value: str, error: ArchiocError, peer: Peer) -> CommandRefused:

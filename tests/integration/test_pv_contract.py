@@ -234,5 +234,26 @@ def test_peer_that_may_not_writes_nothing(control: ControlProcess, prefix: str) 
     wait_until(lambda: len(audited(control)) == len(writable), 3, "all refused puts are audited")
     assert [pv for pv, _ in audited(control)] == [prefix + row.pv for row in writable]
     assert all("may not write" in outcome for _, outcome in audited(control))
+    with RawCa(control.port) as friend:
+        assert friend.get(friend.open(prefix + "Denied")[1], ca.ChannelType.DOUBLE).data.tolist() == [len(writable)]
     refusals = [json.loads(line) for line in control.log().splitlines() if "put_forbidden" in line]
     assert len(refusals) == len(writable)
+
+
+def test_apply_changes_who_may_write(control: ControlProcess, prefix: str) -> None:
+    """After Apply the rules of the file hold for clients that are connected, which are told; a dry run changes no rule."""
+    with RawCa(control.port, source="127.0.0.2") as remote, RawCa(control.port) as operator:
+        rate = remote.open(prefix + "CH:SR:OTHER:Rate")[1]
+        remove = remote.open(prefix + "Remove")[1]
+        apply = operator.open(prefix + "Apply")[1]
+        control.configure(f"{CHANNELS}\naccess: {{control: [{{hosts: [127.0.0.2]}}], expert: [{{hosts: [127.0.0.1]}}]}}")
+        assert isinstance(operator.put(apply, [2], ca.ChannelType.LONG), ca.WriteNotifyResponse)
+        assert isinstance(remote.put(rate, [1.0], ca.ChannelType.DOUBLE), ca.ErrorResponse)
+        assert isinstance(operator.put(apply, [1], ca.ChannelType.LONG), ca.WriteNotifyResponse)
+        told = [remote.wait_for(ca.AccessRightsResponse) for _ in range(2)]
+        assert {message.cid: message.access_rights for message in told} == {
+            rate.cid: ca.AccessRights.READ | ca.AccessRights.WRITE,
+            remove.cid: ca.AccessRights.READ,
+        }
+        assert isinstance(remote.put(rate, [1.0], ca.ChannelType.DOUBLE), ca.WriteNotifyResponse)
+        assert isinstance(remote.put(remove, b"SR:OTHER", ca.ChannelType.CHAR), ca.ErrorResponse)
