@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from archioc.core.dbr import Dbr, Severity, Status
 from archioc.core.errors import CommandRefused
+from ioc.alarm import NO_ALARM
 from ioc.applying import Apply
 from ioc.audit import Peer
 from ioc.control import Control
 from ioc.put_value import PutValue
-from ioc.pv import NO_ALARM, PV, PvSpec, Writer
+from ioc.pv import PV, PvSpec, Writer
 from ioc.results import ResultCode
 
 TEXT_BYTES = 16_000

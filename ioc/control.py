@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection, Coroutine
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -121,6 +122,23 @@ class Control:
         old = known.text(setting) if known else ""
         await self._command(_Order(pv, str(value), peer, plan, _saying(f"group {group}: {setting}={value}"), old))
 
+    async def put_limit(self, pv: str, old: str, new: str, store: Callable[[AuditEntry], None], peer: Peer) -> None:
+        """Have an alarm limit on disk. store: writes it together with its audit entry. Raises CommandRefused."""
+
+        async def carry_out() -> None:
+            entry = AuditEntry(time.time_ns(), peer, pv, old, new, "done")
+            async with self._lock:
+                await self._begin()
+                try:
+                    await asyncio.to_thread(store, entry)
+                except RegistryError as error:
+                    refused = refusal(error)
+                    await self._refuse(refused, replace(entry, outcome=str(refused)))
+                    raise refused from None
+                await self._end(f"{pv}={new}", ResultCode.DONE)
+
+        await self._to_its_end(carry_out())
+
     async def apply(self, pv: str, how: Apply, peer: Peer) -> None:
         """Read the configuration file again and follow it, or tell what that would change. Raises CommandRefused.
 
@@ -192,7 +210,11 @@ class Control:
             await asyncio.wait(self._under_way)
 
     async def _command(self, order: _Order) -> None:
-        task = asyncio.create_task(self._carry_out(order))
+        await self._to_its_end(self._carry_out(order))
+
+    async def _to_its_end(self, work: Coroutine[Any, Any, None]) -> None:
+        """Wait for work that goes on when the client that asked for it goes away."""
+        task = asyncio.create_task(work)
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
         await asyncio.shield(task)
