@@ -15,7 +15,6 @@ from typing import Any
 import structlog
 
 from archioc.core.config_access import Access
-from archioc.core.config_file import load_blocks
 from archioc.core.config_yaml import collector_paused
 from archioc.core.errors import ArchiocError, CommandRefused, RegistryError
 from archioc.core.table import ChannelTable
@@ -24,6 +23,7 @@ from ioc.archived import setting_text
 from ioc.audit import AuditEntry, Peer
 from ioc.change import Change
 from ioc.commands import plan_add, plan_group, plan_remove, plan_set, plan_setting, refusal
+from ioc.reading_access import read_access
 from ioc.registry import Registry
 from ioc.results import ResultCode
 from ioc.rows import ChannelRows
@@ -153,14 +153,15 @@ class Control:
         async def plan() -> Change:
             nonlocal access
             change = await plan_apply(how, self._config, self._registry, pick)
-            access = (await asyncio.to_thread(load_blocks, self._config)).access
+            if not how.is_dry:
+                access = await read_access(self._config)
             return change
 
         async def tell(change: Change) -> str:
             return await asyncio.to_thread(applied, how, change, self._registry.content)
 
         await self._command(_Order(pv, str(int(how)), peer, plan, tell, dry=how.is_dry))
-        if access is not None and not how.is_dry:
+        if access is not None:
             self._on_access(access)
 
     async def flush(self, pv: str, peer: Peer) -> None:
