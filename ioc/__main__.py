@@ -29,6 +29,8 @@ from ioc.control import Control
 from ioc.database import PvDatabase
 from ioc.declaring import apply_declared
 from ioc.group_pvs import GroupPvs
+from ioc.limit_puts import LimitPuts
+from ioc.limit_store import LimitStore
 from ioc.registry import Registry
 from ioc.rows import ChannelRows
 from ioc.server import ControlServer
@@ -52,10 +54,12 @@ async def serve(config: Config, table: ChannelTable, registry: Registry, rows: C
     control = Control(registry, rows, table, config.path, Directories(config.archiver.state_dir).imports)
     channels, groups = ChannelPvs(prefix, registry, table, control), GroupPvs(prefix, registry, table, control)
     commands = CommandPvs(prefix, control)
-    status = StatusPvs(prefix, table, rows, config.spool.max_bytes)
+    limits = LimitPuts(prefix, LimitStore(Directories(config.archiver.state_dir).registry), control)
+    status = StatusPvs(prefix, table, rows, config.spool.max_bytes, limits)
     server = ControlServer(PvDatabase([*status.pvs.values(), *commands.pvs.values()], (channels, groups)), control, config.access)
-    control.listen(server.drop, commands.show_result)
+    control.listen(server.drop, commands.show_result, server.use_access)
     await commands.show_result()
+    await status.load_limits()
     await status.refresh(0)
     await server.start(config.ioc.interfaces, config.ioc.port, config.ioc.beacon_addr_list)
     works: tuple[Coroutine[Any, Any, None], ...] = (

@@ -9,8 +9,9 @@ from typing import Literal
 from archioc.core.channel import LONGEST_MAX_INTERVAL, MAX_DEADBAND_PCT, MAX_ELEMENTS, MAX_RATE
 from archioc.core.dbr import Dbr, Severity, Status
 from archioc.core.table import DROPS, ChannelState
-from ioc.fields import SEVERITIES
-from ioc.pv import NO_ALARM, TIMEOUT, Alarm, PvSpec, Value
+from ioc.alarm import NO_ALARM, TIMEOUT, Alarm
+from ioc.alarm_limits import SEVERITIES
+from ioc.pv import PvSpec, Value
 from ioc.row_view import RowView
 from ioc.times import iso_time
 

@@ -127,7 +127,7 @@ class ChannelPvs:
                 read = bool(value.choice(field.spec.labels))
             elif field.spec.dbr is Dbr.ENUM:
                 read = field.spec.labels[value.choice(field.spec.labels)]
-            elif field.spec.dbr is Dbr.DOUBLE:
+            elif field.spec.dbr in {Dbr.DOUBLE, Dbr.LONG}:
                 read = value.scalar()
             else:
                 read = value.text(field.spec.count)

@@ -143,6 +143,13 @@ class Circuit:
                 await answer(command)
             await self._writer.drain()
 
+    def tell_rights(self) -> None:
+        """Tell the client anew what it may write."""
+        for channel in self._channels.values():
+            if channel.pv.spec.access != "read":
+                write = self._server.may_write(channel.pv, self.peer)
+                self._writer.write(messages.access_rights(channel.cid, read=True, write=write))
+
     def drop(self, gone: Callable[[PV], bool]) -> None:
         """Take channels from the client whose PVs are no longer there."""
         for channel in [channel for channel in self._channels.values() if gone(channel.pv)]:
@@ -244,7 +251,7 @@ class Circuit:
         try:
             if not self._server.may_write(pv, self.peer) or pv.writer is None:
                 status = messages.ECA_NOWTACCESS
-                raise self._server.control.forbid(pv.name, _shown(command), self.peer)
+                raise await self._server.control.forbid(pv.name, _shown(command), self.peer)
             try:
                 value = read_put(command.data_type, data, payload)
             except CommandRefused as error:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from archioc.core.dbr import Dbr, Severity, Status
 from archioc.core.errors import CommandRefused
+from ioc.alarm import NO_ALARM
 from ioc.applying import Apply
 from ioc.audit import Peer
 from ioc.control import Control
 from ioc.put_value import PutValue
-from ioc.pv import NO_ALARM, PV, PvSpec, Writer
+from ioc.pv import PV, PvSpec, Writer
 from ioc.results import ResultCode
 
 TEXT_BYTES = 16_000
@@ -28,6 +29,7 @@ COMMAND_SPECS: dict[str, PvSpec] = {
     "Apply": PvSpec(Dbr.LONG, "1 = read the file and follow it; 2 = tell what 1 would do; 3 and 4: the same with prune", access="expert"),
     "Result": PvSpec(Dbr.CHAR, "What became of the last command or put", count=RESULT_BYTES),
     "ResultCode": PvSpec(Dbr.LONG, "Code of Result; 0 = done (see results.md)"),
+    "Denied": PvSpec(Dbr.DOUBLE, "Puts refused because of who sent them since the IOC started"),
     "Busy": PvSpec(Dbr.ENUM, "Whether a command is being carried out", labels=("Idle", "Busy")),
 }
 
@@ -49,11 +51,12 @@ class CommandPvs:
         self.pvs = {name: PV(f"{prefix}{name}", spec, writer=writers.get(name)) for name, spec in COMMAND_SPECS.items()}
 
     async def show_result(self) -> None:
-        """Bring `Result`, `ResultCode` and `Busy` up to date."""
+        """Bring `Result`, `ResultCode`, `Denied` and `Busy` up to date."""
         control = self._control
         alarm = (Status.WRITE, Severity.MINOR) if control.code else NO_ALARM
         await self.pvs["Result"].show(control.result, alarm=alarm)
         await self.pvs["ResultCode"].show(int(control.code), alarm=alarm)
+        await self.pvs["Denied"].show(control.denied)
         await self.pvs["Busy"].show(int(control.busy))
 
     async def _command(self, pv: PV, value: PutValue, peer: Peer) -> None:

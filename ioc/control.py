@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection, Coroutine
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import structlog
 
+from archioc.core.config_access import Access
 from archioc.core.config_yaml import collector_paused
 from archioc.core.errors import ArchiocError, CommandRefused, RegistryError
 from archioc.core.table import ChannelTable
@@ -22,6 +24,7 @@ from ioc.audit import AuditEntry, Peer
 from ioc.change import Change
 from ioc.commands import plan_add, plan_group, plan_remove, plan_set, plan_setting, refusal
 from ioc.importing import plan_import
+from ioc.reading_access import read_access
 from ioc.registry import Registry
 from ioc.results import ResultCode
 from ioc.rows import ChannelRows
@@ -61,6 +64,7 @@ class Control:
     config: the configuration file, which `apply` reads again.
     imports: the directory whose files may be imported.
     result, code: what the PVs `Result` and `ResultCode` show.
+    denied: puts refused because of who sent them.
     """
 
     def __init__(self, registry: Registry, rows: ChannelRows, table: ChannelTable, config: Path, imports: Path) -> None:
@@ -70,17 +74,24 @@ class Control:
         self._under_way: set[asyncio.Task[None]] = set()
         self._on_removed: Callable[[Collection[str], Collection[str]], None] = lambda _channels, _groups: None
         self._on_result: Callable[[], Awaitable[None]] | None = None
+        self._on_access: Callable[[Access], None] = lambda _: None
         self._active = 0
         self.result, self.code = "", ResultCode.DONE
+        self.denied = 0
 
     @property
     def busy(self) -> bool:
         """Whether a command is being carried out; what the PV `Busy` shows."""
         return self._active > 0
 
-    def listen(self, removed: Callable[[Collection[str], Collection[str]], None], result: Callable[[], Awaitable[None]]) -> None:
-        """Be told of names of removed channels and groups, and when one of `busy`, `result` and `code` has changed."""
-        self._on_removed, self._on_result = removed, result
+    def listen(
+        self,
+        removed: Callable[[Collection[str], Collection[str]], None],
+        result: Callable[[], Awaitable[None]],
+        access: Callable[[Access], None],
+    ) -> None:
+        """Be told of names of removed channels and groups, when `busy`, `result`, `code` or `denied` has changed, and of new rules."""
+        self._on_removed, self._on_result, self._on_access = removed, result, access
 
     async def add(self, pv: str, text: str, peer: Peer) -> None:
         """Add channels. Raises CommandRefused."""
@@ -114,15 +125,43 @@ class Control:
         old = known.text(setting) if known else ""
         await self._command(_Order(pv, str(value), peer, plan, _saying(f"group {group}: {setting}={value}"), old))
 
+    async def put_limit(self, pv: str, old: str, new: str, store: Callable[[AuditEntry], None], peer: Peer) -> None:
+        """Have an alarm limit on disk. store: writes it together with its audit entry. Raises CommandRefused."""
+
+        async def carry_out() -> None:
+            entry = AuditEntry(time.time_ns(), peer, pv, old, new, "done")
+            async with self._lock:
+                await self._begin()
+                try:
+                    await asyncio.to_thread(store, entry)
+                except RegistryError as error:
+                    refused = refusal(error)
+                    await self._refuse(refused, replace(entry, outcome=str(refused)))
+                    raise refused from None
+                await self._end(f"{pv}={new}", ResultCode.DONE)
+
+        await self._to_its_end(carry_out())
+
     async def apply(self, pv: str, how: Apply, peer: Peer) -> None:
-        """Read the configuration file again and follow it, or tell what that would change. Raises CommandRefused."""
+        """Read the configuration file again and follow it, or tell what that would change. Raises CommandRefused.
+
+        Who may write is then as its block `access` says, also for clients that are connected.
+        """
+        access: Access | None = None
+
+        async def plan() -> Change:
+            nonlocal access
+            change = await plan_apply(how, self._config, self._registry, self._pick)
+            if not how.is_dry:
+                access = await read_access(self._config)
+            return change
 
         async def tell(change: Change) -> str:
             return await asyncio.to_thread(applied, how, change, self._registry.content)
 
-        await self._command(
-            _Order(pv, str(int(how)), peer, lambda: plan_apply(how, self._config, self._registry, self._pick), tell, dry=how.is_dry)
-        )
+        await self._command(_Order(pv, str(int(how)), peer, plan, tell, dry=how.is_dry))
+        if access is not None:
+            self._on_access(access)
 
     async def import_files(self, pv: str, text: str, peer: Peer) -> None:
         """Add the channels of files. Raises CommandRefused."""
@@ -160,11 +199,13 @@ class Control:
         self._registry.note(AuditEntry(time.time_ns(), peer, pv, "0", "1", "done"))
         await self._end("flushed", ResultCode.DONE)
 
-    def forbid(self, pv: str, value: str, peer: Peer) -> CommandRefused:
-        """The refusal of a put by a peer that may not write; it is audited."""
+    async def forbid(self, pv: str, value: str, peer: Peer) -> CommandRefused:
+        """The refusal of a put by a peer that may not write; it is counted and audited."""
+        self.denied += 1
         refused = CommandRefused(ResultCode.NOT_ALLOWED, f"{peer} may not write {pv}")
         self._registry.note(AuditEntry(time.time_ns(), peer, pv, "", value, str(refused)))
         log.warning("put_forbidden", pv=pv, peer=peer.address, host=peer.host, user=peer.user)
+        await self._tell()
         return refused
 
     async def refuse_unreadable(self, pv: str, value: str, error: ArchiocError, peer: Peer) -> CommandRefused:
@@ -189,7 +230,11 @@ class Control:
             await asyncio.wait(self._under_way)
 
     async def _command(self, order: _Order) -> None:
-        task = asyncio.create_task(self._carry_out(order))
+        await self._to_its_end(self._carry_out(order))
+
+    async def _to_its_end(self, work: Coroutine[Any, Any, None]) -> None:
+        """Wait for work that goes on when the client that asked for it goes away."""
+        task = asyncio.create_task(work)
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
         await asyncio.shield(task)

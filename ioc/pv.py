@@ -6,6 +6,7 @@ its own delivery ignores the monitor mask and makes all clients wait for the slo
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import IntFlag
@@ -16,7 +17,9 @@ from caproto import ChannelType, native_type
 from caproto._commands import data_payload
 from caproto._dbr import DbrStringArray, _LongStringChannelType
 
-from archioc.core.dbr import EPICS_EPOCH_S, Dbr, Severity, Status
+from archioc.core.dbr import EPICS_EPOCH_S, Dbr
+from ioc.alarm import NO_ALARM, Alarm
+from ioc.alarm_limits import NO_LIMITS, AlarmLimits, metadata_of
 
 if TYPE_CHECKING:
     from ioc.audit import Peer
@@ -27,12 +30,7 @@ Access = Literal["read", "control", "expert"]
 Value = float | int | str
 Writer = Callable[["PV", "PutValue", "Peer"], Awaitable[None]]
 Refresh = Callable[["PV"], Awaitable[None]]
-Alarm = tuple[Status, Severity]
-
-NO_ALARM: Alarm = (Status.NO_ALARM, Severity.NO_ALARM)
-TIMEOUT: Alarm = (Status.TIMEOUT, Severity.INVALID)
-"""The process behind a PV does not answer."""
-
+LimitWriter = Callable[["PV", str, "PutValue", "Peer"], Awaitable[None]]
 STRING_BYTES = 39
 """What a DBR_STRING holds beside its NUL."""
 
@@ -75,6 +73,8 @@ class PV:
     channel, group: the archived channel or the group it belongs to, None for a global one.
     writer: what a put does; None for a PV that is only read.
     refresh: brings the value up to date before it is read; None where somebody else does.
+    limits: its alarm limits; who shows the value has it judged by them.
+    limit_writer: what a put to a field of the limits does; None where they are not for clients to change.
     on_watch: told when the first monitor comes and when the last one goes.
     """
 
@@ -88,9 +88,12 @@ class PV:
         writer: Writer | None = None,
         refresh: Refresh | None = None,
         on_watch: Callable[[PV, bool], None] | None = None,
+        limit_writer: LimitWriter | None = None,
     ) -> None:
         self.name, self.spec, self.channel, self.group = name, spec, channel, group
         self.writer, self.refresh, self.on_watch = writer, refresh, on_watch
+        self.limit_writer = limit_writer
+        self.limits = NO_LIMITS
         self.data = _channel_data(spec)
         self.monitors: set[Monitor] = set()
         self._followers: dict[PV, Refresh] = {}
@@ -113,7 +116,7 @@ class PV:
         if isinstance(value, str):
             value = _clipped(value, self.spec.count if self.spec.dbr is Dbr.CHAR else LONG_STRING_BYTES)
         events = Event(0)
-        if value != self._value:
+        if not _same(value, self._value):
             events |= Event.VALUE | Event.LOG
         if alarm != self._alarm:
             events |= Event.ALARM | Event.VALUE | Event.LOG
@@ -127,6 +130,16 @@ class PV:
         written = value or "\0" if self.spec.dbr is Dbr.CHAR else value
         await self.data.write(written, verify_value=False, status=int(alarm[0]), severity=int(alarm[1]), **stamp)
         self._post(events)
+        await self._lead()
+
+    async def show_limits(self, limits: AlarmLimits) -> None:
+        """Have other alarm limits from now on."""
+        self.limits = limits
+        await self.data.write_metadata(publish=False, **metadata_of(limits, self.spec.dbr))
+        self._post(Event.PROPERTY)
+        await self._lead()
+
+    async def _lead(self) -> None:
         for follower, follow in list(self._followers.items()):
             await follow(follower)
 
@@ -200,6 +213,11 @@ class PV:
         return ChannelType(int(self.spec.dbr))
 
 
+def _same(value: Value, before: Value | None) -> bool:
+    """Whether nothing is to be told; NaN stays NaN."""
+    return value == before or (isinstance(value, float) and isinstance(before, float) and math.isnan(value) and math.isnan(before))
+
+
 def _clipped(text: str, size: int) -> str:
     """A text of at most `size` bytes of UTF-8."""
     raw = text.encode(errors="replace")
@@ -215,11 +233,17 @@ def _channel_data(spec: PvSpec) -> Any:
     limits = {"lower_ctrl_limit": spec.low, "upper_ctrl_limit": spec.high, "lower_disp_limit": spec.low, "upper_disp_limit": spec.high}
     match spec.dbr:
         case Dbr.DOUBLE:
-            return caproto.ChannelDouble(value=0.0, units=spec.unit, precision=spec.precision, reported_record_type="ai", **limits)
+            alarm = metadata_of(NO_LIMITS, Dbr.DOUBLE)
+            record = "ao" if spec.access != "read" else "ai"
+            return caproto.ChannelDouble(
+                value=0.0, units=spec.unit, precision=spec.precision, reported_record_type=record, **limits, **alarm
+            )
         case Dbr.LONG:
-            return caproto.ChannelInteger(value=0, units=spec.unit, reported_record_type="longin")
+            record = "longout" if spec.access != "read" else "longin"
+            return caproto.ChannelInteger(value=0, units=spec.unit, reported_record_type=record)
         case Dbr.ENUM:
-            return caproto.ChannelEnum(value=0, enum_strings=spec.labels, reported_record_type="mbbi")
+            record = ("b" if len(spec.labels) == 2 else "mbb") + ("o" if spec.access != "read" else "i")
+            return caproto.ChannelEnum(value=0, enum_strings=spec.labels, reported_record_type=record)
         case Dbr.STRING:
             record = "stringin" if spec.count == 1 else "waveform"
             start = "" if spec.count == 1 else [""]

@@ -12,6 +12,10 @@ CREATE TABLE group_override (
 CREATE TABLE policy (position INTEGER PRIMARY KEY, match TEXT NOT NULL, given TEXT NOT NULL);
 """
 
+_LIMIT_TABLE = """
+CREATE TABLE alarm_limit (pv TEXT NOT NULL, field TEXT NOT NULL, value REAL, PRIMARY KEY (pv, field)) WITHOUT ROWID;
+"""
+
 _CHANNEL_TABLES = """
 BEGIN;
 CREATE TABLE meta (revision INTEGER NOT NULL, groups_revision INTEGER NOT NULL DEFAULT 0, fingerprint TEXT NOT NULL DEFAULT '');
@@ -34,7 +38,7 @@ CREATE TABLE audit (
     pv TEXT NOT NULL, old TEXT NOT NULL, new TEXT NOT NULL, outcome TEXT NOT NULL);
 """
 
-SCHEMA = _CHANNEL_TABLES + _GROUP_TABLES
+SCHEMA = _CHANNEL_TABLES + _GROUP_TABLES + _LIMIT_TABLE
 """Makes an empty database, in a transaction that is still open at its end."""
 
 _FROM_1_TO_2 = """
@@ -66,5 +70,5 @@ PRAGMA user_version = 3;
 COMMIT;
 """
 
-MIGRATIONS = {1: _FROM_1_TO_2, 2: _FROM_2_TO_3 + _GROUP_TABLES + _GROUPS_OF_2}
+MIGRATIONS = {1: _FROM_1_TO_2, 2: _FROM_2_TO_3 + _GROUP_TABLES + _LIMIT_TABLE + _GROUPS_OF_2}
 """Scripts that bring a database one version further, by the version that it has."""

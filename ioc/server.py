@@ -70,6 +70,15 @@ class ControlServer:
         """Whether a client may write a PV: by where it is, not by what it says."""
         return pv.spec.access != "read" and self._access.allows(pv.spec.access, peer.address, peer.user)
 
+    def use_access(self, access: Access) -> None:
+        """Let other rules say who may write, from now on and for the clients that are connected."""
+        if access == self._access:
+            return
+        self._access = access
+        log.info("access_changed", control=len(access.control), expert=len(access.expert))
+        for circuit in self.circuits:
+            circuit.tell_rights()
+
     def drop(self, channels: Collection[str], groups: Collection[str]) -> None:
         """Disconnect the PVs of removed channels and groups at every client."""
 

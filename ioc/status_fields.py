@@ -8,26 +8,27 @@ from typing import Literal
 
 from archioc.core.dbr import Dbr, Severity, Status
 from archioc.core.table import StoreState
+from ioc.alarm import NO_ALARM, TIMEOUT, Alarm
+from ioc.alarm_limits import NO_LIMITS, AlarmLimits
 from ioc.overview import Overview
-from ioc.pv import NO_ALARM, TIMEOUT, Alarm, PvSpec, Value
+from ioc.pv import PvSpec, Value
 from ioc.times import iso_time
 
 Source = Literal["ioc", "engine", "db"]
 
-DISCONNECTED_MINOR_PCT = 10.0
-DISCONNECTED_MAJOR_PCT = 50.0
-DISK_MINOR_PCT = 10.0
-DISK_MAJOR_PCT = 3.0
+DISCONNECTED_LIMITS = AlarmLimits(high=10.0, hihi=50.0)
+DISK_LIMITS = AlarmLimits(low=10.0, lolo=3.0)
 
 
 @dataclass(frozen=True, slots=True)
 class StatusField:
-    """A PV of the archiver. source: the process that knows it."""
+    """A PV of the archiver. source: the process that knows it. limits: alarm limits, until an operator puts others."""
 
     spec: PvSpec
     source: Source
     show: Callable[[Overview], Value]
     alarm: Callable[[Overview], Alarm] = lambda _: NO_ALARM
+    limits: AlarmLimits = NO_LIMITS
 
     def alarm_of(self, overview: Overview) -> Alarm:
         """Status and severity: those of the field, or TIMEOUT when its process does not answer."""
@@ -50,20 +51,6 @@ def _long(source: Source, description: str, show: Callable[[Overview], int]) -> 
 
 def _process_state(source: Source, description: str, show: Callable[[Overview], int]) -> StatusField:
     return StatusField(PvSpec(Dbr.ENUM, description, labels=("Stopped", "Starting", "Running", "Stopping")), source, show)
-
-
-def _limits(value: float, minor: float, major: float) -> Alarm:
-    """HIGH and HIHI of a value that should be low."""
-    if value > major:
-        return (Status.HIHI, Severity.MAJOR)
-    return (Status.HIGH, Severity.MINOR) if value > minor else NO_ALARM
-
-
-def _disk_alarm(view: Overview) -> Alarm:
-    percent = 100 * view.delivery("disk_free")
-    if percent < DISK_MAJOR_PCT:
-        return (Status.LOLO, Severity.MAJOR)
-    return (Status.LOW, Severity.MINOR) if percent < DISK_MINOR_PCT else NO_ALARM
 
 
 def _state_alarm(view: Overview) -> Alarm:
@@ -104,7 +91,7 @@ STATUS_FIELDS: dict[str, StatusField] = {
         PvSpec(Dbr.DOUBLE, "Part of the channels that is not connected", unit="%", precision=1),
         "engine",
         lambda view: view.disconnected_pct,
-        lambda view: _limits(view.disconnected_pct, DISCONNECTED_MINOR_PCT, DISCONNECTED_MAJOR_PCT),
+        limits=DISCONNECTED_LIMITS,
     ),
     "Enabled": _count("ioc", "Channels whose archiving is enabled", lambda view: view.enabled),
     "EventRate": _number("engine", "Updates received per second", "1/s", 1, lambda view: view.status("event_rate")),
@@ -153,7 +140,7 @@ STATUS_FIELDS: dict[str, StatusField] = {
         PvSpec(Dbr.DOUBLE, "Free part of the disk that holds the spool", unit="%", precision=1),
         "db",
         lambda view: 100 * view.delivery("disk_free"),
-        _disk_alarm,
+        limits=DISK_LIMITS,
     ),
     "Ioc:Restarts": _long("ioc", "Restarts of the ioc process since the archiver started", lambda view: view.own.restarts.ioc),
     "Engine:State": _process_state("engine", "State of the engine process", lambda view: int(view.status("state"))),

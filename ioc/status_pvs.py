@@ -11,9 +11,12 @@ from pathlib import Path
 
 import structlog
 
+from archioc.core.dbr import Dbr
 from archioc.core.errors import RunDirError
 from archioc.core.process_counts import ProcessCounts, read_counts
 from archioc.core.table import ChannelTable, ProcessState
+from ioc.alarm import NO_ALARM
+from ioc.limit_puts import LimitPuts
 from ioc.overview import ArchiverState, OwnHealth, look
 from ioc.pv import PV
 from ioc.rows import ChannelRows
@@ -31,8 +34,12 @@ log = structlog.get_logger()
 class StatusPvs:
     """The PVs of the archiver, and the heartbeat of the ioc process in the channel table."""
 
-    def __init__(self, prefix: str, table: ChannelTable, rows: ChannelRows, spool_max_bytes: int) -> None:
-        self.pvs = {name: PV(f"{prefix}{name}", field.spec) for name, field in STATUS_FIELDS.items()}
+    def __init__(self, prefix: str, table: ChannelTable, rows: ChannelRows, spool_max_bytes: int, limits: LimitPuts) -> None:
+        self.pvs = {
+            name: PV(f"{prefix}{name}", field.spec, limit_writer=limits.put if field.spec.dbr in {Dbr.DOUBLE, Dbr.LONG} else None)
+            for name, field in STATUS_FIELDS.items()
+        }
+        self._limits = limits
         self._table, self._rows, self._spool_max_bytes = table, rows, spool_max_bytes
         self._version = version("archioc")
         self._started_ns = time.time_ns()
@@ -41,6 +48,10 @@ class StatusPvs:
         self._stopping = False
         self._lag = 0.0
         self._restarts = ProcessCounts()
+
+    async def load_limits(self) -> None:
+        """Take up the alarm limits that operators have put. Raises RegistryError."""
+        await self._limits.load({name: (self.pvs[name], field.limits) for name, field in STATUS_FIELDS.items()})
 
     async def stopping(self) -> None:
         """Show that the archiver stops."""
@@ -77,7 +88,10 @@ class StatusPvs:
         if overview.state not in {ArchiverState.STARTING, ArchiverState.STOPPING}:
             self._was_running = True
         for name, field in STATUS_FIELDS.items():
-            await self.pvs[name].show(field.show(overview), alarm=field.alarm_of(overview))
+            pv, value, alarm = self.pvs[name], field.show(overview), field.alarm_of(overview)
+            if alarm == NO_ALARM and not isinstance(value, str):
+                alarm = pv.limits.judge(value, pv.alarm)
+            await pv.show(value, alarm=alarm)
 
     def _count_restarts(self) -> ProcessCounts:
         try:

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from tests.conftest import ArchiverFactory, CaClientFactory, SoftIocFactory
-from tests.counters import counter_database, counter_names
+from tests.counters import TRANSIT_NS, counter_database, counter_names
 from tests.processes.archiver import Archiver
 from tests.processes.ca_client import CaClient
 from tests.processes.raw_ca import RawCa
@@ -102,7 +102,7 @@ def test_condition_switches_its_channels(grouped: Grouped) -> None:
     gap = next(gap for gap in history.gaps("group_off") if gap.end_ns is not None)
     assert off_ns <= gap.time_ns <= off_ns + EFFECT_S * 10**9
     assert gap.end_ns is not None
-    assert not [sample for sample in history.samples if gap.time_ns < sample.time_ns < gap.end_ns]
+    assert not [sample for sample in history.samples if gap.time_ns < sample.time_ns < gap.end_ns - TRANSIT_NS]
     assert any(sample.generated and sample.time_ns == gap.end_ns for sample in history.samples)
 
 

@@ -218,7 +218,7 @@ def test_channel_pvs_show_the_row(control: ControlProcess, client: CaClient, pre
     assert [client.get(channel + name) for name in ("Received", "Stored", "Pending", "Elements")] == [10, 5, 4, 1]
     beat(control)
     client.wait_for_value(prefix + "Connected", 1)
-    client.wait_for_value(prefix + "DisconnectedPct.SEVR", "MINOR")
+    client.wait_for_value(prefix + "DisconnectedPct.SEVR", "MAJOR")
 
 
 def test_row_of_an_older_generation_is_not_shown(control: ControlProcess, client: CaClient, prefix: str) -> None:

@@ -13,12 +13,26 @@ from tests.processes.waiting import wait_until
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What the client process is asked: `operation` is get, get_text, put, connected or writable."""
+    """What the client process is asked: `operation` is get, get_text, put, connected, writable, describe, watch or events."""
 
     operation: str
     name: str
     value: object = None
     timeout_s: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What libca tells of a channel: DBR_CTRL and DBR_TIME read, and what the server said when the channel was made."""
+
+    dbr_type: str
+    count: int
+    write_access: bool
+    enum_strings: list[str]
+    units: str
+    precision: int
+    severity: int
+    time_s: float
 
 
 class CaClient:
@@ -61,6 +75,22 @@ class CaClient:
     def writable(self, name: str) -> bool:
         """Whether the server tells this client that it may write."""
         return self._ask(Request("writable", name)) is True
+
+    def describe(self, name: str) -> Description:
+        """Type, count, rights and metadata of a channel."""
+        answer = self._ask(Request("describe", name))
+        assert isinstance(answer, dict)
+        return Description(**answer)
+
+    def watch(self, name: str, mask: int) -> None:
+        """Begin to collect the events of a monitor with this mask (DBE_ of `caeventmask.h`)."""
+        self._ask(Request("watch", name, mask))
+
+    def events(self, name: str, mask: int) -> list[object]:
+        """The values that the monitor of `watch` has had so far."""
+        answer = self._ask(Request("events", name, mask))
+        assert isinstance(answer, list)
+        return answer
 
     def wait_for_value(self, name: str, expected: object, timeout_s: float = 10.0) -> None:
         """Wait until a get gives this value (a str is compared with the text of the channel). Raises TimeoutError."""

@@ -250,7 +250,7 @@ def test_a_registry_of_version_1_is_brought_along(tmp_path: Path, table: Channel
         old.execute("ALTER TABLE channel DROP COLUMN own")
         for column in ("groups_revision", "fingerprint"):
             old.execute(f"ALTER TABLE meta DROP COLUMN {column}")
-        for table_name in ("channel_group", "group_override", "policy"):
+        for table_name in ("channel_group", "group_override", "policy", "alarm_limit"):
             old.execute(f"DROP TABLE {table_name}")
         old.execute("PRAGMA user_version = 1")
         old.execute("INSERT INTO channel VALUES ('A', 0, 1, 1, 0, 1, 0.5, 'pump', 1, 'vacuum')")

@@ -1,0 +1,259 @@
+from __future__ import annotations
+
+import csv
+import json
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import caproto as ca
+import pytest
+
+from archioc.core.table import ProcessState, RowState, StoreState
+from tests.conftest import CaClientFactory
+from tests.processes.ca_client import CaClient
+from tests.processes.control_process import ControlProcess
+from tests.processes.raw_ca import RawCa
+from tests.processes.waiting import wait_until
+
+CONTRACT = Path(__file__).parents[2] / "docs/reference/contract/pvs.csv"
+CHANNELS = "groups: {vac: {channels: [SR:DCCT]}}\nchannels: [SR:OTHER]"
+ONLY_THIS_HOST = "access: {control: [{hosts: [127.0.0.1]}], expert: [{hosts: [127.0.0.1]}]}"
+
+DBE_VALUE, DBE_LOG, DBE_ALARM, DBE_PROPERTY = 1, 2, 4, 8
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of the contract, for one channel and one group."""
+
+    pv: str
+    dbr_type: str
+    count: int
+    enum_strings: list[str]
+    units: str
+    precision: int
+    access: str
+    description: str
+
+
+def contract() -> list[Row]:
+    with CONTRACT.open() as file:
+        return [
+            Row(
+                row["name"].replace("<name>", "SR:DCCT").replace("<group>", "vac"),
+                row["dbr_type"],
+                int(row["count"]),
+                row["enum_strings"].split(";") if row["enum_strings"] else [],
+                row["unit"],
+                int(row["precision"] or 0),
+                row["access"],
+                row["description"],
+            )
+            for row in csv.DictReader(file)
+        ]
+
+
+def beat(control: ControlProcess) -> None:
+    for block in (control.table.status, control.table.delivery):
+        block.head["heartbeat"][0], block.head["state"][0] = time.time_ns(), ProcessState.RUNNING
+    control.table.delivery.head["store_state"][0] = StoreState.OK
+
+
+@pytest.fixture
+def control(tmp_path: Path, ports: Callable[[int], list[int]], prefix: str) -> Iterator[ControlProcess]:
+    made = ControlProcess(tmp_path, ports(1)[0], prefix, f"{CHANNELS}\n{ONLY_THIS_HOST}")
+    made.start()
+    made.table.status.head["flush_done"][0] = 1000  # an engine that has committed all that was asked for
+    beat(made)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def client(control: ControlProcess, ca_client: CaClientFactory) -> CaClient:
+    return ca_client([control.port])
+
+
+def test_every_row_reads_as_the_contract_says(control: ControlProcess, client: CaClient, prefix: str) -> None:
+    """Libca sees each PV with the type, count, enum strings, unit, precision and rights of its row, a time stamp, and DESC as DESC."""
+    now, rows = time.time(), contract()
+    for row in rows:  # all searches at once
+        client.connected(prefix + row.pv)
+        client.connected(f"{prefix}{row.pv}.DESC$")
+    for row in rows:
+        seen = client.describe(prefix + row.pv)
+        assert (row.pv, seen.dbr_type, seen.count, seen.enum_strings, seen.units) == (
+            row.pv,
+            row.dbr_type,
+            row.count,
+            row.enum_strings,
+            row.units,
+        )
+        assert (row.pv, seen.precision, seen.write_access) == (row.pv, row.precision, row.access != "read")
+        assert abs(seen.time_s - now) < 60, row.pv
+        assert client.get_text(f"{prefix}{row.pv}.DESC$") == row.description
+
+
+SETTINGS = {
+    "CH:SR:DCCT:Enable": 0,
+    "CH:SR:DCCT:Rate": 5.0,
+    "CH:SR:DCCT:Mode": 1,
+    "CH:SR:DCCT:Deadband": 0.25,
+    "CH:SR:DCCT:DeadbandPct": 2.0,
+    "CH:SR:DCCT:MaxInterval": 60.0,
+    "CH:SR:DCCT:Mask": 1,
+    "CH:SR:DCCT:Quota": 10.0,
+    "CH:SR:DCCT:Clock": 2,
+    "CH:SR:DCCT:MaxElements": 100,
+    "CH:SR:DCCT:LargeArrays": 2,
+    "CH:SR:DCCT:AsText": 1,
+    "CH:SR:DCCT:Desc": "beam current",
+    "CH:SR:DCCT:Group": "",
+    "GRP:vac:Enable": 0,
+    "GRP:vac:Condition": "SR:MODE > 2",
+}
+COMMANDS: dict[str, object] = {
+    "Add": "A:1",
+    "AddList": ["A:2"],
+    "Set": "A:1 rate=3",
+    "RemoveList": ["A:2"],
+    "Remove": "A:1",
+    "Flush": 1,
+    "Apply": 1,
+    "CH:SR:DCCT:Remove": "SR:DCCT",
+}
+
+
+def test_every_writable_row_is_in_the_tests() -> None:
+    """The two tests below write all that the contract says can be written."""
+    assert {row.pv for row in contract() if row.access != "read"} == {*SETTINGS, *COMMANDS}
+
+
+def test_every_setting_acts(client: CaClient, ca_client: CaClientFactory, control: ControlProcess, prefix: str) -> None:
+    """When the put of a setting completes, another client reads it, and the revision in the channel table has grown."""
+    other = ca_client([control.port])
+    for name, value in SETTINGS.items():
+        revision = int(control.table.settings.head["revision"][0])
+        client.put(prefix + name, value)
+        assert int(control.table.settings.head["revision"][0]) == revision + 1, name
+        assert (name, other.get_text(prefix + name) if isinstance(value, str) else other.get(prefix + name)) == (name, value)
+    cell = control.table.settings.cells[0]
+    assert (cell["enable"], cell["mode"], cell["rate"], cell["deadband"], cell["max_interval"], cell["quota"]) == (0, 1, 5, 0.25, 60, 10)
+
+
+def test_every_command_acts(client: CaClient, control: ControlProcess, prefix: str) -> None:
+    """When the put of a command completes, what it asks for has been done."""
+    table, states = control.table, control.table.settings.cells["state"]
+    done: dict[str, Callable[[], bool]] = {
+        "Add": lambda: states[2] == RowState.USED,
+        "AddList": lambda: states[3] == RowState.USED,
+        "Set": lambda: control.row_of(2)["rate"] == 3,
+        "RemoveList": lambda: states[3] == RowState.REMOVED,
+        "Remove": lambda: states[2] == RowState.REMOVED,
+        "Flush": lambda: table.settings.head["flush"][0] == 1,
+        "Apply": lambda: client.get(prefix + "ResultCode") == 0 and client.get_text(prefix + "Result") != "flushed",
+        "CH:SR:DCCT:Remove": lambda: states[0] == RowState.REMOVED,
+    }
+    for name, has_acted in done.items():
+        client.put(prefix + name, COMMANDS[name])
+        assert has_acted(), name
+
+
+def test_masks(control: ControlProcess, client: CaClient, prefix: str) -> None:
+    """A monitor is told of a new value (VALUE, LOG), alarm (ALARM) or unit (PROPERTY) only if its mask says so."""
+    status, name = control.table.status.cells, prefix + "CH:SR:DCCT:Value"
+    status["connected"][0], status["units"][0], status["value"][0], status["generation"][0] = 1, b"mA", 1.0, 1
+    masks = (DBE_VALUE, DBE_LOG, DBE_ALARM, DBE_PROPERTY)
+
+    def changed(*told: int) -> None:
+        beat(control)
+        for mask in masks:
+            counts[mask] += mask in told
+        wait_until(lambda: [len(client.events(name, mask)) for mask in masks] == list(counts.values()), 2, f"events of {told}")
+        time.sleep(0.2)
+        assert [len(client.events(name, mask)) for mask in masks] == list(counts.values())
+
+    counts = dict.fromkeys(masks, 0)
+    for mask in masks:
+        client.watch(name, mask)
+    changed(*masks)
+    status["value"][0] = 2.0
+    changed(DBE_VALUE, DBE_LOG)
+    status["severity"][0], status["status"][0] = 1, 4
+    changed(DBE_VALUE, DBE_LOG, DBE_ALARM)
+    status["units"][0] = b"A"
+    changed(DBE_PROPERTY)
+
+
+def test_pvs_of_what_is_removed_disconnect(client: CaClient, ca_client: CaClientFactory, control: ControlProcess, prefix: str) -> None:
+    """Libca clients lose the PVs of a channel that is removed and of a group that the file no longer has, and keep all others."""
+    operator = ca_client([control.port])
+    gone = [prefix + name for name in ("CH:SR:DCCT:Value", "CH:SR:DCCT:Rate.DESC", "GRP:vac:Enable", "GRP:vac:Reason")]
+    kept = [prefix + name for name in ("State", "CH:SR:OTHER:Value")]
+    for name in (*gone, *kept):
+        client.describe(name)
+    control.configure(f"channels: [SR:OTHER]\n{ONLY_THIS_HOST}")
+    operator.put(prefix + "Apply", 3)
+    wait_until(lambda: not any(client.connected(name) for name in gone), 2, "the PVs of what was removed are disconnected")
+    assert all(client.connected(name) for name in kept)
+
+
+def put_of(row: Row) -> tuple[object, ca.ChannelType]:
+    """A put that would act if it were allowed."""
+    value = {**SETTINGS, **COMMANDS}[row.pv]
+    if isinstance(value, list):
+        return [item.encode() for item in value], ca.ChannelType.STRING
+    return (value.encode() or b"\0", ca.ChannelType.CHAR) if isinstance(value, str) else ([value], ca.ChannelType.DOUBLE)
+
+
+def audited(control: ControlProcess) -> list[tuple[str, str]]:
+    """PV and outcome of all puts so far, oldest first."""
+    database = sqlite3.connect(control.directories.registry)
+    found = database.execute("SELECT pv, outcome FROM audit ORDER BY rowid").fetchall()
+    database.close()
+    return found
+
+
+def test_peer_that_may_not_writes_nothing(control: ControlProcess, prefix: str) -> None:
+    """Each writable row is told to another address as read only; its put is refused, changes nothing and is audited."""
+    writable = [row for row in contract() if row.access != "read"]
+    settings, head = control.table.settings.cells.tobytes(), control.table.settings.head
+    before = int(head["revision"][0]), int(head["flush"][0])
+    with RawCa(control.port, source="127.0.0.2", user="root", host="localhost") as stranger:
+        for row in writable:
+            rights, channel = stranger.open(prefix + row.pv)
+            assert rights.access_rights == ca.AccessRights.READ, row.pv
+            answer = stranger.put(channel, *put_of(row))
+            assert isinstance(answer, ca.ErrorResponse), row.pv
+            assert b"127.0.0.2 (user root) may not write" in bytes(answer.error_message)
+    assert control.table.settings.cells.tobytes() == settings
+    assert (int(head["revision"][0]), int(head["flush"][0])) == before
+    wait_until(lambda: len(audited(control)) == len(writable), 3, "all refused puts are audited")
+    assert [pv for pv, _ in audited(control)] == [prefix + row.pv for row in writable]
+    assert all("may not write" in outcome for _, outcome in audited(control))
+    with RawCa(control.port) as friend:
+        assert friend.get(friend.open(prefix + "Denied")[1], ca.ChannelType.DOUBLE).data.tolist() == [len(writable)]
+    refusals = [json.loads(line) for line in control.log().splitlines() if "put_forbidden" in line]
+    assert len(refusals) == len(writable)
+
+
+def test_apply_changes_who_may_write(control: ControlProcess, prefix: str) -> None:
+    """After Apply the rules of the file hold for clients that are connected, which are told; a dry run changes no rule."""
+    with RawCa(control.port, source="127.0.0.2") as remote, RawCa(control.port) as operator:
+        rate = remote.open(prefix + "CH:SR:OTHER:Rate")[1]
+        remove = remote.open(prefix + "Remove")[1]
+        apply = operator.open(prefix + "Apply")[1]
+        control.configure(f"{CHANNELS}\naccess: {{control: [{{hosts: [127.0.0.2]}}], expert: [{{hosts: [127.0.0.1]}}]}}")
+        assert isinstance(operator.put(apply, [2], ca.ChannelType.LONG), ca.WriteNotifyResponse)
+        assert isinstance(remote.put(rate, [1.0], ca.ChannelType.DOUBLE), ca.ErrorResponse)
+        assert isinstance(operator.put(apply, [1], ca.ChannelType.LONG), ca.WriteNotifyResponse)
+        told = [remote.wait_for(ca.AccessRightsResponse) for _ in range(2)]
+        assert {message.cid: message.access_rights for message in told} == {
+            rate.cid: ca.AccessRights.READ | ca.AccessRights.WRITE,
+            remove.cid: ca.AccessRights.READ,
+        }
+        assert isinstance(remote.put(rate, [1.0], ca.ChannelType.DOUBLE), ca.WriteNotifyResponse)
+        assert isinstance(remote.put(remove, b"SR:OTHER", ca.ChannelType.CHAR), ca.ErrorResponse)
