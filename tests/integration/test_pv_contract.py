@@ -122,6 +122,7 @@ COMMANDS: dict[str, object] = {
     "RemoveList": ["A:2"],
     "Remove": "A:1",
     "Flush": 1,
+    "ImportFile": "more.txt",
     "Apply": 1,
     "CH:SR:DCCT:Remove": "SR:DCCT",
 }
@@ -154,9 +155,12 @@ def test_every_command_acts(client: CaClient, control: ControlProcess, prefix: s
         "RemoveList": lambda: states[3] == RowState.REMOVED,
         "Remove": lambda: states[2] == RowState.REMOVED,
         "Flush": lambda: table.settings.head["flush"][0] == 1,
+        "ImportFile": lambda: states[4] == RowState.USED,
         "Apply": lambda: client.get(prefix + "ResultCode") == 0 and client.get_text(prefix + "Result") != "flushed",
         "CH:SR:DCCT:Remove": lambda: states[0] == RowState.REMOVED,
     }
+    control.directories.imports.mkdir(exist_ok=True)
+    (control.directories.imports / "more.txt").write_text("A:3\n")
     for name, has_acted in done.items():
         client.put(prefix + name, COMMANDS[name])
         assert has_acted(), name
