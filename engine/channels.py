@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 
 import numpy as np
 import numpy.typing as npt
 
-from archioc.core.batch import ChannelMeta
 from archioc.core.channel import Mask
 from archioc.core.dbr import DBR_CTRL_OFFSET, Dbr
 from archioc.core.events import ChannelEvent, Reason
@@ -18,22 +16,17 @@ from engine import open_gaps
 from engine.admission import ECA_NORDACCESS, ECA_TOLARGE, Admission, why_refused
 from engine.array_rules import ArrayRules
 from engine.channel_access import ECA_NORMAL, ChannelAccess
+from engine.channel_metadata import ChannelMetadata
 from engine.channel_types import UNKNOWN, ChannelTypes
 from engine.gaps import Gaps
 from engine.groups import Groups
 from engine.last_run import LastRun
-from engine.metadata import decode_labels, decode_metadata
 from engine.refusals import Refusals
 from engine.ring import TOO_LARGE
 from engine.sampler import Sampler
+from engine.searches import Searches
 from engine.setting_changes import SettingChanges
 from engine.updates import Updates
-
-CREATE_AT_ONCE = 500
-"""Channels made between two drains, so that a large start does not hold up the drain."""
-
-SEARCH_AGAIN_NS = 1_000_000_000
-"""From the loss of a server to our search for it: a server that drops its clients again and again is asked once a second."""
 
 ECA_DISCONN = 192
 """Of `caerr.h`."""
@@ -62,16 +55,14 @@ class Channels:
         self._mask = np.zeros(rows, "u1")  # Mask
         self._changes = SettingChanges(rows)
         self._group = np.zeros(rows, "u4")  # number of its group, 0 = none
-        self.metas: dict[int, ChannelMeta] = {}
-        self.labels: dict[int, tuple[bytes, ...]] = {}
         self.arrays = ArrayRules(rows)
         self._types = ChannelTypes(rows)
+        self.metadata = ChannelMetadata(table, self.names, self._types, sampler.memory)
         self.gaps = Gaps(sampler.memory, self.names, inherited)
         self._refusals = Refusals(self.gaps, self.names)
         self._admission = Admission(self._types, self.arrays, self._refusals, sampler)
         self._revision = 0
-        self._to_create: deque[int] = deque()
-        self._lost: deque[tuple[int, int]] = deque()  # row, when it is due to be searched for (ns)
+        self._searches = Searches(access, self.names, self.generation)
         self._leaving: list[int] = []
 
     @property
@@ -141,8 +132,7 @@ class Channels:
         self._leaving.clear()
         for row in rows.tolist():
             self.names[row] = ""
-            self.metas.pop(row, None)
-            self.labels.pop(row, None)
+            self.metadata.forget(row)
         write_rows(self._table.status, rows, generation=self.generation[rows], connected=0, released=1)
         self.generation[rows] = 0
 
@@ -174,7 +164,7 @@ class Channels:
             reason=b"no server has answered yet",
         )
         self.gaps.wait_for_first(rows[new], now)
-        self._to_create.extend(rows.tolist())
+        self._searches.add(rows)
 
     def _known_types(self, rows: Rows) -> npt.NDArray[np.integer]:
         """Native types that the engine before this one has left in the status block; a count of 0 says that there was none."""
@@ -245,27 +235,11 @@ class Channels:
         self.gaps.change(before[self.gaps.unannounced(before)], last.reason, last.ended_ns)
 
     def create_some(self, now: int) -> None:
-        """Have libca look for some of the channels that wait for it: the new ones, or else those lost a while ago (now: ns)."""
-        if not self._to_create:
-            self._search_for_lost(now)
-            return
-        refused = []
-        for _ in range(min(CREATE_AT_ONCE, len(self._to_create))):
-            row = self._to_create.popleft()
-            generation = int(self.generation[row])
-            if generation and row not in self._leaving and not self._access.create(self.names[row], row, generation):
-                refused.append(row)
+        """Have libca look for some of the channels that wait for it (now: ns)."""
+        refused = self._searches.begin_some(now, self._leaving)
         for row in refused:
             self._refusals.begin(row, now, "Channel Access does not take this name")
         self.show_state(np.array(refused, np.intp))
-
-    def _search_for_lost(self, now: int) -> None:
-        for _ in range(min(CREATE_AT_ONCE, len(self._lost))):
-            row, due = self._lost[0]
-            if now < due <= now + SEARCH_AGAIN_NS:  # later than that: the clock was set back
-                return
-            self._lost.popleft()
-            self._access.search_again(self.names[row])
 
     # -- what Channel Access tells -------------------------------------------------------------
 
@@ -309,7 +283,7 @@ class Channels:
         self.connected[rows] = False
         self._refusals.forget(rows.tolist())
         self._sampler.clocks.disconnect(rows)
-        self._lost.extend((row, time_ns + SEARCH_AGAIN_NS) for row in rows.tolist())
+        self._searches.lose(rows, time_ns)
         write_rows(self._table.status, rows, connected=0, disconnects=self._table.status.cells["disconnects"][rows] + 1)
         self.show_state(rows)
 
@@ -348,7 +322,7 @@ class Channels:
         came: list[tuple[int, int, int]] = []
         gone: list[int] = []
         for row in rows[self.generation[rows] != 0].tolist():
-            if row in self._leaving or row in self._to_create:
+            if row in self._leaving or self._searches.is_new(row):
                 continue
             found = self._access.look(self.names[row])
             if found is not None:
@@ -362,28 +336,6 @@ class Channels:
             self.on_connected(up, dbr, count)
             for row in up.tolist():
                 self._access.ask(self.names[row])
-
-    def on_metadata(self, row: int, dbr: int, time_ns: int, raw: bytes) -> ChannelMeta | None:
-        """Metadata (DBR_CTRL_x) of a channel has come at this time; what is to be stored, None where nothing is new."""
-        if self._types.dbr[row] not in (UNKNOWN, dbr - DBR_CTRL_OFFSET):
-            return None  # of the type it had before
-        status, elements = self._table.status.cells[row], int(self._types.elements[row])
-        count = int(status["count"]) if elements == UNKNOWN else elements
-        meta = decode_metadata(self.names[row], time_ns, bytes(status["host"]).decode(), count, dbr, raw)
-        before = self.metas.get(row)
-        self.metas[row] = meta
-        write_rows(self._table.status, np.array([row]), units=meta.units.encode()[:16])
-        if meta.dbr == Dbr.ENUM:
-            self._take_labels(row, decode_labels(raw))
-        else:
-            self.labels.pop(row, None)
-        return meta if before is None or _without_time(before) != _without_time(meta) else None
-
-    def _take_labels(self, row: int, labels: tuple[bytes, ...]) -> None:
-        if self.labels.get(row, labels) != labels:
-            self._sampler.memory.labelled[row] = 0  # the state has another name now, which goes with the next sample
-            self._sampler.memory.touched[row] = True
-        self.labels[row] = labels
 
     def show_state(self, rows: Rows) -> None:
         """Write state and reason of these channels for others to see."""
@@ -409,7 +361,3 @@ _REASONS = np.zeros(len(ChannelState), "S64")
 _REASONS[ChannelState.CONNECTING] = b"no server has answered yet"
 _REASONS[ChannelState.DISABLED] = b"switched off by Enable"
 _REASONS[ChannelState.DISCONNECTED] = b"no server answers"
-
-
-def _without_time(meta: ChannelMeta) -> tuple[object, ...]:
-    return tuple(getattr(meta, name) for name in meta.__slots__ if name != "time_ns")

@@ -140,7 +140,7 @@ class Collector:
         row = int(slot["row"])
         body = slot["body"].tobytes()
         raw = self._ring.piece(int.from_bytes(body[16:24], "little"), int.from_bytes(body[12:16], "little"))
-        meta = self._channels.on_metadata(row, int(slot["dbr"]), int(slot["received"]), raw)
+        meta = self._channels.metadata.take(row, int(slot["dbr"]), int(slot["received"]), raw)
         if meta is not None:
             self._metas.append(meta)
 
@@ -153,7 +153,7 @@ class Collector:
         """Put samples (sorted by row) into the open batch."""
         if not len(samples):
             return
-        add_labels(samples, blobs, self._channels.labels, self._sampler.memory)
+        add_labels(samples, blobs, self._channels.metadata.labels, self._sampler.memory)
         used = np.flatnonzero(samples["blob"] != NO_BLOB)
         picked = samples["blob"][used].tolist()
         samples["blob"][used] = np.arange(len(used)) + len(self._blobs)
@@ -170,7 +170,7 @@ class Collector:
     def _tell_again(self, now: int) -> None:
         """Batches were dropped: what the store knows of channels besides their samples may have been in them."""
         self._sampler.memory.labelled[:] = 0
-        self._metas += self._channels.metas.values()
+        self._metas += self._channels.metadata.of.values()
         self._channels.gaps.tell_again()
         self._add_alarms(self._sampler.alarms_again(now, self._channels.connected))
 

@@ -47,7 +47,7 @@ class StatusView:
     def _text(self, updates: Updates, at: int) -> bytes:
         if updates.kind[at] == Kind.TEXT:
             return _shown(updates.blobs[updates.blob[at]])
-        labels = self._channels.labels.get(int(updates.row[at]), ())
+        labels = self._channels.metadata.labels.get(int(updates.row[at]), ())
         state = int(updates.value[at])
         return _shown(labels[state]) if state < len(labels) else b""
 

@@ -189,8 +189,8 @@ def test_what_a_dropped_batch_told_besides_samples_is_told_again(archive: Archiv
         begun.write()
     begun.connect("A", Dbr.ENUM)
     row = archive.registry.channels["A"].row
-    begun.channels.metas[row] = meta = ChannelMeta("A", time.time_ns(), Dbr.ENUM, 1, "ioc", labels=("off", "on"))
-    begun.channels.labels[row] = (b"off", b"on")
+    begun.channels.metadata.of[row] = meta = ChannelMeta("A", time.time_ns(), Dbr.ENUM, 1, "ioc", labels=("off", "on"))
+    begun.channels.metadata.labels[row] = (b"off", b"on")
     in_state_on(begun, row)
     begun.disconnect("B")
     begun.collector.round(time.time_ns())

@@ -1,0 +1,52 @@
+"""What the IOCs have told last about their channels: metadata, and the names of states as bytes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from archioc.core.batch import ChannelMeta
+from archioc.core.dbr import DBR_CTRL_OFFSET, Dbr
+from archioc.core.table import ChannelTable, write_rows
+from engine.channel_types import UNKNOWN, ChannelTypes
+from engine.memory import SamplerMemory
+from engine.metadata import decode_labels, decode_metadata
+
+
+class ChannelMetadata:
+    """By row. of: newest metadata. labels: states of enums, as the IOC sent them."""
+
+    def __init__(self, table: ChannelTable, names: list[str], types: ChannelTypes, memory: SamplerMemory) -> None:
+        self._table, self._names, self._types, self._memory = table, names, types, memory
+        self.of: dict[int, ChannelMeta] = {}
+        self.labels: dict[int, tuple[bytes, ...]] = {}
+
+    def take(self, row: int, dbr: int, time_ns: int, raw: bytes) -> ChannelMeta | None:
+        """Metadata (DBR_CTRL_x) of a channel has come at this time; what is to be stored, None where nothing is new."""
+        if self._types.dbr[row] not in (UNKNOWN, dbr - DBR_CTRL_OFFSET):
+            return None  # of the type it had before
+        status, elements = self._table.status.cells[row], int(self._types.elements[row])
+        count = int(status["count"]) if elements == UNKNOWN else elements
+        meta = decode_metadata(self._names[row], time_ns, bytes(status["host"]).decode(), count, dbr, raw)
+        before = self.of.get(row)
+        self.of[row] = meta
+        write_rows(self._table.status, np.array([row]), units=meta.units.encode()[:16])
+        if meta.dbr == Dbr.ENUM:
+            self._take_labels(row, decode_labels(raw))
+        else:
+            self.labels.pop(row, None)
+        return meta if before is None or _without_time(before) != _without_time(meta) else None
+
+    def _take_labels(self, row: int, labels: tuple[bytes, ...]) -> None:
+        if self.labels.get(row, labels) != labels:
+            self._memory.labelled[row] = 0  # the state has another name now, which goes with the next sample
+            self._memory.touched[row] = True
+        self.labels[row] = labels
+
+    def forget(self, row: int) -> None:
+        """The channel has gone; another may get its row."""
+        self.of.pop(row, None)
+        self.labels.pop(row, None)
+
+
+def _without_time(meta: ChannelMeta) -> tuple[object, ...]:
+    return tuple(getattr(meta, name) for name in meta.__slots__ if name != "time_ns")
