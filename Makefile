@@ -21,6 +21,7 @@ proof: $(VENV)/.all-installed influxd influxd-1.8  ## the counted proofs [SHORT=
 bench: $(VENV)/.all-installed influxd  ## speeds and sizes against yardsticks; see bench/README.md
 	$(BIN)/python -m bench.collector
 	$(BIN)/python -m bench.delivery
+	$(BIN)/python -m bench.scale
 
 lint: $(VENV)/.all-installed  ## ruff, mypy --strict, layers, freshness of the configuration schema
 	$(BIN)/ruff check .
