@@ -13,6 +13,8 @@ import duckdb
 import numpy as np
 import numpy.typing as npt
 
+from tests.processes.raw_witness import stamps_of
+
 STORED = np.dtype([("row", "<i8"), ("time", "<i8"), ("value", "<f8"), ("severity", "<i8"), ("status", "<i8"), ("flags", "<i8")])
 """row: index of the channel's name. time: ns since 1970."""
 
@@ -59,3 +61,20 @@ def _series(url: str, database: str, text: str) -> Iterator[dict[str, Any]]:
             for result in json.loads(line)["results"]:
                 assert "error" not in result, result
                 yield from result.get("series", [])
+
+
+def check_stored(updates: npt.NDArray[np.void], stored: npt.NDArray[np.void], number: int) -> None:
+    """The stored counts of each of so many channels rise by one from sample to sample, and each update is one of them."""
+    stored = stored[np.lexsort((stored["time"], stored["row"]))]
+    same = stored["row"][1:] == stored["row"][:-1]
+    assert np.count_nonzero(~same) == number - 1
+    holes = np.flatnonzero(same & (np.diff(stored["value"]) != 1))
+    assert not len(holes), f"{len(holes)} holes, first between {stored[holes[0]]} and {stored[holes[0] + 1]}"
+    row = updates["row"].astype("i8")
+    begin = np.flatnonzero(np.append(True, ~same))
+    place = begin[row] + (updates["value"] - stored["value"][begin[row]]).astype("i8")
+    kept = stored[np.clip(place, 0, len(stored) - 1)]
+    equal = (kept["row"] == row) & (kept["time"] == stamps_of(updates))
+    for field in ("value", "severity", "status"):
+        equal &= kept[field] == updates[field]
+    assert equal.all(), f"{np.count_nonzero(~equal)} of {len(updates)} updates are not stored, first {updates[~equal][0]}"

@@ -8,8 +8,6 @@ import time
 from pathlib import Path
 from typing import Self
 
-import numpy as np
-import numpy.typing as npt
 import psutil
 import pytest
 
@@ -18,7 +16,7 @@ from tests.conftest import ArchiverFactory, InfluxdFactory, RawWitnessFactory, S
 from tests.counters import counter_database, counter_names
 from tests.processes.archiver import Archiver
 from tests.processes.raw_witness import stamps_of
-from tests.processes.stored_counters import in_embedded_store, in_influxdb
+from tests.processes.stored_counters import check_stored, in_embedded_store, in_influxdb
 from tests.processes.tools import missing_tool
 from tests.proof.counts import counts
 
@@ -99,20 +97,3 @@ def test_full_load(
     updates = witness.updates()
     assert len(updates) > 0.9 * number * RATE_HZ * seconds
     check_stored(updates[stamps_of(updates) < until_ns], stored[stored["flags"] == 0], number)
-
-
-def check_stored(updates: npt.NDArray[np.void], stored: npt.NDArray[np.void], number: int) -> None:
-    """The stored counts of each of so many channels rise by one from sample to sample, and each update is one of them."""
-    stored = stored[np.lexsort((stored["time"], stored["row"]))]
-    same = stored["row"][1:] == stored["row"][:-1]
-    assert np.count_nonzero(~same) == number - 1
-    holes = np.flatnonzero(same & (np.diff(stored["value"]) != 1))
-    assert not len(holes), f"{len(holes)} holes, first between {stored[holes[0]]} and {stored[holes[0] + 1]}"
-    row = updates["row"].astype("i8")
-    begin = np.flatnonzero(np.append(True, ~same))
-    place = begin[row] + (updates["value"] - stored["value"][begin[row]]).astype("i8")
-    kept = stored[np.clip(place, 0, len(stored) - 1)]
-    equal = (kept["row"] == row) & (kept["time"] == stamps_of(updates))
-    for field in ("value", "severity", "status"):
-        equal &= kept[field] == updates[field]
-    assert equal.all(), f"{np.count_nonzero(~equal)} of {len(updates)} updates are not stored, first {updates[~equal][0]}"
