@@ -27,17 +27,22 @@ class ChannelMetadata:
         status, elements = self._table.status.cells[row], int(self._types.elements[row])
         count = int(status["count"]) if elements == UNKNOWN else elements
         meta = decode_metadata(self._names[row], time_ns, bytes(status["host"]).decode(), count, dbr, raw)
-        before = self.of.get(row)
-        self.of[row] = meta
-        write_rows(self._table.status, np.array([row]), units=meta.units.encode()[:16])
         if meta.dbr == Dbr.ENUM:
             self._take_labels(row, decode_labels(raw))
         else:
             self.labels.pop(row, None)
-        return meta if before is None or _without_time(before) != _without_time(meta) else None
+        before = self.of.get(row)
+        if before is not None and _without_time(before) == _without_time(meta):
+            return None  # the older object stays: new ones that live long, made by the thousand after an outage, would scatter the memory
+        self.of[row] = meta
+        write_rows(self._table.status, np.array([row]), units=meta.units.encode()[:16])
+        return meta
 
     def _take_labels(self, row: int, labels: tuple[bytes, ...]) -> None:
-        if self.labels.get(row, labels) != labels:
+        before = self.labels.get(row)
+        if before == labels:
+            return
+        if before is not None:
             self._memory.labelled[row] = 0  # the state has another name now, which goes with the next sample
             self._memory.touched[row] = True
         self.labels[row] = labels
