@@ -11,6 +11,7 @@ from archioc.demo.ports import free_ports
 from engine.stamps import MAX_PAST
 from tests.conftest import ArchiverFactory, InfluxdFactory
 from tests.processes.old_stamps import YEAR_S, start_old_stamps
+from tests.processes.waiting import wait_until
 from tests.proof.counts import counts
 
 YEARS = 5.0
@@ -34,6 +35,7 @@ def test_no_shard_in_the_far_past(
         made.config.write_text(yaml.safe_dump(content, sort_keys=False))
         made.start()
         made.wait_connected(count, CONNECT_S)
+        wait_until(lambda: made.overview().conservation.received >= count, CONNECT_S, "every channel has sent its value")
         made.wait_for_empty_spool()
         assert made.stop() == 0
         status = made.status()
