@@ -94,7 +94,7 @@ def test_nothing_is_lost_and_live_data_come_first(
     check_stored(updates[stamps_of(updates) < until_ns], stored[stored["flags"] == 0], number)
 
 
-@pytest.mark.skipif(os.environ.get("ARCHIOC_PROOF") == "short", reason="in full counts only: on a busy machine it has failed, not yet explained")
+@pytest.mark.skipif(os.environ.get("ARCHIOC_PROOF") == "short", reason="in full counts only: it has failed on a busy machine")
 def test_a_spool_too_small_says_exactly_what_is_lost(own_influxd: InfluxdFactory, counting: CountingFactory) -> None:
     """With a spool too small for the outage, counters and events tell of each channel as many samples as are missing in the store."""
     server = own_influxd()
