@@ -22,7 +22,7 @@ from db.book import DeliveryBook
 from db.delivery_order import DeliveryOrder
 from db.quarantine import Quarantine
 from db.retries import Retries
-from db.store import Store, WriteOutcome
+from db.store import WriteOutcome, Writer
 from db.store_status import StoreStatus
 
 _log = structlog.get_logger()
@@ -52,7 +52,7 @@ def pause_after(failures: int, retry_after: float | None) -> float:
 class Delivery:
     """Takes files from a spool to a store. One thread runs it."""
 
-    def __init__(self, spool: SpoolDirectory, store: Store, book: DeliveryBook, status: StoreStatus) -> None:
+    def __init__(self, spool: SpoolDirectory, store: Writer, book: DeliveryBook, status: StoreStatus) -> None:
         self._spool, self._store, self._book, self._status = spool, store, book, status
         self._order = DeliveryOrder(spool)
         self._unreadable: tuple[int, int] = (0, 0)  # batch id, how often in a row

@@ -14,7 +14,7 @@ import structlog
 from archioc.core.errors import QuarantineError
 from db.book import DeliveryBook
 from db.quarantine import Quarantine, QuarantineEntry, request_of
-from db.store import Store
+from db.store import Writer
 
 _log = structlog.get_logger()
 
@@ -22,7 +22,7 @@ _log = structlog.get_logger()
 class Retries:
     """Sends them. To be called by the thread that books."""
 
-    def __init__(self, quarantine: Quarantine, store: Store, book: DeliveryBook) -> None:
+    def __init__(self, quarantine: Quarantine, store: Writer, book: DeliveryBook) -> None:
         self._quarantine, self._store, self._book = quarantine, store, book
 
     def step(self) -> bool:

@@ -120,8 +120,8 @@ class Reader(Protocol):
         ...
 
 
-class Store(Reader, Protocol):
-    """A place where samples are kept for good."""
+class Writer(Protocol):
+    """What delivery needs of a store."""
 
     @property
     def destination(self) -> str:
@@ -150,6 +150,10 @@ class Store(Reader, Protocol):
     def warning(self) -> str:
         """What a person should know although the store takes samples; empty when all is well."""
         ...
+
+
+class Store(Reader, Writer, Protocol):
+    """A place where samples are kept for good, and read again."""
 
 
 def glob_filter(pattern: str) -> Callable[[str], object]:

@@ -80,6 +80,7 @@ def test_nothing_is_lost_and_live_data_come_first(
     assert pending >= 5 * seconds * number
     fresh = Freshness(server, names[-1])
     made.wait_for_empty_spool(timeout_s=60 + 2 * seconds)
+    wait_until(lambda: len(fresh.ages) >= 20, 60, "live samples have been seen in the store", 0.1)
     ages = sorted(fresh.stop())
     print(f"backlog of {pending} samples; age of the newest: median {ages[len(ages) // 2]:.2f} s, longest {ages[-1]:.2f} s")
     assert ages[-1] < BEHIND_S

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from archioc.core.batch import COUNTS, ChannelMeta
+from archioc.core.batch import COUNTS
 from archioc.core.errors import StoreDenied, StoreUnavailable
 from archioc.core.events import ChannelEvent, Reason
 from archioc.core.ledger import Ledger
@@ -23,12 +23,9 @@ from archioc.core.spool import SpoolDirectory, SpoolEntry, SpoolFile
 from archioc.core.spool_disk import OsDisk
 from archioc.core.table import ChannelTable, ProcessState, StoreState
 from db import delivery as delivery_module
-from db.alarm_columns import AlarmColumns
-from db.bins import Bins
 from db.book import DeliveryBook
 from db.delivery import LONGEST_PAUSE_S, LONGEST_RETRY_AFTER_S, Delivery, pause_after
 from db.quarantine import Quarantine
-from db.sample_columns import SampleColumns
 from db.spool_status import SpoolStatus
 from db.store import Refusal, WriteOutcome
 from db.store_status import StoreStatus
@@ -73,33 +70,6 @@ class FaultyStore:
     @property
     def warning(self) -> str:
         return self.warns
-
-    def samples(self, channel: str, start_ns: int, end_ns: int, *, with_previous: bool = True) -> Iterator[SampleColumns]:
-        raise NotImplementedError
-
-    def last_before(self, channel: str, t_ns: int) -> SampleColumns | None:
-        raise NotImplementedError
-
-    def at(self, channel: str, t_ns: int) -> SampleColumns | None:
-        raise NotImplementedError
-
-    def bins(self, channel: str, start_ns: int, end_ns: int, count: int) -> Bins:
-        raise NotImplementedError
-
-    def alarms(self, channel: str, start_ns: int, end_ns: int, *, with_previous: bool = True) -> Iterator[AlarmColumns]:
-        raise NotImplementedError
-
-    def names(self, pattern: str = "*") -> Iterator[str]:
-        raise NotImplementedError
-
-    def events(self, channel: str, start_ns: int, end_ns: int) -> list[ChannelEvent]:
-        raise NotImplementedError
-
-    def meta(self, channel: str, at_ns: int) -> ChannelMeta | None:
-        raise NotImplementedError
-
-    def close(self) -> None:
-        raise NotImplementedError
 
 
 class Bench:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
 import numpy as np
 import orjson
 
-from archioc.core.batch import ChannelMeta
 from archioc.core.encoding.columns import decode_columns
 from archioc.core.errors import StoreDenied, StoreUnavailable
 from archioc.core.events import ChannelEvent
 from archioc.core.spool import SpoolFile
-from db.alarm_columns import AlarmColumns
-from db.bins import Bins
-from db.sample_columns import SampleColumns
 from db.store import Refusal, WriteOutcome, rows_of_samples
 
 Told = dict[tuple[str, int], int]
@@ -78,35 +74,8 @@ class ModelStore:
         return WriteOutcome(rejected, rejected, (Refusal(orjson.dumps(refused), "400"),) if refused else ())
 
     def write_events(self, events: Sequence[ChannelEvent]) -> None:
-        raise NotImplementedError
+        self.told |= {(event.channel, event.time_ns): event.count for event in events}
 
     @property
     def warning(self) -> str:
         return ""
-
-    def samples(self, channel: str, start_ns: int, end_ns: int, *, with_previous: bool = True) -> Iterator[SampleColumns]:
-        raise NotImplementedError
-
-    def last_before(self, channel: str, t_ns: int) -> SampleColumns | None:
-        raise NotImplementedError
-
-    def at(self, channel: str, t_ns: int) -> SampleColumns | None:
-        raise NotImplementedError
-
-    def bins(self, channel: str, start_ns: int, end_ns: int, count: int) -> Bins:
-        raise NotImplementedError
-
-    def alarms(self, channel: str, start_ns: int, end_ns: int, *, with_previous: bool = True) -> Iterator[AlarmColumns]:
-        raise NotImplementedError
-
-    def names(self, pattern: str = "*") -> Iterator[str]:
-        raise NotImplementedError
-
-    def events(self, channel: str, start_ns: int, end_ns: int) -> list[ChannelEvent]:
-        raise NotImplementedError
-
-    def meta(self, channel: str, at_ns: int) -> ChannelMeta | None:
-        raise NotImplementedError
-
-    def close(self) -> None:
-        raise NotImplementedError
