@@ -101,7 +101,7 @@ def _value(kind: int, found: list[Raw]) -> Value:
     if kind == BYTE:
         (byte,) = _bytes(value)
         return byte
-    (number,) = struct.unpack({FLOAT: "<f", INT: "<i", DOUBLE: "<d"}[kind], _bytes(value))
+    number: float = struct.unpack({FLOAT: "<f", INT: "<i", DOUBLE: "<d"}[kind], _bytes(value))[0]
     return number
 
 
@@ -160,10 +160,7 @@ def _unzigzag(number: int) -> int:
 
 
 def _text(raw: bytes) -> str:
-    try:
-        return raw.decode()
-    except UnicodeDecodeError:
-        return raw.decode("latin-1")
+    return raw.decode()
 
 
 def _int(value: Raw) -> int:

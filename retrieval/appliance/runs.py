@@ -34,7 +34,7 @@ class Header:
 class Run:
     """Samples of one type, sorted by time; there may be none.
 
-    time: ns since 1970. values: numbers (exact in the type), bytes of texts, or arrays of elements. severity, status: uint8.
+    time: ns since 1970. values: numbers (exact in the type), texts in UTF-8, or arrays of elements. severity, status: uint8.
     fields: what is told beside the value, by the place of the sample.
     """
 
@@ -102,7 +102,7 @@ def _values(columns: SampleColumns, kind: PayloadType, begin: int, end: int) -> 
     if is_numeric(kind):
         return columns.value[begin:end]
     if kind is PayloadType.SCALAR_STRING:
-        return [columns.text_bytes(at) or b"" for at in range(begin, end)]
+        return [(text or "").encode() for text in columns.text[begin:end]]
     found: list[Array] = []
     for at in range(begin, end):
         array, reduced = columns.arrays[at], columns.reduced[at]

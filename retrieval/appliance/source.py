@@ -28,6 +28,9 @@ DAY_NS = 86_400 * SECOND_NS
 MAX_TYPES = 20
 """Of so many changes of type in a range the newest are looked at."""
 
+RENEWED = 2_000_000
+"""Samples after which a query is begun anew."""
+
 _LIMITS = {
     "LOPR": "display_low",
     "HOPR": "display_high",
@@ -71,21 +74,29 @@ class Source:
             yield previous
 
     def _stored(self, span: Range) -> Iterator[SampleColumns]:
-        """What the store has, after the last sample before. A store that has cut off a slow client is asked for the rest."""
+        """What the store has, after the last sample before.
+
+        A store works on one query for so long only, so it is asked for the rest after RENEWED samples; likewise when it has
+        cut off a client that takes its answer slowly.
+        """
         start_ns, begun = span.start_ns, False
         while True:
-            progress = False
+            number = 0
             try:
-                for chunk in filter(len, self._reader.samples(self.channel, start_ns, span.end_ns, with_previous=not begun)):
+                for chunk in self._reader.samples(self.channel, start_ns, span.end_ns, with_previous=not begun):
+                    if not len(chunk):
+                        continue
                     yield chunk
-                    start_ns = max(start_ns, int(chunk.time[-1]) + 1)
-                    begun = progress = True
+                    start_ns, begun = max(start_ns, int(chunk.time[-1]) + 1), True
+                    number += len(chunk)
+                    if number >= RENEWED:
+                        break
+                else:
+                    return
             except StoreUnavailable as error:
-                if not progress:
+                if not number:
                     raise
                 _log.info("query_resumed", channel=self.channel, why=str(error))
-            else:
-                return
 
     def before(self, span: Range) -> SampleColumns | None:
         """The last sample before a range; None too where one is exactly at its start."""

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
+from archioc.core.batch import decode_text
 from retrieval.appliance.payload import PayloadType
 
 Bytes = npt.NDArray[np.uint8]
@@ -86,12 +87,12 @@ def sample_line(second: int, nano: int, value: bytes, severity: int, status: int
 
 
 def value_field(kind: PayloadType, value: float | bytes | npt.NDArray[np.generic]) -> bytes:
-    """The field `val` of one sample: of a number, the bytes of a text, or the elements of an array (of the type's own numpy type)."""
+    """The field `val` of one sample: of a number, a text in UTF-8, or the elements of an array (of the type's own numpy type)."""
     if isinstance(value, bytes):
         return _bytes_field(0x1A, value)
     if isinstance(value, np.ndarray):
         if kind is PayloadType.WAVEFORM_STRING:
-            return b"".join(_bytes_field(0x1A, bytes(element)) for element in value.tolist())
+            return b"".join(_bytes_field(0x1A, decode_text(bytes(element)).encode()) for element in value.tolist())
         packed = _packed_zigzag(value) if kind in {PayloadType.WAVEFORM_SHORT, PayloadType.WAVEFORM_ENUM} else value.tobytes()
         return _bytes_field(0x1A, packed) if packed or kind is PayloadType.WAVEFORM_BYTE else b""
     if kind in _ZIGZAG:

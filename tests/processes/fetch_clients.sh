@@ -22,7 +22,7 @@ fetch() {
 }
 
 fetch pyarchappl 'pyarchappl==1.0.3.post3'
-fetch retrieval-client 'epicsarchiver-retrieval-client==1.0.1'
+fetch retrieval-client 'epicsarchiver-retrieval-client[async,sync]==1.0.1'
 fetch aaclient 'aaclient==0.0.5'
 fetch archapp 'archapp==1.1.0'
 exit 0
