@@ -86,13 +86,19 @@ def connect(http: HttpClient) -> socket.socket:
     return client
 
 
+def settled(reader: EndlessReader) -> bool:
+    before = reader.made
+    time.sleep(0.5)
+    return reader.made == before
+
+
 def test_slow_clients_hold_up_nobody(served_store: ServedStoreFactory) -> None:
     """While twenty clients take nothing of endless answers, no more is made for them, and others are answered at once."""
     reader = EndlessReader()
     served = served_store(reader=reader)
     slow = [connect(served.http) for _ in range(20)]
     wait_until(lambda: reader.open == len(slow), 20, "all answers are under way")
-    wait_until(lambda: (before := reader.made, time.sleep(0.5), reader.made == before)[2], 30, "nothing is made any more")
+    wait_until(lambda: settled(reader), 30, "nothing is made any more")
     assert reader.made <= 20 * len(slow)
     begun = time.monotonic()
     assert served.http.get("/retrieval/bpl/getMatchingPVs", pv="*").json() == ["A"]

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from datetime import datetime
 
 from aaclient.appl import Appl
 from aaclient.conf import loadConfig
@@ -15,7 +16,7 @@ async def read(host, port, start, end, names):
     try:
         for name in names:
             found[name] = []
-            async for values, metas in archive.raw_iter(name, T0=start, Tend=end):
+            async for values, metas in archive.raw_iter(name, T0=datetime.fromisoformat(start), Tend=datetime.fromisoformat(end)):
                 for value, meta in zip(values, metas):
                     time_ns = int(meta["sec"]) * 10**9 + int(meta["ns"])
                     found[name].append((time_ns, value, int(meta["severity"]), int(meta["status"])))
