@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.appliance_decoder import DOUBLE, DOUBLES, FLOAT, FLOATS, INT, INTS
 from tests.processes.http_client import HttpClient
 from tests.processes.tools import missing_tool
 
@@ -17,15 +18,20 @@ CLIENT_S = 120.0
 
 @dataclass(frozen=True, slots=True)
 class PublishedClient:
-    """A client as it is on PyPI. environment: where it is installed; program: how it is called; resolution_ns: of its times.
+    """A client as it is on PyPI.
 
+    environment: where it is installed. program: how it is called. error_ns: of its times, which some clients reckon in float64.
     strict_json: it gives up on an answer with NaN or Infinity, which the protocol has as they are.
+    kinds: types that it reads; aaclient 0.0.5 takes 16-bit numbers for halves of its 32-bit ones, and crashes on bytes.
+    padded: it gives rows of one length, filled with zeros.
     """
 
     environment: str
     program: str
-    resolution_ns: int = 1
+    error_ns: int = 0
     strict_json: bool = False
+    kinds: frozenset[int] = frozenset(range(14))
+    padded: bool = False
 
     def read(self, http: HttpClient, start: str, end: str, names: Sequence[str]) -> dict[str, list[tuple[int, object, int, int]]]:
         """Time, value, severity and status of the samples of each channel. The test is skipped where the client is not installed."""
@@ -42,9 +48,9 @@ class PublishedClient:
 
 
 CLIENTS = {
-    "pyarchappl, raw": PublishedClient("pyarchappl", "pyarchappl_raw", 10**6),
-    "pyarchappl, json": PublishedClient("pyarchappl", "pyarchappl_json", 10**6, strict_json=True),
+    "pyarchappl, raw": PublishedClient("pyarchappl", "pyarchappl_raw", 2 * 10**6),
+    "pyarchappl, json": PublishedClient("pyarchappl", "pyarchappl_json", 2 * 10**6, strict_json=True),
     "epicsarchiver-retrieval-client": PublishedClient("retrieval-client", "retrieval_client"),
-    "aaclient": PublishedClient("aaclient", "aaclient_raw"),
+    "aaclient": PublishedClient("aaclient", "aaclient_raw", kinds=frozenset({FLOAT, INT, DOUBLE, FLOATS, INTS, DOUBLES}), padded=True),
     "archapp": PublishedClient("archapp", "archapp_json", 1000),
 }
