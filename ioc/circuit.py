@@ -136,6 +136,10 @@ class Circuit:
         self._monitors.clear()
         self._channels.clear()
 
+    def _send(self, data: bytes) -> None:
+        if data and not self._writer.is_closing():
+            self._writer.write(data)
+
     async def _read_requests(self) -> None:
         while data := await self._reader.read(READ_BYTES):
             try:
@@ -157,16 +161,16 @@ class Circuit:
         for channel in self._channels.values():
             if channel.pv.spec.access != "read":
                 write = self._server.may_write(channel.pv, self.peer)
-                self._writer.write(messages.access_rights(channel.cid, read=True, write=write))
+                self._send(messages.access_rights(channel.cid, read=True, write=write))
 
     def drop(self, gone: Callable[[PV], bool]) -> None:
         """Take channels from the client whose PVs are no longer there."""
         for channel in [channel for channel in self._channels.values() if gone(channel.pv)]:
             self._close_channel(channel)
-            self._writer.write(messages.channel_gone(channel.cid))
+            self._send(messages.channel_gone(channel.cid))
 
     async def _version(self, _: Any) -> None:
-        self._writer.write(messages.version_over_tcp())
+        self._send(messages.version_over_tcp())
 
     async def _host_name(self, command: Any) -> None:
         self.peer = Peer(self.peer.address, self.peer.port, _name(command)[:CLAIMED_LETTERS], self.peer.user)
@@ -176,21 +180,21 @@ class Circuit:
 
     async def _search(self, command: Any) -> None:
         if self._server.database.has(_name(command)):
-            self._writer.write(messages.search_reply(self._server.tcp_port, command.cid))
+            self._send(messages.search_reply(self._server.tcp_port, command.cid))
         elif command.reply == ca.DO_REPLY:
-            self._writer.write(messages.not_found(command.cid))
+            self._send(messages.not_found(command.cid))
 
     async def _create_channel(self, command: Any) -> None:
         try:
             pv, long_string = await self._server.database.open(_name(command))
         except KeyError:
-            self._writer.write(messages.channel_refused(command.cid))
+            self._send(messages.channel_refused(command.cid))
             return
         channel = ServedChannel(self._next_sid, command.cid, pv, long_string)
         self._next_sid += 1
         self._channels[channel.sid] = channel
         write = self._server.may_write(pv, self.peer)
-        self._writer.write(
+        self._send(
             messages.access_rights(channel.cid, read=True, write=write)
             + messages.channel_created(channel.cid, channel.sid, int(channel.data_type), channel.count)
         )
@@ -199,7 +203,7 @@ class Circuit:
         channel = self._channels.get(command.sid)
         if channel is not None:
             self._close_channel(channel)
-        self._writer.write(messages.channel_cleared(command.sid, command.cid))
+        self._send(messages.channel_cleared(command.sid, command.cid))
 
     def _close_channel(self, channel: ServedChannel) -> None:
         del self._channels[channel.sid]
@@ -224,15 +228,15 @@ class Circuit:
                 await channel.pv.refresh(channel.pv)
             count, payload = await channel.pv.encoded(command.data_type, command.data_count, long_string=channel.long_string)
         except (ca.CaprotoError, ValueError, OverflowError) as error:
-            self._writer.write(messages.error(bytes(command.header), channel.cid, messages.ECA_NOCONVERT, f"{channel.pv.name}: {error}"))
+            self._send(messages.error(bytes(command.header), channel.cid, messages.ECA_NOCONVERT, f"{channel.pv.name}: {error}"))
             return
         notify = isinstance(command, ca.ReadNotifyRequest)
         first = messages.ECA_NORMAL if notify else channel.cid
-        self._writer.write(messages.message(command.ID, payload, int(command.data_type), count, first, command.ioid))
+        self._send(messages.message(command.ID, payload, int(command.data_type), count, first, command.ioid))
 
     def _refuse_count(self, channel: ServedChannel, command: Any) -> None:
         text = f"{channel.pv.name}: has at most {channel.count} elements, not {command.data_count}"
-        self._writer.write(messages.error(bytes(command.header), channel.cid, messages.ECA_BADCOUNT, text))
+        self._send(messages.error(bytes(command.header), channel.cid, messages.ECA_BADCOUNT, text))
 
     async def _after_puts(self) -> None:
         if not self._puts_done.is_set():
@@ -254,10 +258,9 @@ class Circuit:
             try:
                 await self._server.control.make_room_for_notes()
                 answer = await self._put(channel, command, notify=notify)
-                if answer and not self._writer.is_closing():
-                    self._writer.write(answer)
-                    with contextlib.suppress(OSError):  # the client is gone; what it has put goes on
-                        await self._writer.drain()
+                self._send(answer)
+                with contextlib.suppress(OSError):  # the client is gone; what it has put goes on
+                    await self._writer.drain()
             finally:
                 if self._puts.empty():
                     self._puts_done.set()
@@ -285,7 +288,7 @@ class Circuit:
             await self._puts.put((channel, bad, False))
             return
         log.debug("request_refused", peer=self.peer.address, request=bad.ID, reason=bad.reason)
-        self._writer.write(messages.error(bad.header, channel.cid if channel else 0, bad.status, bad.reason))
+        self._send(messages.error(bad.header, channel.cid if channel else 0, bad.status, bad.reason))
 
     async def _add_monitor(self, command: Any) -> None:
         channel = self._channels.get(command.sid)
@@ -294,7 +297,7 @@ class Circuit:
         try:
             data_type, mask = ChannelType(command.data_type), int(command.mask)
         except ValueError as error:
-            self._writer.write(messages.error(bytes(command.header), channel.cid, messages.ECA_BADTYPE, f"{channel.pv.name}: {error}"))
+            self._send(messages.error(bytes(command.header), channel.cid, messages.ECA_BADTYPE, f"{channel.pv.name}: {error}"))
             return
         if command.data_count > channel.count:
             self._refuse_count(channel, command)
@@ -324,7 +327,7 @@ class Circuit:
         monitor = self._monitors.get(command.subscriptionid)
         if monitor is not None:
             self._end_monitor(monitor)
-        self._writer.write(messages.monitor_cancelled(int(command.data_type), command.sid, command.subscriptionid))
+        self._send(messages.monitor_cancelled(command.header.data_type, command.sid, command.subscriptionid))
 
     async def _events_on(self, _: Any) -> None:
         self._outbox.resume()
@@ -333,7 +336,7 @@ class Circuit:
         self._outbox.pause()
 
     async def _echo(self, _: Any) -> None:
-        self._writer.write(messages.echo())
+        self._send(messages.echo())
 
 
 def _name(command: Any) -> str:

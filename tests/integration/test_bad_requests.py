@@ -116,6 +116,7 @@ def test_types_that_are_none(client: RawConnection, prefix: str) -> None:
         channel = opened(client, prefix + name)
         for data_type in (35, 36, 37, 38, 39, 1000):
             client.send(frames.subscribe(channel.sid, data_type, 0, channel.sid, 7))
+            client.send(frames.frame(frames.EVENT_CANCEL, b"", data_type, 0, channel.sid, channel.sid))
             client.get(channel, data_type)
             assert client.get(channel, frames.STRING) is not None
 
