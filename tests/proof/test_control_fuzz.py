@@ -74,6 +74,8 @@ def test_hostile_clients(control: ControlProcess, tmp_path: Path, prefix: str) -
     assert watcher.longest_s < SILENCE_S
     assert len(watcher.beats) > 1
     assert fuzz.acted > ACTING * fuzz.put
+    fuzz.apply(prune=False)
+    fuzz.apply(prune=True)
     wait_until(lambda: fuzz.audited() == fuzz.to_be_audited, 5, f"{fuzz.to_be_audited} puts are audited, not {fuzz.audited()}")
     assert control.stop() == 0
     assert not [line for line in control.log().splitlines() if any(word in line for word in NEVER_IN_THE_LOG)]
@@ -203,6 +205,16 @@ class Fuzz:
         for _ in range(draw.randrange(8)):
             changed[draw.randrange(len(changed))] = draw.randrange(256)
         return bytes(changed)
+
+    def apply(self, *, prune: bool) -> None:
+        """Have the file followed again, which brings back what was removed of it."""
+        with RawConnection(self._control.port) as connection:
+            (channel,) = connection.open([f"{self._prefix}Apply"])
+            assert channel is not None
+            assert connection.put(channel, frames.LONG, 1, frames.encoded([3 if prune else 1], frames.LONG)) == ""
+        self.to_be_audited += 1
+        self._model.apply(prune=prune)
+        self.check()
 
     def check(self) -> None:
         """The archive, as the command line lists it, as the engine sees it, and as its PVs show it, is that of the model."""
