@@ -55,7 +55,7 @@ def _connected(view: RowView) -> bool:
     return bool(view.status["connected"][0])
 
 
-def _value_alarm(view: RowView) -> Alarm:
+def value_alarm(view: RowView) -> Alarm:
     """That of the channel itself, whatever numbers its IOC sends."""
     if not _connected(view):
         return NOT_CONNECTED
@@ -97,7 +97,7 @@ def _dropped(view: RowView) -> float:
     return sum(view.number("ledger", drop) for drop in DROPS)
 
 
-_STATES = ("Connecting", "Archiving", "Disabled", "GroupOff", "Disconnected", "Rejected")
+STATES = ("Connecting", "Archiving", "Disabled", "GroupOff", "Disconnected", "Rejected")
 
 CHANNEL_FIELDS: dict[str, ChannelField] = {
     "Enable": ChannelField(
@@ -191,7 +191,7 @@ CHANNEL_FIELDS: dict[str, ChannelField] = {
         lambda view: view.channel.settings.description,
         "description",
     ),
-    "State": ChannelField(PvSpec(Dbr.ENUM, "What the channel is doing", labels=_STATES), "engine", _state, alarm=_state_alarm),
+    "State": ChannelField(PvSpec(Dbr.ENUM, "What the channel is doing", labels=STATES), "engine", _state, alarm=_state_alarm),
     "Reason": _status_text(PvSpec(Dbr.CHAR, "Why it is not archived; empty when it is", count=64), "reason"),
     "Connected": ChannelField(
         PvSpec(Dbr.ENUM, "Whether its IOC is connected", labels=("Disconnected", "Connected")),
@@ -203,11 +203,11 @@ CHANNEL_FIELDS: dict[str, ChannelField] = {
         PvSpec(Dbr.DOUBLE, "Newest value received (enum: the index); unit and severity are the channel's own", precision=6),
         "engine",
         lambda view: view.number("status", "value"),
-        alarm=_value_alarm,
+        alarm=value_alarm,
         unit=lambda view: view.text("units"),
     ),
     "Text": ChannelField(
-        PvSpec(Dbr.STRING, "Newest text or enum label received"), "engine", lambda view: view.text("text"), alarm=_value_alarm
+        PvSpec(Dbr.STRING, "Newest text or enum label received"), "engine", lambda view: view.text("text"), alarm=value_alarm
     ),
     "Time": ChannelField(
         PvSpec(Dbr.STRING, "IOC time stamp of the newest value (ISO 8601 UTC)"),

@@ -54,7 +54,16 @@ async def field_pv(base: PV, field: str) -> PV:
         spec = replace(spec, unit=base.spec.unit, precision=base.spec.precision)
         if base.limit_writer is not None:
             spec, writer = replace(spec, access="expert"), put_limit
-    made = PV(f"{base.name}.{field}", spec, channel=base.channel, group=base.group, writer=writer, refresh=refresh, on_watch=watch)
+    made = PV(
+        f"{base.name}.{field}",
+        spec,
+        channel=base.channel,
+        group=base.group,
+        view=base.view,
+        writer=writer,
+        refresh=refresh,
+        on_watch=watch,
+    )
     await refresh(made)
     return made
 

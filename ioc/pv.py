@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from ioc.delivery import Monitor
     from ioc.put_value import PutValue
 
-Access = Literal["read", "control", "expert"]
+Access = Literal["read", "anyone", "control", "expert"]
+"""Who may put; `anyone` what changes nothing but what is shown."""
+
 Value = float | int | str
 Writer = Callable[["PV", "PutValue", "Peer"], Awaitable[None]]
 Refresh = Callable[["PV"], Awaitable[None]]
@@ -70,7 +72,7 @@ class PvSpec:
 class PV:
     """One PV.
 
-    channel, group: the archived channel or the group it belongs to, None for a global one.
+    channel, group, view: the archived channel, the group or the view it belongs to, None for a global one.
     writer: what a put does; None for a PV that is only read.
     refresh: brings the value up to date before it is read; None where somebody else does.
     limits: its alarm limits; who shows the value has it judged by them.
@@ -85,12 +87,14 @@ class PV:
         *,
         channel: str | None = None,
         group: str | None = None,
+        view: str | None = None,
         writer: Writer | None = None,
         refresh: Refresh | None = None,
         on_watch: Callable[[PV, bool], None] | None = None,
         limit_writer: LimitWriter | None = None,
     ) -> None:
-        self.name, self.spec, self.channel, self.group = name, spec, channel, group
+        self.name, self.spec = name, spec
+        self.channel, self.group, self.view = channel, group, view
         self.writer, self.refresh, self.on_watch = writer, refresh, on_watch
         self.limit_writer = limit_writer
         self.limits = NO_LIMITS
