@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from ioc.archived import ArchivedChannel
 from ioc.pv import PV
 from ioc.view_filter import ViewFilter
 from ioc.view_order import Sort
@@ -23,17 +23,15 @@ ORDER_PERIOD_S = 1.0
 
 @dataclass(slots=True)
 class Slot:
-    """Where one channel is shown. channel, generation: which, empty for none. since: when it came here (s, monotonic)."""
+    """Where one channel is shown. channel: its name, empty for none. since: when it came here (s, monotonic)."""
 
     channel: str = ""
-    generation: int = 0
     since: float = 0.0
 
-    def show(self, channel: ArchivedChannel | None, now: float) -> None:
+    def show(self, channel: str, now: float) -> None:
         """Show another channel, or none, or go on with this one."""
-        wanted = (channel.name, channel.generation) if channel else ("", 0)
-        if wanted != (self.channel, self.generation):
-            (self.channel, self.generation), self.since = wanted, now
+        if channel != self.channel:
+            self.channel, self.since = channel, now
 
 
 class Place(NamedTuple):
@@ -81,7 +79,7 @@ class View:
             return False
         return self.sort is not Sort.NAME or self.filter.reads_status or self.arranged != (names_version, revision)
 
-    def show_page(self, channels: Sequence[ArchivedChannel | None], now: float) -> None:
-        """Show these channels in the rows; None leaves a row empty."""
-        for number, name in enumerate(ROW_NAMES):
-            self.slots[name].show(channels[number] if number < len(channels) else None, now)
+    def show_page(self, channels: Sequence[str], now: float) -> None:
+        """Show these channels in the rows, at most as many as there are rows; the others are empty."""
+        for name, channel in itertools.zip_longest(ROW_NAMES, channels, fillvalue=""):
+            self.slots[name].show(channel, now)

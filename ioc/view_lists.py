@@ -70,9 +70,8 @@ class ViewLists:
     def channel_in(self, slot: Slot) -> ArchivedChannel | None:
         """The channel that a slot shows; when it is no longer there, the slot is empty from now on."""
         channel = self._registry.channels.get(slot.channel)
-        if channel is None or channel.generation != slot.generation:
-            slot.show(None, time.monotonic())
-            return None
+        if channel is None:
+            slot.show("", time.monotonic())
         return channel
 
     async def arrange(self, view: View) -> None:
@@ -95,7 +94,7 @@ class ViewLists:
             view.page = min(view.page, view.pages - 1)
             names = [self._index.names[place] for place in places[view.page * PAGE_ROWS : (view.page + 1) * PAGE_ROWS].tolist()]
             view.arranged, view.arranged_at = made_from, time.monotonic()
-            view.show_page([registry.channels.get(name) for name in names], view.arranged_at)
+            view.show_page(names, view.arranged_at)
 
     async def _names_matching(self, view: View) -> Mask:
         """Kept until names or filters change: looking at 100 000 names takes longer than all the rest."""

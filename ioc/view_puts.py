@@ -81,7 +81,7 @@ def _put_select(lists: ViewLists, view: View, value: PutValue) -> None:
         if found is None:
             raise CommandRefused(ResultCode.UNKNOWN_CHANNEL, str(UnknownChannel(text)))
         channel = found
-    view.slots[SELECTED].show(channel, time.monotonic())
+    view.slots[SELECTED].show(channel.name, time.monotonic())
 
 
 LIST_PUTS: dict[str, ListPut] = {
