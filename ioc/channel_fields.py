@@ -69,13 +69,8 @@ def _state(view: RowView) -> int:
 
 
 def _state_alarm(view: RowView) -> Alarm:
-    match _state(view):
-        case ChannelState.DISCONNECTED:
-            return (Status.COMM, Severity.MAJOR)
-        case ChannelState.REJECTED:
-            return (Status.STATE, Severity.MAJOR)
-        case _:
-            return NO_ALARM
+    state = _state(view)
+    return _STATE.state_alarm(state, Status.COMM if state == ChannelState.DISCONNECTED else Status.STATE)
 
 
 def _type(view: RowView) -> str:
@@ -98,6 +93,19 @@ def _dropped(view: RowView) -> float:
 
 
 STATES = ("Connecting", "Archiving", "Disabled", "GroupOff", "Disconnected", "Rejected")
+
+_STATE = PvSpec(
+    Dbr.ENUM,
+    "What the channel is doing",
+    labels=STATES,
+    severities=(*[Severity.NO_ALARM] * ChannelState.DISCONNECTED, Severity.MAJOR, Severity.MAJOR),
+)
+_CONNECTED = PvSpec(
+    Dbr.ENUM,
+    "Whether its IOC is connected",
+    labels=("Disconnected", "Connected"),
+    severities=(Severity.MAJOR, Severity.NO_ALARM),
+)
 
 CHANNEL_FIELDS: dict[str, ChannelField] = {
     "Enable": ChannelField(
@@ -191,13 +199,13 @@ CHANNEL_FIELDS: dict[str, ChannelField] = {
         lambda view: view.channel.settings.description,
         "description",
     ),
-    "State": ChannelField(PvSpec(Dbr.ENUM, "What the channel is doing", labels=STATES), "engine", _state, alarm=_state_alarm),
+    "State": ChannelField(_STATE, "engine", _state, alarm=_state_alarm),
     "Reason": _status_text(PvSpec(Dbr.CHAR, "Why it is not archived; empty when it is", count=64), "reason"),
     "Connected": ChannelField(
-        PvSpec(Dbr.ENUM, "Whether its IOC is connected", labels=("Disconnected", "Connected")),
+        _CONNECTED,
         "engine",
         lambda view: int(_connected(view)),
-        alarm=lambda view: NO_ALARM if _connected(view) else (Status.COMM, Severity.MAJOR),
+        alarm=lambda view: _CONNECTED.state_alarm(int(_connected(view)), Status.COMM),
     ),
     "Value": ChannelField(
         PvSpec(Dbr.DOUBLE, "Newest value received (enum: the index); unit and severity are the channel's own", precision=6),

@@ -17,7 +17,7 @@ from caproto import ChannelType, native_type
 from caproto._commands import data_payload
 from caproto._dbr import DbrStringArray, _LongStringChannelType
 
-from archioc.core.dbr import EPICS_EPOCH_S, Dbr
+from archioc.core.dbr import EPICS_EPOCH_S, Dbr, Severity, Status
 from ioc.alarm import NO_ALARM, Alarm
 from ioc.alarm_limits import NO_LIMITS, AlarmLimits, metadata_of
 
@@ -55,6 +55,7 @@ class PvSpec:
     """How a PV looks from outside (`docs/reference/contract/pvs.csv`).
 
     count: elements; of text (CHAR) the greatest length in bytes.
+    labels, severities: the states of an enum, and how severe each of them is (none: none is an alarm).
     low, high: limits for a put (0, 0: none).
     """
 
@@ -62,11 +63,17 @@ class PvSpec:
     description: str
     count: int = 1
     labels: tuple[str, ...] = ()
+    severities: tuple[Severity, ...] = ()
     unit: str = ""
     precision: int = 0
     access: Access = "read"
     low: float = 0.0
     high: float = 0.0
+
+    def state_alarm(self, state: int, status: Status = Status.STATE) -> Alarm:
+        """The alarm of a state of an enum."""
+        severity = self.severities[state] if state < len(self.severities) else Severity.NO_ALARM
+        return (status, severity) if severity else NO_ALARM
 
 
 class PV:

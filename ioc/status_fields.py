@@ -6,8 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from archioc.core.dbr import Dbr, Severity, Status
-from archioc.core.table import StoreState
+from archioc.core.dbr import Dbr, Severity
 from ioc.alarm import NO_ALARM, TIMEOUT, Alarm
 from ioc.alarm_limits import NO_LIMITS, AlarmLimits
 from ioc.overview import Overview
@@ -22,7 +21,10 @@ DISK_LIMITS = AlarmLimits(low=10.0, lolo=3.0)
 
 @dataclass(frozen=True, slots=True)
 class StatusField:
-    """A PV of the archiver. source: the process that knows it. limits: alarm limits, until an operator puts others."""
+    """A PV of the archiver. source: the process that knows it. limits: alarm limits, until an operator puts others.
+
+    alarm: that of a PV without states that have severities.
+    """
 
     spec: PvSpec
     source: Source
@@ -31,9 +33,11 @@ class StatusField:
     limits: AlarmLimits = NO_LIMITS
 
     def alarm_of(self, overview: Overview) -> Alarm:
-        """Status and severity: those of the field, or TIMEOUT when its process does not answer."""
+        """Status and severity: those of the state or the field, or TIMEOUT when its process does not answer."""
         if (self.source == "engine" and overview.engine_silent) or (self.source == "db" and overview.db_silent):
             return TIMEOUT
+        if self.spec.severities:
+            return self.spec.state_alarm(int(self.show(overview)))
         return self.alarm(overview)
 
 
@@ -53,24 +57,24 @@ def _process_state(source: Source, description: str, show: Callable[[Overview], 
     return StatusField(PvSpec(Dbr.ENUM, description, labels=("Stopped", "Starting", "Running", "Stopping")), source, show)
 
 
-def _state_alarm(view: Overview) -> Alarm:
-    return {"Degraded": (Status.STATE, Severity.MINOR), "Fault": (Status.STATE, Severity.MAJOR)}.get(view.state.name.title(), NO_ALARM)
-
-
-def _store_alarm(view: Overview) -> Alarm:
-    state = int(view.delivery("store_state"))
-    return NO_ALARM if state in {StoreState.UNKNOWN, StoreState.OK} else (Status.STATE, Severity.MAJOR)
-
+_STATE = PvSpec(
+    Dbr.ENUM,
+    "What the archiver as a whole is doing",
+    labels=("Starting", "Running", "Degraded", "Fault", "Stopping"),
+    severities=(Severity.NO_ALARM, Severity.NO_ALARM, Severity.MINOR, Severity.MAJOR, Severity.NO_ALARM),
+)
 
 STATUS_FIELDS: dict[str, StatusField] = {
     "State": StatusField(
-        PvSpec(Dbr.ENUM, "What the archiver as a whole is doing", labels=("Starting", "Running", "Degraded", "Fault", "Stopping")),
+        _STATE,
         "ioc",
         lambda view: int(view.state),
-        _state_alarm,
     ),
     "StateReason": StatusField(
-        PvSpec(Dbr.CHAR, "Why State is what it is; empty while Running", count=256), "ioc", lambda view: view.reason, _state_alarm
+        PvSpec(Dbr.CHAR, "Why State is what it is; empty while Running", count=256),
+        "ioc",
+        lambda view: view.reason,
+        lambda view: _STATE.state_alarm(view.state),
     ),
     "Version": StatusField(PvSpec(Dbr.STRING, "Version of ArchIOC"), "ioc", lambda view: view.own.version),
     "Callback": StatusField(
@@ -110,17 +114,25 @@ STATUS_FIELDS: dict[str, StatusField] = {
     "Late": _count("engine", "Updates older than the one before of their channel", lambda view: view.ledger("late")),
     "BadTime": _count("engine", "Updates whose time stamp was unusable", lambda view: view.ledger("bad_time")),
     "ClockSuspect": StatusField(
-        PvSpec(Dbr.ENUM, "So many IOCs are ahead of our clock that ours is in doubt", labels=("No", "Yes")),
+        PvSpec(
+            Dbr.ENUM,
+            "So many IOCs are ahead of our clock that ours is in doubt",
+            labels=("No", "Yes"),
+            severities=(Severity.NO_ALARM, Severity.MAJOR),
+        ),
         "engine",
         lambda view: int(view.status("clock_suspect")),
-        lambda view: (Status.STATE, Severity.MAJOR) if view.status("clock_suspect") else NO_ALARM,
     ),
     "Lag": _number("db", "Time from commit to acknowledgement of the last batch", "s", 3, lambda view: view.delivery("lag")),
     "Db:State": StatusField(
-        PvSpec(Dbr.ENUM, "How the store answers", labels=("Unknown", "OK", "Unreachable", "Denied", "Rejecting")),
+        PvSpec(
+            Dbr.ENUM,
+            "How the store answers",
+            labels=("Unknown", "OK", "Unreachable", "Denied", "Rejecting"),
+            severities=(Severity.NO_ALARM, Severity.NO_ALARM, Severity.MAJOR, Severity.MAJOR, Severity.MAJOR),
+        ),
         "db",
         lambda view: int(view.delivery("store_state")),
-        _store_alarm,
     ),
     "Db:LastError": StatusField(
         PvSpec(Dbr.CHAR, "Last failure of the store; empty when all is well", count=256), "db", lambda view: view.store_error
