@@ -88,16 +88,16 @@ STATUS_FIELDS: dict[str, StatusField] = {
     "MEM_USED": _number("ioc", "Resident memory of the IOC process", "byte", 0, lambda view: view.own.memory),
     "CA_CLNT_CNT": _long("ioc", "Channel Access clients connected to this IOC", lambda view: view.own.clients),
     "LoopLag": _number("ioc", "Longest delay of the IOC's own loop in the last half second", "ms", 1, lambda view: 1e3 * view.own.loop_lag),
-    "Channels": _count("ioc", "Channels in the archive", lambda view: view.channels),
-    "Connected": _count("engine", "Channels connected to their IOC", lambda view: view.connected),
-    "Disconnected": _count("engine", "Channels not connected", lambda view: view.channels - view.connected),
+    "Channels": _count("ioc", "Channels in the archive", lambda view: view.totals.channels),
+    "Connected": _count("engine", "Channels connected to their IOC", lambda view: view.totals.connected),
+    "Disconnected": _count("engine", "Channels not connected", lambda view: view.totals.channels - view.totals.connected),
     "DisconnectedPct": StatusField(
         PvSpec(Dbr.DOUBLE, "Part of the channels that is not connected", unit="%", precision=1),
         "engine",
         lambda view: view.disconnected_pct,
         limits=DISCONNECTED_LIMITS,
     ),
-    "Enabled": _count("ioc", "Channels whose archiving is enabled", lambda view: view.enabled),
+    "Enabled": _count("ioc", "Channels whose archiving is enabled", lambda view: view.totals.enabled),
     "EventRate": _number("engine", "Updates received per second", "1/s", 1, lambda view: view.status("event_rate")),
     "SampleRate": _number("engine", "Samples taken per second", "1/s", 1, lambda view: view.status("sample_rate")),
     "WriteRate": _number("db", "Samples stored per second", "1/s", 1, lambda view: view.delivery("write_rate")),
@@ -107,7 +107,7 @@ STATUS_FIELDS: dict[str, StatusField] = {
     "Stored": _count("db", "Samples acknowledged by the store", lambda view: view.delivery("stored")),
     "Pending": _count("db", "Samples in the spool and values waiting for their interval to end", lambda view: view.pending),
     "Rejected": _count("db", "Samples refused by the store for good", lambda view: view.delivery("rejected")),
-    "Dropped": _count("engine", "Samples lost for any reason", lambda view: view.dropped),
+    "Dropped": _count("engine", "Samples lost for any reason", lambda view: view.totals.dropped),
     "Dropped:Overflow": _count("engine", "Updates lost because the event ring was full", lambda view: view.ledger("dropped_overflow")),
     "Dropped:SpoolFull": _count("engine", "Samples given up because the spool was full", lambda view: view.ledger("dropped_spool_full")),
     "Dropped:Quota": _count("engine", "Samples beyond the quota of their channel", lambda view: view.ledger("dropped_quota")),
@@ -135,7 +135,7 @@ STATUS_FIELDS: dict[str, StatusField] = {
         lambda view: int(view.delivery("store_state")),
     ),
     "Db:LastError": StatusField(
-        PvSpec(Dbr.CHAR, "Last failure of the store; empty when all is well", count=256), "db", lambda view: view.store_error
+        PvSpec(Dbr.CHAR, "Last failure of the store; empty when all is well", count=256), "db", lambda view: view.totals.store_error
     ),
     "Db:LastWrite": StatusField(
         PvSpec(Dbr.STRING, "When the store last acknowledged a batch (ISO 8601 UTC)"),
