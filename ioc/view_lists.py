@@ -74,14 +74,14 @@ class ViewLists:
             slot.show("", time.monotonic())
         return channel
 
-    async def arrange(self, view: View) -> None:
-        """Put the list in order and show its page, if that is due."""
+    async def arrange(self, view: View) -> bool:
+        """Put the list in order and show its page, if that is due; whether it was."""
         registry = self._registry
         if not view.is_due(registry.names_version, registry.revision, time.monotonic()):
-            return
+            return False
         async with self._one:
             if not view.is_due(registry.names_version, registry.revision, time.monotonic()):
-                return
+                return False
             made_from = registry.names_version, registry.revision
             wanted = view.filter, view.sort, view.descending
             await self._index.follow()
@@ -89,12 +89,13 @@ class ViewLists:
             found = await filtered(self._index, matched, view.filter, self._table, registry.groups)
             places = await ordered(self._index, found, view.sort, self._table, descending=view.descending)
             if wanted != (view.filter, view.sort, view.descending):
-                return  # put meanwhile; who put it has the list made again
+                return False  # put meanwhile; who put it has the list made again
             view.total = len(places)
             view.page = min(view.page, view.pages - 1)
             names = [self._index.names[place] for place in places[view.page * PAGE_ROWS : (view.page + 1) * PAGE_ROWS].tolist()]
             view.arranged, view.arranged_at = made_from, time.monotonic()
             view.show_page(names, view.arranged_at)
+            return True
 
     async def _names_matching(self, view: View) -> Mask:
         """Kept until names or filters change: looking at 100 000 names takes longer than all the rest."""

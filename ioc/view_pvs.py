@@ -102,7 +102,9 @@ class ViewPvs:
                 return None
 
     async def _refresh(self, view: View, place: Place, pv: PV) -> None:
-        await self._lists.arrange(view)
+        if await self._lists.arrange(view):
+            # Whoever watches must see what came into a row before a put to it can be meant for that.
+            await self._show_watched(view)
         await self._show(pv, view, place, {})
 
     async def _show_watched(self, view: View) -> None:

@@ -125,6 +125,23 @@ def test_removed_channel_leaves_its_slot_at_once(site: Site) -> None:
     assert (site.lists.channel_in(slot), slot.channel) == (None, "")
 
 
+def test_reader_that_has_the_list_made_shows_it_to_all(site: Site) -> None:
+    """When a read has the list made anew, monitors of its rows are told before the read is answered."""
+    watched, read = site.pvs.make("P:View:a:Row00:Name"), site.pvs.make("P:View:a:Row01:Name")
+    told: list[object] = []
+
+    async def follow(_: PV) -> None:
+        told.append(watched.value)
+
+    async def look() -> None:
+        assert read.refresh is not None
+        watched.add_follower(read, follow)
+        await read.refresh(read)
+
+    asyncio.run(look())
+    assert (told, read.value) == (["A:0"], "A:1")
+
+
 def test_views_are_forgotten(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """A view lives while a client has one of its PVs open and a while after; the memory of the list goes with the last view."""
     monkeypatch.setattr(view_lists, "FORGOTTEN_AFTER_S", 0.0)
