@@ -23,6 +23,9 @@ CONTRACT = Path(__file__).parents[2] / "docs/reference/contract/pvs.csv"
 CHANNELS = "groups: {vac: {channels: [SR:DCCT]}}\nchannels: [SR:OTHER]"
 ONLY_THIS_HOST = "access: {control: [{hosts: [127.0.0.1]}], expert: [{hosts: [127.0.0.1]}]}"
 
+APPLY_S = 30.0
+"""Time for a put that has the file read by processes of their own, on a busy machine."""
+
 DBE_VALUE, DBE_LOG, DBE_ALARM, DBE_PROPERTY = 1, 2, 4, 8
 
 
@@ -180,7 +183,7 @@ def test_every_command_acts(client: CaClient, control: ControlProcess, prefix: s
     control.directories.imports.mkdir(exist_ok=True)
     (control.directories.imports / "more.txt").write_text("A:3\n")
     for name, has_acted in done.items():
-        client.put(prefix + name, COMMANDS[name])
+        client.put(prefix + name, COMMANDS[name], APPLY_S)
         assert has_acted(), name
 
 
@@ -218,7 +221,7 @@ def test_pvs_of_what_is_removed_disconnect(client: CaClient, ca_client: CaClient
     for name in (*gone, *kept):
         client.describe(name)
     control.configure(f"channels: [SR:OTHER]\n{ONLY_THIS_HOST}")
-    operator.put(prefix + "Apply", 3)
+    operator.put(prefix + "Apply", 3, APPLY_S)
     wait_until(lambda: not any(client.connected(name) for name in gone), 2, "the PVs of what was removed are disconnected")
     assert all(client.connected(name) for name in kept)
 
