@@ -16,6 +16,7 @@ from ioc.times import iso_time
 Source = Literal["ioc", "engine", "db"]
 
 DISCONNECTED_LIMITS = AlarmLimits(high=10.0, hihi=50.0)
+QUARANTINE_LIMITS = AlarmLimits(high=1.0)
 DISK_LIMITS = AlarmLimits(low=10.0, lolo=3.0)
 
 
@@ -153,6 +154,12 @@ STATUS_FIELDS: dict[str, StatusField] = {
         "db",
         lambda view: 100 * view.delivery("disk_free"),
         limits=DISK_LIMITS,
+    ),
+    "Quarantine": StatusField(
+        PvSpec(Dbr.DOUBLE, "Batches of which the store refused something for good, which is kept"),
+        "db",
+        lambda view: view.delivery("quarantined"),
+        limits=QUARANTINE_LIMITS,
     ),
     "Ioc:Restarts": _long("ioc", "Restarts of the ioc process since the archiver started", lambda view: view.own.restarts.ioc),
     "Engine:State": _process_state("engine", "State of the engine process", lambda view: int(view.status("state"))),

@@ -57,6 +57,7 @@ def test_fields_of_a_record(client: CaClient, prefix: str) -> None:
         assert (name, repr(seen)) == (name, repr(fields))
         assert client.get_text(f"{prefix}{name}.NAME$") == prefix + name
     assert client.get_text(prefix + "Disk:FreePct.LLSV") == "MAJOR"
+    assert (client.get(prefix + "Quarantine.HIGH"), client.get_text(prefix + "Quarantine.HSV")) == (1.0, "MINOR")
     assert [client.get(f"{prefix}Disk:FreePct.{field}") for field in ("LSV", "HSV", "HHSV", "HYST")] == [1, 1, 2, 0]
     assert client.get(prefix + "HEARTBEAT.VAL") == pytest.approx(client.get(prefix + "HEARTBEAT"), abs=2)
 
