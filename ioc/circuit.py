@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from archioc.core.errors import ArchiocError, CommandRefused
 from ioc import messages
 from ioc.audit import Peer
 from ioc.delivery import Monitor, Outbox
+from ioc.open_views import MAX_VIEWS_OF_CLIENT, OpenViews
 from ioc.put_value import PutValue, read_put, shown_put
 from ioc.pv import LONG_STRING_BYTES
 from ioc.request_stream import BadRequest, RequestStream, StreamBroken
@@ -78,8 +80,9 @@ class Circuit:
         self._stream = RequestStream()
         self._channels: dict[int, ServedChannel] = {}
         self._monitors: dict[int, Monitor] = {}
+        self._views = OpenViews()
         self._outbox = Outbox()
-        self._puts: asyncio.Queue[tuple[ServedChannel, Any, bool]] = asyncio.Queue(QUEUED_PUTS)
+        self._puts: asyncio.Queue[tuple[ServedChannel, Any, bool, float]] = asyncio.Queue(QUEUED_PUTS)
         self._puts_done = asyncio.Event()
         self._puts_done.set()
         self._next_sid = 1
@@ -190,6 +193,10 @@ class Circuit:
         except KeyError:
             self._send(messages.channel_refused(command.cid))
             return
+        if not self._views.admit(pv):
+            log.warning("too_many_views", peer=self.peer.address, pv=pv.name, views=MAX_VIEWS_OF_CLIENT)
+            self._send(messages.channel_refused(command.cid))
+            return
         channel = ServedChannel(self._next_sid, command.cid, pv, long_string)
         self._next_sid += 1
         self._channels[channel.sid] = channel
@@ -207,6 +214,7 @@ class Circuit:
 
     def _close_channel(self, channel: ServedChannel) -> None:
         del self._channels[channel.sid]
+        self._views.leave(channel.pv)
         for monitor in [monitor for monitor in self._monitors.values() if monitor.sid == channel.sid]:
             self._end_monitor(monitor)
 
@@ -247,17 +255,17 @@ class Circuit:
         channel = self._channels.get(command.sid)
         if channel is not None:
             self._puts_done.clear()
-            await self._puts.put((channel, command, isinstance(command, ca.WriteNotifyRequest)))
+            await self._puts.put((channel, command, isinstance(command, ca.WriteNotifyRequest), time.monotonic()))
 
     async def _all_put(self) -> None:
         await self._puts_done.wait()
 
     async def _carry_out_puts(self) -> None:
         while True:
-            channel, command, notify = await self._puts.get()
+            channel, command, notify, arrived = await self._puts.get()
             try:
                 await self._server.control.make_room_for_notes()
-                answer = await self._put(channel, command, notify=notify)
+                answer = await self._put(channel, command, arrived, notify=notify)
                 self._send(answer)
                 with contextlib.suppress(OSError):  # the client is gone; what it has put goes on
                     await self._writer.drain()
@@ -265,7 +273,7 @@ class Circuit:
                 if self._puts.empty():
                     self._puts_done.set()
 
-    async def _put(self, channel: ServedChannel, command: Any, *, notify: bool) -> bytes:
+    async def _put(self, channel: ServedChannel, command: Any, arrived: float, *, notify: bool) -> bytes:
         """Carry out a put; the answer, empty where none is due."""
         pv, status, control = channel.pv, messages.ECA_PUTFAIL, self._server.control
         try:
@@ -273,8 +281,10 @@ class Circuit:
                 status = messages.ECA_NOWTACCESS
                 raise await control.forbid(pv.name, _shown(command), self.peer)
             try:
-                value = _value(command)
+                value = _value(command, arrived)
             except CommandRefused as error:
+                if pv.spec.access == "anyone":
+                    raise
                 raise await control.refuse_unreadable(pv.name, _shown(command), error, self.peer) from None
             await pv.writer(pv, value, self.peer)
         except ArchiocError as error:
@@ -285,7 +295,7 @@ class Circuit:
         channel = self._channels.get(bad.sid)
         if channel is not None and bad.ID in _PUTS:
             self._puts_done.clear()
-            await self._puts.put((channel, bad, False))
+            await self._puts.put((channel, bad, False, time.monotonic()))
             return
         log.debug("request_refused", peer=self.peer.address, request=bad.ID, reason=bad.reason)
         self._send(messages.error(bad.header, channel.cid if channel else 0, bad.status, bad.reason))
@@ -344,11 +354,11 @@ def _name(command: Any) -> str:
     return bytes(command.buffers[1]).split(b"\0", 1)[0].decode(errors="replace")
 
 
-def _value(command: Any) -> PutValue:
+def _value(command: Any, arrived: float) -> PutValue:
     """What a put is to write. Raises CommandRefused."""
     if isinstance(command, BadRequest):
         raise CommandRefused(ResultCode.SYNTAX, f"{command.reason}; nothing was changed")
-    return read_put(command.header.data_type, command.data_count, bytes(command.buffers[1]))
+    return read_put(command.header.data_type, command.data_count, bytes(command.buffers[1]), arrived)
 
 
 def _shown(command: Any) -> str:

@@ -65,9 +65,9 @@ class Attempt:
 
 
 def contract_names() -> tuple[list[str], list[str]]:
-    """Rows of the contract that can be written, and those that cannot."""
+    """Rows of the contract that can be written, and those that cannot; without views, which change nothing but what is shown."""
     with CONTRACT.open() as file:
-        rows = [(row["name"], row["access"]) for row in csv.DictReader(file)]
+        rows = [(row["name"], row["access"]) for row in csv.DictReader(file) if not row["name"].startswith("View:")]
     return [name for name, access in rows if access != "read"], [name for name, access in rows if access == "read"]
 
 
