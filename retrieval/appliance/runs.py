@@ -74,7 +74,8 @@ def runs_of(columns: SampleColumns, number: PayloadType, header: Callable[[Paylo
         kind = PayloadType(int(kinds[begin]))
         values = _values(columns, kind, begin, end)
         elements = len(values[0]) if kind.is_waveform else 1
-        notes = {at: STATISTICS_NOTE for at in range(begin, end) if kind.is_waveform and columns.reduced[at] is not None}
+        reduced = [at for at in range(begin, end) if columns.reduced[at] is not None] if kind.is_waveform else []
+        notes = dict.fromkeys(reduced, STATISTICS_NOTE)
         told = {at - begin: {**notes.get(at, {}), **fields.get(at, {})} for at in {*notes, *fields} if begin <= at < end}
         part = slice(begin, end)
         yield Run(header(kind, elements), columns.time[part], values, columns.severity[part], columns.status[part], told)
@@ -89,9 +90,10 @@ def _kinds(columns: SampleColumns, number: PayloadType) -> npt.NDArray[np.uint8]
         kinds[text] = PayloadType.SCALAR_STRING
     if columns.reduced.count(None) < len(columns):
         kinds[[one is not None for one in columns.reduced]] = PayloadType.WAVEFORM_DOUBLE
-    for at, array in enumerate(columns.arrays):
-        if array is not None:
-            kinds[at] = OF_ELEMENTS[array.dtype.str]
+    if columns.arrays.count(None) < len(columns):
+        for at, array in enumerate(columns.arrays):
+            if array is not None:
+                kinds[at] = OF_ELEMENTS[array.dtype.str]
     numeric = kinds == number
     if number is not PayloadType.SCALAR_DOUBLE and not fits(number, columns.value[numeric]):
         kinds[numeric] = PayloadType.SCALAR_DOUBLE

@@ -14,7 +14,7 @@ import structlog
 from archioc.core.batch import ChannelMeta
 from archioc.core.errors import QueryError, StoreUnavailable
 from archioc.core.events import GAPS, ChannelEvent, Reason
-from db.bins import Bins
+from db.bins import Bins, Grid, bins_of
 from db.sample_columns import SampleColumns
 from db.store import Reader
 from retrieval.appliance.payload import PayloadType
@@ -107,6 +107,11 @@ class Source:
         """Statistics that the store makes (`db.store.Reader.bins`)."""
         self._budget.check()
         return self._reader.bins(self.channel, start_ns, end_ns, count)
+
+    def few_bins(self, start_ns: int, end_ns: int) -> Bins:
+        """The same of one short bin, made here."""
+        samples = self._reader.samples(self.channel, start_ns, end_ns - 1, with_previous=False)
+        return bins_of(Grid.of(start_ns, end_ns, 1), self._budget.watch(samples))
 
     def runs(self, span: Range) -> Iterator[Run]:
         """The same as runs under their headers; at least one, which may be empty."""

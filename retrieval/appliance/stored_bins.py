@@ -14,6 +14,9 @@ from retrieval.appliance.source import Source
 WINDOW = 20_000
 """Bins that the store is asked for at a time."""
 
+FEW_NS = 120 * 10**9
+"""A cut bin up to this long is made of its samples: a store takes longer to make one bin than to tell so many."""
+
 IndexedBins = tuple[np.ndarray[tuple[int], np.dtype[np.int64]], Bins]
 
 
@@ -40,7 +43,8 @@ def stored_bins(source: Source, grid: BinGrid) -> Iterator[IndexedBins]:
 
 
 def _ask(source: Source, grid: BinGrid, begin_ns: int, end_ns: int, count: int) -> Iterator[IndexedBins]:
-    found = source.bins(begin_ns, end_ns, count)
+    few = count == 1 and end_ns - begin_ns <= FEW_NS
+    found = source.few_bins(begin_ns, end_ns) if few else source.bins(begin_ns, end_ns, count)
     found = found.take(found.count > 0)
     if len(found):
         yield found.start // grid.width_ns, found

@@ -15,8 +15,8 @@ from archioc.core.batch import decode_text
 from retrieval.appliance.payload import PayloadType
 
 Bytes = npt.NDArray[np.uint8]
-Column = tuple[Bytes, npt.NDArray[np.bool_]]
-"""Bytes of one field of all samples, shape (samples, width), and which of them are there."""
+Column = tuple[Bytes, npt.NDArray[np.bool_] | None]
+"""Bytes of one field of all samples, shape (samples, width), and which of them are there; None: all."""
 
 _SECONDS, _NANO, _SEVERITY, _STATUS, _FIELD_VALUES = 0x08, 0x10, 0x20, 0x28, 0x3A
 _UNCHANGED = b"\x40\x00"
@@ -63,16 +63,17 @@ def number_lines(
     status: Bytes,
 ) -> bytes:
     """Lines of scalar numbers that the type can carry (`payload.fits`). second: of the year. All have one length."""
+    n = len(second)
     columns = [
-        _constant(len(second), _SECONDS),
+        _constant(n, _SECONDS),
         _varints(second, 4),
-        _constant(len(second), _NANO),
+        _constant(n, _NANO),
         _varints(nano, 5),
         *_values(kind, values),
         *_unless_zero(_SEVERITY, severity),
         *_unless_zero(_STATUS, status),
     ]
-    return _lines(np.concatenate([cells for cells, _ in columns], axis=1), np.concatenate([there for _, there in columns], axis=1))
+    return _lines(columns)
 
 
 def sample_line(second: int, nano: int, value: bytes, severity: int, status: int, fields: Mapping[str, str]) -> bytes:
@@ -109,21 +110,17 @@ def _values(kind: PayloadType, values: npt.NDArray[np.float64]) -> list[Column]:
         whole = values.astype(np.int64)
         return [_constant(n, 0x18), _varints((whole << 1) ^ (whole >> 63), 3)]
     if kind is PayloadType.SCALAR_BYTE:
-        return [_constant(n, 0x1A, 0x01), _always(values.astype(np.uint8).reshape(n, 1))]
+        return [_constant(n, 0x1A, 0x01), (values.astype(np.uint8).reshape(n, 1), None)]
     tag, dtype = _FIXED[kind]
     raw = np.ascontiguousarray(values.astype(dtype))
-    return [_constant(n, tag), _always(raw.view(np.uint8).reshape(n, raw.itemsize))]
+    return [_constant(n, tag), (raw.view(np.uint8).reshape(n, raw.itemsize), None)]
 
 
 def _constant(n: int, *cells: int) -> Column:
-    return _always(np.tile(np.array(cells, np.uint8), (n, 1)))
+    return np.broadcast_to(np.array(cells, np.uint8), (n, len(cells))), None
 
 
-def _always(cells: Bytes) -> Column:
-    return cells, np.ones(cells.shape, bool)
-
-
-def _varints(numbers: npt.NDArray[np.int64], width: int) -> Column:
+def _varints(numbers: npt.NDArray[np.int64], width: int) -> tuple[Bytes, npt.NDArray[np.bool_]]:
     """Numbers that are not negative, in at most so many bytes each."""
     rest = numbers.astype(np.uint32)
     cells, there = np.empty((len(rest), width), np.uint8), np.empty((len(rest), width), bool)
@@ -142,14 +139,20 @@ def _unless_zero(tag: int, codes: Bytes) -> list[Column]:
     return [(np.stack([np.full_like(codes, tag), codes], axis=1), there)]
 
 
-def _lines(cells: Bytes, there: npt.NDArray[np.bool_]) -> bytes:
-    """The messages that are in the cells, escaped, each with its newline."""
-    width = cells.shape[1]
-    last = cells[np.arange(len(cells)), width - 1 - np.argmax(there[:, ::-1], axis=1)]
-    bare = _IS_STRIPPED[last]
-    if bare.any():
-        cells = np.concatenate([cells, np.tile(np.frombuffer(_UNCHANGED, np.uint8), (len(cells), 1))], axis=1)
-        there = np.concatenate([there, np.repeat(bare[:, np.newaxis], 2, axis=1)], axis=1)
+def _lines(columns: list[Column]) -> bytes:
+    """The messages that the columns make, escaped, each with its newline."""
+    n, width = len(columns[0][0]), sum(cells.shape[1] for cells, _ in columns)
+    cells, there = np.empty((n, width + len(_UNCHANGED)), np.uint8), np.ones((n, width + len(_UNCHANGED)), bool)
+    at = 0
+    for part, present in columns:
+        end = at + part.shape[1]
+        cells[:, at:end] = part
+        if present is not None:
+            there[:, at:end] = present
+        at = end
+    last = cells[np.arange(n), width - 1 - np.argmax(there[:, width - 1 :: -1], axis=1)]
+    cells[:, width:] = np.frombuffer(_UNCHANGED, np.uint8)
+    there[:, width:] = _IS_STRIPPED[last][:, np.newaxis]
     message = cells[there]
     lengths = np.add.reduce(there, axis=1, dtype=np.int64)
     special = np.searchsorted(np.cumsum(lengths), np.flatnonzero(_IS_SPECIAL[message]), side="right")
