@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import gc
 import signal
 import sys
 import time
@@ -28,6 +27,7 @@ from ioc.command_pvs import CommandPvs
 from ioc.control import Control
 from ioc.database import PvDatabase
 from ioc.declaring import apply_declared
+from ioc.garbage import keep_collections_short
 from ioc.group_pvs import GroupPvs
 from ioc.limit_puts import LimitPuts
 from ioc.limit_store import LimitStore
@@ -41,6 +41,9 @@ NOTES_PERIOD_S = 1.0
 
 STOP_NOTICE_S = 0.1
 """Time for clients to be sent State=Stopping before they are disconnected."""
+
+SWITCH_INTERVAL_S = 0.0005
+"""How long the event loop waits for a worker thread (a commit, the plan of a large change) to let it go on."""
 
 log = structlog.get_logger()
 
@@ -127,9 +130,8 @@ def run(config: Config) -> None:
         file_read=declaration is not None,
         seconds=round(time.monotonic() - begun, 3),
     )
-    # The channels are here to stay: looking at 100 000 of them at each full collection would stop the loop for long.
-    gc.collect()
-    gc.freeze()
+    keep_collections_short()
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     try:
         asyncio.run(serve(config, table, registry, rows))
     finally:

@@ -15,7 +15,6 @@ from typing import Any
 import structlog
 
 from archioc.core.config_access import Access
-from archioc.core.config_yaml import collector_paused
 from archioc.core.errors import ArchiocError, CommandRefused, RegistryError
 from archioc.core.table import ChannelTable
 from ioc.applying import Apply, applied, plan_apply
@@ -244,8 +243,7 @@ class Control:
         async with self._lock:
             await self._begin()
             try:
-                with collector_paused():  # a large change is a million new objects and no garbage
-                    text = await self._change(order, begun_ns)
+                text = await self._change(order, begun_ns)
             except ArchiocError as error:
                 refused = refusal(error)
                 await self._refuse(refused, order.entry(begun_ns, str(refused)))
