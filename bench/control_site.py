@@ -8,7 +8,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from archioc.core.directories import Directories
-from archioc.core.table import ChannelState, ChannelTable, ProcessState, StoreState
+from archioc.core.table import ChannelState, ChannelTable, ProcessState, RowState, StoreState
 from archioc.demo.ca_environment import client_variables, with_variables
 from archioc.demo.child import Child
 from archioc.demo.ports import LOOPBACK, free_ports
@@ -112,6 +112,15 @@ class ControlSite:
                     raise SystemExit(f"the control process does not answer:\n{self._process.output()[-3000:]}") from None
                 time.sleep(0.005)
 
+    def output(self) -> str:
+        """The log of the control process that runs."""
+        assert self._process is not None
+        return self._process.output()
+
+    def used_rows(self) -> list[int]:
+        """Rows of the channel table that channels have."""
+        return [int(row) for row in np.flatnonzero(self.table.settings.cells["state"] == RowState.USED)]
+
     def stop(self) -> None:
         """SIGTERM, and wait."""
         if self._process is not None:
@@ -164,8 +173,3 @@ def control_site(channels: int, capacity: int) -> Iterator[ControlSite]:
         finally:
             site.close()
             shutil.rmtree(run)
-
-
-def worst(callbacks: list[Callback], key: Callable[[Callback], float]) -> float:
-    """The longest of them (s); 0 when there are none."""
-    return max(map(key, callbacks), default=0.0)

@@ -9,6 +9,7 @@ import asyncio
 import gc
 import json
 import sys
+import threading
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -40,6 +41,7 @@ def watch(path: Path) -> None:
     notes = path.open("a", buffering=1)
     run = asyncio.events.Handle._run  # noqa: SLF001 - the one place that all callbacks pass
     collecting: list[tuple[float, float]] = []
+    begun = threading.Event()
 
     def note(name: str, at_s: float, begun_cpu_s: float) -> None:
         callback = Callback(name, at_s, time.monotonic() - at_s, time.thread_time() - begun_cpu_s)
@@ -47,6 +49,7 @@ def watch(path: Path) -> None:
             notes.write(json.dumps(asdict(callback)) + "\n")
 
     def timed(handle: Any) -> None:
+        begun.set()
         at_s, cpu_s = time.monotonic(), time.thread_time()
         callback = handle._callback  # noqa: SLF001 - a handle that has run no longer tells
         run(handle)
@@ -56,7 +59,9 @@ def watch(path: Path) -> None:
         if phase == "start":
             collecting.append((time.monotonic(), time.thread_time()))
         else:
-            note(f"garbage collection {info['generation']}", *collecting.pop())
+            noted = collecting.pop()
+            if begun.is_set():  # before that there is no loop to be held up
+                note(f"garbage collection {info['generation']}", *noted)
 
     asyncio.events.Handle._run = timed  # type: ignore[method-assign, assignment]  # noqa: SLF001
     gc.callbacks.append(collected)
