@@ -153,6 +153,8 @@ class ControlSite:
         while not self._stop.wait(BEAT_S if not self._changing else CHANGE_S):
             for block in (table.status, table.delivery):
                 block.head["heartbeat"][0], block.head["state"][0] = time.time_ns(), ProcessState.RUNNING
+            removed = np.flatnonzero(table.settings.cells["state"] == RowState.REMOVED)
+            status["generation"][removed], status["released"][removed] = table.settings.cells["generation"][removed], 1
             if self._changing:
                 round_ += 1
                 rows = slice(0, self._changing)
