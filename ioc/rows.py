@@ -83,10 +83,15 @@ class ChannelRows:
         """Mark the rows that the engine has let go of as free."""
         if not self._waiting:
             return
-        rows, generations = self._waiting_arrays()
-        status = self._table.status.cells
-        let_go = (status["released"][rows] == 1) & (status["generation"][rows] == generations)
-        done = rows[let_go & (self._table.settings.cells["state"][rows] == RowState.REMOVED)]
+        settings, status = self._table.settings.cells[: self._next], self._table.status.cells
+        # Columns first: looking at each of 100 000 waiting rows twice a second would hold up the loop.
+        rows = np.flatnonzero(settings["state"] == RowState.REMOVED)
+        rows = rows[(status["released"][rows] == 1) & (status["generation"][rows] == settings["generation"][rows])]
+        let_go = [
+            self._waiting.get(row) == generation
+            for row, generation in zip(rows.tolist(), settings["generation"][rows].tolist(), strict=True)
+        ]
+        done = rows[np.array(let_go, bool)]
         if len(done):
             write_rows(self._table.settings, done, state=RowState.FREE)
 
