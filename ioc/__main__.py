@@ -8,7 +8,7 @@ import gc
 import signal
 import sys
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from archioc.core.errors import ArchiocError, ConfigError, RegistryError
 from archioc.core.log import configure_log
 from archioc.core.process import stop_with_parent
 from archioc.core.table import ChannelTable, ProcessState
-from ioc.backup import back_up
+from ioc.backup import back_up, back_up_earlier_version
 from ioc.channel_pvs import ChannelPvs
 from ioc.command_pvs import CommandPvs
 from ioc.control import Control
@@ -93,10 +93,10 @@ async def _write_notes(control: Control) -> None:
         await control.write_notes()
 
 
-def _back_up(directories: Directories) -> None:
-    """Copy the registry, which has just been found healthy. An archiver without a copy is better than none."""
+def _back_up(copy: Callable[[Path, Path], Path | None], directories: Directories) -> None:
+    """Copy the registry. An archiver without a copy is better than none."""
     try:
-        back_up(directories.registry, directories.backups)
+        copy(directories.registry, directories.backups)
     except RegistryError as error:
         log.warning("no_backup", error=str(error))
 
@@ -110,8 +110,9 @@ def run(config: Config) -> None:
     directories = Directories(config.archiver.state_dir)
     table = ChannelTable(directories.run)
     table.open()
+    _back_up(back_up_earlier_version, directories)
     registry = Registry(directories.registry)
-    _back_up(directories)
+    _back_up(back_up, directories)  # only now it has been found healthy
     rows = ChannelRows(table, registry.channels.values(), registry.removed_rows, registry.groups)
     rows.beat(ProcessState.STARTING, 0)
     known = registry.content.fingerprint == fingerprint_of(read_config(config.path))

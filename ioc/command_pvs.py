@@ -1,4 +1,4 @@
-"""The command PVs: `Add`, `Remove`, `Set`, `AddList`, `RemoveList`, `ImportFile`, `Flush`, `Apply`, and what became of the last one."""
+"""The command PVs, from `Add` to `Apply`, and what became of the last one."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ COMMAND_SPECS: dict[str, PvSpec] = {
     "Add": PvSpec(Dbr.CHAR, "Add channels: a line each: NAME [setting=value ...]", count=TEXT_BYTES, access="expert"),
     "Remove": PvSpec(Dbr.CHAR, "Remove channels: a line each: NAME or glob [confirm=N]", count=TEXT_BYTES, access="expert"),
     "Set": PvSpec(Dbr.CHAR, "Change settings: a line each: NAME or glob setting=value ... [confirm=N]", count=TEXT_BYTES, access="control"),
+    "Rename": PvSpec(Dbr.CHAR, "Rename channels: a line each: OLD NEW", count=TEXT_BYTES, access="expert"),
     "AddList": PvSpec(Dbr.STRING, "Add channels: an element each: as a line of Add", count=LIST_ELEMENTS, access="expert"),
     "RemoveList": PvSpec(Dbr.STRING, "Remove channels: an element each: as a line of Remove", count=LIST_ELEMENTS, access="expert"),
     "ImportFile": PvSpec(
@@ -45,6 +46,7 @@ class CommandPvs:
             "Remove": control.remove,
             "RemoveList": control.remove,
             "Set": control.set,
+            "Rename": control.rename,
             "ImportFile": control.import_files,
         }
         writers: dict[str, Writer] = {**dict.fromkeys(self._carry_out, self._command), "Flush": self._flush, "Apply": self._apply}

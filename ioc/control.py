@@ -26,6 +26,7 @@ from ioc.commands import plan_add, plan_group, plan_remove, plan_set, plan_setti
 from ioc.importing import plan_import
 from ioc.reading_access import read_access
 from ioc.registry import Registry
+from ioc.renaming import plan_rename
 from ioc.results import ResultCode
 from ioc.rows import ChannelRows
 from ioc.taking_up import let_go, take_up
@@ -101,6 +102,10 @@ class Control:
         """Remove channels. Raises CommandRefused."""
         await self._command(_Order(pv, text, peer, lambda: plan_remove(text, self._registry), _told))
 
+    async def rename(self, pv: str, text: str, peer: Peer) -> None:
+        """Give channels other names. Raises CommandRefused."""
+        await self._command(_Order(pv, text, peer, lambda: plan_rename(text, self._registry, self._rows), _told))
+
     async def set(self, pv: str, text: str, peer: Peer) -> None:
         """Change settings. Raises CommandRefused."""
         await self._command(_Order(pv, text, peer, lambda: plan_set(text, self._registry), _told))
@@ -111,7 +116,7 @@ class Control:
         async def plan() -> Change:
             return plan_setting(channel, setting, value, self._registry)
 
-        known = self._registry.channels.get(channel)
+        known = self._registry.content.find(channel)
         old = setting_text(known.settings, setting) if known else ""
         await self._command(_Order(pv, str(value), peer, plan, _saying(f"{channel}: {setting}={value}"), old))
 
@@ -268,13 +273,19 @@ class Control:
         await asyncio.to_thread(self._registry.commit, change, (entry,), revision)
         await take_up(self._registry, self._rows, change, revision)
         if change.removed or change.removed_groups:
-            channels = {channel.name for channel in change.removed}
+            channels = self._names_gone(change)
             groups = {group.name for group in change.removed_groups}
             asyncio.get_running_loop().call_later(DROP_DELAY_S, self._on_removed, channels, groups)
             removed: list[object] = list(change.removed)
             del change
             await let_go(removed)
         return text
+
+    def _names_gone(self, change: Change) -> Collection[str]:
+        """Names that stand for a channel no more. Those of a renamed one still do."""
+        renamed = {alias.old for alias in change.renamed}
+        removed = [channel.name for channel in change.removed if channel.name not in renamed]
+        return {*removed, *(old for name in removed for old in self._registry.aliases.olds(name))}
 
     async def _refuse(self, refused: CommandRefused, entry: AuditEntry) -> None:
         self._registry.note(entry)
@@ -306,6 +317,8 @@ def _saying(text: str) -> Teller:
 
 async def _told(change: Change) -> str:
     """A change in words, as `Result` tells it."""
+    if change.renamed:
+        return f"renamed {len(change.renamed)} channel{'s' if len(change.renamed) != 1 else ''}"
     for word, channels in (("added", change.added), ("removed", change.removed), ("changed", change.changed)):
         if channels:
             return f"{word} {len(channels)} channel{'s' if len(channels) != 1 else ''}"

@@ -6,10 +6,12 @@ Every change is one transaction that is on disk (WAL, synchronous=FULL) before `
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
 
+from archioc.core.aliases import Aliases
 from archioc.core.errors import ArchiocError, RegistryError
 from archioc.core.layers import Layers
 from archioc.core.registry import BUSY_TIMEOUT_S, SCHEMA_VERSION, check_version
@@ -72,6 +74,11 @@ class Registry:
         return self._content.layers
 
     @property
+    def aliases(self) -> Aliases:
+        """Earlier names that still stand for a channel."""
+        return self._content.aliases
+
+    @property
     def removed_rows(self) -> dict[int, int]:
         """Rows of removed channels that have not been given to another yet, with their generation."""
         return self._content.removed_rows
@@ -122,6 +129,7 @@ class Registry:
         try:
             connection.execute("BEGIN IMMEDIATE")
             try:
+                self._write_aliases(change)
                 self._write_channels(change, revision)
                 self._write_groups(change, revision)
                 connection.executemany("INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [entry.columns() for entry in (*notes, *audit)])
@@ -152,6 +160,14 @@ class Registry:
         connection.executemany("INSERT INTO removed_row VALUES (?, ?)", ((c.row, c.generation) for c in change.removed))
         connection.execute("UPDATE meta SET revision = ?", (revision,))
 
+    def _write_aliases(self, change: Change) -> None:
+        """A name that a channel gets ceases to stand for another one."""
+        now_ns = change.renamed[0].until_ns if change.renamed else self._content.aliases.next_ns(time.time_ns())
+        taken = [(now_ns, channel.name) for channel in change.added if channel.name in self._content.aliases]
+        self._connection.executemany("UPDATE alias SET ended_ns = ? WHERE old = ? AND ended_ns IS NULL", taken)
+        rows = ((alias.old, alias.new, alias.until_ns, alias.ended_ns) for alias in change.renamed)
+        self._connection.executemany("INSERT INTO alias VALUES (?, ?, ?, ?)", rows)
+
     def _write_groups(self, change: Change, revision: int) -> None:
         connection = self._connection
         names = [(group.name,) for group in (*change.groups, *change.removed_groups)]
@@ -173,7 +189,7 @@ class Registry:
 
     def accept(self, change: Change, revision: int) -> None:
         """Make a committed change known here."""
-        self.accept_groups(change)
+        self.accept_first(change)
         self.accept_channels(change)
         self.accept_rest(change, revision)
 
@@ -184,12 +200,15 @@ class Registry:
             content.channels[channel.name] = channel
         for channel in change.added:
             content.removed_rows.pop(channel.row, None)
+            content.aliases.end(channel.name)
         for channel in change.removed:
             del content.channels[channel.name]
             content.removed_rows[channel.row] = channel.generation
 
-    def accept_groups(self, change: Change) -> None:
-        """Make groups that come or change known here, before the channels that belong to them."""
+    def accept_first(self, change: Change) -> None:
+        """Make known here what goes before the channels: groups that come or change, and which names stand for others."""
+        for alias in change.renamed:
+            self._content.aliases.rename(alias)
         for group in change.groups:
             self._content.groups[group.name] = group
 

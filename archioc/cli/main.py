@@ -87,6 +87,7 @@ def get(
     start: Annotated[str, typer.Option(help="Begin: ISO 8601, -1h, -30min, now.")] = "-1h",
     end: Annotated[str, typer.Option(help="End, as for --start.")] = "now",
     form: Annotated[OutputFormat, typer.Option("--format", "-f", help="How to write them.")] = OutputFormat.TABLE,
+    as_stored: Annotated[bool, typer.Option("--as-stored", help="Do not follow renamings: names as the store has them.")] = False,
 ) -> None:
     """Show stored samples, whether the archiver runs or not.
 
@@ -95,7 +96,7 @@ def get(
     """
     from archioc.cli.get import get_samples
 
-    get_samples(config, channels, start, end, form.value)
+    get_samples(config, channels, start, end, form.value, as_stored=as_stored)
 
 
 @app.command()
@@ -273,6 +274,21 @@ def channels_import(
     from archioc.cli.importing import import_files
 
     import_files(config, files, form.value, dry_run=dry_run)
+
+
+@channels_app.command("rename")
+def channels_rename(
+    old: Annotated[str, typer.Argument(metavar="OLD", help="The name that the channel has.")],
+    new: Annotated[str, typer.Argument(metavar="NEW", help="The name that it gets.")],
+    config: ConfigOption = Path("archioc.yml"),
+) -> None:
+    """Give a channel of the running archiver another name; its settings stay, and its history is read under the new name.
+
+    Example: archioc channels rename SR:DCCT:CURRENT SR:DCCT:I
+    """
+    from archioc.cli.channels import rename_channel
+
+    rename_channel(config, old, new)
 
 
 @channels_app.command("export")

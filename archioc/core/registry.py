@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from archioc.core.aliases import Alias
 from archioc.core.errors import RegistryError
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """`PRAGMA user_version` of the databases that this version understands."""
 
 BUSY_TIMEOUT_S = 5.0
@@ -25,6 +27,10 @@ SELECT number, name,
     coalesce((SELECT value FROM group_override AS o WHERE o.name = g.name AND setting = 'condition'), condition)
 FROM channel_group AS g ORDER BY number
 """
+
+
+_ALIASES_SINCE_VERSION = 4
+_SELECT_ALIASES = "SELECT old, new, until_ns, ended_ns FROM alias ORDER BY until_ns"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,3 +119,24 @@ def check_version(connection: sqlite3.Connection, path: Path) -> None:
         raise RegistryError(f"{path}: cannot be read: {error}") from None
     if version != SCHEMA_VERSION:
         raise RegistryError(f"{path}: has schema version {version}, this ArchIOC reads version {SCHEMA_VERSION}")
+
+
+def load_aliases(connection: sqlite3.Connection) -> list[Alias]:
+    """All renamings, the earliest first. Raises sqlite3.Error."""
+    return [Alias(*row) for row in connection.execute(_SELECT_ALIASES)]
+
+
+def read_aliases(path: Path) -> list[Alias]:
+    """All renamings of an archiver, the earliest first; none where its registry is not there yet, or older than renamings.
+
+    Raises RegistryError.
+    """
+    if not path.exists():
+        return []
+    try:
+        uri = f"{path.absolute().as_uri()}?mode=ro"
+        with closing(sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)) as connection:
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            return load_aliases(connection) if version >= _ALIASES_SINCE_VERSION else []
+    except sqlite3.Error as error:
+        raise RegistryError(f"{path}: cannot be read: {error}") from None
