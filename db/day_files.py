@@ -35,6 +35,8 @@ create table if not exists channel (id uinteger not null, name varchar not null)
 create table if not exists meta (channel varchar not null, time bigint not null, content varchar not null);
 create table if not exists event (channel varchar not null, time bigint not null, reason utinyint not null, end_ns bigint,
     count bigint not null, text varchar not null);
+create table if not exists audit (time bigint not null, pv varchar not null, "user" varchar not null, host varchar not null,
+    peer varchar not null, old varchar not null, new varchar not null, outcome varchar not null);
 """
 _DAY_TABLES = """
 create table if not exists batch (id ubigint not null);

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from archioc.core.aliases import Alias, Aliases, Tenure, tenures
+from archioc.core.audit import AuditRecord
 from archioc.core.batch import ChannelMeta
 from archioc.core.events import ChannelEvent
 from db.alarm_columns import AlarmColumns
@@ -123,6 +124,10 @@ class RenamedReader:
             if found is not None and found.time_ns >= piece.first_ns:
                 return dataclasses.replace(found, channel=channel)
         return None
+
+    def audit(self, start_ns: int, end_ns: int) -> list[AuditRecord]:
+        """Puts by clients with start <= time <= end; their PVs are called as they were then."""
+        return self._reader.audit(start_ns, end_ns)
 
     def close(self) -> None:
         """Let go of files and connections."""

@@ -31,6 +31,7 @@ from archioc.core.mapped_file import MappedFile
 from archioc.core.spool import SpoolDirectory, SpoolEntry, SpoolFile
 from archioc.core.spool_file import Tally, no_counts
 from archioc.core.table import LEDGER, ChannelTable
+from engine.audit_trail import AuditSentFile
 from engine.open_gaps import Gaps, OpenGapsFile
 from engine.recovery import HEAD_FIELDS, RETRY_S, recover
 from engine.ring import EventRing
@@ -52,6 +53,7 @@ class Commit:
     """A batch and what is to be booked with it. ring_slot, ring_bulk: cursors behind its last event.
 
     gaps: those that are open after its events; None when it has none.
+    audited: number of the last entry of the audit in it; None when it has none.
     """
 
     batch: Batch
@@ -60,6 +62,7 @@ class Commit:
     ring_bulk: int
     flush: int
     gaps: Gaps | None
+    audited: int | None = None
 
 
 class CommitThread:
@@ -73,6 +76,7 @@ class CommitThread:
         encoder: Encoder,
         config: Spool,
         open_gaps: OpenGapsFile,
+        audit_sent: AuditSentFile,
         name_of: NameOf,
     ) -> None:
         self._table, self._ring, self._spool, self._encoder = table, ring, spool, encoder
@@ -81,7 +85,7 @@ class CommitThread:
         self._ledger = Ledger(table.ledger, spool.disk)
         self._account, self._room = SpoolAccount(table.ledger), Room(spool, config)
         self._status: MappedFile = table.status
-        self._open_gaps = open_gaps
+        self._open_gaps, self._audit_sent = open_gaps, audit_sent
         self._gaps_kept: Gaps = open_gaps.read()
         self._queue: queue.Queue[Commit | None] = queue.Queue(QUEUE_DEPTH)
         self._in_act = False
@@ -171,6 +175,8 @@ class CommitThread:
             self._in_act = False
         if commit.gaps is not None:
             self._keep_gaps(commit.gaps)
+        if commit.audited is not None:
+            self._keep_audited(commit.audited)
         self._ring.release(commit.ring_slot, commit.ring_bulk)
         self._status.head["flush_done"] = commit.flush
 
@@ -207,6 +213,12 @@ class CommitThread:
             _log.error("open_gaps_not_written", error=str(error))
             return
         self._gaps_kept = gaps
+
+    def _keep_audited(self, entry: int) -> None:
+        try:
+            self._audit_sent.write(entry)
+        except OSError as error:  # what was sent is sent once more by the next engine
+            _log.error("audit_sent_not_written", error=str(error))
 
     # -- a full spool --------------------------------------------------------------------------
 

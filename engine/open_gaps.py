@@ -44,15 +44,19 @@ class OpenGapsFile:
 
     def write(self, gaps: Gaps) -> None:
         """Replace the file durably. Raises OSError."""
-        scratch = self._path.with_name(self._path.name + ".new")
-        content = orjson.dumps({channel: [int(gap.reason), gap.start_ns] for channel, gap in gaps.items()})
-        with scratch.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        scratch.replace(self._path)
-        directory = os.open(self._path.parent, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        replace_durably(self._path, orjson.dumps({channel: [int(gap.reason), gap.start_ns] for channel, gap in gaps.items()}))
+
+
+def replace_durably(path: Path, content: bytes) -> None:
+    """Give a file another content, all or nothing also through a power cut. Raises OSError."""
+    scratch = path.with_name(path.name + ".new")
+    with scratch.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    scratch.replace(path)
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)

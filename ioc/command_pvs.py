@@ -15,6 +15,7 @@ from ioc.results import ResultCode
 TEXT_BYTES = 16_000
 LIST_ELEMENTS = 1000
 RESULT_BYTES = 1024
+LAST_CHANGE_BYTES = 512
 
 COMMAND_SPECS: dict[str, PvSpec] = {
     "Add": PvSpec(Dbr.CHAR, "Add channels: a line each: NAME [setting=value ...]", count=TEXT_BYTES, access="expert"),
@@ -30,6 +31,7 @@ COMMAND_SPECS: dict[str, PvSpec] = {
     "Apply": PvSpec(Dbr.LONG, "1 = read the file and follow it; 2 = tell what 1 would do; 3 and 4: the same with prune", access="expert"),
     "Result": PvSpec(Dbr.CHAR, "What became of the last command or put", count=RESULT_BYTES),
     "ResultCode": PvSpec(Dbr.LONG, "Code of Result; 0 = done (see results.md)"),
+    "LastChange": PvSpec(Dbr.CHAR, "Newest put that was carried out: when, who, what, old and new value", count=LAST_CHANGE_BYTES),
     "Denied": PvSpec(Dbr.DOUBLE, "Puts refused because of who sent them since the IOC started"),
     "Busy": PvSpec(Dbr.ENUM, "Whether a command is being carried out", labels=("Idle", "Busy")),
 }
@@ -53,11 +55,12 @@ class CommandPvs:
         self.pvs = {name: PV(f"{prefix}{name}", spec, writer=writers.get(name)) for name, spec in COMMAND_SPECS.items()}
 
     async def show_result(self) -> None:
-        """Bring `Result`, `ResultCode`, `Denied` and `Busy` up to date."""
+        """Bring what tells of puts up to date."""
         control = self._control
         alarm = (Status.WRITE, Severity.MINOR) if control.code else NO_ALARM
         await self.pvs["Result"].show(control.result, alarm=alarm)
         await self.pvs["ResultCode"].show(int(control.code), alarm=alarm)
+        await self.pvs["LastChange"].show(control.last_change)
         await self.pvs["Denied"].show(control.denied)
         await self.pvs["Busy"].show(int(control.busy))
 

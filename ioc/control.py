@@ -20,7 +20,7 @@ from archioc.core.errors import ArchiocError, CommandRefused, RegistryError
 from archioc.core.table import ChannelTable
 from ioc.applying import Apply, applied, plan_apply
 from ioc.archived import setting_text
-from ioc.audit import AuditEntry, Peer
+from ioc.audit import AuditEntry, Peer, told
 from ioc.change import Change
 from ioc.commands import plan_add, plan_group, plan_remove, plan_set, plan_setting, refusal
 from ioc.importing import plan_import
@@ -66,6 +66,7 @@ class Control:
     imports: the directory whose files may be imported.
     result, code: what the PVs `Result` and `ResultCode` show.
     denied: puts refused because of who sent them.
+    last_change: the newest put that was carried out.
     """
 
     def __init__(self, registry: Registry, rows: ChannelRows, table: ChannelTable, config: Path, imports: Path) -> None:
@@ -79,6 +80,8 @@ class Control:
         self._active = 0
         self.result, self.code = "", ResultCode.DONE
         self.denied = 0
+        newest = registry.last_change()
+        self.last_change = told(newest) if newest else ""
 
     @property
     def busy(self) -> bool:
@@ -135,14 +138,20 @@ class Control:
 
         async def carry_out() -> None:
             entry = AuditEntry(time.time_ns(), peer, pv, old, new, "done")
+
+            def write() -> None:
+                store(entry)
+                self._registry.audit_log.write((entry,))
+
             async with self._lock:
                 await self._begin()
                 try:
-                    await asyncio.to_thread(store, entry)
+                    await asyncio.to_thread(write)
                 except RegistryError as error:
                     refused = refusal(error)
                     await self._refuse(refused, replace(entry, outcome=str(refused)))
                     raise refused from None
+                self._show_change(entry)
                 await self._end(f"{pv}={new}", ResultCode.DONE)
 
         await self._to_its_end(carry_out())
@@ -170,16 +179,16 @@ class Control:
 
     async def import_files(self, pv: str, text: str, peer: Peer) -> None:
         """Add the channels of files. Raises CommandRefused."""
-        told = ""
+        outcome = ""
 
         async def plan() -> Change:
-            nonlocal told
+            nonlocal outcome
             planned = await plan_import(text, self._imports, self._registry, self._pick)
-            told = str(planned)
+            outcome = str(planned)
             return planned.change
 
         async def tell(_: Change) -> str:
-            return told
+            return outcome
 
         await self._command(_Order(pv, text, peer, plan, tell))
 
@@ -201,7 +210,9 @@ class Control:
                 await self._refuse(refused, AuditEntry(time.time_ns(), peer, pv, "0", "1", str(refused)))
                 raise refused
             await asyncio.sleep(FLUSH_POLL_S)
-        self._registry.note(AuditEntry(time.time_ns(), peer, pv, "0", "1", "done"))
+        entry = AuditEntry(time.time_ns(), peer, pv, "0", "1", "done")
+        self._registry.note(entry)
+        self._show_change(entry)
         await self._end("flushed", ResultCode.DONE)
 
     async def forbid(self, pv: str, value: str, peer: Peer) -> CommandRefused:
@@ -272,6 +283,7 @@ class Control:
         revision = self._registry.revision + 1
         await asyncio.to_thread(self._registry.commit, change, (entry,), revision)
         await take_up(self._registry, self._rows, change, revision)
+        self._show_change(entry)
         if change.removed or change.removed_groups:
             channels = self._names_gone(change)
             groups = {group.name for group in change.removed_groups}
@@ -291,6 +303,9 @@ class Control:
         self._registry.note(entry)
         log.warning("put_refused", pv=entry.pv, peer=entry.peer.address, user=entry.peer.user, reason=str(refused))
         await self._end(str(refused), ResultCode(refused.code))
+
+    def _show_change(self, entry: AuditEntry) -> None:
+        self.last_change = told(entry.record())
 
     async def _begin(self) -> None:
         self._active += 1

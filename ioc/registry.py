@@ -11,13 +11,17 @@ from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
 
+import structlog
+
 from archioc.core.aliases import Aliases
+from archioc.core.audit import AuditRecord
 from archioc.core.errors import ArchiocError, RegistryError
 from archioc.core.layers import Layers
 from archioc.core.registry import BUSY_TIMEOUT_S, SCHEMA_VERSION, check_version
 from ioc.archived import ArchivedChannel
 from ioc.archived_group import ArchivedGroup
-from ioc.audit import KEPT_ENTRIES, AuditEntry
+from ioc.audit import AuditEntry, trim
+from ioc.audit_log import AuditLog
 from ioc.change import Change
 from ioc.registry_content import (
     INSERT_CHANNEL,
@@ -31,15 +35,28 @@ from ioc.registry_content import (
 )
 from ioc.registry_schema import MIGRATIONS, SCHEMA
 
+AUDIT_LOG = "audit.jsonl"
+"""Who put what, a line of JSON each: in the state directory, as the registry."""
+
+_LAST_CHANGE = "SELECT time_ns, user, host, peer, pv, old, new, outcome FROM audit WHERE outcome = 'done' ORDER BY rowid DESC LIMIT 1"
+
 PENDING_NOTES = 1000
 """Audit entries of refused puts that wait for the next write; a flood of them pushes the oldest out."""
 
 
+_log = structlog.get_logger()
+
+
 class Registry:
-    """What the archive holds, in memory and in `state.db`. Raises RegistryError when the file cannot be used."""
+    """What the archive holds, in memory and in `state.db`. Raises RegistryError when the file cannot be used.
+
+    audit_log: the audit as a file beside it.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self.audit_log = AuditLog(path.with_name(AUDIT_LOG))
+        self._notes_lost = 0
         self._notes: deque[AuditEntry] = deque(maxlen=PENDING_NOTES)
         try:
             # Commits run in a worker thread, one at a time.
@@ -101,13 +118,11 @@ class Registry:
         (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
         if verdict != "ok":
             raise RegistryError(f"it is damaged ({verdict})")
-        connection.execute(
-            "DELETE FROM audit WHERE rowid <= (SELECT coalesce(max(rowid), 0) FROM audit) - ?",
-            (KEPT_ENTRIES,),
-        )
+        trim(connection)
 
     def note(self, entry: AuditEntry) -> None:
         """Audit a put that was refused; it is written with the next change or by `write_notes`."""
+        self._notes_lost += len(self._notes) == PENDING_NOTES
         self._notes.append(entry)
 
     @property
@@ -125,6 +140,7 @@ class Registry:
         Only one thread at a time may be here.
         """
         notes = [self._notes.popleft() for _ in range(len(self._notes))]
+        entries = [*notes, *audit]
         connection = self._connection
         try:
             connection.execute("BEGIN IMMEDIATE")
@@ -132,7 +148,8 @@ class Registry:
                 self._write_aliases(change)
                 self._write_channels(change, revision)
                 self._write_groups(change, revision)
-                connection.executemany("INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [entry.columns() for entry in (*notes, *audit)])
+                connection.executemany("INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [entry.columns() for entry in entries])
+                trim(connection)
             except BaseException:
                 connection.execute("ROLLBACK")
                 raise
@@ -142,6 +159,18 @@ class Registry:
                 connection.execute("ROLLBACK")
             self._notes.extendleft(reversed(notes))
             raise RegistryError(f"{self._path}: cannot be written: {error}") from None
+        self.audit_log.write(entries)
+        if self._notes_lost:
+            _log.warning("audit_entries_lost", entries=self._notes_lost)
+            self._notes_lost = 0
+
+    def last_change(self) -> AuditRecord | None:
+        """The newest put that was carried out; None when there is none. Raises RegistryError."""
+        try:
+            row = self._connection.execute(_LAST_CHANGE).fetchone()
+        except sqlite3.Error as error:
+            raise RegistryError(f"{self._path}: cannot be read: {error}") from None
+        return None if row is None else AuditRecord(*row)
 
     def _write_channels(self, change: Change, revision: int) -> None:
         connection = self._connection

@@ -303,6 +303,27 @@ def channels_export(config: ConfigOption = Path("archioc.yml")) -> None:
 
 
 @app.command()
+def audit(
+    config: ConfigOption = Path("archioc.yml"),
+    pv: Annotated[str, typer.Option(help="Only puts to these PVs; * ? [...] stand for any.")] = "*",
+    user: Annotated[str, typer.Option(help="Only those of these users, as clients claim them.")] = "*",
+    peer: Annotated[str, typer.Option(help="Only those from these addresses.")] = "*",
+    refused: Annotated[bool, typer.Option("--refused", help="Only those that were refused.")] = False,
+    start: Annotated[str, typer.Option(help="Begin: ISO 8601, -1h, -30min, now.")] = "-1d",
+    end: Annotated[str, typer.Option(help="End, as for --start.")] = "now",
+    form: Annotated[OutputFormat, typer.Option("--format", "-f", help="How to write them.")] = OutputFormat.TABLE,
+) -> None:
+    """Show who put what to the control PVs, whether the archiver runs or not.
+
+    Examples: archioc audit --start -1h
+    archioc audit --pv '*:Enable' --peer '10.0.1.*' --refused
+    """
+    from archioc.cli.audit import AuditFilter, show_audit
+
+    show_audit(config, AuditFilter(pv, user, peer, refused), start, end, form.value)
+
+
+@app.command()
 def check(
     config: Annotated[Path, typer.Argument(envvar="ARCHIOC_CONFIG", help="Configuration file.")],
     restore: Annotated[

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from archioc.core.aliases import Alias
+from archioc.core.audit import AuditRecord
 from archioc.core.errors import RegistryError
 
 SCHEMA_VERSION = 4
@@ -28,6 +29,9 @@ SELECT number, name,
 FROM channel_group AS g ORDER BY number
 """
 
+
+_SELECT_AUDIT = "SELECT rowid, time_ns, user, host, peer, pv, old, new, outcome FROM audit WHERE rowid > ? ORDER BY rowid LIMIT ?"
+_SELECT_AUDIT_BETWEEN = "SELECT time_ns, user, host, peer, pv, old, new, outcome FROM audit WHERE time_ns BETWEEN ? AND ? ORDER BY rowid"
 
 _ALIASES_SINCE_VERSION = 4
 _SELECT_ALIASES = "SELECT old, new, until_ns, ended_ns FROM alias ORDER BY until_ns"
@@ -105,6 +109,26 @@ class RegistryReader:
         except sqlite3.Error as error:
             raise RegistryError(f"{self._path}: cannot be read: {error}") from None
         return [RegistryGroup(number, name, bool(int(enable)), condition) for number, name, enable, condition in rows]
+
+    def audit_after(self, entry: int, most: int) -> tuple[list[AuditRecord], int]:
+        """Entries of the audit with a number above `entry`, oldest first, and the number of the last. Raises RegistryError.
+
+        Where the numbers have begun anew (a copy of the registry was restored), from the first on.
+        """
+        try:
+            rows = self._connection.execute(_SELECT_AUDIT, (entry, most)).fetchall()
+            if not rows and entry > self._connection.execute("SELECT coalesce(max(rowid), 0) FROM audit").fetchone()[0]:
+                rows, entry = self._connection.execute(_SELECT_AUDIT, (0, most)).fetchall(), 0
+        except sqlite3.Error as error:
+            raise RegistryError(f"{self._path}: cannot be read: {error}") from None
+        return [AuditRecord(*record) for _, *record in rows], rows[-1][0] if rows else entry
+
+    def audit_between(self, start_ns: int, end_ns: int) -> list[AuditRecord]:
+        """The audit that is kept here, of start <= time <= end. Raises RegistryError."""
+        try:
+            return [AuditRecord(*record) for record in self._connection.execute(_SELECT_AUDIT_BETWEEN, (start_ns, end_ns))]
+        except sqlite3.Error as error:
+            raise RegistryError(f"{self._path}: cannot be read: {error}") from None
 
     def close(self) -> None:
         """Close the database."""
