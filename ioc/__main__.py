@@ -31,6 +31,7 @@ from ioc.declaring import apply_declared
 from ioc.group_pvs import GroupPvs
 from ioc.limit_puts import LimitPuts
 from ioc.limit_store import LimitStore
+from ioc.prefix_watch import Address, PrefixWatch, is_own_address, search_targets
 from ioc.registry import Registry
 from ioc.rows import ChannelRows
 from ioc.server import ControlServer
@@ -55,7 +56,12 @@ async def serve(config: Config, table: ChannelTable, registry: Registry, rows: C
     channels, groups = ChannelPvs(prefix, registry, table, control), GroupPvs(prefix, registry, table, control)
     commands = CommandPvs(prefix, control)
     limits = LimitPuts(prefix, LimitStore(Directories(config.archiver.state_dir).registry), control)
-    status = StatusPvs(prefix, table, rows, config.spool.max_bytes, limits)
+
+    def is_ours(address: Address) -> bool:
+        return address[1] == server.tcp_port and is_own_address(address[0], config.ioc.interfaces)
+
+    watch = PrefixWatch(prefix, search_targets(config), is_ours)
+    status = StatusPvs(prefix, table, rows, config.spool.max_bytes, limits, lambda: watch.reason)
     server = ControlServer(PvDatabase([*status.pvs.values(), *commands.pvs.values()], (channels, groups)), control, config.access)
     control.listen(server.drop, commands.show_result, server.use_access)
     await commands.show_result()
@@ -67,6 +73,7 @@ async def serve(config: Config, table: ChannelTable, registry: Registry, rows: C
         groups.keep_fresh(),
         status.keep_fresh(lambda: len(server.circuits)),
         _write_notes(control),
+        watch.keep_watch(),
     )
     tasks = [asyncio.create_task(work) for work in works]
     stopped = asyncio.create_task(_wait(stop))

@@ -29,7 +29,10 @@ class ArchiverState(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class OwnHealth:
-    """What the ioc process knows of itself. loop_lag in s, memory in bytes, started_ns in ns since 1970."""
+    """What the ioc process knows of itself. loop_lag in s, memory in bytes, started_ns in ns since 1970.
+
+    conflict: why clients may reach another IOC under our names; empty when they cannot.
+    """
 
     version: str
     started_ns: int
@@ -39,6 +42,7 @@ class OwnHealth:
     loop_lag: float
     restarts: ProcessCounts
     spool_max_bytes: int
+    conflict: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +117,8 @@ def look(table: ChannelTable, own: OwnHealth, now_ns: int, *, was_running: bool,
     engine_silent = is_silent(int(heads[0]["heartbeat"][0]), now_ns)
     db_silent = is_silent(int(heads[2]["heartbeat"][0]), now_ns)
     state, reason = _judge(heads[0], heads[2], now_ns, was_running=was_running, stopping=stopping)
+    if state is ArchiverState.RUNNING and own.conflict:
+        state, reason = ArchiverState.DEGRADED, own.conflict
     return Overview(
         own=own,
         now_ns=now_ns,

@@ -253,6 +253,32 @@ def test_monitor_follows_the_table(control: ControlProcess, prefix: str) -> None
         assert (event.data.tolist(), event.metadata.severity) == ([14.5], 2)
 
 
+def test_a_prefix_that_is_served_already_is_noticed(
+    control: ControlProcess, tmp_path: Path, ports: Callable[[int], list[int]], ca_client: CaClientFactory, prefix: str
+) -> None:
+    """A second archiver with the prefix of another runs, says at once who the other is, and is well again when that has gone."""
+    search = f"ca: {{addr_list: ['127.0.0.1:{control.port}'], auto_addr_list: false}}"
+    second = ControlProcess(tmp_path / "second", ports(1)[0], prefix, search)
+    try:
+        second.start()
+        client = ca_client([second.port])
+        second.table.delivery.head["store_state"][0] = StoreState.OK
+
+        def seen(state: str) -> bool:
+            beat(second)
+            return bool(client.get_text(prefix + "State") == state)
+
+        wait_until(lambda: seen("Degraded"), 5, "the conflict is seen")
+        assert client.get_text(prefix + "StateReason") == f"{prefix} is also served by 127.0.0.1:{control.port}"
+        assert client.get_text(prefix + "State.SEVR") != "NO_ALARM"
+        assert "prefix_served_elsewhere" in second.log()
+        assert "prefix_served_elsewhere" not in control.log()
+        control.kill()
+        wait_until(lambda: seen("Running"), 15, "the conflict is over")
+    finally:
+        second.close()
+
+
 def test_state_tells_how_things_are(control: ControlProcess, client: CaClient, prefix: str) -> None:
     """State goes from Starting over Running to Degraded and Fault as the other processes tell, and StateReason says why."""
     assert client.get_text(prefix + "State") == "Starting"
