@@ -46,7 +46,7 @@ _SHORT_AND_FULL: dict[str, tuple[Any, Any]] = {
     "load_s": (10, 60),
     "old_channels": (1000, 20_000),
     "many": (2000, 100_000),
-    "apply_kills": (6, 40),
+    "apply_kills": (6, 30),
 }
 
 
