@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from engine import audit_trail
-from engine.room import Room
+from engine.commit import CommitThread
 from ioc.audit import AuditEntry, Peer
 from ioc.change import Change
 from tests.unit.engine.arrivals import T0
@@ -89,7 +89,7 @@ def test_after_drops_the_audit_is_sent_again(archive: Archive, monkeypatch: pyte
     put(archive, 1)
     engine = Engine(archive, T0)
     with monkeypatch.context() as full:
-        full.setattr(Room, "fits", lambda *_: False)
+        full.setattr(CommitThread, "_make_room", lambda *_: False)
         engine.collector.round(T0)
         engine.write()
     assert sent(archive) == []
