@@ -164,7 +164,7 @@ def test_every_command_acts(client: CaClient, control: ControlProcess, prefix: s
     control.directories.imports.mkdir(exist_ok=True)
     (control.directories.imports / "more.txt").write_text("A:3\n")
     for name, has_acted in done.items():
-        client.put(prefix + name, COMMANDS[name])
+        client.put(prefix + name, COMMANDS[name], 30.0)  # Apply reads the file in processes of their own
         assert has_acted(), name
 
 
