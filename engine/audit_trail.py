@@ -15,6 +15,7 @@ import structlog
 from archioc.core.audit import AuditRecord
 from archioc.core.errors import RegistryError
 from archioc.core.registry import RegistryReader
+from archioc.core.spool_disk import Disk, OsDisk
 from engine.open_gaps import replace_durably
 
 _log = structlog.get_logger()
@@ -27,19 +28,20 @@ MOST_AT_ONCE = 1000
 class AuditSentFile:
     """JSON: the number of the last entry of the registry's audit that is in the spool or beyond."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, disk: Disk | None = None) -> None:
         self._path = path
+        self._disk: Disk = disk or OsDisk()
 
     def read(self) -> int:
         """0, all is to be sent, when there is no file, or none that can be read."""
         try:
-            return int(orjson.loads(self._path.read_bytes()))
+            return int(orjson.loads(self._disk.read(self._path)))
         except (FileNotFoundError, TypeError, ValueError):
             return 0
 
     def write(self, entry: int) -> None:
         """Replace the file durably. Raises OSError."""
-        replace_durably(self._path, orjson.dumps(entry))
+        replace_durably(self._disk, self._path, orjson.dumps(entry))
 
 
 class AuditTrail:

@@ -36,6 +36,7 @@ from ioc.registry import Registry
 from ioc.rows import ChannelRows
 from ioc.server import ControlServer
 from ioc.status_pvs import StatusPvs
+from ioc.view_pvs import ViewPvs
 
 NOTES_PERIOD_S = 1.0
 """How often the audit of refused puts is written."""
@@ -54,7 +55,7 @@ async def serve(config: Config, table: ChannelTable, registry: Registry, rows: C
     prefix = config.archiver.prefix
     control = Control(registry, rows, table, config.path, Directories(config.archiver.state_dir).imports)
     channels, groups = ChannelPvs(prefix, registry, table, control), GroupPvs(prefix, registry, table, control)
-    commands = CommandPvs(prefix, control)
+    views, commands = ViewPvs(prefix, registry, table, control), CommandPvs(prefix, control)
     limits = LimitPuts(prefix, LimitStore(Directories(config.archiver.state_dir).registry), control)
 
     def is_ours(address: Address) -> bool:
@@ -62,7 +63,7 @@ async def serve(config: Config, table: ChannelTable, registry: Registry, rows: C
 
     watch = PrefixWatch(prefix, search_targets(config), is_ours)
     status = StatusPvs(prefix, table, rows, config.spool.max_bytes, limits, lambda: watch.reason)
-    server = ControlServer(PvDatabase([*status.pvs.values(), *commands.pvs.values()], (channels, groups)), control, config.access)
+    server = ControlServer(PvDatabase([*status.pvs.values(), *commands.pvs.values()], (channels, groups, views)), control, config.access)
     control.listen(server.drop, commands.show_result, server.use_access)
     await commands.show_result()
     await status.load_limits()
@@ -71,6 +72,7 @@ async def serve(config: Config, table: ChannelTable, registry: Registry, rows: C
     works: tuple[Coroutine[Any, Any, None], ...] = (
         channels.keep_fresh(),
         groups.keep_fresh(),
+        views.keep_fresh(),
         status.keep_fresh(lambda: len(server.circuits)),
         _write_notes(control),
         watch.keep_watch(),

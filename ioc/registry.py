@@ -58,6 +58,7 @@ class Registry:
         self.audit_log = AuditLog(path.with_name(AUDIT_LOG))
         self._notes_lost = 0
         self._notes: deque[AuditEntry] = deque(maxlen=PENDING_NOTES)
+        self._names_version = 0
         try:
             # Commits run in a worker thread, one at a time.
             self._connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
@@ -105,6 +106,11 @@ class Registry:
         """Grows with every change."""
         return self._content.revision
 
+    @property
+    def names_version(self) -> int:
+        """Grows when a channel comes, goes or gets another row."""
+        return self._names_version
+
     def _prepare(self) -> None:
         connection = self._connection
         connection.execute("PRAGMA journal_mode = WAL")
@@ -129,6 +135,11 @@ class Registry:
     def has_notes(self) -> bool:
         """Whether refused puts wait to be written."""
         return bool(self._notes)
+
+    @property
+    def notes_pile_up(self) -> bool:
+        """Whether half of the room for them is taken."""
+        return len(self._notes) > PENDING_NOTES // 2
 
     def write_notes(self) -> None:
         """Write the audit of refused puts. Raises RegistryError."""
@@ -225,6 +236,7 @@ class Registry:
     def accept_channels(self, change: Change) -> None:
         """Make the channels of a committed change, or of a part of it, known here."""
         content = self._content
+        self._names_version += bool(change.added or change.removed)
         for channel in (*change.added, *change.changed):
             content.channels[channel.name] = channel
         for channel in change.added:

@@ -12,6 +12,7 @@ import caproto as ca
 import pytest
 
 from archioc.core.table import ProcessState, RowState, StoreState
+from ioc.view_puts import STEADY_S
 from tests.conftest import CaClientFactory
 from tests.processes.ca_client import CaClient
 from tests.processes.control_process import ControlProcess
@@ -21,6 +22,9 @@ from tests.processes.waiting import wait_until
 CONTRACT = Path(__file__).parents[2] / "docs/reference/contract/pvs.csv"
 CHANNELS = "groups: {vac: {channels: [SR:DCCT]}}\nchannels: [SR:OTHER]"
 ONLY_THIS_HOST = "access: {control: [{hosts: [127.0.0.1]}], expert: [{hosts: [127.0.0.1]}]}"
+
+APPLY_S = 30.0
+"""Time for a put that has the file read by processes of their own, on a busy machine."""
 
 DBE_VALUE, DBE_LOG, DBE_ALARM, DBE_PROPERTY = 1, 2, 4, 8
 
@@ -43,7 +47,7 @@ def contract() -> list[Row]:
     with CONTRACT.open() as file:
         return [
             Row(
-                row["name"].replace("<name>", "SR:DCCT").replace("<group>", "vac"),
+                row["name"].replace("<name>", "SR:DCCT").replace("<group>", "vac").replace("<view>", "v1").replace("<slot>", "Row00"),
                 row["dbr_type"],
                 int(row["count"]),
                 row["enum_strings"].split(";") if row["enum_strings"] else [],
@@ -115,6 +119,43 @@ SETTINGS = {
     "GRP:vac:Enable": 0,
     "GRP:vac:Condition": "SR:MODE > 2",
 }
+IN_THE_TABLE = {
+    "enable": 0,
+    "rate": 5,
+    "mode": 1,
+    "deadband": 0.25,
+    "deadband_pct": 2,
+    "max_interval": 60,
+    "mask": 1,
+    "quota": 10,
+    "by_ioc": 0,
+    "max_elements": 100,
+    "large_arrays": 2,
+    "as_text": 1,
+    "group": 0,
+}
+"""What the engine is told once all of SETTINGS have been put."""
+PUT_OVER_THE_FILE = {
+    ("SR:DCCT", "enable", "0"),
+    ("SR:DCCT", "rate", "5.0"),
+    ("SR:DCCT", "mode", "scan"),
+    ("SR:DCCT", "deadband", "0.25"),
+    ("SR:DCCT", "deadband_pct", "2.0"),
+    ("SR:DCCT", "max_interval", "60.0"),
+    ("SR:DCCT", "mask", "value"),
+    ("SR:DCCT", "quota", "10.0"),
+    ("SR:DCCT", "clock", "archiver"),
+    ("SR:DCCT", "max_elements", "100"),
+    ("SR:DCCT", "large_arrays", "refuse"),
+    ("SR:DCCT", "as_text", "1"),
+    ("SR:DCCT", "description", "beam current"),
+    ("SR:DCCT", "group", ""),
+    ("vac", "enable", "0"),
+    ("vac", "condition", "SR:MODE > 2"),
+}
+"""What state.db then holds."""
+OF_A_ROW = {name.replace("CH:SR:DCCT:", "View:v1:Row00:"): value for name, value in SETTINGS.items() if name.startswith("CH:")}
+OF_A_VIEW = {f"View:v1:{name}" for name in ("Filter", "Sort", "Order", "Hold", "Page", "Next", "Prev", "Select")}
 COMMANDS: dict[str, object] = {
     "Add": "A:1",
     "AddList": ["A:2"],
@@ -129,9 +170,19 @@ COMMANDS: dict[str, object] = {
 }
 
 
+def overrides(control: ControlProcess) -> set[tuple[str, str, str]]:
+    """Channel or group, setting and value of all that has been put over the file."""
+    database = sqlite3.connect(control.directories.registry)
+    found = database.execute("SELECT channel, setting, value FROM override UNION SELECT name, setting, value FROM group_override")
+    whole = set(found.fetchall())
+    database.close()
+    return whole
+
+
 def test_every_writable_row_is_in_the_tests() -> None:
-    """The two tests below write all that the contract says can be written."""
-    assert {row.pv for row in contract() if row.access != "read"} == {*SETTINGS, *COMMANDS}
+    """The tests below, and those of the views, write all that the contract says can be written."""
+    assert {row.pv for row in contract() if row.access in {"control", "expert"}} == {*SETTINGS, *COMMANDS, *OF_A_ROW}
+    assert {row.pv for row in contract() if row.access == "anyone"} == OF_A_VIEW
 
 
 def test_every_setting_acts(client: CaClient, ca_client: CaClientFactory, control: ControlProcess, prefix: str) -> None:
@@ -143,7 +194,23 @@ def test_every_setting_acts(client: CaClient, ca_client: CaClientFactory, contro
         assert int(control.table.settings.head["revision"][0]) == revision + 1, name
         assert (name, other.get_text(prefix + name) if isinstance(value, str) else other.get(prefix + name)) == (name, value)
     cell = control.table.settings.cells[0]
+    assert {name: float(cell[name]) for name in IN_THE_TABLE} == IN_THE_TABLE
+    assert overrides(control) == PUT_OVER_THE_FILE
+
+
+def test_every_setting_acts_in_a_row_of_a_view(client: CaClient, control: ControlProcess, prefix: str) -> None:
+    """A put to a setting in a row of a view acts on the channel shown there, and is audited as one to the channel's own PV."""
+    client.wait_for_value(prefix + "View:v1:Row00:Name", "SR:DCCT")
+    time.sleep(STEADY_S)
+    for name, value in OF_A_ROW.items():
+        own = name.replace("View:v1:Row00:", "CH:SR:DCCT:")
+        client.put(prefix + name, value)
+        for shown in (own, name):
+            assert (shown, client.get_text(prefix + shown) if isinstance(value, str) else client.get(prefix + shown)) == (shown, value)
+    cell = control.table.settings.cells[0]
     assert (cell["enable"], cell["mode"], cell["rate"], cell["deadband"], cell["max_interval"], cell["quota"]) == (0, 1, 5, 0.25, 60, 10)
+    found = [(entry.pv, entry.outcome) for entry in audited(control)]
+    assert found == [(prefix + name.replace("View:v1:Row00:", "CH:SR:DCCT:"), "done") for name in OF_A_ROW]
 
 
 def test_every_command_acts(client: CaClient, control: ControlProcess, prefix: str) -> None:
@@ -164,7 +231,7 @@ def test_every_command_acts(client: CaClient, control: ControlProcess, prefix: s
     control.directories.imports.mkdir(exist_ok=True)
     (control.directories.imports / "more.txt").write_text("A:3\n")
     for name, has_acted in done.items():
-        client.put(prefix + name, COMMANDS[name], 30.0)  # Apply reads the file in processes of their own
+        client.put(prefix + name, COMMANDS[name], APPLY_S)
         assert has_acted(), name
 
 
@@ -202,32 +269,58 @@ def test_pvs_of_what_is_removed_disconnect(client: CaClient, ca_client: CaClient
     for name in (*gone, *kept):
         client.describe(name)
     control.configure(f"channels: [SR:OTHER]\n{ONLY_THIS_HOST}")
-    operator.put(prefix + "Apply", 3)
+    operator.put(prefix + "Apply", 3, APPLY_S)
     wait_until(lambda: not any(client.connected(name) for name in gone), 2, "the PVs of what was removed are disconnected")
     assert all(client.connected(name) for name in kept)
 
 
 def put_of(row: Row) -> tuple[object, ca.ChannelType]:
     """A put that would act if it were allowed."""
-    value = {**SETTINGS, **COMMANDS}[row.pv]
+    value = {**SETTINGS, **COMMANDS, **OF_A_ROW}[row.pv]
     if isinstance(value, list):
         return [item.encode() for item in value], ca.ChannelType.STRING
     return (value.encode() or b"\0", ca.ChannelType.CHAR) if isinstance(value, str) else ([value], ca.ChannelType.DOUBLE)
 
 
-def audited(control: ControlProcess) -> list[tuple[str, str]]:
-    """PV and outcome of all puts so far, oldest first."""
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """An entry of the audit."""
+
+    pv: str
+    outcome: str
+    user: str
+    host: str
+    peer: str
+    new: str
+
+
+def audited(control: ControlProcess) -> list[Audited]:
+    """All puts so far, oldest first."""
     database = sqlite3.connect(control.directories.registry)
-    found = database.execute("SELECT pv, outcome FROM audit ORDER BY rowid").fetchall()
+    found = database.execute("SELECT pv, outcome, user, host, peer, new FROM audit ORDER BY rowid").fetchall()
     database.close()
-    return found
+    return [Audited(*columns) for columns in found]
+
+
+def shown(row: Row) -> str:
+    """The value of `put_of` as the audit tells it."""
+    value = {**SETTINGS, **OF_A_ROW, **COMMANDS}[row.pv]
+    return "\n".join(value) if isinstance(value, list) else value if isinstance(value, str) else f"{value:g}"
+
+
+def whole_registry(control: ControlProcess) -> list[str]:
+    """All of state.db but the audit."""
+    database = sqlite3.connect(control.directories.registry)
+    lines = [line for line in database.iterdump() if 'INTO "audit"' not in line]
+    database.close()
+    return lines
 
 
 def test_peer_that_may_not_writes_nothing(control: ControlProcess, prefix: str) -> None:
     """Each writable row is told to another address as read only; its put is refused, changes nothing and is audited."""
-    writable = [row for row in contract() if row.access != "read"]
+    writable = [row for row in contract() if row.access in {"control", "expert"}]
     settings, head = control.table.settings.cells.tobytes(), control.table.settings.head
-    before = int(head["revision"][0]), int(head["flush"][0])
+    before, registry = (int(head["revision"][0]), int(head["flush"][0])), whole_registry(control)
     with RawCa(control.port, source="127.0.0.2", user="root", host="localhost") as stranger:
         for row in writable:
             rights, channel = stranger.open(prefix + row.pv)
@@ -238,8 +331,11 @@ def test_peer_that_may_not_writes_nothing(control: ControlProcess, prefix: str) 
     assert control.table.settings.cells.tobytes() == settings
     assert (int(head["revision"][0]), int(head["flush"][0])) == before
     wait_until(lambda: len(audited(control)) == len(writable), 3, "all refused puts are audited")
-    assert [pv for pv, _ in audited(control)] == [prefix + row.pv for row in writable]
-    assert all("may not write" in outcome for _, outcome in audited(control))
+    assert [(entry.pv, entry.new) for entry in audited(control)] == [(prefix + row.pv, shown(row)) for row in writable]
+    for entry in audited(control):
+        assert "may not write" in entry.outcome
+        assert (entry.user, entry.host, entry.peer.rpartition(":")[0]) == ("root", "localhost", "127.0.0.2")
+    assert whole_registry(control) == registry
     with RawCa(control.port) as friend:
         assert friend.get(friend.open(prefix + "Denied")[1], ca.ChannelType.DOUBLE).data.tolist() == [len(writable)]
     refusals = [json.loads(line) for line in control.log().splitlines() if "put_forbidden" in line]

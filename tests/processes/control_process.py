@@ -6,13 +6,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import caproto as ca
 import numpy as np
 
 from archioc.core.directories import Directories
-from archioc.core.table import ChannelTable
+from archioc.core.table import ChannelTable, RowState
+from tests.processes.raw_ca import RawCa
 from tests.processes.waiting import wait_until
 
 CAPACITY = 5000
+
+TWO_CHANNELS = "channels: [SR:DCCT, {pv: SR:X.HIHI, rate: 5}]"
 
 
 class ControlProcess:
@@ -59,6 +63,15 @@ class ControlProcess:
         assert self._process is not None
         return self._process.pid
 
+    def refuses(self, name: str, value: str | float) -> str:
+        """Put what the control process must answer with an error (pyepics does not tell); its text."""
+        with RawCa(self.port) as raw:
+            channel = raw.open(name)[1]
+            data = (value.encode(), ca.ChannelType.CHAR) if isinstance(value, str) else ([value], ca.ChannelType.DOUBLE)
+            answer = raw.put(channel, *data)
+        assert isinstance(answer, ca.ErrorResponse)
+        return bytes(answer.error_message).decode()
+
     def log(self) -> str:
         return self._log.read_text() if self._log.exists() else ""
 
@@ -91,6 +104,12 @@ class ControlProcess:
         """The settings row as numbers."""
         cell = self.table.settings.cells[row]
         return {name: float(cell[name]) for name in ("generation", "state", "enable", "mode", "rate")}
+
+    def let_rows_go(self) -> None:
+        """Tell that rows of removed channels are free, as the engine does."""
+        settings, status = self.table.settings.cells, self.table.status.cells
+        rows = np.flatnonzero(settings["state"] == RowState.REMOVED)
+        status["generation"][rows], status["released"][rows] = settings["generation"][rows], 1
 
     def used_rows(self) -> list[int]:
         """Rows in use."""
