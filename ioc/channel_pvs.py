@@ -12,7 +12,6 @@ from archioc.core.errors import CommandRefused, UnknownChannel
 from archioc.core.table import ChannelTable
 from ioc.audit import Peer
 from ioc.channel_fields import CHANNEL_FIELDS
-from ioc.commands import refusal
 from ioc.control import Control
 from ioc.put_value import PutValue
 from ioc.pv import PV
@@ -129,7 +128,7 @@ class ChannelPvs:
             rule = f"{str(value)[:60]!r}: must be the channel's own name, {pv.channel}"
             raise await self._control.refuse_unreadable(pv.name, str(value), CommandRefused(ResultCode.CONFIRM, rule), peer)
         if pv.channel not in self._registry.channels:
-            raise refusal(UnknownChannel(pv.channel))
+            raise await self._control.refuse_unreadable(pv.name, str(value), UnknownChannel(pv.channel), peer)
         await self._control.remove(pv.name, pv.channel, peer)
 
 

@@ -185,6 +185,9 @@ class Control:
 
     async def flush(self, pv: str, peer: Peer) -> None:
         """Have the engine commit what it has, and wait for it. Raises CommandRefused when it does not answer."""
+        await self._to_its_end(self._flush(pv, peer))
+
+    async def _flush(self, pv: str, peer: Peer) -> None:
         await self._begin()
         settings, status = self._table.settings.head, self._table.status.head
         settings["flush"][0] += 1
@@ -214,6 +217,11 @@ class Control:
         await self._begin()
         await self._refuse(refused, AuditEntry(time.time_ns(), peer, pv, "", value, str(refused)))
         return refused
+
+    async def make_room_for_notes(self) -> None:
+        """Write the audit of refused puts when so many wait that soon one would be pushed out."""
+        if self._registry.notes_pile_up:
+            await self.write_notes()
 
     async def write_notes(self) -> None:
         """Write the audit of refused puts, if there is any."""

@@ -114,6 +114,11 @@ class Registry:
         """Whether refused puts wait to be written."""
         return bool(self._notes)
 
+    @property
+    def notes_pile_up(self) -> bool:
+        """Whether half of the room for them is taken."""
+        return len(self._notes) > PENDING_NOTES // 2
+
     def write_notes(self) -> None:
         """Write the audit of refused puts. Raises RegistryError."""
         self.commit(Change(), (), self.revision)

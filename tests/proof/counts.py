@@ -16,6 +16,7 @@ class ProofCounts:
     load_counters: records that count at 10 Hz for load_s seconds beside a query and a busy thread.
     old_channels: channels whose first values are old.
     many: channels lost and regained at once.
+    hostile_puts: of any kind. control_kills: of the ioc process while it is put to.
     """
 
     demo_minutes: float
@@ -30,6 +31,8 @@ class ProofCounts:
     load_s: float
     old_channels: int
     many: int
+    hostile_puts: int
+    control_kills: int
 
 
 _SHORT_AND_FULL: dict[str, tuple[Any, Any]] = {
@@ -45,6 +48,8 @@ _SHORT_AND_FULL: dict[str, tuple[Any, Any]] = {
     "load_s": (10, 60),
     "old_channels": (1000, 20_000),
     "many": (2000, 100_000),
+    "hostile_puts": (5000, 100_000),
+    "control_kills": (6, 100),
 }
 
 
