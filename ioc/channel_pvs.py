@@ -8,9 +8,9 @@ from collections.abc import Iterable
 
 from archioc.core.errors import CommandRefused, UnknownChannel
 from archioc.core.table import ChannelTable
+from ioc.archived import ArchivedChannel
 from ioc.audit import Peer
 from ioc.channel_fields import CHANNEL_FIELDS
-from ioc.commands import refusal
 from ioc.control import Control
 from ioc.put_value import PutValue
 from ioc.pv import PV
@@ -41,7 +41,7 @@ class ChannelPvs:
     def has(self, name: str) -> bool:
         """Whether there is such a PV."""
         channel, field = self._split(name)
-        return field in CHANNEL_FIELDS and channel in self._registry.channels
+        return field in CHANNEL_FIELDS and self._find(channel) is not None
 
     def make(self, name: str) -> PV:
         """The PV. Raises KeyError."""
@@ -62,7 +62,7 @@ class ChannelPvs:
         while True:
             await asyncio.sleep(REFRESH_S)
             slice_ = Slice()
-            for names in self._changes.look(self._registry.channels):
+            for names in self._changes.look(self._find):
                 await self._refresh_channels(names, slice_)
                 await slice_.give_way()
             if loop.time() - everything_at >= AGE_PERIOD_S:
@@ -79,6 +79,10 @@ class ChannelPvs:
         now = time.time_ns()
         engine, db = (int(block.head["heartbeat"][0]) for block in (self._table.status, self._table.delivery))
         return is_silent(engine, now), is_silent(db, now)
+
+    def _find(self, name: str) -> ArchivedChannel | None:
+        """The channel of this name, also of an earlier one."""
+        return self._registry.content.find(name)
 
     def _split(self, name: str) -> tuple[str, str]:
         if not name.startswith(self._start):
@@ -104,7 +108,7 @@ class ChannelPvs:
 
     async def _refresh_channels(self, names: Iterable[str], slice_: Slice) -> None:
         for name in names:
-            channel = self._registry.channels.get(name)
+            channel = self._find(name)
             if channel is None:
                 continue
             view = view_row(self._table, channel)
@@ -114,7 +118,7 @@ class ChannelPvs:
 
     async def _refresh(self, pv: PV) -> None:
         assert pv.channel is not None
-        channel = self._registry.channels.get(pv.channel)
+        channel = self._find(pv.channel)
         if channel is None:
             return  # removed a moment ago; the client is being told
         await self._show(pv, view_row(self._table, channel))
@@ -130,9 +134,10 @@ class ChannelPvs:
 
     async def _remove(self, pv: PV, value: PutValue, peer: Peer) -> None:
         assert pv.channel is not None
-        if str(value).strip() != pv.channel:
-            rule = f"{str(value)[:60]!r}: must be the channel's own name, {pv.channel}"
+        channel = self._find(pv.channel)
+        if channel is None:
+            raise await self._control.refuse_unreadable(pv.name, str(value), UnknownChannel(pv.channel), peer)
+        if str(value).strip() != channel.name:
+            rule = f"{str(value)[:60]!r}: must be the channel's own name, {channel.name}"
             raise await self._control.refuse_unreadable(pv.name, str(value), CommandRefused(ResultCode.CONFIRM, rule), peer)
-        if pv.channel not in self._registry.channels:
-            raise refusal(UnknownChannel(pv.channel))
-        await self._control.remove(pv.name, pv.channel, peer)
+        await self._control.remove(pv.name, channel.name, peer)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -46,8 +46,10 @@ class RowChanges:
         if not self._place:
             self._names, self._free, self._seen = [], [], []
 
-    def look(self, channels: Mapping[str, ArchivedChannel]) -> Iterator[list[str]]:
+    def look(self, find: Callable[[str], ArchivedChannel | None]) -> Iterator[list[str]]:
         """The watched channels that have changed, ROWS_AT_ONCE after the other; channels that are removed are passed over.
+
+        find: the channel that a name stands for.
 
         Channels may come and go between two steps.
         """
@@ -55,7 +57,7 @@ class RowChanges:
         while names := self._names[begin : begin + ROWS_AT_ONCE]:
             seen = self._seen[begin // ROWS_AT_ONCE]
             begin += ROWS_AT_ONCE
-            there = [(place, channels[name].row) for place, name in enumerate(names) if name in channels]
+            there = [(place, channel.row) for place, name in enumerate(names) if name and (channel := find(name)) is not None]
             if there:
                 places, rows = np.array(there, np.int64).T
                 now = _snapshot([block.cells[rows] for block in self._table.blocks])

@@ -18,7 +18,7 @@ FREED_AT_ONCE = 1000
 
 async def take_up(registry: Registry, rows: ChannelRows, change: Change, revision: int) -> None:
     """Make a change known whose commit has returned. The engine takes it up as one, when it is complete."""
-    registry.accept_groups(change)
+    registry.accept_first(change)
     for part in _parts(change):
         registry.accept_channels(part)
         rows.write_channels(part)

@@ -17,6 +17,7 @@ class ProofCounts:
     old_channels: channels whose first values are old.
     many: channels lost and regained at once.
     control_channels: of a control process that is asked much, for control_s seconds in each case.
+    hostile_puts: of any kind. control_kills: of the ioc process while it is put to.
     """
 
     demo_minutes: float
@@ -33,6 +34,9 @@ class ProofCounts:
     many: int
     control_channels: int
     control_s: float
+    apply_kills: int
+    hostile_puts: int
+    control_kills: int
 
 
 _SHORT_AND_FULL: dict[str, tuple[Any, Any]] = {
@@ -50,6 +54,9 @@ _SHORT_AND_FULL: dict[str, tuple[Any, Any]] = {
     "many": (2000, 100_000),
     "control_channels": (15_000, 100_000),
     "control_s": (2, 10),
+    "apply_kills": (6, 30),
+    "hostile_puts": (5000, 100_000),
+    "control_kills": (6, 100),
 }
 
 
