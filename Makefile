@@ -23,6 +23,7 @@ bench: $(VENV)/.all-installed influxd  ## speeds and sizes against yardsticks; s
 	$(BIN)/python -m bench.delivery
 	$(BIN)/python -m bench.scale
 	$(BIN)/python -m bench.retrieval
+	$(BIN)/python -m bench.control
 
 lint: $(VENV)/.all-installed  ## ruff, mypy --strict, layers, freshness of the configuration schema
 	$(BIN)/ruff check .

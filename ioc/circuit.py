@@ -10,7 +10,8 @@ import asyncio
 import contextlib
 import socket
 import time
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -27,15 +28,13 @@ from ioc.put_value import PutValue, read_put, shown_put
 from ioc.pv import LONG_STRING_BYTES
 from ioc.request_stream import BadRequest, RequestStream, StreamBroken
 from ioc.results import ResultCode
+from ioc.turns import Slice
 
 if TYPE_CHECKING:
     from ioc.pv import PV
     from ioc.server import ControlServer
 
 READ_BYTES = 16384
-SLICE_REQUESTS = 50
-"""Requests answered between two looks at the event loop (some 100 us each)."""
-
 QUEUED_PUTS = 200
 """Puts that wait; when there are more, nothing more is read from this client until one is done. Each may hold 128 kB."""
 
@@ -80,8 +79,9 @@ class Circuit:
         self._stream = RequestStream()
         self._channels: dict[int, ServedChannel] = {}
         self._monitors: dict[int, Monitor] = {}
+        self._monitors_of: defaultdict[int, set[Monitor]] = defaultdict(set)
         self._views = OpenViews()
-        self._outbox = Outbox()
+        self._outbox = Outbox(server.turns)
         self._puts: asyncio.Queue[tuple[ServedChannel, Any, bool, float]] = asyncio.Queue(QUEUED_PUTS)
         self._puts_done = asyncio.Event()
         self._puts_done.set()
@@ -122,8 +122,8 @@ class Circuit:
             for task in tasks:
                 task.cancel()
             outcomes = await asyncio.gather(*tasks, return_exceptions=True)
-            self._forget_all()
             self._writer.close()
+            await self._forget_all()
         for outcome in outcomes:
             if isinstance(outcome, Exception) and not isinstance(outcome, OSError):
                 raise outcome
@@ -133,11 +133,12 @@ class Circuit:
         for task in self._tasks:
             task.cancel()
 
-    def _forget_all(self) -> None:
-        for monitor in self._monitors.values():
-            monitor.pv.remove_monitor(monitor)
-        self._monitors.clear()
-        self._channels.clear()
+    async def _forget_all(self) -> None:
+        slice_ = Slice(self._server.turns)
+        while self._channels:
+            self._close_channel(next(reversed(self._channels.values())))
+            await slice_.give_way()
+        self._answers.clear()  # they hold this circuit in a cycle, which no collection may look at any more
 
     def _send(self, data: bytes) -> None:
         if data and not self._writer.is_closing():
@@ -146,9 +147,9 @@ class Circuit:
     async def _read_requests(self) -> None:
         while data := await self._reader.read(READ_BYTES):
             try:
-                for number, command in enumerate(self._stream.take(data), 1):
-                    if number % SLICE_REQUESTS == 0:
-                        await asyncio.sleep(0)
+                slice_ = Slice(self._server.turns)
+                for command in self._stream.take(data):
+                    await slice_.give_way()
                     answer = self._answers.get(type(command))
                     if answer is None:
                         log.debug("request_ignored", peer=self.peer.address, request=type(command).__name__)
@@ -159,18 +160,28 @@ class Circuit:
                 return
             await self._writer.drain()
 
-    def tell_rights(self) -> None:
+    async def tell_rights(self) -> None:
         """Tell the client anew what it may write."""
-        for channel in self._channels.values():
+        async for channel in self._each_channel():
             if channel.pv.spec.access != "read":
                 write = self._server.may_write(channel.pv, self.peer)
                 self._send(messages.access_rights(channel.cid, read=True, write=write))
 
-    def drop(self, gone: Callable[[PV], bool]) -> None:
+    async def drop(self, gone: Callable[[PV], bool]) -> None:
         """Take channels from the client whose PVs are no longer there."""
-        for channel in [channel for channel in self._channels.values() if gone(channel.pv)]:
-            self._close_channel(channel)
-            self._send(messages.channel_gone(channel.cid))
+        async for channel in self._each_channel():
+            if gone(channel.pv):
+                self._close_channel(channel)
+                self._send(messages.channel_gone(channel.cid))
+
+    async def _each_channel(self) -> AsyncIterator[ServedChannel]:
+        """The channels that are open now, without those that are closed before their turn comes."""
+        slice_ = Slice(self._server.turns)
+        for sid in list(self._channels):
+            await slice_.give_way()
+            channel = self._channels.get(sid)
+            if channel is not None and not self._writer.is_closing():
+                yield channel
 
     async def _version(self, _: Any) -> None:
         self._send(messages.version_over_tcp())
@@ -215,10 +226,14 @@ class Circuit:
     def _close_channel(self, channel: ServedChannel) -> None:
         del self._channels[channel.sid]
         self._views.leave(channel.pv)
-        for monitor in [monitor for monitor in self._monitors.values() if monitor.sid == channel.sid]:
-            self._end_monitor(monitor)
+        for monitor in self._monitors_of.pop(channel.sid, ()):
+            self._forget(monitor)
 
     def _end_monitor(self, monitor: Monitor) -> None:
+        self._monitors_of[monitor.sid].discard(monitor)
+        self._forget(monitor)
+
+    def _forget(self, monitor: Monitor) -> None:
         del self._monitors[monitor.subscription]
         monitor.pv.remove_monitor(monitor)
         self._outbox.forget(monitor)
@@ -328,6 +343,7 @@ class Circuit:
             channel.long_string,
         )
         self._monitors[monitor.subscription] = monitor
+        self._monitors_of[monitor.sid].add(monitor)
         pv.add_monitor(monitor)
         if pv.refresh is not None:
             await pv.refresh(pv)

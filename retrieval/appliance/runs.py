@@ -90,10 +90,9 @@ def _kinds(columns: SampleColumns, number: PayloadType) -> npt.NDArray[np.uint8]
         kinds[text] = PayloadType.SCALAR_STRING
     if columns.reduced.count(None) < len(columns):
         kinds[[one is not None for one in columns.reduced]] = PayloadType.WAVEFORM_DOUBLE
-    if columns.arrays.count(None) < len(columns):
-        for at, array in enumerate(columns.arrays):
-            if array is not None:
-                kinds[at] = OF_ELEMENTS[array.dtype.str]
+    for at, array in enumerate(columns.arrays):
+        if array is not None:
+            kinds[at] = OF_ELEMENTS[array.dtype.str]
     numeric = kinds == number
     if number is not PayloadType.SCALAR_DOUBLE and not fits(number, columns.value[numeric]):
         kinds[numeric] = PayloadType.SCALAR_DOUBLE

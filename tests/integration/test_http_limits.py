@@ -153,5 +153,5 @@ def test_what_fails_on_its_way_is_not_taken_for_whole(served_store: ServedStoreF
         served.http.get(PATH)
     at_once = served_store(reader=EndlessReader(fails_after=0)).http.get(PATH)
     assert (at_once.status, at_once.text) == (504, "the store has had enough\n")
-    away = served.http.get(PATH.replace("pv=A", "pv=mean_60(A)"))
+    away = served.http.get(PATH.replace("pv=A", "pv=mean_864000(A)"))
     assert (away.status, away.text, away.headers["retry-after"]) == (503, "the store is away\n", "5")

@@ -161,7 +161,8 @@ COMMANDS: dict[str, object] = {
     "AddList": ["A:2"],
     "Set": "A:1 rate=3",
     "RemoveList": ["A:2"],
-    "Remove": "A:1",
+    "Rename": "A:1 A:4",
+    "Remove": "A:4",
     "Flush": 1,
     "ImportFile": "more.txt",
     "Apply": 1,
@@ -220,9 +221,10 @@ def test_every_command_acts(client: CaClient, control: ControlProcess, prefix: s
         "AddList": lambda: states[3] == RowState.USED,
         "Set": lambda: control.row_of(2)["rate"] == 3,
         "RemoveList": lambda: states[3] == RowState.REMOVED,
-        "Remove": lambda: states[2] == RowState.REMOVED,
+        "Rename": lambda: (states[2], states[4]) == (RowState.REMOVED, RowState.USED),
+        "Remove": lambda: states[4] == RowState.REMOVED,
         "Flush": lambda: table.settings.head["flush"][0] == 1,
-        "ImportFile": lambda: states[4] == RowState.USED,
+        "ImportFile": lambda: states[5] == RowState.USED,
         "Apply": lambda: client.get(prefix + "ResultCode") == 0 and client.get_text(prefix + "Result") != "flushed",
         "CH:SR:DCCT:Remove": lambda: states[0] == RowState.REMOVED,
     }
@@ -302,7 +304,7 @@ def audited(control: ControlProcess) -> list[Audited]:
 
 def shown(row: Row) -> str:
     """The value of `put_of` as the audit tells it."""
-    value = {**SETTINGS, **COMMANDS}[row.pv]
+    value = {**SETTINGS, **OF_A_ROW, **COMMANDS}[row.pv]
     return "\n".join(value) if isinstance(value, list) else value if isinstance(value, str) else f"{value:g}"
 
 
