@@ -59,7 +59,7 @@ def get_samples(config: Path, wanted: Wanted) -> None:
     """Write what is wanted. Raises UsageError, UnknownChannel, TimeFormatError, ConfigError, StoreError, OutputError."""
     wanted.check()
     statistics = statistics_of(wanted.stat)
-    span = Span.parse(wanted.start, wanted.end)
+    span = Span.parse(wanted.end if wanted.last else wanted.start, wanted.end)
     with open_archive(config) as reader:
         names = expand(reader, wanted.channels)
         if wanted.bins is not None:

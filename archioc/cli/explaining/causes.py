@@ -109,6 +109,15 @@ def _gap(evidence: Evidence) -> Iterator[Cause]:
             yield _gap_cause(event)
 
 
+def _refused(evidence: Evidence) -> Iterator[Cause]:
+    """Values have been refused since the last sample; a gap that began before that is over, though no value has ended it."""
+    low, _ = evidence.hole
+    before = [event for event in evidence.events if low <= event.time_ns <= evidence.t_ns]
+    states = [event for event in before if event.reason in GAPS or (event.reason is Reason.REJECTED and not event.count)]
+    if states and states[-1].reason is Reason.REJECTED:
+        yield Cause("rejected", f"values of the channel were refused: {states[-1].text}", start_ns=states[-1].time_ns)
+
+
 def _gap_cause(event: ChannelEvent) -> Cause:
     text = _GAP_TEXTS[event.reason]
     return Cause(event.reason.word, f"{text}: {event.text}" if event.text else text, start_ns=event.time_ns, end_ns=event.end_ns)
@@ -130,7 +139,7 @@ def _not_yet_added(evidence: Evidence) -> Iterator[Cause]:
 
 
 def _removed(evidence: Evidence) -> Iterator[Cause]:
-    if evidence.archived is not None or evidence.stored.after is not None:
+    if evidence.archived is not None or evidence.stored.after is not None or _sample_of_moment(evidence) is not None:
         return
     removed = [put for put in evidence.puts if put.command.startswith("Remove") and put.time_ns <= evidence.t_ns]
     if removed:
@@ -242,11 +251,12 @@ _FACTS: tuple[Rule, ...] = (
     _stored,
     _retention,
     _never_archived,
+    _refused,
     _gap,
     _not_yet_added,
-    _removed,
     _quarantined,
     _pending,
+    _removed,
     loss_causes,
     _type_changed,
 )

@@ -25,7 +25,7 @@ _TEXTS = {
 
 def loss_causes(evidence: Evidence) -> Iterator[Cause]:
     """Overflow and quota within the time in which they are told, what a full spool dropped, refusals at their batch."""
-    low, high = evidence.hole
+    _, high = evidence.hole
     for event in evidence.events:
         since = event.time_ns - evidence.t_ns
         if event.reason in {Reason.LOST_OVERFLOW, Reason.LOST_QUOTA} and -EARLIER_NS <= since <= TOLD_WITHIN_NS:
@@ -34,8 +34,6 @@ def loss_causes(evidence: Evidence) -> Iterator[Cause]:
             yield Cause(
                 "rejected", f"the store refused {event.count} samples for good: {event.text}", start_ns=event.time_ns, count=event.count
             )
-        elif event.reason is Reason.REJECTED and not event.count and low <= event.time_ns <= high and since <= EARLIER_NS:
-            yield Cause("rejected", f"values of the channel were refused: {event.text}", start_ns=event.time_ns)
         elif event.reason is Reason.LOST_SPOOL_FULL and since >= -EARLIER_NS and event.time_ns <= high + TOLD_WITHIN_NS:
             yield _loss(event)
 

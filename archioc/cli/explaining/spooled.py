@@ -94,8 +94,9 @@ def event_of_line(line: bytes, channel: str) -> ChannelEvent:
     code = _CODE.search(line)
     if code is None:
         raise ValueError(f"no event: {line[:80]!r}")
-    count, end = (pattern.search(line) for pattern in _NUMBER.values())
     text = _TEXT.search(line)
+    plain = _TEXT.sub(b"", line)  # a text may look like a field
+    count, end = (pattern.search(plain) for pattern in _NUMBER.values())
     return ChannelEvent(
         channel,
         time_of_line(line),

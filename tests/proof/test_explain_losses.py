@@ -1,0 +1,80 @@
+"""What the ring and the spool lose is explained as such, channel by channel, at the moments that have no sample."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from itertools import pairwise
+
+import pytest
+
+from archioc.cli.explaining.causes import Explanation
+from archioc.cli.explaining.evidence import gather
+from archioc.core.config_file import load_config
+from archioc.core.events import Reason
+from archioc.core.timestamp import SECOND
+from archioc.reading import open_reader
+from tests.conftest import CountingFactory
+from tests.counters import Counting
+from tests.processes.archiver import FAR_NS, Archiver
+from tests.processes.waiting import wait_until
+from tests.proof.counts import counts
+
+SMALL = 1_000_000
+"""Bytes of the ring and of the spool."""
+
+LOST_S = 2.0
+EXPLAINED = 5
+"""Channels that are asked for."""
+
+pytestmark = [pytest.mark.proof, pytest.mark.timeout(400)]
+
+
+def _dropped(archiver: Archiver) -> int:
+    return archiver.overview().conservation.dropped
+
+
+def fill_spool(archiver: Archiver) -> None:
+    """The db process does nothing until the spool has dropped batches of some seconds."""
+    writer = archiver.suspend_child("db")
+    wait_until(lambda: _dropped(archiver), 200, "the spool drops a batch", 0.1)
+    time.sleep(LOST_S)
+    writer.resume()
+
+
+def fill_ring(archiver: Archiver) -> None:
+    """The spool cannot be written until the ring has been full for some seconds."""
+    tmp = archiver.directories.spool / "tmp"
+    tmp.rename(tmp.with_name("tmp.away"))
+    tmp.write_text("no directory")
+    wait_until(lambda: archiver.overview().spool_error, 30, "the spool cannot be written")
+    time.sleep(30 * SMALL / 1_000_000)
+    tmp.unlink()
+    tmp.with_name("tmp.away").rename(tmp)
+
+
+@pytest.mark.parametrize(("disturb", "reason"), [(fill_spool, Reason.LOST_SPOOL_FULL), (fill_ring, Reason.LOST_OVERFLOW)])
+def test_the_longest_hole_is_explained(counting: CountingFactory, disturb: Callable[[Archiver], None], reason: Reason) -> None:
+    """In the middle of the longest hole of a channel that counts ten times a second the loss is the cause, and an event proves it."""
+    load = counting(counts().fast_counters, more={"archiver": {"ring_bytes": SMALL}, "spool": {"max_bytes": SMALL}})
+    begun = time.time_ns()
+    disturb(load.archiver)
+    load.archiver.wait_for_empty_spool(60)
+    load.archiver.wait_for_samples(load.names[0], time.time_ns(), 60)
+    time.sleep(1)
+    for channel in load.names[:EXPLAINED]:
+        hole = longest_hole(load, channel, begun)
+        explanation = Explanation.of(gather(load_config(load.archiver.config), channel, hole, time.time_ns()))
+        assert (explanation.causes[0].word, explanation.causes[0].certain) == (reason.word, True), explanation.causes
+        assert explanation.causes[0].count > 0
+
+
+def longest_hole(load: Counting, channel: str, since_ns: int) -> int:
+    """The middle of it (ns); it is longer than a second."""
+    reader = open_reader(load_config(load.archiver.config))
+    chunks = reader.samples(channel, since_ns, FAR_NS, with_previous=False)
+    times = [time_ns for chunk in chunks for time_ns in chunk.time.tolist()]
+    reader.close()
+    before, after = max(pairwise(times), key=lambda pair: pair[1] - pair[0])
+    assert after - before > SECOND, f"{channel}: {len(times)} samples without a hole"
+    return (before + after) // 2
