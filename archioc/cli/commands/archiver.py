@@ -1,4 +1,4 @@
-"""`archioc run`, `check`, `demo`: an archiver as a whole."""
+"""`archioc run`, `serve`, `check`, `demo`: an archiver as a whole."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from archioc.cli.commands.options import FAILED, ConfigArgument
+from archioc.cli.commands.options import DEFAULT_CONFIG, FAILED, ConfigArgument, ConfigOption
 
 app = typer.Typer()
 
@@ -22,6 +22,17 @@ def run(config: ConfigArgument) -> None:
     from archioc.cli.run import run_archiver
 
     run_archiver(config)
+
+
+@app.command()
+def serve(config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Serve an archive in InfluxDB over HTTP, without an archiver, until SIGTERM or Ctrl-C.
+
+    Example: archioc serve --config site.yml
+    """
+    from archioc.cli.serve import serve_archive
+
+    serve_archive(config)
 
 
 @app.command()
