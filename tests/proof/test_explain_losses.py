@@ -16,7 +16,7 @@ from archioc.core.timestamp import SECOND
 from archioc.reading import open_reader
 from tests.conftest import CountingFactory
 from tests.counters import Counting
-from tests.processes.archiver import FAR_NS, Archiver
+from tests.processes.archiver import FAR_NS, Archiver, Blocks
 from tests.processes.waiting import wait_until
 from tests.proof.counts import counts
 
@@ -48,15 +48,26 @@ def fill_ring(archiver: Archiver) -> None:
     tmp.rename(tmp.with_name("tmp.away"))
     tmp.write_text("no directory")
     wait_until(lambda: archiver.overview().spool_error, 30, "the spool cannot be written")
-    time.sleep(30 * SMALL / 1_000_000)
+    before = _dropped(archiver)
+    wait_until(lambda: _dropped(archiver) > before, 200, "the ring is full", 0.1)
+    time.sleep(LOST_S)
     tmp.unlink()
     tmp.with_name("tmp.away").rename(tmp)
 
 
-@pytest.mark.parametrize(("disturb", "reason"), [(fill_spool, Reason.LOST_SPOOL_FULL), (fill_ring, Reason.LOST_OVERFLOW)])
-def test_the_longest_hole_is_explained(counting: CountingFactory, disturb: Callable[[Archiver], None], reason: Reason) -> None:
+@pytest.mark.parametrize(
+    ("disturb", "more", "reason"),
+    [
+        (fill_spool, {"spool": {"max_bytes": SMALL}}, Reason.LOST_SPOOL_FULL),
+        (fill_ring, {"archiver": {"ring_bytes": SMALL}}, Reason.LOST_OVERFLOW),
+    ],
+    ids=["spool", "ring"],
+)
+def test_the_longest_hole_is_explained(
+    counting: CountingFactory, disturb: Callable[[Archiver], None], more: Blocks, reason: Reason
+) -> None:
     """In the middle of the longest hole of a channel that counts ten times a second the loss is the cause, and an event proves it."""
-    load = counting(counts().fast_counters, more={"archiver": {"ring_bytes": SMALL}, "spool": {"max_bytes": SMALL}})
+    load = counting(counts().fast_counters, more=more)
     begun = time.time_ns()
     disturb(load.archiver)
     load.archiver.wait_for_empty_spool(60)
@@ -73,7 +84,7 @@ def longest_hole(load: Counting, channel: str, since_ns: int) -> int:
     """The middle of it (ns); it is longer than a second."""
     reader = open_reader(load_config(load.archiver.config))
     chunks = reader.samples(channel, since_ns, FAR_NS, with_previous=False)
-    times = [time_ns for chunk in chunks for time_ns in chunk.time.tolist()]
+    times: list[int] = [time_ns for chunk in chunks for time_ns in chunk.time.tolist()]
     reader.close()
     before, after = max(pairwise(times), key=lambda pair: pair[1] - pair[0])
     assert after - before > SECOND, f"{channel}: {len(times)} samples without a hole"

@@ -17,16 +17,20 @@ app = typer.Typer(help="What is archived and how; the configuration file against
 def channels_list(
     config: ConfigOption = DEFAULT_CONFIG,
     pattern: Annotated[str, typer.Option("--filter", help="Only channels that match; * ? [...] stand for any.")] = "*",
+    group: Annotated[str, typer.Option(help="Only channels of these groups; * ? [...] stand for any.")] = "*",
+    overridden: Annotated[bool, typer.Option("--overridden", help="Only channels of which an operator has put something.")] = False,
+    disabled: Annotated[bool, typer.Option("--disabled", help="Only channels that are switched off.")] = False,
     why: Annotated[bool, typer.Option("--why", help="Tell where each setting comes from.")] = False,
     form: FormatOption = TableOrJson.TABLE,
 ) -> None:
     """List channels with their settings, whether the archiver runs or not.
 
-    Example: archioc channels list --filter 'SR:VAC:*' --why
+    Examples: archioc channels list --filter 'SR:VAC:*' --why
+    archioc channels list --overridden --why
     """
-    from archioc.cli.channels import list_channels
+    from archioc.cli.channels import ChannelFilter, list_channels
 
-    list_channels(config, pattern, form.value, why=why)
+    list_channels(config, ChannelFilter(pattern, group, overridden, disabled), form.value, why=why)
 
 
 @app.command("diff")
