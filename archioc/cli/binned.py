@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import fields
 
 from archioc.cli.columns_table import Row
 from archioc.cli.sample_text import exact
@@ -78,6 +77,3 @@ def _values(found: Bins, at: int, statistics: Sequence[str]) -> Iterator[object]
             yield int(value)
         else:
             yield exact(float(value)) if found.count[at] else None
-
-
-assert {*STATISTICS} < {one.name for one in fields(Bins)}

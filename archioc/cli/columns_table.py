@@ -23,7 +23,7 @@ def write_rows(header: Sequence[str], rows: Iterable[Row], form: str, out: IO[st
     """
     at = list(header).index("time_ns")
     names = [*header[:at], *TIME_COLUMNS, *header[at + 1 :]]
-    timed = ((*row[:at], format_utc(int(str(row[at]))), row[at], *row[at + 1 :]) for row in rows)
+    timed = ((*row[:at], format_utc(_time(row, at)), row[at], *row[at + 1 :]) for row in rows)
     if form == "csv":
         _write_csv(names, timed, out)
     elif form == "json":
@@ -74,7 +74,7 @@ def _write_text(header: Sequence[str], rows: Iterable[Row], at: int, out: IO[str
     for row in rows:
         cells = (_cell(value) for number, value in enumerate(row) if number != at)
         line = "  ".join(f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True))
-        console.print(f"{format_local(int(str(row[at])))}  {line}", markup=False)
+        console.print(f"{format_local(_time(row, at))}  {line}", markup=False)
 
 
 def _cell(value: object) -> str:
@@ -83,3 +83,9 @@ def _cell(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.8g}"
     return orjson.dumps(value).decode() if isinstance(value, list | dict) else str(value)
+
+
+def _time(row: Row, at: int) -> int:
+    time_ns = row[at]
+    assert isinstance(time_ns, int), "the column time_ns holds whole numbers"
+    return time_ns
