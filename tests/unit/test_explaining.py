@@ -88,6 +88,16 @@ def test_an_event_elsewhere_is_no_cause(archive: StoredArchive, event: ChannelEv
     assert explain(archive)["cause"] == "unknown"
 
 
+def test_a_usual_hole_is_no_loss(archive: StoredArchive) -> None:
+    """Between samples that are no farther apart than those behind them nothing was lost, whatever is told; in a wider hole it was."""
+    regular = [Point("A", NOW + at * SECOND, float(at)) for at in range(60) if not 20 < at < 25]
+    events = [ChannelEvent("A", NOW + 28 * SECOND, reason, count=3) for reason in (Reason.LOST_OVERFLOW, Reason.LOST_SPOOL_FULL)]
+    archive.store(regular, events)
+    assert explain(archive, time_ns=NOW + 18 * SECOND + SECOND // 2)["cause"] == "unknown"
+    causes = [cause["cause"] for cause in explain(archive, time_ns=NOW + 22 * SECOND)["causes"]]
+    assert causes == ["lost_overflow", "lost_spool_full"]
+
+
 def test_a_sample_of_the_moment(archive: StoredArchive) -> None:
     """A sample of the moment is told as stored, to the microsecond that tables show; one that was restamped as that."""
     archive.store([*AROUND, Point("R", NOW, 1.0, flags=SampleFlag.RESTAMPED, src_time=5)])

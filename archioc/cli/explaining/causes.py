@@ -49,12 +49,14 @@ def causes(evidence: Evidence) -> list[Cause]:
     What follows from settings and counters is asked for only where no event or file tells.
     """
     found: dict[str, Cause] = {}
-    for rules in (_FACTS, _INFERENCES, (_no_update,)):
+    for rules in (_FACTS, _INFERENCES):
         for rule in rules:
             for cause in rule(evidence):
                 found.setdefault(cause.word, cause)
         if any(cause.certain for cause in found.values()):
             break
+    if not found:
+        found |= {cause.word: cause for cause in _no_update(evidence)}
     for cause in _circumstances(evidence):
         found.setdefault(cause.word, cause)
     return list(found.values()) or [Cause("unknown", "nothing is known that explains it", certain=False)]

@@ -26,16 +26,22 @@ LOOK_AROUND_NS = 60 * SECOND
 """Events so long before the last sample and after the next one are looked at."""
 
 
+ENOUGH, SOME = 5, 100
+"""Samples behind the moment from which, and at most of which, their spacing is taken."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stored:
     """What the store has. before: the last sample with time <= t_ns, after: the first one later; one row each.
 
+    spacing_ns: from sample to sample behind the moment, the median; 0 where there are not enough of them to tell.
     error: why the store could not be asked, empty when it could.
     """
 
     before: SampleColumns | None = None
     after: SampleColumns | None = None
     events: tuple[ChannelEvent, ...] = ()
+    spacing_ns: int = 0
     error: str = ""
 
 
@@ -125,17 +131,19 @@ def _ask_store(config: Config, channel: str, t_ns: int, now_ns: int) -> Stored:
 
 def _read_store(reader: Reader, channel: str, t_ns: int, now_ns: int) -> Stored:
     before = reader.at(channel, t_ns)
-    after = None
+    after, spacing = None, 0
     chunks = reader.samples(channel, t_ns + 1, max(now_ns, t_ns) + LOOK_AROUND_NS, with_previous=False)
     for chunk in chunks:
         after = chunk.take(np.array([0]))
+        if len(chunk) > ENOUGH:
+            spacing = int(np.median(np.diff(chunk.time[:SOME])))
         break
     low = (int(before.time[0]) if before is not None else t_ns) - LOOK_AROUND_NS
     try:
         events = reader.events(channel, low, now_ns + LOOK_AROUND_NS)
     except QueryError:  # too many: those around the moment will do
         events = reader.events(channel, low, t_ns + LOOK_AROUND_NS)
-    return Stored(before, after, tuple(events))
+    return Stored(before, after, tuple(events), spacing)
 
 
 def settings_at(now: ChannelSettings, events: Iterable[ChannelEvent], t_ns: int) -> ChannelSettings:

@@ -16,6 +16,9 @@ TOLD_WITHIN_NS = 12 * SECOND
 EARLIER_NS = 2 * SECOND
 """The first event of a loss may bear a time so long after or before the moment."""
 
+WIDER = 1.5
+"""Times the usual spacing of samples: a hole up to this is none."""
+
 _TEXTS = {
     Reason.LOST_OVERFLOW: "updates were lost because the event ring was full",
     Reason.LOST_QUOTA: "samples were beyond the quota of the channel",
@@ -28,22 +31,29 @@ def loss_causes(evidence: Evidence) -> Iterator[Cause]:
     _, high = evidence.hole
     for event in evidence.events:
         since = event.time_ns - evidence.t_ns
-        if event.reason in {Reason.LOST_OVERFLOW, Reason.LOST_QUOTA} and -EARLIER_NS <= since <= TOLD_WITHIN_NS:
+        soon = -EARLIER_NS <= since <= TOLD_WITHIN_NS
+        if event.reason is Reason.LOST_QUOTA and soon:
             yield _loss(event)
-        elif event.reason is Reason.REJECTED and event.count and -EARLIER_NS <= since <= TOLD_WITHIN_NS:
-            yield Cause(
-                "rejected", f"the store refused {event.count} samples for good: {event.text}", start_ns=event.time_ns, count=event.count
-            )
-        elif event.reason is Reason.LOST_SPOOL_FULL and since >= -EARLIER_NS and event.time_ns <= high + TOLD_WITHIN_NS:
-            yield _loss(event)
+        elif event.reason is Reason.REJECTED and event.count and soon:
+            text = f"the store refused {event.count} samples for good: {event.text}"
+            yield Cause("rejected", text, start_ns=event.time_ns, count=event.count)
+        elif _wide(evidence) and (soon or event.time_ns <= high + TOLD_WITHIN_NS) and since >= -EARLIER_NS:
+            if event.reason is Reason.LOST_SPOOL_FULL or (event.reason is Reason.LOST_OVERFLOW and soon):
+                yield _loss(event)
 
 
 def later_drops(evidence: Evidence) -> Iterator[Cause]:
     """What a full spool drops may have waited long: of such a sample an event far behind the hole tells."""
     _, high = evidence.hole
     dropped = [one for one in evidence.events if one.reason is Reason.LOST_SPOOL_FULL and one.time_ns > high + TOLD_WITHIN_NS]
-    if dropped:
+    if dropped and _wide(evidence):
         yield replace(_loss(dropped[0]), certain=False)
+
+
+def _wide(evidence: Evidence) -> bool:
+    """Whether the hole is wider than samples of the channel are apart anyway; a channel that lost some lost none of the others."""
+    low, high = evidence.hole
+    return high - low > WIDER * evidence.stored.spacing_ns
 
 
 def _loss(event: ChannelEvent) -> Cause:
