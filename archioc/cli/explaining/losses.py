@@ -28,18 +28,28 @@ _TEXTS = {
 
 def loss_causes(evidence: Evidence) -> Iterator[Cause]:
     """Overflow and quota within the time in which they are told, what a full spool dropped, refusals at their batch."""
-    _, high = evidence.hole
     for event in evidence.events:
         since = event.time_ns - evidence.t_ns
         soon = -EARLIER_NS <= since <= TOLD_WITHIN_NS
-        if event.reason is Reason.LOST_QUOTA and soon:
-            yield _loss(event)
-        elif event.reason is Reason.REJECTED and event.count and soon:
+        if event.reason is Reason.REJECTED and event.count and soon:
             text = f"the store refused {event.count} samples for good: {event.text}"
             yield Cause("rejected", text, start_ns=event.time_ns, count=event.count)
-        elif _wide(evidence) and (soon or event.time_ns <= high + TOLD_WITHIN_NS) and since >= -EARLIER_NS:
-            if event.reason is Reason.LOST_SPOOL_FULL or (event.reason is Reason.LOST_OVERFLOW and soon):
-                yield _loss(event)
+        elif _concerns(evidence, event, soon=soon):
+            yield _loss(event)
+
+
+def _concerns(evidence: Evidence, event: ChannelEvent, *, soon: bool) -> bool:
+    """Whether a loss lies in the hole. soon: it was told soon after the moment."""
+    match event.reason:
+        case Reason.LOST_QUOTA:
+            return soon
+        case Reason.LOST_OVERFLOW:
+            return soon and _wide(evidence)
+        case Reason.LOST_SPOOL_FULL:
+            _, high = evidence.hole
+            return evidence.t_ns - EARLIER_NS <= event.time_ns <= high + TOLD_WITHIN_NS and _wide(evidence)
+        case _:
+            return False
 
 
 def later_drops(evidence: Evidence) -> Iterator[Cause]:
