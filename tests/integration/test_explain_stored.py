@@ -1,4 +1,4 @@
-"""`archioc explain` on what a store, a spool and a quarantine hold; `tests/integration/test_explain.py` has a running archiver."""
+"""`archioc explain` on what a store, a spool and a quarantine hold; `test_explain.py` has a running archiver."""
 
 from __future__ import annotations
 
