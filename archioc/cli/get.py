@@ -28,7 +28,10 @@ _BIN_LINES = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What was asked for, as it was written. form: table, csv, json, jsonl or parquet. bins: None for the samples themselves."""
+    """What was asked for, as it was written. form: table, csv, json, jsonl or parquet. bins: None for the samples themselves.
+
+    as_stored: under the names that the store has, whatever was renamed.
+    """
 
     channels: tuple[str, ...]
     start: str
@@ -40,6 +43,7 @@ class Wanted:
     align: bool = False
     gaps: bool = False
     output: Path | None = None
+    as_stored: bool = False
 
     def check(self) -> None:
         """Raises UsageError for what does not go together."""
@@ -60,7 +64,7 @@ def get_samples(config: Path, wanted: Wanted) -> None:
     wanted.check()
     statistics = statistics_of(wanted.stat)
     span = Span.parse(wanted.end if wanted.last else wanted.start, wanted.end)
-    with open_archive(config) as reader:
+    with open_archive(config, as_stored=wanted.as_stored) as reader:
         names = expand(reader, wanted.channels)
         if wanted.bins is not None:
             _write_bins(reader, names, span, wanted, statistics, wanted.bins)

@@ -33,9 +33,9 @@ class Span:
 
 
 @contextmanager
-def open_archive(config: Path) -> Iterator[Reader]:
-    """A reader of the archive with this configuration. Raises ConfigError, StoreError."""
-    reader = open_reader(load_config(config))
+def open_archive(config: Path, *, as_stored: bool = False) -> Iterator[Reader]:
+    """A reader of the archive with this configuration. as_stored: names as the store has them. Raises ConfigError, StoreError."""
+    reader = open_reader(load_config(config), as_stored=as_stored)
     try:
         yield reader
     finally:

@@ -78,6 +78,21 @@ def channels_import(
     import_files(config, files, form, dry_run=dry_run)
 
 
+@app.command("rename")
+def channels_rename(
+    old: Annotated[str, typer.Argument(metavar="OLD", help="The name that the channel has.")],
+    new: Annotated[str, typer.Argument(metavar="NEW", help="The name that it gets.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Give a channel of the running archiver another name; its settings stay, and its history is read under the new name.
+
+    Example: archioc channels rename SR:DCCT:CURRENT SR:DCCT:I
+    """
+    from archioc.cli.channels import rename_channel
+
+    rename_channel(config, old, new)
+
+
 @app.command("export")
 def channels_export(config: ConfigOption = DEFAULT_CONFIG) -> None:
     """Write policies, groups and channels as they are now, as blocks of a configuration file.

@@ -66,6 +66,7 @@ def get(
     align: Annotated[bool, typer.Option("--align", help="A column for each channel, a line for each time.")] = False,
     gaps: GapsOption = False,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file.")] = None,
+    as_stored: Annotated[bool, typer.Option("--as-stored", help="Do not follow renamings: names as the store has them.")] = False,
 ) -> None:
     """Show stored samples, whether the archiver runs or not.
 
@@ -76,7 +77,7 @@ def get(
     """
     from archioc.cli.get import Wanted, get_samples
 
-    get_samples(config, Wanted(tuple(channels), start, end, form.value, bins, stat, last, align, gaps, output))
+    get_samples(config, Wanted(tuple(channels), start, end, form.value, bins, stat, last, align, gaps, output, as_stored))
 
 
 @app.command()

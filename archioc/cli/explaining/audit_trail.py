@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import fnmatch
-import sqlite3
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from archioc.core.errors import RegistryError
-from archioc.core.registry import BUSY_TIMEOUT_S
+from archioc.core.registry import RegistryReader
 
-_SELECT = (
-    "SELECT time_ns, user, peer, pv, new FROM audit WHERE outcome = 'done' AND (pv LIKE '%Add%' OR pv LIKE '%Remove%') ORDER BY time_ns"
-)
+COMMANDS = frozenset({"Add", "AddList", "Remove", "RemoveList"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,16 +23,15 @@ class Put:
 
 def puts_about(registry: Path, channel: str) -> list[Put]:
     """Puts to Add, AddList, Remove and RemoveList that name a channel, or match it by a glob, oldest first. Raises RegistryError."""
+    reader = RegistryReader(registry)
     try:
-        connection = sqlite3.connect(f"{registry.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_S)
-        try:
-            rows = connection.execute(_SELECT).fetchall()
-        finally:
-            connection.close()
-    except sqlite3.Error as error:
-        raise RegistryError(f"{registry}: cannot be read: {error}") from None
-    return [
-        Put(time_ns, f"{peer} (user {user or 'unknown'})", pv.rpartition(":")[2])
-        for time_ns, user, peer, pv, new in rows
-        if any(word == channel or fnmatch.fnmatchcase(channel, word) for word in new.replace(",", " ").split())
-    ]
+        records = reader.audit_between(0, time.time_ns())
+    finally:
+        reader.close()
+    found = []
+    for record in records:
+        command = record.pv.rpartition(":")[2]
+        words = record.new.replace(",", " ").split()
+        if record.done and command in COMMANDS and any(word == channel or fnmatch.fnmatchcase(channel, word) for word in words):
+            found.append(Put(record.time_ns, f"{record.peer} (user {record.user or 'unknown'})", command))
+    return found
