@@ -26,6 +26,7 @@ from engine.collector import Collector
 from engine.commit import CommitThread
 from engine.event_callback import make_callback
 from engine.groups import Groups
+from engine.health import HealthReport
 from engine.last_run import AliveFile, find_last_run
 from engine.open_gaps import OpenGapsFile
 from engine.recovery import recover_when_possible
@@ -104,7 +105,8 @@ def _collect(config: Config, stop: StopSignal) -> bool:
     channels = Channels(table, registry, access, sampler, groups, open_gaps.read())
     channels.follow(time.time_ns())
     commits = CommitThread(table, ring, spool, encoder_for(config.store), config.spool, open_gaps, channels.name_of)
-    collector = Collector(table, ring, sampler, channels, commits)
+    health = HealthReport(table, config.archiver.name) if config.store.influxdb is not None else None
+    collector = Collector(table, ring, sampler, channels, commits, health)
     try:
         replayed = collector.replay(last)
         if not collector.settle(SETTLE_S):

@@ -1,16 +1,18 @@
-"""Fields of single samples that are more than a finite number, and of metadata and events, in line protocol.
+"""Fields of single samples that are more than a finite number, and of metadata, events and health, in line protocol.
 
 Measurements, tags and fields: `docs/reference/contract/files.md`.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterable, Iterator
 
 import numpy as np
 import orjson
 
+from archioc.core.archiver_health import ArchiverHealth
 from archioc.core.array_statistics import ArrayStatistics
 from archioc.core.batch import NO_BLOB, ChannelMeta, Kind, SampleFlag, decode_exactly
 from archioc.core.dbr import ELEMENT_DTYPE, Dbr
@@ -26,6 +28,8 @@ LIMITS = ("display_low", "display_high", "alarm_low", "alarm_high", "warning_low
 
 STATISTICS = ("min", "max", "mean", "std")
 """Fields of ArrayStatistics that are numbers of their own in a store."""
+
+_HEALTH_FIELDS = tuple(field.name for field in dataclasses.fields(ArchiverHealth) if field.name not in {"archiver", "time_ns"})
 
 _HAS_SRC_TIME = SampleFlag.GENERATED | SampleFlag.RESTAMPED | SampleFlag.ARCHIVER_CLOCK
 
@@ -69,6 +73,17 @@ def meta_line(tag: bytes, meta: ChannelMeta) -> bytes:
 def event_line(tag: bytes, event: ChannelEvent) -> bytes:
     """The line of an event."""
     return _line(b"event,code=%d,pv=%b" % (event.reason, tag), _event_fields(event), event.time_ns)
+
+
+def health_line(health: ArchiverHealth) -> bytes:
+    """The line of the archiver's own health. Its name holds nothing that a tag must escape."""
+    return _line(b"archiver,archiver=" + health.archiver.encode(), _health_fields(health), health.time_ns)
+
+
+def _health_fields(health: ArchiverHealth) -> Iterator[bytes]:
+    for name in _HEALTH_FIELDS:
+        number = getattr(health, name)
+        yield name.encode() + b"=" + (repr(number) if isinstance(number, float) else f"{number}i").encode()
 
 
 def _value_field(value: float) -> bytes:
