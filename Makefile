@@ -23,11 +23,12 @@ bench: $(VENV)/.all-installed influxd  ## speeds and sizes against yardsticks; s
 	$(BIN)/python -m bench.delivery
 	$(BIN)/python -m bench.scale
 
-lint: $(VENV)/.all-installed  ## ruff, mypy --strict, layers, freshness of the configuration schema
+lint: $(VENV)/.all-installed  ## ruff, mypy --strict, layers, freshness of the configuration schema and the dashboards
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m archioc.core.config_schema --check
+	$(BIN)/python -m grafana --check
 
 clean:  ## remove what make made
 	rm -rf $(VENV) .cache .demo .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist ./*.egg-info
