@@ -88,7 +88,7 @@ RULES = (
     Rule(
         "archioc-disconnected",
         "Many channels disconnected",
-        (Query(_health('mean("disconnected") / mean("channels") * 100'), 120, "last"),),
+        (Query(_health('last("disconnected") / last("channels") * 100'), 120, "last"),),
         ("gt", 10),
         "5m",
         "warning",

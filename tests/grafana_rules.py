@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import bisect
 import json
+import operator
 import re
 import statistics
 import urllib.parse
@@ -151,8 +152,8 @@ def firing(rule: Mapping[str, Any], run: Callable[[str, Range], list[Series]], n
         elif model["type"] == "threshold":
             (condition,) = model["conditions"]
             (limit,) = condition["evaluator"]["params"]
-            beyond: Callable[[float], bool] = {"lt": limit.__gt__, "gt": limit.__lt__}[condition["evaluator"]["type"]]
-            numbers[name] = {archiver: beyond(float(number)) is True for archiver, number in numbers[model["expression"]].items()}
+            beyond = {"lt": operator.lt, "gt": operator.gt}[condition["evaluator"]["type"]]
+            numbers[name] = {archiver: beyond(number, limit) for archiver, number in numbers[model["expression"]].items()}
         else:
             numbers[name] = _math(model["expression"], numbers)
     result = numbers[rule["condition"]]

@@ -16,6 +16,7 @@ class ProofCounts:
     load_counters: records that count at 10 Hz for load_s seconds beside a query and a busy thread.
     old_channels: channels whose first values are old.
     many: channels lost and regained at once.
+    grafana_channels: channels that the queries of the dashboards find.
     """
 
     demo_minutes: float
@@ -30,6 +31,7 @@ class ProofCounts:
     load_s: float
     old_channels: int
     many: int
+    grafana_channels: int
 
 
 _SHORT_AND_FULL: dict[str, tuple[Any, Any]] = {
@@ -45,6 +47,7 @@ _SHORT_AND_FULL: dict[str, tuple[Any, Any]] = {
     "load_s": (10, 60),
     "old_channels": (1000, 20_000),
     "many": (2000, 100_000),
+    "grafana_channels": (200, 1000),
 }
 
 
