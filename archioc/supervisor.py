@@ -1,4 +1,4 @@
-"""The parent of the three processes: starts them, watches them, restarts them, stops them in order."""
+"""The parent of the processes: starts them, watches them, restarts them, stops them in order."""
 
 from __future__ import annotations
 
@@ -30,10 +30,13 @@ BACKOFF_LAST_S = 30.0
 HEALTHY_S = 60.0
 """A process that has run this long is restarted at once when it dies."""
 
-STOP_ORDER = ("engine", "db", "ioc")
-"""First no more comes in, then what is there goes out, then nobody can watch any more."""
-STOP_S = {"engine": 12.0, "db": 12.0, "ioc": 5.0}
+STOP_ORDER = ("engine", "http", "db", "ioc")
+"""First no more comes in, then nobody asks any more, what is there goes out, and at last nobody can watch any more."""
+STOP_S = {"engine": 12.0, "http": 5.0, "db": 12.0, "ioc": 5.0}
 """How long each may take to end after SIGTERM before it is killed."""
+
+MODULES = {"ioc": "ioc", "db": "db", "engine": "engine", "http": "retrieval"}
+"""What is run as which process."""
 
 ORPHANS_S = 20.0
 """How long the processes of a killed supervisor are waited for; they end by themselves."""
@@ -56,7 +59,7 @@ class Supervisor:
     def __init__(self, config: Config, config_path: Path, stop: StopSignal) -> None:
         self._config, self._path, self._stop = config, config_path, stop
         self._directories = Directories(config.archiver.state_dir)
-        self._children = [_Child(name) for name in ("ioc", "db", "engine")]
+        self._children = [_Child(name) for name in MODULES if name != "http" or config.http.enabled]
         self._counts = ProcessCounts()
         self._lock: IO[str] | None = None
 
@@ -116,7 +119,7 @@ class Supervisor:
                 self._start(child)
 
     def _start(self, child: _Child) -> None:
-        command = [sys.executable, "-m", child.name, str(self._path), "--parent", str(os.getpid())]
+        command = [sys.executable, "-m", MODULES[child.name], str(self._path), "--parent", str(os.getpid())]
         assert self._lock is not None
         # a session of its own: Ctrl-C on the terminal reaches the supervisor alone, which stops them in order
         child.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True, pass_fds=[self._lock.fileno()])
@@ -136,17 +139,16 @@ class Supervisor:
         write_counts(self._directories.run, self._counts)
 
     def _stop_all(self) -> None:
-        for name in STOP_ORDER:
-            child = next(child for child in self._children if child.name == name)
+        for child in sorted(self._children, key=lambda child: STOP_ORDER.index(child.name)):
             if child.process is None or child.process.poll() is not None:
                 continue
             child.process.send_signal(signal.SIGTERM)
             try:
-                child.process.wait(STOP_S[name])
+                child.process.wait(STOP_S[child.name])
             except subprocess.TimeoutExpired:
-                _log.error("process_killed", child=name)
+                _log.error("process_killed", child=child.name)
                 child.process.kill()
-                child.process.wait(STOP_S[name])
+                child.process.wait(STOP_S[child.name])
 
 
 def _owner_runs(directories: Directories) -> bool:

@@ -124,6 +124,7 @@ def archiver(site: Site, channels: Sequence[str], callback: str, served: int | N
             "repeater_port": site.repeater_port,
             "callback": callback,
         },
+        "http": {"enabled": False},
     }
     config = state / "config.yml"
     config.write_text(yaml.safe_dump(content) + "channels:\n" + "".join(f"- {name}\n" for name in channels))

@@ -43,6 +43,8 @@ QUEUE_DEPTH = 4
 TELL_EVERY_S = 10.0
 """Samples dropped in a row are told by one event for each channel and this time."""
 
+TELLINGS_AT_END = 2
+
 NameOf = Callable[[int, int], str]
 """The channel of a row and generation, empty when it has left."""
 
@@ -215,8 +217,10 @@ class CommitThread:
         if not self._room.could_ever_fit(wanted):
             return False
         while not self._room.fits(wanted):
-            if not (self._drop_oldest and any(self._drop(entry) for entry in self._room.oldest())):
+            if not self._drop_oldest:
                 return False
+            if not any(self._drop(entry) for entry in self._room.oldest()):
+                return self._room.fits_now(wanted)  # all that was counted has gone: the writer may have emptied the spool
         return True
 
     def _drop(self, entry: SpoolEntry) -> bool:
@@ -253,10 +257,14 @@ class CommitThread:
         return dataclasses.replace(batch, events=(*batch.events, *events)), losses[told]
 
     def _tell_the_rest(self) -> None:
-        """When all commits are written: one more, if there are dropped samples that no event tells of."""
-        if self._has_untold:
-            self._tell_at = float("-inf")
-            self._until_written(self._empty_commit())
+        """When all commits are written: more, if there are dropped samples that no event tells of.
+
+        Room for the first may be made by another drop; the second tells of that. What finds no room all the same the next engine tells.
+        """
+        for _ in range(TELLINGS_AT_END):
+            if self._has_untold:
+                self._tell_at = float("-inf")
+                self._until_written(self._empty_commit())
 
     def _empty_commit(self) -> Commit:
         head, status = self._table.ledger.head.copy(), self._status.head

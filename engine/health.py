@@ -76,6 +76,7 @@ class HealthReport:
             ioc_restarts=restarts.ioc,
             engine_restarts=restarts.engine,
             db_restarts=restarts.db,
+            http_restarts=restarts.http,
         )
 
     def _count_restarts(self) -> ProcessCounts:

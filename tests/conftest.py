@@ -12,11 +12,13 @@ import pytest
 from archioc.demo.ca_environment import client_variables, with_variables
 from archioc.demo.ports import free_ports
 from archioc.demo.processes import start_repeater
+from engine.event_callback import COMPILED
 from tests.counters import Counting, counter_database, counter_names
 from tests.disturbances import FragileStore, Outage, suspended_writer
 from tests.processes.archiver import Archiver, Blocks, Channel, StoreBlock
 from tests.processes.ca_client import CaClient
 from tests.processes.ca_watch import CaWatch
+from tests.processes.engine_process import EngineProcess, on_servers
 from tests.processes.influxd import Influxd, InfluxDatabase, find_influxd
 from tests.processes.leaks import SESSION_VARIABLE, holdings, leaks_since
 from tests.processes.raw_witness import RawWitness
@@ -36,6 +38,8 @@ CountingFactory = Callable[..., Counting]
 """counting(count, store=None, commit_interval=0.5, ..., as `Archiver`)"""
 RawWitnessFactory = Callable[[Sequence[str], Sequence[int], int], RawWitness]
 """raw_witness(names, server_ports, capacity)"""
+EngineFactory = Callable[..., EngineProcess]
+"""engine_process(ports, ca=None, environment=None, **more): with channels still to be added and to be started."""
 CaEnvironment = Callable[[Sequence[int]], dict[str, str]]
 
 _session_processes: set[int] = set()
@@ -242,3 +246,23 @@ def fragile_store(request: pytest.FixtureRequest) -> FragileStore:
     start: InfluxdFactory = request.getfixturevalue("own_influxd")
     server = start()
     return FragileStore({"influxdb": {"url": server.url, "bucket": "epics"}}, lambda _: Outage(server.kill, server.start))
+
+
+@pytest.fixture
+def engine_process(request: pytest.FixtureRequest, tmp_path: Path, repeater_port: int) -> Iterator[EngineFactory]:
+    """Collectors with the callback that the test is parametrised with."""
+    if request.param == "compiled" and not COMPILED:
+        missing_tool("cc", "install a C compiler, then ArchIOC again")
+    made: list[EngineProcess] = []
+
+    def make(
+        ports: list[int], ca: Mapping[str, object] | None = None, environment: Mapping[str, str] | None = None, **more: int
+    ) -> EngineProcess:
+        variables = on_servers(ports, repeater_port) if environment is None else environment
+        block = {"callback": request.param, **(ca or {})}
+        made.append(EngineProcess(tmp_path / f"engine{len(made)}", block, variables, **more))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()

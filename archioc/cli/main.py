@@ -81,6 +81,17 @@ def run(config: Annotated[Path, typer.Argument(envvar="ARCHIOC_CONFIG", help="Co
 
 
 @app.command()
+def serve(config: ConfigOption = Path("archioc.yml")) -> None:
+    """Serve an archive in InfluxDB over HTTP, without an archiver, until SIGTERM or Ctrl-C.
+
+    Example: archioc serve --config site.yml
+    """
+    from archioc.cli.serve import serve_archive
+
+    serve_archive(config)
+
+
+@app.command()
 def get(
     channels: Annotated[list[str], typer.Argument(metavar="CHANNEL...", help="Channels; * ? [...] stand for any that match.")],
     config: ConfigOption = Path("archioc.yml"),

@@ -51,3 +51,4 @@ class ArchiverHealth:
     ioc_restarts: int
     engine_restarts: int
     db_restarts: int
+    http_restarts: int

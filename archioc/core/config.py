@@ -147,6 +147,22 @@ class Ca(Block):
         return {name: str(value) for name, value in written.items() if value is not None}
 
 
+class Http(Block):
+    """Reading the archive over HTTP; whoever reaches the address may read."""
+
+    enabled: bool = True
+    """Serve HTTP."""
+
+    host: Ipv4 = "127.0.0.1"
+    """IPv4 address to serve on; 0.0.0.0 means all."""
+
+    port: Annotated[int, Field(ge=0, le=65535)] = 17668
+    """TCP port, 1 to 65535; 0: any that is free, which the file `http.json` of the run directory tells."""
+
+    query_limit: Annotated[Duration, between(1, 3600, "s")] = 120.0
+    """How long a query may work, apart from the time in which its answer is taken (duration, 1s to 1h)."""
+
+
 class Log(Block):
     """The log."""
 
@@ -188,6 +204,9 @@ class Config(Block):
 
     ca: Ca = Ca()
     """The Channel Access client that collects; where a key is left out, the environment (EPICS_CA_...) holds."""
+
+    http: Http = Http()
+    """Reading the archive over HTTP; whoever reaches the address may read."""
 
     log: Log = Log()
     """The log."""

@@ -75,6 +75,11 @@ class Directories:
         """Unix socket on which the db process answers queries."""
         return self.run / "query.sock"
 
+    @property
+    def http_address(self) -> Path:
+        """Where the http process listens."""
+        return self.run / "http.json"
+
 
 def lock_state_dir(directories: Directories) -> IO[str]:
     """Take the state directory for this process; keep the returned file open as long.

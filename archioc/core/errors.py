@@ -12,7 +12,7 @@
     ├── TableFull            more channels than max_channels
     ├── CallbackMissing      the compiled callback is asked for and was not built
     ├── RegistryError        state.db cannot be opened, read or written
-    ├── ServeError           the control PVs cannot be served: address or port
+    ├── ServeError           control PVs or HTTP cannot be served: address or port
     ├── QuarantineError      an entry of the quarantine that is not there, damaged, or not for this store
     ├── SpoolError
     │   └── SpoolFileDamaged     a spool file whose header or CRC is wrong
@@ -103,7 +103,7 @@ class RegistryError(ArchiocError):
 
 
 class ServeError(ArchiocError):
-    """The control PVs cannot be served: an address that this machine does not have, or a port that is taken."""
+    """The control PVs, or HTTP, cannot be served: an address that this machine does not have, or a port that is taken."""
 
 
 class QuarantineError(ArchiocError):

@@ -1,4 +1,4 @@
-"""What the three processes have in common: how they are told to stop, and that none outlives its parent."""
+"""What the processes have in common: how they are told to stop, and that none outlives its parent."""
 
 from __future__ import annotations
 

@@ -20,6 +20,7 @@ class ProcessCounts:
     ioc: int = 0
     engine: int = 0
     db: int = 0
+    http: int = 0
 
 
 def write_counts(run_dir: Path, counts: ProcessCounts) -> None:

@@ -54,6 +54,7 @@ class DemoLayout:
             "archiver": {"name": "demo", "prefix": ARCHIVER_PREFIX, "state_dir": "./state"},
             "ioc": {"interfaces": [LOOPBACK], "port": self.archiver_port, "beacon_addr_list": [LOOPBACK]},
             "ca": {"addr_list": [f"{LOOPBACK}:{self.ioc_port}"], "auto_addr_list": False, "repeater_port": self.repeater_port},
+            "http": {"port": 0},
             "channels": [record.name for record in records],
         }
         self.config.write_text(yaml.safe_dump(settings, sort_keys=False))

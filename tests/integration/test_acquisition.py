@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import socket
-import sys
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,42 +14,11 @@ from archioc.core.channel import LargeArrays
 from archioc.core.dbr import Dbr
 from archioc.core.events import Reason
 from archioc.core.table import ChannelState
-from archioc.demo.ca_environment import server_variables, with_variables
-from archioc.demo.child import Child
-from engine.event_callback import COMPILED
-from tests.conftest import CaClientFactory, CaWatchFactory, SoftIocFactory
-from tests.processes.engine_process import EngineProcess, on_servers
-from tests.processes.tools import missing_tool
+from tests.conftest import CaClientFactory, CaWatchFactory, EngineFactory, SoftIocFactory
+from tests.processes.engine_process import EngineProcess, on_servers, with_both, with_one
 from tests.processes.waiting import wait_until
 
-EngineFactory = Callable[..., EngineProcess]
-"""engine_process(ports, ca=None, environment=None, **more): with channels still to be added and to be started."""
-
 pytestmark = pytest.mark.timeout(120)
-
-with_both = pytest.mark.parametrize("engine_process", ["python", "compiled"], indirect=True)
-with_one = pytest.mark.parametrize("engine_process", [pytest.param("python", marks=pytest.mark.proof), "compiled"], indirect=True)
-"""Where the callback matters little; the other one is for `make proof`."""
-
-
-@pytest.fixture
-def engine_process(request: pytest.FixtureRequest, tmp_path: Path, repeater_port: int) -> Iterator[EngineFactory]:
-    """Collectors with the callback that the test is parametrised with."""
-    if request.param == "compiled" and not COMPILED:
-        missing_tool("cc", "install a C compiler, then ArchIOC again")
-    made: list[EngineProcess] = []
-
-    def make(
-        ports: list[int], ca: Mapping[str, object] | None = None, environment: Mapping[str, str] | None = None, **more: int
-    ) -> EngineProcess:
-        variables = on_servers(ports, repeater_port) if environment is None else environment
-        block = {"callback": request.param, **(ca or {})}
-        made.append(EngineProcess(tmp_path / f"engine{len(made)}", block, variables, **more))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.close()
 
 
 PROCESSED = 'field(PINI, "YES") field(MDEL, "-1") field(ADEL, "-1")'
@@ -348,163 +313,3 @@ def bindable(port: int) -> bool:
         except OSError:
             return False
         return True
-
-
-def counter_records(count: int) -> str:
-    return "".join(
-        f'record(calc, "$(P)COUNT{at}") {{ field(SCAN, ".1 second") field(INPA, "$(P)COUNT{at} NPP NMS") field(CALC, "A+1") }}\n'
-        for at in range(count)
-    )
-
-
-COUNTERS = counter_records(50)
-GUARD = """
-ASG(DEFAULT) { INPA($(P)GUARD) RULE(1, READ) { CALC("A=1") } }
-ASG(OPEN) { RULE(1, WRITE) }
-"""
-
-
-class SilentServer:
-    """Finds every channel by name and accepts TCP connections, but never answers there."""
-
-    def __init__(self, port: int) -> None:
-        self._tcp = socket.create_server(("127.0.0.1", port))
-        self._tcp.settimeout(0.1)
-        self._taken: list[socket.socket] = []
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._accept)
-        self._thread.start()
-
-    @property
-    def circuits(self) -> int:
-        """Connections that were made to it."""
-        return len(self._taken)
-
-    def _accept(self) -> None:
-        while not self._over.is_set():
-            try:
-                self._taken.append(self._tcp.accept()[0])
-            except TimeoutError:
-                continue
-
-    def close(self) -> None:
-        self._over.set()
-        self._thread.join(10)
-        for one in (self._tcp, *self._taken):
-            one.close()
-
-
-@pytest.fixture
-def silent_server(ports: Callable[[int], list[int]]) -> Iterator[tuple[SilentServer, int]]:
-    (port,) = ports(1)
-    server = SilentServer(port)
-    yield server, port
-    server.close()
-
-
-@pytest.fixture
-def guarded_ioc(repeater_port: int, ports: Callable[[int], list[int]], tmp_path: Path, prefix: str) -> Iterator[int]:
-    """The port of an IOC whose record `LOCKED` may be read while `GUARD` is 1, which it is not."""
-    (port,) = ports(1)
-    acf, database = tmp_path / "guard.acf", tmp_path / "guarded.db"
-    acf.write_text(GUARD.replace("$(P)", prefix))
-    database.write_text(
-        f'record(ao, "{prefix}LOCKED") {{ field(PINI, "YES") field(VAL, "4") }}\nrecord(ao, "{prefix}GUARD") {{ field(ASG, "OPEN") }}'
-    )
-    environment = with_variables(server_variables(port, repeater_port))
-    command = [sys.executable, "-m", "tests.processes.guarded_ioc", str(os.getpid()), str(acf), str(database)]
-    child = Child("guarded IOC", command, tmp_path / "guarded.log", environment)
-    child.wait_for_output("IOC Running", 20)
-    yield port
-    child.stop()
-
-
-@pytest.mark.proof
-@with_both
-def test_servers_that_hang_or_refuse_delay_nobody(
-    softioc: SoftIocFactory,
-    ca_watch: CaWatchFactory,
-    ca_client: CaClientFactory,
-    engine_process: EngineFactory,
-    silent_server: tuple[SilentServer, int],
-    guarded_ioc: int,
-    prefix: str,
-) -> None:
-    """An IOC that hangs, a server that never answers and one that allows no reading leave all others alone, and the engine's stop too."""
-    server, silent_port = silent_server
-    healthy = softioc(COUNTERS, f"P={prefix}")
-    hanging = softioc(COUNTERS, f"P={prefix}H:")
-    counters = [f"{prefix}COUNT{at}" for at in range(50)]
-    engine = engine_process(
-        [healthy.port, hanging.port, guarded_ioc],
-        {"name_servers": [f"127.0.0.1:{silent_port}"]},
-        rows=128,
-    )
-    for name in (*counters, *(f"{prefix}H:COUNT{at}" for at in range(50)), prefix + "LOCKED"):
-        engine.archive.add(name)
-    engine.start()
-    engine.wait_for_state(f"{prefix}H:COUNT49", ChannelState.ARCHIVING)
-    engine.wait_for_state(prefix + "LOCKED", ChannelState.REJECTED)
-    assert engine.state(prefix + "LOCKED")[1] == "no read access"
-    wait_until(lambda: server.circuits, 10, "the silent server is asked")
-    watch = ca_watch(counters, [healthy.port])
-    watch.wait_for(3, counters[-1])
-    os.kill(hanging.pid, signal.SIGSTOP)
-    try:
-        engine.archive.add(counters[0] + ".CALC")
-        engine.wait_for_state(counters[0] + ".CALC", ChannelState.ARCHIVING)
-        worst = 0.0
-        for _ in range(20):
-            time.sleep(0.1)
-            worst = max(worst, float(engine.archive.table.status.head["loop_lag"][0]))
-        ca_client([guarded_ioc]).put(prefix + "GUARD", 1)
-        engine.wait_for_state(prefix + "LOCKED", ChannelState.ARCHIVING)
-        engine.wait_for_samples(prefix + "LOCKED", 1)
-        assert worst < 1.0
-        started = time.monotonic()
-        assert watch.stop() == 0
-        time.sleep(0.3)
-        assert engine.stop() == 0
-        assert time.monotonic() - started < 8
-    finally:
-        os.kill(hanging.pid, signal.SIGCONT)
-    numbers = engine.numbers()
-    for name, updates in watch.by_channel().items():
-        seen, found = [update.value for update in updates], numbers[name]
-        assert found[found.index(float(str(seen[0]))) :][: len(seen)] == seen, name
-    assert [one.text for one in engine.events(prefix + "LOCKED", Reason.REJECTED)] == ["no read access"]
-    engine.check_conservation()
-
-
-@pytest.mark.proof
-@with_both
-def test_a_large_array_stalls_no_scalar(
-    softioc: SoftIocFactory, ca_watch: CaWatchFactory, ca_client: CaClientFactory, engine_process: EngineFactory, prefix: str
-) -> None:
-    """Beside a million doubles ten times a second every count of 1000 scalars is stored, and arrays that find no room are counted."""
-    large = 'record(waveform, "$(P)LARGE") { field(SCAN, ".1 second") field(FTVL, "DOUBLE") field(NELM, "1000000") }'
-    ioc = softioc(counter_records(1000) + large, f"P={prefix}")
-    ca_client([ioc.port]).put(prefix + "LARGE", [0.5] * 1_000_000, timeout_s=20)
-    counters = [f"{prefix}COUNT{at}" for at in range(1000)]
-    engine = engine_process([ioc.port], rows=1001, ring_bytes=64_000_000)
-    engine.archive.add(prefix + "LARGE", quota=0.0, max_elements=1000)
-    for name in counters:
-        engine.archive.add(name)
-    engine.start()
-    engine.wait_for_samples(prefix + "LARGE", 2)
-    watch = ca_watch(counters, [ioc.port])
-    watch.wait_for(3, counters[-1])
-    worst = 0.0
-    for _ in range(30):
-        time.sleep(0.1)
-        worst = max(worst, float(engine.archive.table.status.head["loop_lag"][0]))
-    assert watch.stop() == 0
-    time.sleep(0.5)
-    assert engine.stop() == 0
-    numbers = engine.numbers()
-    for name, updates in watch.by_channel().items():
-        seen, found = [update.value for update in updates], numbers[name]
-        assert found[found.index(float(str(seen[0]))) :][: len(seen)] == seen, name
-    assert engine.values(prefix + "LARGE")[-1] == [1e6, 0.5, 0.5, 0.5, 0.0]
-    assert worst < 1.0
-    engine.check_conservation()

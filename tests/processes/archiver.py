@@ -42,11 +42,11 @@ Blocks = Mapping[str, Mapping[str, Setting]]
 
 
 class Archiver:
-    """`archioc run` on a configuration and a state directory of its own, with the three processes that it starts.
+    """`archioc run` on a configuration and a state directory of its own, with the processes that it starts.
 
     ioc_ports: CA servers whose channels it archives. store: block `store` of the configuration, None for the embedded store.
-    more: further keys. impatient: killed processes are started again at once, however often. environment: further variables of its
-    processes. It can be started again after it has ended, and then finds what it has left.
+    more: further keys; without any HTTP is off. impatient: killed processes are started again at once, however often.
+    environment: further variables of its processes. It can be started again after it has ended, and then finds what it has left.
     """
 
     def __init__(
@@ -75,6 +75,7 @@ class Archiver:
             "ioc": {"interfaces": [LOOPBACK], "port": port, "beacon_addr_list": [f"{LOOPBACK}:{repeater_port}"]},
             "ca": {"addr_list": [f"{LOOPBACK}:{one}" for one in ioc_ports], "auto_addr_list": False, "repeater_port": repeater_port},
             "spool": {"commit_interval": commit_interval, "min_free": "10MB"},
+            "http": {"enabled": False},
         }
         for block, keys in (more or {}).items():
             content[block] = content.get(block, {}) | dict(keys)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pytest
 import yaml
 
 from archioc.core.batch import NO_BLOB, ChannelMeta, Kind, SampleFlag
@@ -18,6 +19,10 @@ from archioc.demo.ca_environment import client_variables, with_variables
 from archioc.demo.child import Child
 from tests.processes.waiting import wait_until
 from tests.unit.engine.rig import Archive
+
+with_both = pytest.mark.parametrize("engine_process", ["python", "compiled"], indirect=True)
+with_one = pytest.mark.parametrize("engine_process", [pytest.param("python", marks=pytest.mark.proof), "compiled"], indirect=True)
+"""Where the callback matters little; the other one is for `make proof`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,7 +72,11 @@ def test_many_rows_are_sorted_too() -> None:
     assert decode_columns(ColumnEncoder("x").encode(batch)).samples["time"].tolist() == [2, 1, 3]
 
 
-@pytest.mark.parametrize("payload", [b"", b"abc", gzip.compress(b"something else"), ColumnEncoder("x").encode(make_batch([]))[:-9]])
+@pytest.mark.parametrize(
+    "payload",
+    [b"", b"abc", gzip.compress(b"something else"), ColumnEncoder("x").encode(make_batch([]))[:-9]],
+    ids=["empty", "no gzip", "another content", "cut short"],
+)
 def test_what_is_no_payload_is_refused(payload: bytes) -> None:
     """Bytes that are no column payload raise ValueError, and nothing else."""
     with pytest.raises(ValueError, match=r"not gzip|a column payload starts with"):

@@ -24,6 +24,7 @@ from archioc.core.spool_file import parse_spool_file
 from archioc.core.table import LEDGER, LEDGER_HEAD, ChannelTable
 from db.book import DeliveryBook
 from db.delivery import Delivery
+from db.lanes import Answer, Claimed, write
 from db.quarantine import parse_entry
 from db.store_status import StoreStatus
 from engine.commit import Commit
@@ -56,6 +57,32 @@ class Memory:
         self.ring.head[:] = np.zeros((), self.ring.head.dtype)
 
 
+class LanesByHand:
+    """Lanes of which a test says when the store gets a file, and which answer comes first.
+
+    late: the store has a file when it answers, else already when it is sent. newest_first: order of the answers.
+    """
+
+    def __init__(self, store: ModelStore, *, late: bool, newest_first: bool) -> None:
+        self._store, self._late, self._newest_first = store, late, newest_first
+        self._waiting: list[Claimed] = []
+        self._answers: list[Answer] = []
+
+    @property
+    def in_flight(self) -> int:
+        return len(self._waiting) + len(self._answers)
+
+    def send(self, claimed: Claimed) -> None:
+        if self._late:
+            self._waiting.append(claimed)
+        else:
+            self._answers.append(write(self._store, claimed))
+
+    def answer(self, timeout: float) -> Answer | None:
+        at = -1 if self._newest_first else 0
+        return write(self._store, self._waiting.pop(at)) if self._late else self._answers.pop(at)
+
+
 class World:
     """One spool, one engine and one writer at a time, two stores.
 
@@ -72,6 +99,9 @@ class World:
         self.destination = DESTINATIONS[0]
         self._engine: CommitByHand | None = None
         self._writer: Delivery | None = None
+        self._lanes = LanesByHand(self.stores[self.destination], late=False, newest_first=False)
+        self.late = self.newest_first = False
+        """How the lanes of the next writer behave."""
         self._spool = SpoolDirectory(self.root, self.disk)
         self._open_gaps = OpenGapsFile(self.table.run_dir / "open_gaps")
         self._next_id = 1
@@ -151,7 +181,8 @@ class World:
 
     def _note_stored_that_wait(self) -> None:
         """A store may have a batch whose file is sent again; when that is dropped, more is counted and told than is missing."""
-        waiting = [(file.batch_id, values_in(file)) for file in self._in_spool()]
+        claimable = [file for part in ("new", "dropping") for file in self._files(part)]  # what is claimed is never dropped
+        waiting = [(file.batch_id, values_in(file)) for file in claimable]
         waiting += [(int(path.name[:20]), self._damaged[path.name]) for path in self._damaged_files()]
         for batch_id, values in waiting:
             if any(batch_id in store.batches for store in self.stores.values()):
@@ -161,13 +192,20 @@ class World:
     # -- the writer ----------------------------------------------------------------------------
 
     def deliver(self) -> bool:
-        """Deliver one file to the store of the present destination. May raise Killed, OSError, StoreError."""
+        """Go on until the store of the present destination has answered for a file. May raise Killed, OSError, StoreError."""
         if self._writer is None:
             self._spool.create()
+            store = self.stores[self.destination]
             book = DeliveryBook(self.table.delivery, self.disk)
-            self._writer = Delivery(self._spool, self.stores[self.destination], book, StoreStatus(self.table.delivery))
+            self._lanes = LanesByHand(store, late=self.late, newest_first=self.newest_first)
+            self._writer = Delivery(self._spool, store, book, StoreStatus(self.table.delivery), self._lanes)
         try:
-            return self._writer.step()
+            before = self._lanes.in_flight
+            while worked := self._writer.step():
+                sent, before = self._lanes.in_flight > before, self._lanes.in_flight
+                if not sent:
+                    break
+            return worked
         except (StoreUnavailable, StoreDenied, OSError) as error:
             self._writer._failed(error)
             raise

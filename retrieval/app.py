@@ -1,0 +1,38 @@
+"""The HTTP application: its routes and how it answers errors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from retrieval.appliance.bpl import BPL_ROUTES
+from retrieval.archive import Archive
+from retrieval.faults import HANDLERS
+from retrieval.queries import Queries
+
+OPENAPI = Path(__file__).with_name("openapi.yaml")
+"""The contract, written by hand; in the documentation a link leads to it."""
+
+
+def make_app(archive: Archive, queries: Queries) -> Starlette:
+    """All endpoints over one archive. They find the two as `request.app.state.archive` and `.queries`."""
+    contract = JSONResponse(yaml.safe_load(OPENAPI.read_text()))
+
+    async def openapi(_request: Request) -> Response:
+        return contract
+
+    app = Starlette(
+        routes=[Route("/openapi.json", openapi), *BPL_ROUTES],
+        # Viewers are pages of other servers; there is nothing here that a page must not read.
+        middleware=[Middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["GET", "POST"], allow_headers=["*"])],
+        exception_handlers=HANDLERS,
+    )
+    app.state.archive, app.state.queries = archive, queries
+    return app

@@ -1,0 +1,65 @@
+"""`/retrieval/bpl/...`: what the Archiver Appliance tells about itself and about names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from archioc import __version__
+from retrieval.faults import refusal
+from retrieval.matching import matching_glob, matching_regex
+from retrieval.parts import archive_of, queries_of
+
+MATCHES = 500
+"""How many names are answered where no limit is given."""
+
+
+async def get_version(_request: Request) -> Response:
+    """The version, under the name that clients look for."""
+    return JSONResponse({"version": f"Archiver Appliance Version ArchIOC {__version__}"})
+
+
+async def ping(_request: Request) -> Response:
+    """A sign of life."""
+    return PlainTextResponse("pong")
+
+
+async def get_matching_pvs(request: Request) -> Response:
+    """Names that match the glob `pv`, or else as a whole the regular expression `regex`; at most `limit`, -1 means all."""
+    glob, regex = request.query_params.get("pv"), request.query_params.get("regex")
+    if glob is None and regex is None:
+        raise refusal(404, "one of pv (a glob) and regex is needed")
+    limit = _limit(request.query_params.get("limit", str(MATCHES)))
+    found = await _search(request, matching_regex, regex or "") if glob is None else await _search(request, matching_glob, glob)
+    return JSONResponse(found if limit < 0 else found[:limit])
+
+
+async def search_for_pvs_regex(request: Request) -> Response:
+    """All names that match the regular expression as a whole, one a line."""
+    regex = request.query_params.get("regex")
+    if regex is None:
+        raise refusal(404, "regex is needed")
+    return PlainTextResponse("".join(f"{name}\n" for name in await _search(request, matching_regex, regex)))
+
+
+async def _search(request: Request, match: Callable[[Sequence[str], str], list[str]], pattern: str) -> list[str]:
+    catalogue = archive_of(request).catalogue
+    return await queries_of(request).run(lambda _: match(catalogue.names().all, pattern))
+
+
+def _limit(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise refusal(400, f"limit={text}: a whole number, -1 for all") from None
+
+
+BPL_ROUTES = [
+    Route("/retrieval/bpl/getVersion", get_version),
+    Route("/retrieval/bpl/ping", ping),
+    Route("/retrieval/bpl/getMatchingPVs", get_matching_pvs),
+    Route("/retrieval/bpl/searchForPVsRegex", search_for_pvs_regex),
+]

@@ -1,0 +1,64 @@
+"""What goes wrong, as a client is told: JSON where its protocol has JSON, else one line of text; never a trace."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import structlog
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+
+from archioc.core.errors import ArchiocError, QueryError, RegistryError, RunDirError, StoreDenied, StoreUnavailable
+
+_log = structlog.get_logger()
+
+RETRY_AFTER_S = 5
+"""What a client is told to wait before it asks again."""
+
+JSON_FAMILIES = ("/archive/", "/readyz", "/healthz")
+"""Paths whose errors are objects with the key `error`."""
+
+Handler = Callable[[Request, Exception], Awaitable[Response]]
+
+
+class Busy(ArchiocError):
+    """More queries than can be worked on or wait."""
+
+
+def refusal(status: int, text: str) -> HTTPException:
+    """A request that is answered with an error status and one line that says why."""
+    return HTTPException(status, text)
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return _answer(request, error.status_code, error.detail, dict(error.headers or {}))
+
+
+def _told_as(status: int, level: str = "info") -> Handler:
+    headers = {"Retry-After": str(RETRY_AFTER_S)} if status == 503 else {}
+
+    async def tell(request: Request, error: Exception) -> Response:
+        getattr(_log, level)("query_refused", path=request.url.path, status=status, error=str(error))
+        return _answer(request, status, str(error), headers)
+
+    return tell
+
+
+def _answer(request: Request, status: int, text: str, headers: dict[str, str]) -> Response:
+    if request.url.path.startswith(JSON_FAMILIES):
+        return JSONResponse({"error": text}, status, headers)
+    return PlainTextResponse(f"{text}\n", status, headers)
+
+
+HANDLERS: dict[type[Exception], Handler] = {
+    HTTPException: _refused,
+    Busy: _told_as(503),
+    StoreUnavailable: _told_as(503, "warning"),
+    StoreDenied: _told_as(502, "warning"),
+    QueryError: _told_as(504, "warning"),
+    RunDirError: _told_as(503, "warning"),
+    RegistryError: _told_as(503, "warning"),
+}
+"""Answers to what is raised on purpose; anything else is a fault of ours: 500 without a word, and the trace in the log."""

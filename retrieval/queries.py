@@ -1,0 +1,159 @@
+"""Queries of clients: so many at a time, the others wait their turn, and no client holds up another."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import AsyncIterator, Callable, Generator, Mapping
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+import structlog
+from starlette.responses import Response, StreamingResponse
+from starlette.types import Send
+
+from archioc.core.errors import StoreError
+from retrieval.budget import Budget
+from retrieval.faults import Busy
+from retrieval.threads import Threads
+
+_log = structlog.get_logger()
+
+AT_ONCE = 4
+"""Queries that are worked on at the same time."""
+
+OPEN = 30
+"""Queries that are worked on or whose answer is being taken; fewer than the db process serves (`db.query_server.CLIENTS`)."""
+
+QUEUE = 64
+"""Queries that may wait for their turn; more are refused."""
+
+WAIT_S = 20.0
+"""Longest wait for its turn."""
+
+SLOW_S = 60.0
+"""A client that takes nothing of its answer for so long is cut off."""
+
+SLICE = 1 << 17
+"""Bytes handed to the connection at a time, so that what a slow client has not taken stays small."""
+
+T = TypeVar("T")
+Pieces = Generator[bytes, None, None]
+
+
+class Queries:
+    """Runs what waits for the store in threads. limit_s: how long one query may work (s)."""
+
+    def __init__(self, limit_s: float) -> None:
+        self._limit_s = limit_s
+        self._threads = Threads(AT_ONCE)
+        self._open = asyncio.Semaphore(OPEN)
+        self._waiting = 0
+
+    async def run(self, work: Callable[[Budget], T]) -> T:
+        """The result of one query. Raises Busy, and what `work` raises."""
+        await self._admit()
+        budget = Budget(self._limit_s)
+
+        def step() -> T:
+            with budget.working():
+                return work(budget)
+
+        future = self._threads.submit(step)
+        self._release_after(future)
+        return await asyncio.wrap_future(future)
+
+    async def stream(self, work: Callable[[Budget], Pieces], media_type: str, headers: Mapping[str, str] | None = None) -> Response:
+        """A response whose body is made piece by piece as the client takes it.
+
+        The first piece is made before the response begins, so that what fails at once is answered with a status. What
+        fails later ends the connection without the end of the answer, which a client notices. Raises Busy, and what `work` raises.
+        """
+        await self._admit()
+        budget = Budget(self._limit_s)
+        steps = _Steps(work(budget), budget)
+        try:
+            first = await self._next(steps)
+        except BaseException:
+            self._close(steps)
+            raise
+        return _Streamed(self._pieces(first, steps), headers=headers, media_type=media_type)
+
+    async def _pieces(self, first: bytes | None, steps: _Steps) -> AsyncIterator[bytes]:
+        piece = first
+        try:
+            while piece is not None:
+                yield piece
+                piece = await self._next(steps)
+        finally:
+            self._close(steps)
+
+    async def _next(self, steps: _Steps) -> bytes | None:
+        return await asyncio.wrap_future(self._threads.submit(steps.next))
+
+    def _close(self, steps: _Steps) -> None:
+        self._release_after(self._threads.submit(steps.close))
+
+    async def _admit(self) -> None:
+        if self._open.locked() and self._waiting >= QUEUE:
+            raise Busy(f"{OPEN} queries are open and {QUEUE} wait; try again")
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(WAIT_S):
+                await self._open.acquire()
+        except TimeoutError:
+            raise Busy(f"{OPEN} queries have been open for {WAIT_S:.0f} s; try again") from None
+        finally:
+            self._waiting -= 1
+
+    def _release_after(self, future: Future[Any]) -> None:
+        """A query counts as open until its thread has let go of it, also when its client has gone."""
+        loop = asyncio.get_running_loop()
+
+        def release(_: object) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: the process ends
+                loop.call_soon_threadsafe(self._open.release)
+
+        future.add_done_callback(release)
+
+
+class _Steps:
+    """Makes the pieces of one answer, one at a time, in whichever thread."""
+
+    def __init__(self, pieces: Pieces, budget: Budget) -> None:
+        self._found, self._budget = pieces, budget
+        self._lock = threading.Lock()
+
+    def next(self) -> bytes | None:
+        """The next piece that is not empty; None at the end."""
+        with self._lock, self._budget.working():
+            return next(filter(None, self._found), None)
+
+    def close(self) -> None:
+        """Let go of the store. Waits for a piece that is still being made."""
+        with self._lock:
+            self._found.close()
+
+
+class _Streamed(StreamingResponse):
+    """Sends pieces in slices that a slow client takes within SLOW_S each, or not at all."""
+
+    body_iterator: AsyncIterator[bytes]
+
+    async def stream_response(self, send: Send) -> None:
+        """Send all pieces; on failure return before the end of the body, whereupon the connection is closed."""
+        async with contextlib.aclosing(self.body_iterator) as pieces:  # type: ignore[type-var]
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            try:
+                async for piece in pieces:
+                    for at in range(0, len(piece), SLICE):
+                        async with asyncio.timeout(SLOW_S):
+                            await send({"type": "http.response.body", "body": piece[at : at + SLICE], "more_body": True})
+            except StoreError as error:
+                _log.warning("answer_cut_short", error=str(error))
+                return
+            except TimeoutError:
+                _log.warning("slow_client_cut_off", after_s=SLOW_S)
+                return
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
