@@ -52,12 +52,14 @@ def big_number(
     thresholds: ThresholdsConfig | None = None,
     mapping: ValueMap | None = None,
     size: tuple[int, int] = (4, 4),
+    no_value: str = "no data",
 ) -> stat.Panel:
-    """The newest value of each series, large."""
+    """The newest value of each series, large. no_value: what is shown where nothing is found."""
     panel = _panel(stat.Panel(), title, description, [query], unit, size)
     panel.reduce_options(common_builders.ReduceDataOptions().calcs(["lastNotNull"]).values(False))
     panel.graph_mode(BigValueGraphMode.NONE).color_mode(BigValueColorMode.VALUE).text_mode(BigValueTextMode.AUTO)
     panel.thresholds(FixedThresholds(thresholds or limits()))
+    panel.no_value(no_value)
     return panel.mappings([mapping]) if mapping else panel
 
 

@@ -37,6 +37,7 @@ def alarms() -> Dashboard:
                     InfluxQuery(f'SELECT count("severity") FROM ({_STATES}) WHERE "severity" = {number}', word),
                     thresholds=limits((1, color)),
                     size=(6, 4),
+                    no_value="0",
                 )
                 for number, (word, color) in enumerate(SEVERITIES)
             ],
