@@ -98,7 +98,7 @@ def history(names: Sequence[str], now_ms: int) -> Iterator[Any]:
         states = [Alarm(name, at * 10**6, 2 if at == times[-1] else number // 5 % 4, 4) for number, at in enumerate(times)]
         gap = ChannelEvent(name, (now_ms - 10 * MINUTE) * 10**6, Reason.DISCONNECTED, end_ns=(now_ms - 5 * MINUTE) * 10**6)
         yield make_batch(samples, alarms=states, events=[gap, ChannelEvent(name, (now_ms - MINUTE) * 10**6, Reason.DISABLED)])
-    for number, at in enumerate(times):
+    for number, at in enumerate([*times, *range(now_ms - 5 * MINUTE + 10_000, now_ms, 10_000)]):
         yield dataclasses.replace(make_batch([]), health=health_at(at * 10**6, "old", dropped=number // 100, rejected=number // 200))
 
 
