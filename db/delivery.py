@@ -62,9 +62,7 @@ def pause_after(failures: int, retry_after: float | None) -> float:
 class Delivery:
     """Takes files from a spool to a store. One thread runs it."""
 
-    def __init__(
-        self, spool: SpoolDirectory, store: Writer, book: DeliveryBook, status: StoreStatus, lanes: Lanes | None = None
-    ) -> None:
+    def __init__(self, spool: SpoolDirectory, store: Writer, book: DeliveryBook, status: StoreStatus, lanes: Lanes | None = None) -> None:
         self._spool, self._store, self._book, self._status = spool, store, book, status
         self._lanes: Lanes = lanes or ThreadLanes(store)
         self._again: deque[SpoolEntry] = deque()  # claimed before, and to be sent once more

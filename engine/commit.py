@@ -85,6 +85,7 @@ class CommitThread:
         self._status: MappedFile = table.status
         self._open_gaps = open_gaps
         self._gaps_kept: Gaps = open_gaps.read()
+        self._gaps_durable = False  # an engine that was killed may have left the file in the page cache alone
         self._queue: queue.Queue[Commit | None] = queue.Queue(QUEUE_DEPTH)
         self._in_act = False
         self._has_untold, self._tell_at = len(self._account.untold()) > 0, float("-inf")
@@ -201,14 +202,14 @@ class CommitThread:
                 self._note_drop()
 
     def _keep_gaps(self, gaps: Gaps) -> None:
-        if gaps == self._gaps_kept:
+        if self._gaps_durable and gaps == self._gaps_kept:
             return
         try:
             self._open_gaps.write(gaps)
         except OSError as error:  # samples matter more; it is tried again with the next gap
             _log.error("open_gaps_not_written", error=str(error))
             return
-        self._gaps_kept = gaps
+        self._gaps_kept, self._gaps_durable = gaps, True
 
     # -- a full spool --------------------------------------------------------------------------
 

@@ -404,7 +404,7 @@ def test_the_spool_is_counted_from_its_files(bench: Bench) -> None:
     """Files, samples, bytes and age of what waits or is being sent are shown, with a sign of life."""
     status = SpoolStatus(bench.table.delivery, bench.spool)
     status.show(ProcessState.RUNNING)
-    assert (bench.head("spool_files"), bench.head("spool_oldest")) == (0, 0)
+    assert (bench.head("spool_files"), bench.head("spool_oldest"), bench.head("quarantined")) == (0, 0, 0)
     started = time.time_ns()
     bench.fill(4, 5)
     bench.spool.claim(bench.spool.waiting()[0])
@@ -466,7 +466,12 @@ def test_a_failure_in_one_lane_does_not_undo_another(bench: Bench) -> None:
 def test_pauses_grow_while_no_file_is_taken(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """A store that answers but takes nothing is asked less and less often, although sending goes well each time."""
     asked: list[int] = []
-    monkeypatch.setattr(delivery_module, "pause_after", lambda failures, _: asked.append(failures) or 0.0)
+
+    def no_pause(failures: int, _retry_after: float | None) -> float:
+        asked.append(failures)
+        return 0.0
+
+    monkeypatch.setattr(delivery_module, "pause_after", no_pause)
     bench.fill(1, 2)
     bench.store.faults = [StoreUnavailable("503") for _ in range(3)]
     stop = StopSignal()

@@ -18,6 +18,7 @@ from archioc.core.batch import COUNTS, NO_BLOB, SAMPLE, Batch
 from archioc.core.config import Spool, WhenFull
 from archioc.core.encoding.columns import ColumnEncoder
 from archioc.core.errors import QuarantineError, SpoolFileDamaged, StoreDenied, StoreUnavailable
+from archioc.core.events import ChannelEvent, Reason
 from archioc.core.ledger import Booking
 from archioc.core.spool import SpoolDirectory, SpoolFile
 from archioc.core.spool_file import parse_spool_file
@@ -28,7 +29,7 @@ from db.lanes import Answer, Claimed, write
 from db.quarantine import parse_entry
 from db.store_status import StoreStatus
 from engine.commit import Commit
-from engine.open_gaps import OpenGapsFile
+from engine.open_gaps import OpenGap, OpenGapsFile
 from engine.recovery import recover
 from engine.ring import EventRing
 from tests.unit.engine.rig import CommitByHand
@@ -40,6 +41,7 @@ DESTINATIONS = ("here", "there")
 STATE = Path("/state")
 MIN_FREE = 1000
 ROOMY = 10**12
+GAP = OpenGap(Reason.DISCONNECTED, 7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,9 @@ class World:
         self.late = self.newest_first = False
         """How the lanes of the next writer behave."""
         self._spool = SpoolDirectory(self.root, self.disk)
-        self._open_gaps = OpenGapsFile(self.table.run_dir / "open_gaps")
+        self._open_gaps = OpenGapsFile(STATE / "open_gaps", self.disk)
+        self.in_gap = False
+        """Whether the first channel has an open gap, of which each batch tells."""
         self._next_id = 1
         self._sent = 0  # numbers given to samples, in all boots
         self._before_boot = 0
@@ -170,8 +174,10 @@ class World:
         self._next_id += 1
         head["batch_id"], head["ring_slot"] = self._next_id, self._sent - self._before_boot
         self._cut = self._sent
-        batch = Batch(samples, (), {row: NAMES[row] for row in rows.tolist()}, counts)
-        return Commit(batch, Booking(self._next_id, rows.astype(np.int64), cells, head), self._sent - self._before_boot, 0, 0, None)
+        events = (ChannelEvent(NAMES[0], GAP.start_ns, GAP.reason),) if self.in_gap else ()
+        batch = Batch(samples, (), {row: NAMES[row] for row in rows.tolist()}, counts, events)
+        booking = Booking(self._next_id, rows.astype(np.int64), cells, head)
+        return Commit(batch, booking, self._sent - self._before_boot, 0, 0, {NAMES[0]: GAP} if self.in_gap else None)
 
     def _booked(self) -> int:
         return int(self.table.ledger.head["ring_slot"][0])
@@ -200,15 +206,15 @@ class World:
             self._lanes = LanesByHand(store, late=self.late, newest_first=self.newest_first)
             self._writer = Delivery(self._spool, store, book, StoreStatus(self.table.delivery), self._lanes)
         try:
-            before = self._lanes.in_flight
-            while worked := self._writer.step():
-                sent, before = self._lanes.in_flight > before, self._lanes.in_flight
-                if not sent:
-                    break
-            return worked
+            sent, worked = True, True
+            while sent and worked:
+                before = self._lanes.in_flight
+                worked = self._writer.step()
+                sent = self._lanes.in_flight > before
         except (StoreUnavailable, StoreDenied, OSError) as error:
             self._writer._failed(error)
             raise
+        return worked
 
     def commit_while_sending(self) -> None:
         """The engine commits in the middle of a delivery; the file being sent stays where it is."""
@@ -253,6 +259,8 @@ class World:
         self._told_before = self._told()
         self._carried = len(kept) + sum(len(self._damaged[path.name]) for path in self._damaged_files())
         self._check_told()
+        told_of_gap = any((NAMES[0], GAP.start_ns) in told_by(file) for file in self._in_spool())
+        assert not told_of_gap or self._open_gaps.read() == {NAMES[0]: GAP}, "nobody knows of a gap that was told"
 
     def damage(self) -> None:
         """A waiting file gets a wrong bit in its payload."""
