@@ -80,7 +80,7 @@ inside() {
     ip link set lo up
     sed -e 's/demo-ioc:5064/127.0.0.1:5066/' "$top/docker/archioc.yml" >"$work/archioc.yml"
     echo no-token-needed >"$work/influx-token"
-    set -- --network host --read-only --tmpfs /tmp --cap-drop all --security-opt no-new-privileges --add-host influxdb:127.0.0.1
+    set -- --network host --no-healthcheck --read-only --tmpfs /tmp --cap-drop all --security-opt no-new-privileges --add-host influxdb:127.0.0.1
     mkdir -p "$work/influx"
     chmod 777 "$work/influx"
     cat >"$work/influxdb.conf" <<END

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import structlog
 
+from archioc.core.archive_totals import count_up
 from archioc.core.archiver_health import HEALTH_EVERY_S, ArchiverHealth
 from archioc.core.errors import RunDirError
 from archioc.core.process_counts import ProcessCounts, read_counts
-from archioc.core.table import DROPS, ChannelTable, RowState
+from archioc.core.table import DROPS, ChannelTable
 
 _log = structlog.get_logger()
 
@@ -31,22 +31,16 @@ class HealthReport:
     def take(self, now: int) -> ArchiverHealth:
         """The report of this moment (ns since 1970); the next one is due HEALTH_EVERY_S later."""
         self._told_at = now
-        table = self._table
-        rows = int(table.settings.head["rows"][0])
-        settings, cells = table.settings.cells[:rows], table.status.cells[:rows]
-        used = settings["state"] == RowState.USED
-        ours = used & (cells["connected"] == 1) & (cells["generation"] == settings["generation"])
-        channels, connected = int(np.count_nonzero(used)), int(np.count_nonzero(ours))
-        status, ledger, delivery = (block.head[0] for block in (table.status, table.ledger, table.delivery))
-        drops = {name: int(ledger[name]) for name in DROPS}
+        totals = count_up(self._table)
+        status, ledger, delivery = totals.status_head[0], totals.ledger_head[0], totals.delivery_head[0]
         restarts = self._count_restarts()
         return ArchiverHealth(
             archiver=self._archiver,
             time_ns=now,
-            channels=channels,
-            connected=connected,
-            disconnected=channels - connected,
-            enabled=int(np.count_nonzero(used & (settings["enable"] == 1))),
+            channels=totals.channels,
+            connected=totals.connected,
+            disconnected=totals.channels - totals.connected,
+            enabled=totals.enabled,
             event_rate=float(status["event_rate"]),
             sample_rate=float(status["sample_rate"]),
             write_rate=float(delivery["write_rate"]),
@@ -56,8 +50,8 @@ class HealthReport:
             stored=int(delivery["stored"]),
             pending=int(ledger["withheld"]) + int(delivery["spool_samples"]),
             rejected=int(delivery["rejected"]),
-            dropped=sum(drops.values()),
-            **drops,
+            dropped=int(totals.dropped),
+            **{name: int(ledger[name]) for name in DROPS},
             late=int(ledger["late"]),
             bad_time=int(ledger["bad_time"]),
             ring_fill_pct=100 * float(status["ring_fill"]),
@@ -71,7 +65,7 @@ class HealthReport:
             spool_age=_age(delivery["spool_oldest"], now),
             disk_free_pct=100 * float(delivery["disk_free"]),
             clock_suspect=int(status["clock_suspect"]),
-            ioc_age=_age(table.settings.head[0]["heartbeat"], now),
+            ioc_age=_age(self._table.settings.head["heartbeat"][0], now),
             db_age=_age(delivery["heartbeat"], now),
             ioc_restarts=restarts.ioc,
             engine_restarts=restarts.engine,
@@ -87,6 +81,6 @@ class HealthReport:
         return self._restarts
 
 
-def _age(since: np.int64 | npt.NDArray[np.int64], now: int) -> float:
+def _age(since: np.int64, now: int) -> float:
     """Seconds since a time (ns since 1970); 0 where there is none."""
     return max(now - int(since), 0) / 1e9 if int(since) else 0.0
