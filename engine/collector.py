@@ -231,7 +231,7 @@ class Collector:
         alarms = np.concatenate([np.empty(0, ALARM), *self._alarms])
         held = [*counts["row"].tolist(), *alarms["row"].tolist()]
         names = dict(zip(held, map(self._channels.names.__getitem__, held), strict=True))
-        batch = Batch(samples, tuple(self._blobs), names, counts, events, metas, alarms, health)
+        batch = Batch(samples, tuple(self._blobs), names, counts, events, metas, alarms, health=health)
         self._batch_id = max(self._batch_id + 1, now)
         booking = Booking(self._batch_id, rows, self._sampler.memory.cells(rows), self._head())
         gaps = self._channels.gaps.standing() if events else None

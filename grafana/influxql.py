@@ -62,7 +62,7 @@ class InfluxAnnotation(Builder[AnnotationQuery]):
 
     Grafana names the columns of the answer `<measurement>.<column>`, looks for texts and tags by a part of
     the name and for the end by the whole of it, and leaves out rows in which any column is null
-    (public/app/plugins/datasource/influxdb/response_parser.ts). text, tags: names of columns. end: column
+    (public/app/plugins/datasource/influxdb/response_parser.ts). text: name of a column. tags: names of some, with commas. end: column
     with the end in ms since 1970, then only rows that have one are shown, as regions.
     """
 

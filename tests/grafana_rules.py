@@ -106,7 +106,7 @@ class Mark:
     start: int
     end: float
     text: str
-    tags: str
+    tags: list[str]
 
 
 def marks(target: Mapping[str, Any], series: Sequence[Series]) -> list[Mark]:
@@ -116,13 +116,9 @@ def marks(target: Mapping[str, Any], series: Sequence[Series]) -> list[Mark]:
         # Series of an annotation query are not grouped, so names are measurement and column.
         names = ["time" if column == "time" else f"{one['name']}.{column}" for column in one["columns"]]
         text = next(at for at, name in enumerate(names) if target["textColumn"] in name)
-        tags = next((at for at, name in enumerate(names) if target["tagsColumn"] and target["tagsColumn"] in name), None)
+        tags = [at for at, name in enumerate(names) if any(tag and tag in name for tag in target["tagsColumn"].split(","))]
         end = names.index(target["timeEndColumn"]) if target["timeEndColumn"] else 0
-        found += [
-            Mark(values[0], values[end], values[text], values[tags] if tags is not None else "")
-            for values in one["values"]
-            if None not in values
-        ]
+        found += [Mark(values[0], values[end], values[text], [values[at] for at in tags]) for values in one["values"] if None not in values]
     return found
 
 

@@ -91,11 +91,12 @@ def _annotations() -> list[InfluxAnnotation]:
     starts = f'SELECT "reason", "text" FROM "event" WHERE {OF_PV} AND "code" =~ /{GAP_CODES}/ LIMIT 500'
     losses = f'SELECT "reason", "text" FROM "event" WHERE {OF_PV} AND "code" =~ /{LOSS_CODES}/ LIMIT 500'
     alarms = f'SELECT "status_text" FROM "alarm" WHERE {OF_PV} AND "severity" > 0 LIMIT 500'
-    puts = 'SELECT "new", "user" FROM "audit" WHERE "pv" =~ /(^|:CH:)${pv:regex}(:[A-Za-z]+)?$/ AND $timeFilter LIMIT 500'
+    put = '"pv" =~ /:CH:${pv:regex}:[A-Za-z]+$/ AND "outcome" = \'done\''
+    puts = f'SELECT "new", "user", "pv" FROM "audit" WHERE {put} AND $timeFilter LIMIT 500'
     return [
         InfluxAnnotation("Gaps", gaps, GREY, text="event.reason", end="event.end_ms", tags="event.text"),
         InfluxAnnotation("Gaps begin", starts, GREY, text="event.reason", tags="event.text"),
         InfluxAnnotation("Losses and changes", losses, RED, text="event.reason", tags="event.text"),
         InfluxAnnotation("Alarms", alarms, YELLOW, text="alarm.status_text", enable=False),
-        InfluxAnnotation("Puts", puts, BLUE, text="audit.new", tags="audit.user"),
+        InfluxAnnotation("Puts", puts, BLUE, text="audit.new", tags="audit.user,audit.pv"),
     ]

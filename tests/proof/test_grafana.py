@@ -102,6 +102,16 @@ def history(names: Sequence[str], now_ms: int) -> Iterator[Any]:
         yield dataclasses.replace(make_batch([]), health=health_at(at * 10**6, "old", dropped=number // 100, rejected=number // 200))
 
 
+def puts(now_ms: int) -> bytes:
+    """Line protocol of the audit of one channel: a put that was done, one that was refused, and one to another channel."""
+    by = 'user="op",host="c1",peer="10.0.0.7:40000",old="0"'
+    lines = [
+        f'audit,pv=ARCH:CH:{pv}:Rate {by},new="{new}",outcome="{outcome}" {now_ms - MINUTE}000000'
+        for pv, new, outcome in (("OLD:1", "5", "done"), ("OLD:2", "7", "not allowed"), ("X:OLD:1", "9", "done"))
+    ]
+    return "\n".join(lines).encode()
+
+
 def panel_queries() -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
     for board in BOARDS:
         for panel in board["panels"]:
@@ -139,6 +149,7 @@ def site(softioc: SoftIocFactory, archiver: ArchiverFactory, influx_database: In
     made.start(connected=len(names))
     found = Site(influx_database, names, ioc)
     found.write(*history([HOSTILE, "OLD:1", "OLD:2"], time.time_ns() // 10**6))
+    post(influx_database, puts(time.time_ns() // 10**6))
     latest = partial(influx_database.query, "SELECT count(channels) AS n FROM archiver WHERE archiver = 'main'")
     wait_until(lambda: [row["n"] for row in latest()] >= [3], 90, "the archiver has told of itself three times", 0.5)
     return found
@@ -179,10 +190,13 @@ def check_marks(site: Site, span: Range, choices: Mapping[str, str | Sequence[st
         for pv in choices.values():
             found[annotation["name"]] = marks(annotation["target"], site.run(annotation["target"]["query"], span, pv=pv))
     (gap,) = found["Gaps"]
-    assert (gap.end - gap.start, gap.text) == (5 * MINUTE, "disconnected")
+    assert (round(gap.end - gap.start), gap.text) == (5 * MINUTE, "disconnected")
     assert [mark.text for mark in found["Gaps begin"]] == ["disconnected", "disabled"]
     assert all(mark.end == mark.start for mark in found["Gaps begin"])
     assert found["Alarms"]
+    (annotation,) = [one for one in board["annotations"]["list"] if one["name"] == "Puts"]
+    done = marks(annotation["target"], site.run(annotation["target"]["query"], span, pv=["OLD:1", "OLD:2"]))
+    assert [(mark.text, mark.tags) for mark in done] == [("5", ["op", "ARCH:CH:OLD:1:Rate"])]
 
 
 def check_search(site: Site, query: str) -> None:
