@@ -74,10 +74,15 @@ build() {
         { tail -20 "$work/build.log"; say "FAILED: the image does not build"; return 1; }
 }
 
+remove_containers() {
+    for name in archioc demo-ioc influxdb; do podman rm -f --time 0 $name >/dev/null 2>&1 || true; done
+}
+
 # In a network of its own, with nothing but loopback; whatever is left in it ends with this script.
 inside() {
     umount -R /sys/fs/cgroup/unified 2>/dev/null || true
     ip link set lo up
+    trap remove_containers EXIT
     sed -e 's/demo-ioc:5064/127.0.0.1:5066/' "$top/docker/archioc.yml" >"$work/archioc.yml"
     echo no-token-needed >"$work/influx-token"
     set -- --network host --no-healthcheck --read-only --tmpfs /tmp --cap-drop all --security-opt no-new-privileges --add-host influxdb:127.0.0.1
@@ -94,14 +99,19 @@ bind-address = "127.0.0.1:8088"
 [http]
   log-enabled = false
 END
-    podman run -d --rm --name influxdb "$@" -v "$work/influx:/data" -v "$influxd:/usr/bin/influxd:ro" \
+    podman run -d --name influxdb "$@" -v "$work/influx:/data" -v "$influxd:/usr/bin/influxd:ro" \
         -v "$work/influxdb.conf:/influxdb.conf:ro" $base influxd -config /influxdb.conf >/dev/null
-    podman run -d --rm --name demo-ioc "$@" -e EPICS_CAS_SERVER_PORT=5066 --entrypoint python3 localhost/archioc:demo \
+    podman run -d --name demo-ioc "$@" -e EPICS_CAS_SERVER_PORT=5066 --entrypoint python3 localhost/archioc:demo \
         /opt/archioc/demo_ioc.py P=SR: >/dev/null
     podman run -d --name archioc "$@" --shm-size 256m -v archioc-state:/var/lib/archioc -v "$work/archioc.yml:/etc/archioc/site.yml:ro" \
         -v "$work/influx-token:/run/secrets/influx-token:ro" localhost/archioc:dev >/dev/null
-    check podman exec archioc || { podman logs archioc | tail -30; return 1; }
-    podman exec archioc python3 /opt/archioc/healthcheck.py || { say "FAILED: the health check of the image"; return 1; }
+    check podman exec archioc || { podman logs archioc 2>&1 | tail -30; return 1; }
+    for _ in $(seq 60); do
+        ready=no
+        podman exec archioc python3 /opt/archioc/healthcheck.py 2>"$work/healthcheck.log" && ready=yes && break
+        sleep 1
+    done
+    [ $ready = yes ] || { podman logs archioc 2>&1 | tail -30; say "FAILED: the health check of the image: $(cat "$work/healthcheck.log")"; return 1; }
     say "health check: ready"
     podman exec archioc caproto-get --format '{response.data[0]}' ARCH:Callback | grep -qi compiled || { say "FAILED: no compiled callback"; return 1; }
     say "the event callback is the compiled one"
@@ -116,7 +126,7 @@ with_podman() {
     say "build the images"
     build -t localhost/archioc:dev
     build --build-arg 'EXTRAS=[demo]' -t localhost/archioc:demo
-    podman rm -f archioc demo-ioc influxdb >/dev/null 2>&1 || true
+    remove_containers
     podman volume rm -f archioc-state >/dev/null 2>&1 || true
     rm -rf "$work/influx"
     unshare -m -n -p --fork --kill-child --mount-proc --propagation private sh "$top/docker/test-stack.sh" --inside

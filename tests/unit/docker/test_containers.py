@@ -99,11 +99,13 @@ def test_what_the_dockerfile_copies_reaches_the_build() -> None:
 
 
 def test_all_packages_are_in_the_image() -> None:
-    """Every package that is installed from the source tree is copied into the build."""
+    """Every package that is installed from the source tree is copied into the build, and what links in it lead to is as well."""
     project = (TOP / "pyproject.toml").read_text()
     packages = re.findall(r'"(\w+)\*"', re.findall(r"^include = \[(.*)\]$", project, re.MULTILINE)[0])
     assert packages
     assert all(f"COPY {name} {name}\n" in DOCKERFILE for name in packages)
+    links = [file for name in packages for file in (TOP / name).rglob("*") if file.is_symlink()]
+    assert all(f"COPY {file.resolve().relative_to(TOP)} " in DOCKERFILE for file in links)
 
 
 # -- Compose and Swarm -----------------------------------------------------------------------------
