@@ -15,6 +15,7 @@ from archioc.core.ledger import Booking
 from archioc.core.opaque import opaque
 from archioc.core.table import LEDGER_HEAD, LEDGER_TOTALS, ChannelTable, ProcessState
 from engine.alarms import AlarmStates
+from engine.audit_trail import AuditTrail
 from engine.channels import Channels, Rows
 from engine.commit import Commit, CommitThread
 from engine.health import HealthReport
@@ -45,10 +46,11 @@ class Collector:
         sampler: Sampler,
         channels: Channels,
         commits: CommitThread,
+        audit: AuditTrail,
         health: HealthReport | None = None,
     ) -> None:
         self._table, self._ring, self._sampler, self._channels, self._commits = table, ring, sampler, channels, commits
-        self._health = health
+        self._audit, self._health = audit, health
         self._view = StatusView(table, sampler.memory, channels)
         self._parts: list[Samples] = []
         self._blobs: list[bytes] = []
@@ -79,6 +81,7 @@ class Collector:
         if self._commits.take_forgotten():
             self._tell_again(now)
         self._channels.show_state(self._channels.gaps.announce_lasting(now))
+        self._audit.look()
         self._watch_clock()
         self._view.refresh(now, self._ring.fill, self._sampler.clocks.suspect)
 
@@ -182,6 +185,7 @@ class Collector:
         self._sampler.memory.labelled[:] = 0
         self._metas += self._channels.metadata.of.values()
         self._channels.gaps.tell_again()
+        self._audit.send_again()
         self._add_alarms(self._sampler.alarms_again(now, self._channels.connected))
 
     def _watch_clock(self) -> None:
@@ -222,7 +226,10 @@ class Collector:
         events, metas = self._channels.gaps.take(), tuple(self._metas)
         now = time.time_ns()
         health = self._health.take(now) if self._health is not None and self._health.due(now) else None
-        idle = not (self._open or self._open_alarms or len(rows) or events or metas or health) and self._ring.drained == self._cut_at
+        idle = (
+            not (self._open or self._open_alarms or len(rows) or events or metas or self._audit.waiting or health)
+            and self._ring.drained == self._cut_at
+        )
         if idle and flush == self._flush and not self._commits.has_to_tell:
             self._channels.forget_removed()
             return
@@ -231,11 +238,12 @@ class Collector:
         alarms = np.concatenate([np.empty(0, ALARM), *self._alarms])
         held = [*counts["row"].tolist(), *alarms["row"].tolist()]
         names = dict(zip(held, map(self._channels.names.__getitem__, held), strict=True))
-        batch = Batch(samples, tuple(self._blobs), names, counts, events, metas, alarms, health=health)
+        audit, audited = self._audit.take()
+        batch = Batch(samples, tuple(self._blobs), names, counts, events, metas, alarms, audit, health)
         self._batch_id = max(self._batch_id + 1, now)
         booking = Booking(self._batch_id, rows, self._sampler.memory.cells(rows), self._head())
         gaps = self._channels.gaps.standing() if events else None
-        self._commits.submit(Commit(batch, booking, self._ring.drained, self._bulk_cursor, flush, gaps))
+        self._commits.submit(Commit(batch, booking, self._ring.drained, self._bulk_cursor, flush, gaps, audited if audit else None))
         self._parts, self._blobs, self._metas, self._alarms = [], [], [], []
         self._open, self._open_alarms, self._flush, self._cut_at = 0, 0, flush, self._ring.drained
         self._channels.forget_removed()

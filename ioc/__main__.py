@@ -8,7 +8,7 @@ import gc
 import signal
 import sys
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from archioc.core.errors import ArchiocError, ConfigError, RegistryError
 from archioc.core.log import configure_log
 from archioc.core.process import stop_with_parent
 from archioc.core.table import ChannelTable, ProcessState
-from ioc.backup import back_up
+from ioc.backup import back_up, back_up_earlier_version
 from ioc.channel_pvs import ChannelPvs
 from ioc.command_pvs import CommandPvs
 from ioc.control import Control
@@ -31,6 +31,7 @@ from ioc.declaring import apply_declared
 from ioc.group_pvs import GroupPvs
 from ioc.limit_puts import LimitPuts
 from ioc.limit_store import LimitStore
+from ioc.prefix_watch import Address, PrefixWatch, is_own_address, search_targets
 from ioc.registry import Registry
 from ioc.rows import ChannelRows
 from ioc.server import ControlServer
@@ -56,7 +57,12 @@ async def serve(config: Config, table: ChannelTable, registry: Registry, rows: C
     channels, groups = ChannelPvs(prefix, registry, table, control), GroupPvs(prefix, registry, table, control)
     views, commands = ViewPvs(prefix, registry, table, control), CommandPvs(prefix, control)
     limits = LimitPuts(prefix, LimitStore(Directories(config.archiver.state_dir).registry), control)
-    status = StatusPvs(prefix, table, rows, config.spool.max_bytes, limits)
+
+    def is_ours(address: Address) -> bool:
+        return address[1] == server.tcp_port and is_own_address(address[0], config.ioc.interfaces)
+
+    watch = PrefixWatch(prefix, search_targets(config), is_ours)
+    status = StatusPvs(prefix, table, rows, config.spool.max_bytes, limits, lambda: watch.reason)
     server = ControlServer(PvDatabase([*status.pvs.values(), *commands.pvs.values()], (channels, groups, views)), control, config.access)
     control.listen(server.drop, commands.show_result, server.use_access)
     await commands.show_result()
@@ -69,6 +75,7 @@ async def serve(config: Config, table: ChannelTable, registry: Registry, rows: C
         views.keep_fresh(),
         status.keep_fresh(lambda: len(server.circuits)),
         _write_notes(control),
+        watch.keep_watch(),
     )
     tasks = [asyncio.create_task(work) for work in works]
     stopped = asyncio.create_task(_wait(stop))
@@ -95,10 +102,10 @@ async def _write_notes(control: Control) -> None:
         await control.write_notes()
 
 
-def _back_up(directories: Directories) -> None:
-    """Copy the registry, which has just been found healthy. An archiver without a copy is better than none."""
+def _back_up(copy: Callable[[Path, Path], Path | None], directories: Directories) -> None:
+    """Copy the registry. An archiver without a copy is better than none."""
     try:
-        back_up(directories.registry, directories.backups)
+        copy(directories.registry, directories.backups)
     except RegistryError as error:
         log.warning("no_backup", error=str(error))
 
@@ -112,8 +119,9 @@ def run(config: Config) -> None:
     directories = Directories(config.archiver.state_dir)
     table = ChannelTable(directories.run)
     table.open()
+    _back_up(back_up_earlier_version, directories)
     registry = Registry(directories.registry)
-    _back_up(directories)
+    _back_up(back_up, directories)  # only now it has been found healthy
     rows = ChannelRows(table, registry.channels.values(), registry.removed_rows, registry.groups)
     rows.beat(ProcessState.STARTING, 0)
     known = registry.content.fingerprint == fingerprint_of(read_config(config.path))

@@ -10,9 +10,9 @@ import numpy.typing as npt
 
 from archioc.core.errors import CommandRefused, UnknownChannel
 from archioc.core.table import ChannelTable
+from ioc.archived import ArchivedChannel
 from ioc.audit import Peer
 from ioc.channel_fields import CHANNEL_FIELDS
-from ioc.commands import refusal
 from ioc.control import Control
 from ioc.put_value import PutValue
 from ioc.pv import PV
@@ -39,7 +39,7 @@ class ChannelPvs:
     def has(self, name: str) -> bool:
         """Whether there is such a PV."""
         channel, field = self._split(name)
-        return field in CHANNEL_FIELDS and channel in self._registry.channels
+        return field in CHANNEL_FIELDS and self._find(channel) is not None
 
     def make(self, name: str) -> PV:
         """The PV. Raises KeyError."""
@@ -67,6 +67,10 @@ class ChannelPvs:
             else:
                 await self._refresh_channels(self._changed())
 
+    def _find(self, name: str) -> ArchivedChannel | None:
+        """The channel of this name, also of an earlier one."""
+        return self._registry.content.find(name)
+
     def _split(self, name: str) -> tuple[str, str]:
         if not name.startswith(self._start):
             return "", ""
@@ -85,12 +89,11 @@ class ChannelPvs:
 
     def _changed(self) -> list[str]:
         """Watched channels whose rows differ from what they were at the last look."""
-        channels = self._registry.channels
-        names = [name for name in self._watched if name in channels]
-        if not names:
+        found = {name: channel.row for name in self._watched if (channel := self._find(name)) is not None}
+        if not found:
             self._seen.clear()
             return []
-        rows = np.array([channels[name].row for name in names], np.int64)
+        names, rows = list(found), np.array(list(found.values()), np.int64)
         bytes_now = _snapshot((block.cells[rows] for block in self._table.blocks), len(rows))
         seen, self._seen = self._seen, {name: row.tobytes() for name, row in zip(names, bytes_now, strict=True)}
         return [name for name, row in self._seen.items() if seen.get(name) != row]
@@ -98,7 +101,7 @@ class ChannelPvs:
     async def _refresh_channels(self, names: list[str]) -> None:
         done = 0
         for name in names:
-            channel = self._registry.channels.get(name)
+            channel = self._find(name)
             if channel is None:
                 continue
             view = view_row(self._table, channel)
@@ -111,7 +114,7 @@ class ChannelPvs:
 
     async def _refresh(self, pv: PV) -> None:
         assert pv.channel is not None
-        channel = self._registry.channels.get(pv.channel)
+        channel = self._find(pv.channel)
         if channel is None:
             return  # removed a moment ago; the client is being told
         view = view_row(self._table, channel)
@@ -125,12 +128,13 @@ class ChannelPvs:
 
     async def _remove(self, pv: PV, value: PutValue, peer: Peer) -> None:
         assert pv.channel is not None
-        if str(value).strip() != pv.channel:
-            rule = f"{str(value)[:60]!r}: must be the channel's own name, {pv.channel}"
+        channel = self._find(pv.channel)
+        if channel is None:
+            raise await self._control.refuse_unreadable(pv.name, str(value), UnknownChannel(pv.channel), peer)
+        if str(value).strip() != channel.name:
+            rule = f"{str(value)[:60]!r}: must be the channel's own name, {channel.name}"
             raise await self._control.refuse_unreadable(pv.name, str(value), CommandRefused(ResultCode.CONFIRM, rule), peer)
-        if pv.channel not in self._registry.channels:
-            raise refusal(UnknownChannel(pv.channel))
-        await self._control.remove(pv.name, pv.channel, peer)
+        await self._control.remove(pv.name, channel.name, peer)
 
 
 def _snapshot(blocks: Iterable[npt.NDArray[np.void]], count: int) -> npt.NDArray[np.uint8]:

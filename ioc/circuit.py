@@ -23,8 +23,10 @@ from ioc import messages
 from ioc.audit import Peer
 from ioc.delivery import Monitor, Outbox
 from ioc.open_views import MAX_VIEWS_OF_CLIENT, OpenViews
-from ioc.put_value import read_put
+from ioc.put_value import PutValue, read_put, shown_put
 from ioc.pv import LONG_STRING_BYTES
+from ioc.request_stream import BadRequest, RequestStream, StreamBroken
+from ioc.results import ResultCode
 
 if TYPE_CHECKING:
     from ioc.pv import PV
@@ -34,8 +36,13 @@ READ_BYTES = 16384
 SLICE_REQUESTS = 50
 """Requests answered between two looks at the event loop (some 100 us each)."""
 
-QUEUED_PUTS = 1000
-"""Puts that wait; when there are more, nothing more is read from this client until one is done."""
+QUEUED_PUTS = 200
+"""Puts that wait; when there are more, nothing more is read from this client until one is done. Each may hold 128 kB."""
+
+CLAIMED_LETTERS = 255
+"""Of the names that a client gives of its host and its user so much is kept."""
+
+_PUTS = frozenset({ca.WriteRequest.ID, ca.WriteNotifyRequest.ID})
 
 READ_AFTER_PUT_S = 0.25
 """How long a read waits for the puts before it, so that a client sees what it has just put."""
@@ -70,7 +77,7 @@ class Circuit:
         self._server, self._reader, self._writer = server, reader, writer
         address, port = writer.get_extra_info("peername")[:2]
         self.peer = Peer(address, port)
-        self._parser = ca.VirtualCircuit(ca.SERVER, (address, port), None)
+        self._stream = RequestStream()
         self._channels: dict[int, ServedChannel] = {}
         self._monitors: dict[int, Monitor] = {}
         self._views = OpenViews()
@@ -99,6 +106,7 @@ class Circuit:
             ca.EventsOnRequest: self._events_on,
             ca.EventsOffRequest: self._events_off,
             ca.EchoRequest: self._echo,
+            BadRequest: self._bad_request,
         }
 
     async def run(self) -> None:
@@ -107,6 +115,9 @@ class Circuit:
         self._tasks = tasks = [asyncio.create_task(work) for work in works]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            # A client may put and go: what it has put is carried out.
+            tasks.append(asyncio.create_task(self._all_put()))
+            await asyncio.wait(tasks[-2:], return_when=asyncio.FIRST_COMPLETED)
         finally:
             for task in tasks:
                 task.cancel()
@@ -128,22 +139,24 @@ class Circuit:
         self._monitors.clear()
         self._channels.clear()
 
+    def _send(self, data: bytes) -> None:
+        if data and not self._writer.is_closing():
+            self._writer.write(data)
+
     async def _read_requests(self) -> None:
         while data := await self._reader.read(READ_BYTES):
             try:
-                commands, _ = self._parser.recv(data)
-            except (ca.CaprotoError, LookupError, ValueError) as error:
-                # caproto looks the type up while it parses; what follows in the stream cannot be trusted.
-                log.warning("client_broke_protocol", peer=self.peer.address, reason=repr(error).splitlines()[0])
+                for number, command in enumerate(self._stream.take(data), 1):
+                    if number % SLICE_REQUESTS == 0:
+                        await asyncio.sleep(0)
+                    answer = self._answers.get(type(command))
+                    if answer is None:
+                        log.debug("request_ignored", peer=self.peer.address, request=type(command).__name__)
+                        continue
+                    await answer(command)
+            except StreamBroken as error:
+                log.warning("client_broke_protocol", peer=self.peer.address, reason=str(error))
                 return
-            for number, command in enumerate(commands, 1):
-                if number % SLICE_REQUESTS == 0:
-                    await asyncio.sleep(0)
-                answer = self._answers.get(type(command))
-                if answer is None:
-                    log.debug("request_ignored", peer=self.peer.address, request=type(command).__name__)
-                    continue
-                await answer(command)
             await self._writer.drain()
 
     def tell_rights(self) -> None:
@@ -151,45 +164,44 @@ class Circuit:
         for channel in self._channels.values():
             if channel.pv.spec.access != "read":
                 write = self._server.may_write(channel.pv, self.peer)
-                self._writer.write(messages.access_rights(channel.cid, read=True, write=write))
+                self._send(messages.access_rights(channel.cid, read=True, write=write))
 
     def drop(self, gone: Callable[[PV], bool]) -> None:
         """Take channels from the client whose PVs are no longer there."""
         for channel in [channel for channel in self._channels.values() if gone(channel.pv)]:
             self._close_channel(channel)
-            self._writer.write(messages.channel_gone(channel.cid))
+            self._send(messages.channel_gone(channel.cid))
 
-    async def _version(self, command: Any) -> None:
-        self._parser.protocol_version = min(self._parser.protocol_version, command.version)
-        self._writer.write(messages.version_over_tcp())
+    async def _version(self, _: Any) -> None:
+        self._send(messages.version_over_tcp())
 
     async def _host_name(self, command: Any) -> None:
-        self.peer = Peer(self.peer.address, self.peer.port, str(command.name), self.peer.user)
+        self.peer = Peer(self.peer.address, self.peer.port, _name(command)[:CLAIMED_LETTERS], self.peer.user)
 
     async def _client_name(self, command: Any) -> None:
-        self.peer = Peer(self.peer.address, self.peer.port, self.peer.host, str(command.name))
+        self.peer = Peer(self.peer.address, self.peer.port, self.peer.host, _name(command)[:CLAIMED_LETTERS])
 
     async def _search(self, command: Any) -> None:
-        if self._server.database.has(command.name):
-            self._writer.write(messages.search_reply(self._server.tcp_port, command.cid))
+        if self._server.database.has(_name(command)):
+            self._send(messages.search_reply(self._server.tcp_port, command.cid))
         elif command.reply == ca.DO_REPLY:
-            self._writer.write(messages.not_found(command.cid))
+            self._send(messages.not_found(command.cid))
 
     async def _create_channel(self, command: Any) -> None:
         try:
-            pv, long_string = await self._server.database.open(command.name)
+            pv, long_string = await self._server.database.open(_name(command))
         except KeyError:
-            self._writer.write(messages.channel_refused(command.cid))
+            self._send(messages.channel_refused(command.cid))
             return
         if not self._views.admit(pv):
             log.warning("too_many_views", peer=self.peer.address, pv=pv.name, views=MAX_VIEWS_OF_CLIENT)
-            self._writer.write(messages.channel_refused(command.cid))
+            self._send(messages.channel_refused(command.cid))
             return
         channel = ServedChannel(self._next_sid, command.cid, pv, long_string)
         self._next_sid += 1
         self._channels[channel.sid] = channel
         write = self._server.may_write(pv, self.peer)
-        self._writer.write(
+        self._send(
             messages.access_rights(channel.cid, read=True, write=write)
             + messages.channel_created(channel.cid, channel.sid, int(channel.data_type), channel.count)
         )
@@ -198,7 +210,7 @@ class Circuit:
         channel = self._channels.get(command.sid)
         if channel is not None:
             self._close_channel(channel)
-        self._writer.write(messages.channel_cleared(command.sid, command.cid))
+        self._send(messages.channel_cleared(command.sid, command.cid))
 
     def _close_channel(self, channel: ServedChannel) -> None:
         del self._channels[channel.sid]
@@ -215,17 +227,24 @@ class Circuit:
         channel = self._channels.get(command.sid)
         if channel is None:
             return  # it was taken from the client a moment ago
+        if command.data_count > channel.count:
+            self._refuse_count(channel, command)
+            return
         await self._after_puts()
         try:
             if channel.pv.refresh is not None:
                 await channel.pv.refresh(channel.pv)
             count, payload = await channel.pv.encoded(command.data_type, command.data_count, long_string=channel.long_string)
         except (ca.CaprotoError, ValueError, OverflowError) as error:
-            self._writer.write(messages.error(bytes(command.header), channel.cid, messages.ECA_NOCONVERT, f"{channel.pv.name}: {error}"))
+            self._send(messages.error(bytes(command.header), channel.cid, messages.ECA_NOCONVERT, f"{channel.pv.name}: {error}"))
             return
         notify = isinstance(command, ca.ReadNotifyRequest)
         first = messages.ECA_NORMAL if notify else channel.cid
-        self._writer.write(messages.message(command.ID, payload, int(command.data_type), count, first, command.ioid))
+        self._send(messages.message(command.ID, payload, int(command.data_type), count, first, command.ioid))
+
+    def _refuse_count(self, channel: ServedChannel, command: Any) -> None:
+        text = f"{channel.pv.name}: has at most {channel.count} elements, not {command.data_count}"
+        self._send(messages.error(bytes(command.header), channel.cid, messages.ECA_BADCOUNT, text))
 
     async def _after_puts(self) -> None:
         if not self._puts_done.is_set():
@@ -238,49 +257,60 @@ class Circuit:
             self._puts_done.clear()
             await self._puts.put((channel, command, isinstance(command, ca.WriteNotifyRequest), time.monotonic()))
 
+    async def _all_put(self) -> None:
+        await self._puts_done.wait()
+
     async def _carry_out_puts(self) -> None:
         while True:
             channel, command, notify, arrived = await self._puts.get()
             try:
-                await self._put(channel, command, arrived, notify=notify)
-                await self._writer.drain()
+                await self._server.control.make_room_for_notes()
+                answer = await self._put(channel, command, arrived, notify=notify)
+                self._send(answer)
+                with contextlib.suppress(OSError):  # the client is gone; what it has put goes on
+                    await self._writer.drain()
             finally:
                 if self._puts.empty():
                     self._puts_done.set()
 
-    async def _put(self, channel: ServedChannel, command: Any, arrived: float, *, notify: bool) -> None:
-        pv, status = channel.pv, messages.ECA_PUTFAIL
-        try:
-            data, payload = command.data, bytes(command.buffers[1])
-        except (ca.CaprotoError, ValueError) as error:
-            text = f"{pv.name}: the put cannot be decoded: {error}"
-            self._writer.write(messages.error(bytes(command.header), channel.cid, messages.ECA_BADTYPE, text))
-            return
+    async def _put(self, channel: ServedChannel, command: Any, arrived: float, *, notify: bool) -> bytes:
+        """Carry out a put; the answer, empty where none is due."""
+        pv, status, control = channel.pv, messages.ECA_PUTFAIL, self._server.control
         try:
             if not self._server.may_write(pv, self.peer) or pv.writer is None:
                 status = messages.ECA_NOWTACCESS
-                raise await self._server.control.forbid(pv.name, _shown(command), self.peer)
+                raise await control.forbid(pv.name, _shown(command), self.peer)
             try:
-                value = read_put(command.data_type, data, payload, arrived)
+                value = _value(command, arrived)
             except CommandRefused as error:
                 if pv.spec.access == "anyone":
                     raise
-                raise await self._server.control.refuse_unreadable(pv.name, _shown(command), error, self.peer) from None
+                raise await control.refuse_unreadable(pv.name, _shown(command), error, self.peer) from None
             await pv.writer(pv, value, self.peer)
         except ArchiocError as error:
-            self._writer.write(messages.error(bytes(command.header), channel.cid, status, str(error)))
-        else:
-            if notify:
-                self._writer.write(messages.put_done(int(command.data_type), command.data_count, command.ioid))
+            return messages.error(bytes(command.header), channel.cid, status, str(error))
+        return messages.put_done(command.header.data_type, command.data_count, command.ioid) if notify else b""
+
+    async def _bad_request(self, bad: BadRequest) -> None:
+        channel = self._channels.get(bad.sid)
+        if channel is not None and bad.ID in _PUTS:
+            self._puts_done.clear()
+            await self._puts.put((channel, bad, False, time.monotonic()))
+            return
+        log.debug("request_refused", peer=self.peer.address, request=bad.ID, reason=bad.reason)
+        self._send(messages.error(bad.header, channel.cid if channel else 0, bad.status, bad.reason))
 
     async def _add_monitor(self, command: Any) -> None:
         channel = self._channels.get(command.sid)
         if channel is None:
             return
         try:
-            data_type = ChannelType(command.data_type)
+            data_type, mask = ChannelType(command.data_type), int(command.mask)
         except ValueError as error:
-            self._writer.write(messages.error(bytes(command.header), channel.cid, messages.ECA_BADTYPE, f"{channel.pv.name}: {error}"))
+            self._send(messages.error(bytes(command.header), channel.cid, messages.ECA_BADTYPE, f"{channel.pv.name}: {error}"))
+            return
+        if command.data_count > channel.count:
+            self._refuse_count(channel, command)
             return
         await self._after_puts()
         pv = channel.pv
@@ -294,7 +324,7 @@ class Circuit:
             pv,
             data_type,
             command.data_count,
-            int(command.mask),
+            mask,
             channel.long_string,
         )
         self._monitors[monitor.subscription] = monitor
@@ -307,7 +337,7 @@ class Circuit:
         monitor = self._monitors.get(command.subscriptionid)
         if monitor is not None:
             self._end_monitor(monitor)
-        self._writer.write(messages.monitor_cancelled(int(command.data_type), command.sid, command.subscriptionid))
+        self._send(messages.monitor_cancelled(command.header.data_type, command.sid, command.subscriptionid))
 
     async def _events_on(self, _: Any) -> None:
         self._outbox.resume()
@@ -316,9 +346,21 @@ class Circuit:
         self._outbox.pause()
 
     async def _echo(self, _: Any) -> None:
-        self._writer.write(messages.echo())
+        self._send(messages.echo())
+
+
+def _name(command: Any) -> str:
+    """A name that a request carries; of names beyond ASCII clients send UTF-8."""
+    return bytes(command.buffers[1]).split(b"\0", 1)[0].decode(errors="replace")
+
+
+def _value(command: Any, arrived: float) -> PutValue:
+    """What a put is to write. Raises CommandRefused."""
+    if isinstance(command, BadRequest):
+        raise CommandRefused(ResultCode.SYNTAX, f"{command.reason}; nothing was changed")
+    return read_put(command.header.data_type, command.data_count, bytes(command.buffers[1]), arrived)
 
 
 def _shown(command: Any) -> str:
     """What a put would have written, for the audit."""
-    return bytes(command.buffers[1]).rstrip(b"\0").decode("latin-1") if command.data_type in (0, 4) else str(list(command.data))
+    return "" if isinstance(command, BadRequest) else shown_put(command.header.data_type, command.data_count, bytes(command.buffers[1]))

@@ -22,7 +22,7 @@ MANY_CHANNELS = 5000
 
 async def take_up(registry: Registry, rows: ChannelRows, change: Change, revision: int) -> None:
     """Make a change known whose commit has returned. The engine takes it up as one, when it is complete."""
-    registry.accept_groups(change)
+    registry.accept_first(change)
     count = 0
     for part in _parts(change):
         registry.accept_channels(part)

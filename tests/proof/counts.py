@@ -17,6 +17,7 @@ class ProofCounts:
     old_channels: channels whose first values are old.
     many: channels lost and regained at once.
     grafana_channels: channels that the queries of the dashboards find.
+    hostile_puts: of any kind. control_kills: of the ioc process while it is put to.
     """
 
     demo_minutes: float
@@ -32,6 +33,9 @@ class ProofCounts:
     old_channels: int
     many: int
     grafana_channels: int
+    apply_kills: int
+    hostile_puts: int
+    control_kills: int
 
 
 _SHORT_AND_FULL: dict[str, tuple[Any, Any]] = {
@@ -48,6 +52,9 @@ _SHORT_AND_FULL: dict[str, tuple[Any, Any]] = {
     "old_channels": (1000, 20_000),
     "many": (2000, 100_000),
     "grafana_channels": (200, 1000),
+    "apply_kills": (6, 30),
+    "hostile_puts": (5000, 100_000),
+    "control_kills": (6, 100),
 }
 
 
