@@ -17,6 +17,7 @@ class ProofCounts:
     old_channels: channels whose first values are old.
     many: channels lost and regained at once.
     control_channels: of a control process that is asked much, for control_s seconds in each case.
+    grafana_channels: channels that the queries of the dashboards find.
     hostile_puts: of any kind. control_kills: of the ioc process while it is put to.
     """
 
@@ -34,6 +35,7 @@ class ProofCounts:
     many: int
     control_channels: int
     control_s: float
+    grafana_channels: int
     apply_kills: int
     hostile_puts: int
     control_kills: int
@@ -54,6 +56,7 @@ _SHORT_AND_FULL: dict[str, tuple[Any, Any]] = {
     "many": (2000, 100_000),
     "control_channels": (15_000, 100_000),
     "control_s": (2, 10),
+    "grafana_channels": (200, 1000),
     "apply_kills": (6, 30),
     "hostile_puts": (5000, 100_000),
     "control_kills": (6, 100),
