@@ -77,12 +77,11 @@ class SocketReader:
 
     def _ask(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
         try:
-            with unix_socket.connect(self._path, CLIENT_TIMEOUT_S) as connection, connection.makefile("rb", 1 << 16) as lines:
+            with unix_socket.connect(self._path, CLIENT_TIMEOUT_S) as connection, connection.makefile("rb") as lines:
                 # A server that is too busy answers without having read the request: its reason is there to be read.
                 with contextlib.suppress(BrokenPipeError):
                     connection.sendall(orjson.dumps(request, option=orjson.OPT_APPEND_NEWLINE))
-                for line in lines:
-                    answer = orjson.loads(line)
+                while (answer := wire.decode(lines)) is not None:
                     if "done" in answer:
                         return
                     if "error" in answer:

@@ -1,4 +1,4 @@
-"""Answers queries on a Unix socket: one request a connection, one line of JSON; the answer is lines of JSON.
+"""Answers queries on a Unix socket: one request a connection, one line of JSON; the answer is lines of JSON and bytes.
 
 Requests and answers: `docs/reference/contract/files.md`.
 """
@@ -16,7 +16,7 @@ import orjson
 import structlog
 
 from archioc.core.errors import QueryError, StoreError
-from db import unix_socket
+from db import unix_socket, wire
 from db.query_answers import answers
 from db.store import QUERY_S, Reader
 
@@ -123,7 +123,7 @@ class QueryServer:
                 try:
                     started = time.monotonic()
                     answer = next(found, None)
-                    line = None if answer is None else orjson.dumps(answer, option=orjson.OPT_APPEND_NEWLINE)
+                    line = None if answer is None else wire.encode(answer)
                     del answer  # a piece is held once while it is sent
                     spent += time.monotonic() - started
                 finally:

@@ -1,38 +1,84 @@
-"""Answers of the query socket as JSON: columns of numbers as base64 of little-endian bytes, so that they stay exact."""
+"""Answers of the query socket: lines of JSON; the numbers of samples follow their line as bytes, those of alarms and bins are base64 in it."""
 
 from __future__ import annotations
 
 import base64
 import dataclasses
 import math
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
+import orjson
 
 from archioc.core.array_statistics import ArrayStatistics
 from archioc.core.batch import ChannelMeta
+from archioc.core.errors import QueryError
 from archioc.core.events import ChannelEvent, Reason
 from db.alarm_columns import AlarmColumns
 from db.bins import BIN_COLUMNS, Bins
 from db.sample_columns import Array, SampleColumns
 
-_NUMBERS = {"time": "<i8", "value": "<f8", "severity": "|u1", "status": "|u1", "flags": "|u1", "src_time": "<i8"}
+# The wide ones first: each column starts where its numbers are aligned.
+_NUMBERS = {"time": "<i8", "value": "<f8", "src_time": "<i8", "severity": "|u1", "status": "|u1", "flags": "|u1"}
+_SAMPLE_BYTES = sum(np.dtype(dtype).itemsize for dtype in _NUMBERS.values())
 _ALARMS = {"time": "<i8", "severity": "|u1", "status": "|u1"}
 
 
+MAX_BYTES = 1 << 26
+"""Most bytes after a line: far more than the samples of one piece have."""
+
+
+def encode(answer: dict[str, Any]) -> bytes:
+    """A line of JSON, and after it the bytes of its samples if it has any."""
+    samples = answer.get("samples")
+    if samples is None:
+        return orjson.dumps(answer, option=orjson.OPT_APPEND_NEWLINE)
+    numbers: bytes = samples["numbers"]
+    lists = {name: column for name, column in samples.items() if name != "numbers"}
+    return orjson.dumps({"samples": lists, "bytes": len(numbers)}, option=orjson.OPT_APPEND_NEWLINE) + numbers
+
+
+def decode(stream: BinaryIO) -> dict[str, Any] | None:
+    """What `encode` was given; None at the end of the stream. Raises QueryError for an answer that is torn or none."""
+    line = stream.readline()
+    if not line:
+        return None
+    try:
+        answer = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        raise QueryError(f"an answer is a line of JSON: {error}") from None
+    if not isinstance(answer, dict):
+        raise QueryError("an answer is a JSON object")
+    if answer.get("samples") is not None:
+        answer["samples"] = _with_numbers(answer, stream)
+    return answer
+
+
+def _with_numbers(answer: dict[str, Any], stream: BinaryIO) -> dict[str, Any]:
+    samples, size = answer["samples"], answer.get("bytes")
+    if not isinstance(samples, dict) or type(size) is not int or not 0 <= size <= MAX_BYTES or size % _SAMPLE_BYTES:
+        raise QueryError(f"an answer with samples has {_SAMPLE_BYTES} bytes for each, at most {MAX_BYTES}, not {size!r}")
+    numbers = stream.read(size)
+    if len(numbers) < size:
+        raise QueryError(f"an answer ended after {len(numbers)} of {size} bytes")
+    return {**samples, "numbers": numbers}
+
+
 def pack_columns(columns: SampleColumns) -> dict[str, Any]:
-    """Columns as JSON can carry them; `text`, `arrays` and `reduced` are null when they have nothing but nulls."""
+    """Columns as `encode` takes them: `numbers` the bytes of one column after the other; `text`, `arrays` and `reduced` are null when they have nothing but nulls."""
     text = columns.text if any(found is not None for found in columns.text) else None
     arrays = [None if array is None else {"dtype": array.dtype.str, "data": _base64(array)} for array in columns.arrays]
     reduced = [None if one is None else _numbers_or_null(one) for one in columns.reduced]
     lists = {"text": text, "arrays": arrays if any(arrays) else None, "reduced": reduced if any(reduced) else None}
-    return _pack(columns, _NUMBERS) | lists
+    return lists | {"numbers": b"".join(getattr(columns, name).astype(dtype, copy=False).tobytes() for name, dtype in _NUMBERS.items())}
 
 
 def unpack_columns(answer: dict[str, Any]) -> SampleColumns:
     """What `pack_columns` was given."""
-    numbers = _unpack(answer, _NUMBERS)
-    n = len(numbers["time"])
+    n, at, numbers = len(answer["numbers"]) // _SAMPLE_BYTES, 0, {}
+    for name, dtype in _NUMBERS.items():
+        numbers[name] = np.frombuffer(answer["numbers"], dtype, n, at)
+        at += numbers[name].nbytes
     arrays: list[Array | None] = [_array(array) for array in answer["arrays"] or [None] * n]
     reduced = [None if one is None else _statistics(one) for one in answer["reduced"] or [None] * n]
     return SampleColumns(**numbers, text=answer["text"] or [None] * n, arrays=arrays, reduced=reduced)
