@@ -9,7 +9,7 @@ TEXT = """\
 # Put the archiver's host and port (http: of its configuration) in the place of localhost:17668.
 
 # What the Data Browser offers in its search: | gives a name, * separates.
-org.csstudio.trends.databrowser3/urls=json:http://localhost:17668;key=1|ArchIOC*pbraw://localhost:17668/retrieval|ArchIOC as Archiver Appliance
+org.csstudio.trends.databrowser3/urls=json:http://localhost:17668;key=1|ArchIOC*pbraw://localhost:17668/retrieval|ArchIOC (appliance)
 
 # Where every new trace looks, in this order. json: shows gaps; one is enough.
 org.csstudio.trends.databrowser3/archives=json:http://localhost:17668;key=1|ArchIOC

@@ -15,9 +15,9 @@ BOX_HEIGHT = TEXT_HEIGHT + 2 * (ROW + GAP) + 2 * BOX_EDGE
 
 COMMANDS = (
     ("Add", "$(P)Add", "A line each:  NAME [rate=10] [mode=scan] [group=vac]", "Ctrl-Return adds"),
-    ("Remove", "$(P)Remove", "A line each:  NAME, or a glob with confirm=N, the number meant", "Ctrl-Return removes; what is stored stays"),
+    ("Remove", "$(P)Remove", "A line each:  NAME, or a glob with confirm=NUMBER", "Ctrl-Return removes; what is stored stays"),
     ("Change settings", "$(P)Set", "A line each:  NAME or glob, setting=value ... [confirm=N]", "Ctrl-Return changes"),
-    ("Rename", "$(P)Rename", "A line each:  OLD NEW", "Ctrl-Return renames; what is stored is read under the new name"),
+    ("Rename", "$(P)Rename", "A line each:  OLD NEW", "Ctrl-Return renames; what is stored comes along"),
 )
 
 
@@ -44,14 +44,14 @@ def _files(y: int) -> list[Widget]:
     apply_y = y + ROW + GAP
     apply = "$(P)Apply"
     return [
-        label("Import a file", Place(MARGIN, y, 150), style="Default Bold"),
-        entry("$(P)ImportFile", Place(168, y, 420), text=True),
-        label("below the archiver's directory import; Return imports", Place(594, y, 394), style="Comment"),
-        label("Configuration file", Place(MARGIN, apply_y, 150), style="Default Bold"),
-        button("What would change?", Place(168, apply_y, 200), [Write(apply, "2")], pv=apply, tip="A dry run: the result tells it"),
+        label("Import a file", Place(MARGIN, y, 160), style="Default Bold"),
+        entry("$(P)ImportFile", Place(178, y, 420), text=True),
+        label("in the directory import of the archiver", Place(604, y, 384), style="Comment"),
+        label("Configuration file", Place(MARGIN, apply_y, 160), style="Default Bold"),
+        button("What would change?", Place(178, apply_y, 200), [Write(apply, "2")], pv=apply, tip="A dry run: the result tells it"),
         button(
             "Apply",
-            Place(374, apply_y, 214),
+            Place(384, apply_y, 214),
             [Write(apply, "1")],
             pv=apply,
             confirm="Follow the configuration file as it is now?",

@@ -68,7 +68,7 @@ def channel() -> Display:
     plot_y = boxes_y + BOX_HEIGHT + GAP
     result_y = HEIGHT - MARGIN - ROW
     boxes = [
-        box(title, Place(MARGIN + number * (THIRD + GAP), boxes_y, THIRD, BOX_HEIGHT), column(rows, INSIDE, 110))
+        box(title, Place(MARGIN + number * (THIRD + GAP), boxes_y, THIRD, BOX_HEIGHT), column(rows, INSIDE, 125))
         for number, (title, rows) in enumerate((("Settings", SETTINGS), ("State", STATE), ("What became of it", COUNTS)))
     ]
     plot = data_browser("channel.plt", Place(MARGIN, plot_y, WIDTH - 2 * MARGIN, result_y - GAP - plot_y), {"CH": "$(CH)"})

@@ -64,8 +64,8 @@ def channels() -> Display:
 def _controls(y: int) -> list[Widget]:
     message = readout(f"{VIEW}Message", Place(1012, y, WIDTH - MARGIN - 1012), text=True)
     return [
-        label("Filter", Place(MARGIN, y, 45), style="Default Bold"),
-        entry(f"{VIEW}Filter", Place(62, y, 300), text=True, tip=FILTER_TIP),
+        label("Filter", Place(MARGIN, y, 55), style="Default Bold"),
+        entry(f"{VIEW}Filter", Place(72, y, 290), text=True, tip=FILTER_TIP),
         label("Sort by", Place(370, y, 55)),
         choice(f"{VIEW}Sort", Place(430, y, 110)),
         choice(f"{VIEW}Order", Place(545, y, 110)),

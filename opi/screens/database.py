@@ -41,7 +41,7 @@ def database() -> Display:
     result_y = HEIGHT - MARGIN - ROW
     boxes = [_box(title, number, rows) for number, (title, rows) in enumerate((("Delivery", DELIVERY), ("Spool", SPOOL)))]
     error = ("Last error of the store", readout("$(P)Db:LastError", INSIDE, text=True))
-    words = column((error,), Place(MARGIN, words_y, WIDTH - 2 * MARGIN), 170)
+    words = column((error,), Place(MARGIN, words_y, WIDTH - 2 * MARGIN), 190)
     traces = (Trace("Lag", "$(P)Lag"), Trace("Spool", "$(P)Spool:FillPct", axis=1), Trace("Stored", "$(P)WriteRate", axis=2))
     plot = chart(
         Place(MARGIN, chart_y, WIDTH - 2 * MARGIN, result_y - chart_y - ROW - 3 * GAP),

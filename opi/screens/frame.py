@@ -36,8 +36,8 @@ def _title_bar(title: str, width: int) -> list[Widget]:
 def result_line(y: int, width: int) -> list[Widget]:
     """What became of the last command: its text and code, and whether one is being carried out."""
     return [
-        label("Last result", Place(MARGIN, y, 90), style="Default Bold"),
-        readout("$(P)Busy", Place(MARGIN + 96, y, 70), align=Align.CENTER),
-        readout("$(P)ResultCode", Place(MARGIN + 172, y, 50), align=Align.CENTER),
-        readout("$(P)Result", Place(MARGIN + 228, y, width - 2 * MARGIN - 228), text=True),
+        label("Last result", Place(MARGIN, y, 100), style="Default Bold"),
+        readout("$(P)Busy", Place(MARGIN + 106, y, 70), align=Align.CENTER),
+        readout("$(P)ResultCode", Place(MARGIN + 182, y, 50), align=Align.CENTER),
+        readout("$(P)Result", Place(MARGIN + 238, y, width - 2 * MARGIN - 238), text=True),
     ]

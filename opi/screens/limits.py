@@ -23,7 +23,7 @@ NAMES = (
     ("LoopLag", "Delay of the control IOC"),
 )
 FIELDS = (("LOLO", "MAJOR below"), ("LOW", "MINOR below"), ("HIGH", "MINOR above"), ("HIHI", "MAJOR above"), ("HYST", "Hysteresis"))
-TITLE_WIDTH, VALUE_WIDTH, FIELD_WIDTH = 250, 130, 110
+TITLE_WIDTH, VALUE_WIDTH, FIELD_WIDTH = 270, 130, 110
 WIDTH = 2 * MARGIN + TITLE_WIDTH + VALUE_WIDTH + len(FIELDS) * FIELD_WIDTH + (len(FIELDS) + 1) * GAP
 
 

@@ -70,7 +70,7 @@ _BOXES = (("Collecting", COLLECTING), ("Storing", STORING), ("What became of it"
 def _box(title: str, number: int, names: tuple[str, ...]) -> Widget:
     at = Place(MARGIN + number * (COLUMN + GAP), TOP, COLUMN, BOX_HEIGHT)
     rows = [(_words(name), readout(f"$(P){name}", INSIDE)) for name in names]
-    return box(title, at, column(rows, INSIDE, 120))
+    return box(title, at, column(rows, INSIDE, 135))
 
 
 def _words(name: str) -> str:
