@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import duckdb
@@ -30,22 +30,30 @@ _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "autoload_known_extensions": False,
 }
 
-_CATALOG_TABLES = """
-create table if not exists channel (id uinteger not null, name varchar not null);
-create table if not exists meta (channel varchar not null, time bigint not null, content varchar not null);
-create table if not exists event (channel varchar not null, time bigint not null, reason utinyint not null, end_ns bigint,
-    count bigint not null, text varchar not null);
-"""
-_DAY_TABLES = """
-create table if not exists batch (id ubigint not null);
-create table if not exists sample (channel uinteger not null, time bigint not null, value double, severity utinyint not null,
-    status utinyint not null, flags utinyint not null, src_time bigint not null, text varchar);
-create table if not exists array_sample (channel uinteger not null, time bigint not null, severity utinyint not null,
-    status utinyint not null, flags utinyint not null, src_time bigint not null, dbr utinyint not null, data blob,
-    n bigint not null, min double, max double, mean double, std double);
-create table if not exists alarm (channel uinteger not null, time bigint not null, severity utinyint not null,
-    status utinyint not null);
-"""
+Tables = Mapping[str, Mapping[str, str]]
+"""Table -> column -> type, with `not null` where there is always a value."""
+
+_CATALOG_TABLES: Tables = {
+    "channel": {"id": "uinteger not null", "name": "varchar not null"},
+    "meta": {"channel": "varchar not null", "time": "bigint not null", "content": "varchar not null"},
+    "event": {
+        "channel": "varchar not null",
+        "time": "bigint not null",
+        "reason": "utinyint not null",
+        "end_ns": "bigint",
+        "count": "bigint not null",
+        "text": "varchar not null",
+    },
+}
+_ALARM = {"channel": "uinteger not null", "time": "bigint not null", "severity": "utinyint not null", "status": "utinyint not null"}
+_OF_ANY_SAMPLE = _ALARM | {"flags": "utinyint not null", "src_time": "bigint not null"}
+_STATISTICS = {"n": "bigint not null", "min": "double", "max": "double", "mean": "double", "std": "double"}
+_DAY_TABLES: Tables = {
+    "batch": {"id": "ubigint not null"},
+    "sample": _OF_ANY_SAMPLE | {"value": "double", "text": "varchar"},
+    "array_sample": _OF_ANY_SAMPLE | {"dbr": "utinyint not null", "data": "blob"} | _STATISTICS,
+    "alarm": _ALARM,
+}
 
 
 def day_of(time_ns: int) -> str:
@@ -140,14 +148,19 @@ class DayFiles:
             for other in idle[: max(0, len(self._users) - MAX_ATTACHED)]:
                 self._detach(other)
 
-    def _attach(self, connection: duckdb.DuckDBPyConnection, name: str, tables: str) -> None:
+    def _attach(self, connection: duckdb.DuckDBPyConnection, name: str, tables: Tables) -> None:
         path = str(self._path(name)).replace("'", "''")
         try:
             with contextlib.closing(connection.cursor()) as cursor:
                 cursor.execute(f"attach '{path}' as \"{name}\"" + (" (read_only)" if self._read_only else ""))
-                if not self._read_only:
+                lacking = _lacking(cursor, name, tables)
+                if lacking and self._read_only:
+                    cursor.execute(f'detach "{name}"')
+                    words = ", ".join(f"{table}.{column}" for table, column in lacking)
+                    raise StoreUnavailable(f"{self._path(name)}: made by an older version, without {words}: start the archiver once")
+                if lacking:
                     cursor.execute(f'use "{name}"')
-                    cursor.execute(tables)
+                    _complete(cursor, lacking, tables)
         except duckdb.Error as error:
             if "lock" in str(error):
                 raise StoreUnavailable(f"{self._directory}: another process has this embedded store open") from None
@@ -159,3 +172,24 @@ class DayFiles:
 
     def _path(self, name: str) -> Path:
         return self._directory / f"{name}{_SUFFIX}"
+
+
+def _lacking(cursor: duckdb.DuckDBPyConnection, name: str, tables: Tables) -> list[tuple[str, str]]:
+    """Table and column of all that an attached file does not have: everything for a new one, something for one of an older version."""
+    present = set(cursor.execute("select table_name, column_name from duckdb_columns() where database_name = ?", [name]).fetchall())
+    return [(table, column) for table, columns in tables.items() for column in columns if (table, column) not in present]
+
+
+def _complete(cursor: duckdb.DuckDBPyConnection, lacking: list[tuple[str, str]], tables: Tables) -> None:
+    """Make tables that are missing, and add columns: 0, an empty text or NULL in the lines that are there."""
+    incomplete = {table for table, _ in lacking}
+    for table, columns in tables.items():
+        if table in incomplete:
+            cursor.execute(f"create table if not exists {table} ({', '.join(f'{name} {kind}' for name, kind in columns.items())})")
+    for table, column in lacking:
+        kind, _, always = tables[table][column].partition(" ")
+        default = f" default {_EMPTY.get(kind, 0)}" if always else ""
+        cursor.execute(f"alter table {table} add column if not exists {column} {kind}{default}")
+
+
+_EMPTY = {"varchar": "''"}

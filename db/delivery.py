@@ -4,13 +4,22 @@ Order of acts for a file: claim, write, (store acknowledges,) journal, book, unl
 journal means that the file is sent again, which changes nothing in the store and has not been
 counted; a kill after it means that the booking is completed from the journal and the file not sent
 again.
+
+As many files as the store takes at once are on their way (`db.lanes`), and one more is read while they
+are. They are booked in the order of their answers, by one thread, each from journal to unlink before the
+next, so the one journal always names the only file that can be booked and still be there.
+
+A file that has been sent stays claimed until the store has answered for it, over failures and restarts:
+the store may have it, and what is claimed is never dropped as lost.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import random
 import time
+from collections import deque
 
 import structlog
 
@@ -20,15 +29,16 @@ from archioc.core.spool import SpoolDirectory, SpoolEntry, SpoolFile
 from archioc.core.table import StoreState
 from db.book import DeliveryBook
 from db.delivery_order import DeliveryOrder
+from db.lanes import Answer, Claimed, Lanes, ThreadLanes
 from db.quarantine import Quarantine
 from db.retries import Retries
-from db.store import WriteOutcome, Writer
+from db.store import Writer
 from db.store_status import StoreStatus
 
 _log = structlog.get_logger()
 
 IDLE_S = 0.05
-"""Between two looks into an empty spool."""
+"""Between two looks into an empty spool, also while the store works."""
 
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
@@ -52,14 +62,18 @@ def pause_after(failures: int, retry_after: float | None) -> float:
 class Delivery:
     """Takes files from a spool to a store. One thread runs it."""
 
-    def __init__(self, spool: SpoolDirectory, store: Writer, book: DeliveryBook, status: StoreStatus) -> None:
+    def __init__(self, spool: SpoolDirectory, store: Writer, book: DeliveryBook, status: StoreStatus, lanes: Lanes | None = None) -> None:
         self._spool, self._store, self._book, self._status = spool, store, book, status
+        self._lanes: Lanes = lanes or ThreadLanes(store)
+        self._again: deque[SpoolEntry] = deque()  # claimed before, and to be sent once more
+        self._ready: Claimed | None = None
         self._order = DeliveryOrder(spool)
         self._unreadable: tuple[int, int] = (0, 0)  # batch id, how often in a row
         self._quarantine = Quarantine(spool.root, spool.disk)
         self._retries = Retries(self._quarantine, store, book)
         self._prepared = False
         self._tidy = False
+        self._taken = False  # whether the store has taken a file since the last failure
 
     def run(self, stop: StopSignal) -> None:
         """Deliver until told to stop, then for at most DRAIN_S while the store answers."""
@@ -72,52 +86,90 @@ class Delivery:
                 self._failed(error)
                 stop.wait(pause_after(failures, getattr(error, "retry_after", None)))
                 continue
-            failures = 0
+            if self._taken or not worked:
+                failures = 0
             if not worked:
                 stop.wait(IDLE_S)
         if not failures:
             self._drain(time.monotonic() + DRAIN_S)
 
     def step(self) -> bool:
-        """Deliver one file; False when there is none. Raises StoreUnavailable, StoreDenied or OSError."""
+        """Send a file or settle an answer; False when there is nothing to do.
+
+        Raises StoreUnavailable or StoreDenied, when nothing is on its way any more, or OSError.
+        """
         if not self._tidy:
             self._tidy_up()
         if not self._prepared:
             self._store.prepare()
             self._prepared = True
-        entry = self._order.next()
-        if entry is None:
-            self._status.answered(self._remark())
-            return self._retry()
-        claimed = self._spool.claim(entry)
-        if claimed is not None:
-            self._tidy = False
-            self._deliver(claimed)
-            self._tidy = True
-        return True
-
-    def _retry(self) -> bool:
         self._tidy = False
-        worked = self._retries.step()
+        worked = self._fill_lanes() or self._settle_next() or self._idle()
         self._tidy = True
         return worked
+
+    def _fill_lanes(self) -> bool:
+        """Send the next file where a lane is free, or have it ready for the one that will be; whether there was one to send.
+
+        After a failure one file goes alone, until the store has taken it.
+        """
+        wide = self._store.lanes if self._taken else 1
+        free = self._lanes.in_flight < wide
+        if self._ready is None and (free or self._taken):
+            self._ready = self._take()
+        if self._ready is None or not free:
+            return False
+        self._lanes.send(self._ready)
+        self._ready = None
+        return True
+
+    def _settle_next(self) -> bool:
+        """Settle the next answer, if one comes soon; False when nothing is on its way."""
+        if not self._lanes.in_flight:
+            return False
+        answer = self._lanes.answer(IDLE_S)
+        if answer is not None:
+            try:
+                self._settle(answer)
+            except (StoreUnavailable, StoreDenied):
+                self._settle_others()
+                raise
+        return True
+
+    def _settle_others(self) -> None:
+        """Take the answers that are still to come, which end with the time limit of a request; another failure tells nothing new."""
+        while self._lanes.in_flight:
+            answer = self._lanes.answer(IDLE_S)
+            if answer is not None:
+                with contextlib.suppress(StoreUnavailable, StoreDenied):
+                    self._settle(answer)
+
+    def _idle(self) -> bool:
+        self._status.answered(self._remark())
+        return self._retries.step()
 
     def _drain(self, until: float) -> None:
         try:
             while time.monotonic() < until and self.step():
                 pass
+            self._settle_others()
         except (StoreUnavailable, StoreDenied, OSError) as error:
             self._failed(error)
 
     def _tidy_up(self) -> None:
-        """Settle what an earlier process, or a failing disk, has left claimed."""
+        """Settle what an earlier process, or a failing disk, has left claimed: the store may have it or not."""
+        while self._lanes.in_flight:  # after an error of the disk; what they say will be asked again
+            self._lanes.answer(IDLE_S)
+        self._ready, self._taken = None, False
+        self._again.clear()
         for entry in self._spool.claimed():
             if self._book.finish(entry.batch_id):
                 self._let_go(entry)
+            else:
+                self._again.append(entry)
         self._retries.finish_booked()
-        returned = self._spool.return_claimed()
-        if returned:
-            _log.info("spool_files_put_back", files=returned)
+        if self._again:
+            _log.info("spool_files_sent_again", files=len(self._again))
         self._order.begin_anew()
         self._tidy = True
 
@@ -129,28 +181,30 @@ class Delivery:
         else:
             self._spool.remove(claimed)
 
-    def _deliver(self, claimed: SpoolEntry) -> None:
-        try:
-            file = self._read(claimed)
-        except SpoolFileDamaged as error:
-            self._book.book_lost(claimed.batch_id, claimed.samples)
-            kept = self._spool.set_aside(claimed)
-            _log.error("spool_file_damaged", why=error.why, samples=claimed.samples, kept=str(kept))
-            return
-        if file.destination != self._store.destination:
-            self._skip(file, claimed)
-            return
-        started = time.monotonic()
-        try:
-            outcome = self._store.write(file)
-            if outcome.events:
-                self._store.write_events(outcome.events)
-        except (StoreUnavailable, StoreDenied):
+    def _take(self) -> Claimed | None:
+        """The next file for this store; None when none waits."""
+        while (claimed := self._claim_next()) is not None:
+            try:
+                file = self._read(claimed)
+            except SpoolFileDamaged as error:
+                self._book.book_lost(claimed.batch_id, claimed.samples)
+                kept = self._spool.set_aside(claimed)
+                _log.error("spool_file_damaged", why=error.why, samples=claimed.samples, kept=str(kept))
+                continue
+            if file.destination == self._store.destination:
+                return Claimed(claimed, file)
             self._spool.put_back(claimed)
-            raise
-        took = time.monotonic() - started
-        self._settle(file, outcome, claimed)
-        self._status.wrote(took, file.committed_ns, outcome, self._remark())
+            self._order.pass_over(claimed, file.destination)
+        return None
+
+    def _claim_next(self) -> SpoolEntry | None:
+        if self._again:
+            return self._again.popleft()
+        while (entry := self._order.next()) is not None:
+            claimed = self._spool.claim(entry)
+            if claimed is not None:
+                return claimed
+        return None
 
     def _read(self, claimed: SpoolEntry) -> SpoolFile:
         """The content of a file. Raises SpoolFileDamaged, also for one that the disk cannot give back again and again."""
@@ -165,19 +219,17 @@ class Delivery:
                 raise
             raise SpoolFileDamaged(claimed.path, str(error)) from None
 
-    def _settle(self, file: SpoolFile, outcome: WriteOutcome, claimed: SpoolEntry) -> None:
+    def _settle(self, answer: Answer) -> None:
+        """Count a file and let go of it. Raises StoreUnavailable or StoreDenied when the store has not taken it."""
+        outcome, file = answer.outcome(), answer.claimed.file
+        self._taken = True
         if outcome.remark:
             _log.error("store_rejected_samples", batch=file.batch_id, rejected=int(outcome.rejected.sum()), why=outcome.remark)
         if outcome.refusals:
             self._quarantine.keep(file, outcome)
         self._book.book(file, outcome.rejected)
-        self._spool.remove(claimed)
-
-    def _skip(self, file: SpoolFile, claimed: SpoolEntry) -> None:
-        self._spool.put_back(claimed)
-        if file.destination not in self._order.passed_over.values():
-            _log.warning("spool_files_for_another_store", theirs=file.destination, ours=self._store.destination, first_batch=file.batch_id)
-        self._order.pass_over(claimed, file.destination)
+        self._spool.remove(answer.claimed.entry)
+        self._status.wrote(answer.took, file.committed_ns, outcome, self._remark())
 
     def _remark(self) -> str:
         """What a person should know although the store takes samples."""
@@ -191,7 +243,6 @@ class Delivery:
 
     def _failed(self, error: StoreUnavailable | StoreDenied | OSError) -> None:
         self._prepared = False
-        self._order.begin_anew()
         if isinstance(error, OSError):
             self._status.spool_failed(str(error))
         else:

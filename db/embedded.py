@@ -52,6 +52,7 @@ class EmbeddedStore(EmbeddedReader):
     """
 
     destination = EMBEDDED
+    lanes = 1
 
     def __init__(self, directory: Path, retention: float | None = None, *, read_only: bool = False) -> None:
         super().__init__(DayFiles(directory, read_only=read_only))

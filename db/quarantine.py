@@ -130,6 +130,10 @@ class Quarantine:
         """Entries to be sent once more, in the order in which that was asked for."""
         return self._entries(self._retry)
 
+    def count(self) -> int:
+        """How many entries there are, those to be sent once more included."""
+        return len(self._names(self._directory)) + len(self._names(self._retry))
+
     def find(self, batch_id: int) -> Path:
         """The entry of a batch. Raises QuarantineError when there is none."""
         for path in (*self.entries(), *self.waiting()):
@@ -173,11 +177,13 @@ class Quarantine:
         self._disk.unlink(path)
 
     def _entries(self, directory: Path) -> list[Path]:
+        return sorted(directory / name for name in self._names(directory))
+
+    def _names(self, directory: Path) -> list[str]:
         try:
-            names = self._disk.names(directory)
+            return [name for name in self._disk.names(directory) if name.endswith(SUFFIX)]
         except FileNotFoundError:
             return []
-        return sorted(directory / name for name in names if name.endswith(SUFFIX))
 
     def _move(self, path: Path, target: Path) -> Path:
         self._disk.rename(path, target)

@@ -12,6 +12,7 @@ import structlog
 from archioc.core.mapped_file import MappedFile
 from archioc.core.spool import SpoolDirectory
 from archioc.core.table import ProcessState
+from db.quarantine import Quarantine
 
 _log = structlog.get_logger()
 
@@ -26,6 +27,7 @@ class SpoolStatus:
 
     def __init__(self, block: MappedFile, spool: SpoolDirectory) -> None:
         self._block, self._spool = block, spool
+        self._quarantine = Quarantine(spool.root, spool.disk)
         self._block.head["pid"] = os.getpid()
         self._history: deque[tuple[float, int]] = deque()
         self._next_count = 0.0
@@ -59,6 +61,7 @@ class SpoolStatus:
         self._block.head["spool_oldest"] = oldest
         self._block.head["disk_free"] = usage.free / usage.total
         self._block.head["damaged"] = len(self._spool.damaged())
+        self._block.head["quarantined"] = self._quarantine.count()
 
     def _rate(self, now: float) -> None:
         self._history.append((now, int(self._block.head["stored"][0])))

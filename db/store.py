@@ -128,6 +128,11 @@ class Writer(Protocol):
         """Which spool files this store takes (`archioc.core.encoding.destination_of`)."""
         ...
 
+    @property
+    def lanes(self) -> int:
+        """How many files it is best given at once: `write` is called by so many threads. Known after `prepare`."""
+        ...
+
     def prepare(self) -> None:
         """Make sure that the store is there and ready for writes. Raises StoreUnavailable or StoreDenied."""
         ...

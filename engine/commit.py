@@ -43,6 +43,8 @@ QUEUE_DEPTH = 4
 TELL_EVERY_S = 10.0
 """Samples dropped in a row are told by one event for each channel and this time."""
 
+TELLINGS_AT_END = 2
+
 NameOf = Callable[[int, int], str]
 """The channel of a row and generation, empty when it has left."""
 
@@ -83,6 +85,7 @@ class CommitThread:
         self._status: MappedFile = table.status
         self._open_gaps = open_gaps
         self._gaps_kept: Gaps = open_gaps.read()
+        self._gaps_durable = False  # an engine that was killed may have left the file in the page cache alone
         self._queue: queue.Queue[Commit | None] = queue.Queue(QUEUE_DEPTH)
         self._in_act = False
         self._has_untold, self._tell_at = len(self._account.untold()) > 0, float("-inf")
@@ -199,14 +202,14 @@ class CommitThread:
                 self._note_drop()
 
     def _keep_gaps(self, gaps: Gaps) -> None:
-        if gaps == self._gaps_kept:
+        if self._gaps_durable and gaps == self._gaps_kept:
             return
         try:
             self._open_gaps.write(gaps)
         except OSError as error:  # samples matter more; it is tried again with the next gap
             _log.error("open_gaps_not_written", error=str(error))
             return
-        self._gaps_kept = gaps
+        self._gaps_kept, self._gaps_durable = gaps, True
 
     # -- a full spool --------------------------------------------------------------------------
 
@@ -215,8 +218,10 @@ class CommitThread:
         if not self._room.could_ever_fit(wanted):
             return False
         while not self._room.fits(wanted):
-            if not (self._drop_oldest and any(self._drop(entry) for entry in self._room.oldest())):
+            if not self._drop_oldest:
                 return False
+            if not any(self._drop(entry) for entry in self._room.oldest()):
+                return self._room.fits_now(wanted)  # all that was counted has gone: the writer may have emptied the spool
         return True
 
     def _drop(self, entry: SpoolEntry) -> bool:
@@ -253,10 +258,14 @@ class CommitThread:
         return dataclasses.replace(batch, events=(*batch.events, *events)), losses[told]
 
     def _tell_the_rest(self) -> None:
-        """When all commits are written: one more, if there are dropped samples that no event tells of."""
-        if self._has_untold:
-            self._tell_at = float("-inf")
-            self._until_written(self._empty_commit())
+        """When all commits are written: more, if there are dropped samples that no event tells of.
+
+        Room for the first may be made by another drop; the second tells of that. What finds no room all the same the next engine tells.
+        """
+        for _ in range(TELLINGS_AT_END):
+            if self._has_untold:
+                self._tell_at = float("-inf")
+                self._until_written(self._empty_commit())
 
     def _empty_commit(self) -> Commit:
         head, status = self._table.ledger.head.copy(), self._status.head

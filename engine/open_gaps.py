@@ -6,7 +6,6 @@ store shows as open.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 import orjson
 
 from archioc.core.events import Reason
+from archioc.core.spool_disk import Disk, OsDisk, write_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +31,14 @@ Gaps = Mapping[str, OpenGap]
 class OpenGapsFile:
     """JSON: channel -> [code of the reason, start]."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, disk: Disk | None = None) -> None:
         self._path = path
+        self._disk: Disk = disk or OsDisk()
 
     def read(self) -> dict[str, OpenGap]:
-        """What the file tells; nothing when there is none, or none that can be read."""
+        """What the file tells; nothing when there is none, or none that makes sense. Raises OSError."""
         try:
-            found = orjson.loads(self._path.read_bytes())
+            found = orjson.loads(self._disk.read(self._path))
             return {channel: OpenGap(Reason(code), int(start_ns)) for channel, (code, start_ns) in found.items()}
         except (FileNotFoundError, AttributeError, TypeError, ValueError):
             return {}
@@ -46,13 +47,6 @@ class OpenGapsFile:
         """Replace the file durably. Raises OSError."""
         scratch = self._path.with_name(self._path.name + ".new")
         content = orjson.dumps({channel: [int(gap.reason), gap.start_ns] for channel, gap in gaps.items()})
-        with scratch.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        scratch.replace(self._path)
-        directory = os.open(self._path.parent, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        write_file(self._disk, scratch, (content,), durable=True)
+        self._disk.rename(scratch, self._path)
+        self._disk.sync_directory(self._path.parent)

@@ -8,8 +8,9 @@ from archioc.core.config import Spool
 from archioc.core.spool import SpoolDirectory, SpoolEntry
 
 RECOUNT_S = 10.0
-RECOUNT_FULL_S = 1.0
-"""How old a count of the spool may get, and how old when the spool seems to be full; the writer removes files meanwhile."""
+"""How old a count of the spool may get while it shows room; the writer removes files meanwhile."""
+SHARE = 0.1
+"""When the spool seems to be full it is counted again and again, in at most this part of the time."""
 
 
 class Room:
@@ -17,13 +18,17 @@ class Room:
 
     def __init__(self, spool: SpoolDirectory, config: Spool) -> None:
         self._spool, self._config = spool, config
-        self._bytes, self._counted_at = 0, float("-inf")
+        self._bytes, self._counted_at, self._took = 0, float("-inf"), 0.0
         self._waiting: list[SpoolEntry] = []
 
     def fits(self, wanted: int) -> bool:
-        """Whether `wanted` more bytes keep to the limits, by a count that is at most RECOUNT_FULL_S old where they do not."""
+        """Whether `wanted` more bytes keep to the limits. Where they do not, the count is hardly older than it took to make."""
         self._recount(RECOUNT_S)
-        return self._within(wanted) or (self._recount(RECOUNT_FULL_S) and self._within(wanted))
+        return self._within(wanted) or (self._recount(self._took / SHARE) and self._within(wanted))
+
+    def fits_now(self, wanted: int) -> bool:
+        """Whether `wanted` more bytes keep to the limits, by a count made for this question."""
+        return self._recount(0.0) and self._within(wanted)
 
     def could_ever_fit(self, wanted: int) -> bool:
         """Whether so many bytes would fit into an empty spool."""
@@ -48,9 +53,11 @@ class Room:
 
     def _recount(self, older_than: float) -> bool:
         """Count anew what was counted so long ago; whether that was due."""
-        if time.monotonic() - self._counted_at < older_than:
+        began = time.monotonic()
+        if began - self._counted_at < older_than:
             return False
         self._waiting = self._spool.waiting()
         self._bytes = sum(self._spool.stat(entry).size for entry in (*self._waiting, *self._spool.claimed()))
         self._counted_at = time.monotonic()
+        self._took = self._counted_at - began
         return True

@@ -35,6 +35,7 @@ from ioc.registry import Registry
 from ioc.rows import ChannelRows
 from ioc.server import ControlServer
 from ioc.status_pvs import StatusPvs
+from ioc.view_pvs import ViewPvs
 
 NOTES_PERIOD_S = 1.0
 """How often the audit of refused puts is written."""
@@ -53,10 +54,10 @@ async def serve(config: Config, table: ChannelTable, registry: Registry, rows: C
     prefix = config.archiver.prefix
     control = Control(registry, rows, table, config.path, Directories(config.archiver.state_dir).imports)
     channels, groups = ChannelPvs(prefix, registry, table, control), GroupPvs(prefix, registry, table, control)
-    commands = CommandPvs(prefix, control)
+    views, commands = ViewPvs(prefix, registry, table, control), CommandPvs(prefix, control)
     limits = LimitPuts(prefix, LimitStore(Directories(config.archiver.state_dir).registry), control)
     status = StatusPvs(prefix, table, rows, config.spool.max_bytes, limits)
-    server = ControlServer(PvDatabase([*status.pvs.values(), *commands.pvs.values()], (channels, groups)), control, config.access)
+    server = ControlServer(PvDatabase([*status.pvs.values(), *commands.pvs.values()], (channels, groups, views)), control, config.access)
     control.listen(server.drop, commands.show_result, server.use_access)
     await commands.show_result()
     await status.load_limits()
@@ -65,6 +66,7 @@ async def serve(config: Config, table: ChannelTable, registry: Registry, rows: C
     works: tuple[Coroutine[Any, Any, None], ...] = (
         channels.keep_fresh(),
         groups.keep_fresh(),
+        views.keep_fresh(),
         status.keep_fresh(lambda: len(server.circuits)),
         _write_notes(control),
     )

@@ -55,7 +55,7 @@ def _connected(view: RowView) -> bool:
     return bool(view.status["connected"][0])
 
 
-def _value_alarm(view: RowView) -> Alarm:
+def value_alarm(view: RowView) -> Alarm:
     """That of the channel itself, whatever numbers its IOC sends."""
     if not _connected(view):
         return NOT_CONNECTED
@@ -69,13 +69,8 @@ def _state(view: RowView) -> int:
 
 
 def _state_alarm(view: RowView) -> Alarm:
-    match _state(view):
-        case ChannelState.DISCONNECTED:
-            return (Status.COMM, Severity.MAJOR)
-        case ChannelState.REJECTED:
-            return (Status.STATE, Severity.MAJOR)
-        case _:
-            return NO_ALARM
+    state = _state(view)
+    return _STATE.state_alarm(state, Status.COMM if state == ChannelState.DISCONNECTED else Status.STATE)
 
 
 def _type(view: RowView) -> str:
@@ -97,7 +92,20 @@ def _dropped(view: RowView) -> float:
     return sum(view.number("ledger", drop) for drop in DROPS)
 
 
-_STATES = ("Connecting", "Archiving", "Disabled", "GroupOff", "Disconnected", "Rejected")
+STATES = ("Connecting", "Archiving", "Disabled", "GroupOff", "Disconnected", "Rejected")
+
+_STATE = PvSpec(
+    Dbr.ENUM,
+    "What the channel is doing",
+    labels=STATES,
+    severities=(*[Severity.NO_ALARM] * ChannelState.DISCONNECTED, Severity.MAJOR, Severity.MAJOR),
+)
+_CONNECTED = PvSpec(
+    Dbr.ENUM,
+    "Whether its IOC is connected",
+    labels=("Disconnected", "Connected"),
+    severities=(Severity.MAJOR, Severity.NO_ALARM),
+)
 
 CHANNEL_FIELDS: dict[str, ChannelField] = {
     "Enable": ChannelField(
@@ -191,23 +199,23 @@ CHANNEL_FIELDS: dict[str, ChannelField] = {
         lambda view: view.channel.settings.description,
         "description",
     ),
-    "State": ChannelField(PvSpec(Dbr.ENUM, "What the channel is doing", labels=_STATES), "engine", _state, alarm=_state_alarm),
+    "State": ChannelField(_STATE, "engine", _state, alarm=_state_alarm),
     "Reason": _status_text(PvSpec(Dbr.CHAR, "Why it is not archived; empty when it is", count=64), "reason"),
     "Connected": ChannelField(
-        PvSpec(Dbr.ENUM, "Whether its IOC is connected", labels=("Disconnected", "Connected")),
+        _CONNECTED,
         "engine",
         lambda view: int(_connected(view)),
-        alarm=lambda view: NO_ALARM if _connected(view) else (Status.COMM, Severity.MAJOR),
+        alarm=lambda view: _CONNECTED.state_alarm(int(_connected(view)), Status.COMM),
     ),
     "Value": ChannelField(
         PvSpec(Dbr.DOUBLE, "Newest value received (enum: the index); unit and severity are the channel's own", precision=6),
         "engine",
         lambda view: view.number("status", "value"),
-        alarm=_value_alarm,
+        alarm=value_alarm,
         unit=lambda view: view.text("units"),
     ),
     "Text": ChannelField(
-        PvSpec(Dbr.STRING, "Newest text or enum label received"), "engine", lambda view: view.text("text"), alarm=_value_alarm
+        PvSpec(Dbr.STRING, "Newest text or enum label received"), "engine", lambda view: view.text("text"), alarm=value_alarm
     ),
     "Time": ChannelField(
         PvSpec(Dbr.STRING, "IOC time stamp of the newest value (ISO 8601 UTC)"),

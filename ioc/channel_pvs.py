@@ -8,7 +8,6 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
-from archioc.core.dbr import Dbr
 from archioc.core.errors import CommandRefused, UnknownChannel
 from archioc.core.table import ChannelTable
 from ioc.audit import Peer
@@ -20,6 +19,7 @@ from ioc.pv import PV
 from ioc.registry import Registry
 from ioc.results import ResultCode
 from ioc.row_view import view_row
+from ioc.setting_put import put_setting
 
 REFRESH_S = 0.1
 AGE_PERIOD_S = 1.0
@@ -120,20 +120,7 @@ class ChannelPvs:
 
     async def _put_setting(self, pv: PV, value: PutValue, peer: Peer) -> None:
         assert pv.channel is not None
-        field = CHANNEL_FIELDS[self._split(pv.name)[1]]
-        read: object
-        try:
-            if field.setting == "enable":
-                read = bool(value.choice(field.spec.labels))
-            elif field.spec.dbr is Dbr.ENUM:
-                read = field.spec.labels[value.choice(field.spec.labels)]
-            elif field.spec.dbr in {Dbr.DOUBLE, Dbr.LONG}:
-                read = value.scalar()
-            else:
-                read = value.text(field.spec.count)
-        except CommandRefused as error:
-            raise await self._control.refuse_unreadable(pv.name, str(value), error, peer) from None
-        await self._control.put_setting(pv.name, pv.channel, field.setting, read, peer)
+        await put_setting(self._control, pv.name, pv.channel, CHANNEL_FIELDS[self._split(pv.name)[1]], value, peer)
         await self._refresh(pv)
 
     async def _remove(self, pv: PV, value: PutValue, peer: Peer) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from archioc.core.errors import ArchiocError, CommandRefused
 from ioc import messages
 from ioc.audit import Peer
 from ioc.delivery import Monitor, Outbox
+from ioc.open_views import MAX_VIEWS_OF_CLIENT, OpenViews
 from ioc.put_value import read_put
 from ioc.pv import LONG_STRING_BYTES
 
@@ -71,8 +73,9 @@ class Circuit:
         self._parser = ca.VirtualCircuit(ca.SERVER, (address, port), None)
         self._channels: dict[int, ServedChannel] = {}
         self._monitors: dict[int, Monitor] = {}
+        self._views = OpenViews()
         self._outbox = Outbox()
-        self._puts: asyncio.Queue[tuple[ServedChannel, Any, bool]] = asyncio.Queue(QUEUED_PUTS)
+        self._puts: asyncio.Queue[tuple[ServedChannel, Any, bool, float]] = asyncio.Queue(QUEUED_PUTS)
         self._puts_done = asyncio.Event()
         self._puts_done.set()
         self._next_sid = 1
@@ -178,6 +181,10 @@ class Circuit:
         except KeyError:
             self._writer.write(messages.channel_refused(command.cid))
             return
+        if not self._views.admit(pv):
+            log.warning("too_many_views", peer=self.peer.address, pv=pv.name, views=MAX_VIEWS_OF_CLIENT)
+            self._writer.write(messages.channel_refused(command.cid))
+            return
         channel = ServedChannel(self._next_sid, command.cid, pv, long_string)
         self._next_sid += 1
         self._channels[channel.sid] = channel
@@ -195,6 +202,7 @@ class Circuit:
 
     def _close_channel(self, channel: ServedChannel) -> None:
         del self._channels[channel.sid]
+        self._views.leave(channel.pv)
         for monitor in [monitor for monitor in self._monitors.values() if monitor.sid == channel.sid]:
             self._end_monitor(monitor)
 
@@ -228,19 +236,19 @@ class Circuit:
         channel = self._channels.get(command.sid)
         if channel is not None:
             self._puts_done.clear()
-            await self._puts.put((channel, command, isinstance(command, ca.WriteNotifyRequest)))
+            await self._puts.put((channel, command, isinstance(command, ca.WriteNotifyRequest), time.monotonic()))
 
     async def _carry_out_puts(self) -> None:
         while True:
-            channel, command, notify = await self._puts.get()
+            channel, command, notify, arrived = await self._puts.get()
             try:
-                await self._put(channel, command, notify=notify)
+                await self._put(channel, command, arrived, notify=notify)
                 await self._writer.drain()
             finally:
                 if self._puts.empty():
                     self._puts_done.set()
 
-    async def _put(self, channel: ServedChannel, command: Any, *, notify: bool) -> None:
+    async def _put(self, channel: ServedChannel, command: Any, arrived: float, *, notify: bool) -> None:
         pv, status = channel.pv, messages.ECA_PUTFAIL
         try:
             data, payload = command.data, bytes(command.buffers[1])
@@ -253,8 +261,10 @@ class Circuit:
                 status = messages.ECA_NOWTACCESS
                 raise await self._server.control.forbid(pv.name, _shown(command), self.peer)
             try:
-                value = read_put(command.data_type, data, payload)
+                value = read_put(command.data_type, data, payload, arrived)
             except CommandRefused as error:
+                if pv.spec.access == "anyone":
+                    raise
                 raise await self._server.control.refuse_unreadable(pv.name, _shown(command), error, self.peer) from None
             await pv.writer(pv, value, self.peer)
         except ArchiocError as error:

@@ -52,8 +52,12 @@ class GroupField:
         return TIMEOUT if self.by_engine and view.engine_silent else self.alarm(view)
 
 
-def _condition_alarm(view: GroupView) -> Alarm:
-    return (Status.COMM, Severity.MINOR) if view.state is ConditionState.UNKNOWN else NO_ALARM
+_CONDITION_STATE = PvSpec(
+    Dbr.ENUM,
+    "What is known of the condition",
+    labels=("None", "Unknown", "Holds", "DoesNotHold"),
+    severities=(Severity.NO_ALARM, Severity.MINOR, Severity.NO_ALARM, Severity.NO_ALARM),
+)
 
 
 GROUP_FIELDS: dict[str, GroupField] = {
@@ -70,9 +74,9 @@ GROUP_FIELDS: dict[str, GroupField] = {
         by_engine=False,
     ),
     "ConditionState": GroupField(
-        PvSpec(Dbr.ENUM, "What is known of the condition", labels=("None", "Unknown", "Holds", "DoesNotHold")),
+        _CONDITION_STATE,
         lambda view: int(view.state),
-        alarm=_condition_alarm,
+        alarm=lambda view: _CONDITION_STATE.state_alarm(view.state, Status.COMM),
     ),
     "State": GroupField(
         PvSpec(Dbr.ENUM, "Whether the channels of the group are archived", labels=("Off", "On")), lambda view: int(view.on)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,9 +14,10 @@ from ioc.results import ResultCode
 
 @dataclass(frozen=True, slots=True)
 class PutValue:
-    """The elements of a put: numbers, texts (DBR_STRING), or one text (DBR_CHAR array)."""
+    """The elements of a put: numbers, texts (DBR_STRING), or one text (DBR_CHAR array). arrived: when it was received (s, monotonic)."""
 
     items: tuple[float | str, ...]
+    arrived: float = 0.0
 
     def __str__(self) -> str:
         return "\n".join(item if isinstance(item, str) else f"{item:g}" for item in self.items)
@@ -35,6 +37,17 @@ class PutValue:
             raise _unreadable(self, f"must be one value, not {len(self.items)}")
         return self.items[0]
 
+    def whole(self) -> int:
+        """A whole number. Raises CommandRefused."""
+        item = self.scalar()
+        try:
+            number = float(item)
+        except ValueError:
+            number = math.nan
+        if not math.isfinite(number) or number != int(number):
+            raise _unreadable(self, "must be a whole number")
+        return int(number)
+
     def choice(self, labels: Sequence[str]) -> int:
         """The index of an enum's state, written as number or label. Raises CommandRefused."""
         item = self.scalar()
@@ -49,20 +62,20 @@ class PutValue:
         return int(number)
 
 
-def read_put(data_type: ChannelType, data: object, payload: bytes) -> PutValue:
+def read_put(data_type: ChannelType, data: object, payload: bytes, arrived: float = 0.0) -> PutValue:
     """The elements of a write request. Raises CommandRefused for text that is not UTF-8.
 
-    data: as caproto decodes it; payload: the same as bytes, used for text.
+    data: as caproto decodes it; payload: the same as bytes, used for text. arrived: when it was received (s, monotonic).
     """
     native = native_type(data_type)
     try:
         if native == ChannelType.CHAR:
-            return PutValue((payload.split(b"\0", 1)[0].decode(),))
+            return PutValue((payload.split(b"\0", 1)[0].decode(),), arrived)
         if native == ChannelType.STRING:
-            return PutValue(tuple(bytes(item).split(b"\0", 1)[0].decode() for item in data))  # type: ignore[attr-defined]
+            return PutValue(tuple(bytes(item).split(b"\0", 1)[0].decode() for item in data), arrived)  # type: ignore[attr-defined]
     except UnicodeDecodeError:
         raise CommandRefused(ResultCode.SYNTAX, "the text is not UTF-8; nothing was changed") from None
-    return PutValue(tuple(float(item) for item in data))  # type: ignore[attr-defined]
+    return PutValue(tuple(float(item) for item in data), arrived)  # type: ignore[attr-defined]
 
 
 def _unreadable(value: PutValue, rule: str) -> CommandRefused:

@@ -17,7 +17,7 @@ from caproto import ChannelType, native_type
 from caproto._commands import data_payload
 from caproto._dbr import DbrStringArray, _LongStringChannelType
 
-from archioc.core.dbr import EPICS_EPOCH_S, Dbr
+from archioc.core.dbr import EPICS_EPOCH_S, Dbr, Severity, Status
 from ioc.alarm import NO_ALARM, Alarm
 from ioc.alarm_limits import NO_LIMITS, AlarmLimits, metadata_of
 
@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from ioc.delivery import Monitor
     from ioc.put_value import PutValue
 
-Access = Literal["read", "control", "expert"]
+Access = Literal["read", "anyone", "control", "expert"]
+"""Who may put; `anyone` what changes nothing but what is shown."""
+
 Value = float | int | str
 Writer = Callable[["PV", "PutValue", "Peer"], Awaitable[None]]
 Refresh = Callable[["PV"], Awaitable[None]]
@@ -53,6 +55,7 @@ class PvSpec:
     """How a PV looks from outside (`docs/reference/contract/pvs.csv`).
 
     count: elements; of text (CHAR) the greatest length in bytes.
+    labels, severities: the states of an enum, and how severe each of them is (none: none is an alarm).
     low, high: limits for a put (0, 0: none).
     """
 
@@ -60,17 +63,23 @@ class PvSpec:
     description: str
     count: int = 1
     labels: tuple[str, ...] = ()
+    severities: tuple[Severity, ...] = ()
     unit: str = ""
     precision: int = 0
     access: Access = "read"
     low: float = 0.0
     high: float = 0.0
 
+    def state_alarm(self, state: int, status: Status = Status.STATE) -> Alarm:
+        """The alarm of a state of an enum."""
+        severity = self.severities[state] if state < len(self.severities) else Severity.NO_ALARM
+        return (status, severity) if severity else NO_ALARM
+
 
 class PV:
     """One PV.
 
-    channel, group: the archived channel or the group it belongs to, None for a global one.
+    channel, group, view: the archived channel, the group or the view it belongs to, None for a global one.
     writer: what a put does; None for a PV that is only read.
     refresh: brings the value up to date before it is read; None where somebody else does.
     limits: its alarm limits; who shows the value has it judged by them.
@@ -85,12 +94,14 @@ class PV:
         *,
         channel: str | None = None,
         group: str | None = None,
+        view: str | None = None,
         writer: Writer | None = None,
         refresh: Refresh | None = None,
         on_watch: Callable[[PV, bool], None] | None = None,
         limit_writer: LimitWriter | None = None,
     ) -> None:
-        self.name, self.spec, self.channel, self.group = name, spec, channel, group
+        self.name, self.spec = name, spec
+        self.channel, self.group, self.view = channel, group, view
         self.writer, self.refresh, self.on_watch = writer, refresh, on_watch
         self.limit_writer = limit_writer
         self.limits = NO_LIMITS

@@ -39,6 +39,7 @@ class Registry:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._notes: deque[AuditEntry] = deque(maxlen=PENDING_NOTES)
+        self._names_version = 0
         try:
             # Commits run in a worker thread, one at a time.
             self._connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
@@ -80,6 +81,11 @@ class Registry:
     def revision(self) -> int:
         """Grows with every change."""
         return self._content.revision
+
+    @property
+    def names_version(self) -> int:
+        """Grows when a channel comes, goes or gets another row."""
+        return self._names_version
 
     def _prepare(self) -> None:
         connection = self._connection
@@ -180,6 +186,7 @@ class Registry:
     def accept_channels(self, change: Change) -> None:
         """Make the channels of a committed change, or of a part of it, known here."""
         content = self._content
+        self._names_version += bool(change.added or change.removed)
         for channel in (*change.added, *change.changed):
             content.channels[channel.name] = channel
         for channel in change.added:

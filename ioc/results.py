@@ -21,6 +21,7 @@ class ResultCode(IntEnum):
     REGISTRY = 8
     NO_ANSWER = 9
     BAD_FILE = 10
+    MOVED = 11
 
 
 def code_of(error: ArchiocError) -> ResultCode:

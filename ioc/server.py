@@ -68,7 +68,9 @@ class ControlServer:
 
     def may_write(self, pv: PV, peer: Peer) -> bool:
         """Whether a client may write a PV: by where it is, not by what it says."""
-        return pv.spec.access != "read" and self._access.allows(pv.spec.access, peer.address, peer.user)
+        if pv.spec.access in {"read", "anyone"}:
+            return pv.spec.access == "anyone"
+        return self._access.allows(pv.spec.access, peer.address, peer.user)
 
     def use_access(self, access: Access) -> None:
         """Let other rules say who may write, from now on and for the clients that are connected."""

@@ -6,8 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from archioc.core.dbr import Dbr, Severity, Status
-from archioc.core.table import StoreState
+from archioc.core.dbr import Dbr, Severity
 from ioc.alarm import NO_ALARM, TIMEOUT, Alarm
 from ioc.alarm_limits import NO_LIMITS, AlarmLimits
 from ioc.overview import Overview
@@ -17,12 +16,16 @@ from ioc.times import iso_time
 Source = Literal["ioc", "engine", "db"]
 
 DISCONNECTED_LIMITS = AlarmLimits(high=10.0, hihi=50.0)
+QUARANTINE_LIMITS = AlarmLimits(high=1.0)
 DISK_LIMITS = AlarmLimits(low=10.0, lolo=3.0)
 
 
 @dataclass(frozen=True, slots=True)
 class StatusField:
-    """A PV of the archiver. source: the process that knows it. limits: alarm limits, until an operator puts others."""
+    """A PV of the archiver. source: the process that knows it. limits: alarm limits, until an operator puts others.
+
+    alarm: that of a PV without states that have severities.
+    """
 
     spec: PvSpec
     source: Source
@@ -31,9 +34,11 @@ class StatusField:
     limits: AlarmLimits = NO_LIMITS
 
     def alarm_of(self, overview: Overview) -> Alarm:
-        """Status and severity: those of the field, or TIMEOUT when its process does not answer."""
+        """Status and severity: those of the state or the field, or TIMEOUT when its process does not answer."""
         if (self.source == "engine" and overview.engine_silent) or (self.source == "db" and overview.db_silent):
             return TIMEOUT
+        if self.spec.severities:
+            return self.spec.state_alarm(int(self.show(overview)))
         return self.alarm(overview)
 
 
@@ -53,24 +58,24 @@ def _process_state(source: Source, description: str, show: Callable[[Overview], 
     return StatusField(PvSpec(Dbr.ENUM, description, labels=("Stopped", "Starting", "Running", "Stopping")), source, show)
 
 
-def _state_alarm(view: Overview) -> Alarm:
-    return {"Degraded": (Status.STATE, Severity.MINOR), "Fault": (Status.STATE, Severity.MAJOR)}.get(view.state.name.title(), NO_ALARM)
-
-
-def _store_alarm(view: Overview) -> Alarm:
-    state = int(view.delivery("store_state"))
-    return NO_ALARM if state in {StoreState.UNKNOWN, StoreState.OK} else (Status.STATE, Severity.MAJOR)
-
+_STATE = PvSpec(
+    Dbr.ENUM,
+    "What the archiver as a whole is doing",
+    labels=("Starting", "Running", "Degraded", "Fault", "Stopping"),
+    severities=(Severity.NO_ALARM, Severity.NO_ALARM, Severity.MINOR, Severity.MAJOR, Severity.NO_ALARM),
+)
 
 STATUS_FIELDS: dict[str, StatusField] = {
     "State": StatusField(
-        PvSpec(Dbr.ENUM, "What the archiver as a whole is doing", labels=("Starting", "Running", "Degraded", "Fault", "Stopping")),
+        _STATE,
         "ioc",
         lambda view: int(view.state),
-        _state_alarm,
     ),
     "StateReason": StatusField(
-        PvSpec(Dbr.CHAR, "Why State is what it is; empty while Running", count=256), "ioc", lambda view: view.reason, _state_alarm
+        PvSpec(Dbr.CHAR, "Why State is what it is; empty while Running", count=256),
+        "ioc",
+        lambda view: view.reason,
+        lambda view: _STATE.state_alarm(view.state),
     ),
     "Version": StatusField(PvSpec(Dbr.STRING, "Version of ArchIOC"), "ioc", lambda view: view.own.version),
     "Callback": StatusField(
@@ -84,16 +89,16 @@ STATUS_FIELDS: dict[str, StatusField] = {
     "MEM_USED": _number("ioc", "Resident memory of the IOC process", "byte", 0, lambda view: view.own.memory),
     "CA_CLNT_CNT": _long("ioc", "Channel Access clients connected to this IOC", lambda view: view.own.clients),
     "LoopLag": _number("ioc", "Longest delay of the IOC's own loop in the last half second", "ms", 1, lambda view: 1e3 * view.own.loop_lag),
-    "Channels": _count("ioc", "Channels in the archive", lambda view: view.channels),
-    "Connected": _count("engine", "Channels connected to their IOC", lambda view: view.connected),
-    "Disconnected": _count("engine", "Channels not connected", lambda view: view.channels - view.connected),
+    "Channels": _count("ioc", "Channels in the archive", lambda view: view.totals.channels),
+    "Connected": _count("engine", "Channels connected to their IOC", lambda view: view.totals.connected),
+    "Disconnected": _count("engine", "Channels not connected", lambda view: view.totals.channels - view.totals.connected),
     "DisconnectedPct": StatusField(
         PvSpec(Dbr.DOUBLE, "Part of the channels that is not connected", unit="%", precision=1),
         "engine",
         lambda view: view.disconnected_pct,
         limits=DISCONNECTED_LIMITS,
     ),
-    "Enabled": _count("ioc", "Channels whose archiving is enabled", lambda view: view.enabled),
+    "Enabled": _count("ioc", "Channels whose archiving is enabled", lambda view: view.totals.enabled),
     "EventRate": _number("engine", "Updates received per second", "1/s", 1, lambda view: view.status("event_rate")),
     "SampleRate": _number("engine", "Samples taken per second", "1/s", 1, lambda view: view.status("sample_rate")),
     "WriteRate": _number("db", "Samples stored per second", "1/s", 1, lambda view: view.delivery("write_rate")),
@@ -103,27 +108,35 @@ STATUS_FIELDS: dict[str, StatusField] = {
     "Stored": _count("db", "Samples acknowledged by the store", lambda view: view.delivery("stored")),
     "Pending": _count("db", "Samples in the spool and values waiting for their interval to end", lambda view: view.pending),
     "Rejected": _count("db", "Samples refused by the store for good", lambda view: view.delivery("rejected")),
-    "Dropped": _count("engine", "Samples lost for any reason", lambda view: view.dropped),
+    "Dropped": _count("engine", "Samples lost for any reason", lambda view: view.totals.dropped),
     "Dropped:Overflow": _count("engine", "Updates lost because the event ring was full", lambda view: view.ledger("dropped_overflow")),
     "Dropped:SpoolFull": _count("engine", "Samples given up because the spool was full", lambda view: view.ledger("dropped_spool_full")),
     "Dropped:Quota": _count("engine", "Samples beyond the quota of their channel", lambda view: view.ledger("dropped_quota")),
     "Late": _count("engine", "Updates older than the one before of their channel", lambda view: view.ledger("late")),
     "BadTime": _count("engine", "Updates whose time stamp was unusable", lambda view: view.ledger("bad_time")),
     "ClockSuspect": StatusField(
-        PvSpec(Dbr.ENUM, "So many IOCs are ahead of our clock that ours is in doubt", labels=("No", "Yes")),
+        PvSpec(
+            Dbr.ENUM,
+            "So many IOCs are ahead of our clock that ours is in doubt",
+            labels=("No", "Yes"),
+            severities=(Severity.NO_ALARM, Severity.MAJOR),
+        ),
         "engine",
         lambda view: int(view.status("clock_suspect")),
-        lambda view: (Status.STATE, Severity.MAJOR) if view.status("clock_suspect") else NO_ALARM,
     ),
     "Lag": _number("db", "Time from commit to acknowledgement of the last batch", "s", 3, lambda view: view.delivery("lag")),
     "Db:State": StatusField(
-        PvSpec(Dbr.ENUM, "How the store answers", labels=("Unknown", "OK", "Unreachable", "Denied", "Rejecting")),
+        PvSpec(
+            Dbr.ENUM,
+            "How the store answers",
+            labels=("Unknown", "OK", "Unreachable", "Denied", "Rejecting"),
+            severities=(Severity.NO_ALARM, Severity.NO_ALARM, Severity.MAJOR, Severity.MAJOR, Severity.MAJOR),
+        ),
         "db",
         lambda view: int(view.delivery("store_state")),
-        _store_alarm,
     ),
     "Db:LastError": StatusField(
-        PvSpec(Dbr.CHAR, "Last failure of the store; empty when all is well", count=256), "db", lambda view: view.store_error
+        PvSpec(Dbr.CHAR, "Last failure of the store; empty when all is well", count=256), "db", lambda view: view.totals.store_error
     ),
     "Db:LastWrite": StatusField(
         PvSpec(Dbr.STRING, "When the store last acknowledged a batch (ISO 8601 UTC)"),
@@ -141,6 +154,12 @@ STATUS_FIELDS: dict[str, StatusField] = {
         "db",
         lambda view: 100 * view.delivery("disk_free"),
         limits=DISK_LIMITS,
+    ),
+    "Quarantine": StatusField(
+        PvSpec(Dbr.DOUBLE, "Batches of which the store refused something for good, which is kept"),
+        "db",
+        lambda view: view.delivery("quarantined"),
+        limits=QUARANTINE_LIMITS,
     ),
     "Ioc:Restarts": _long("ioc", "Restarts of the ioc process since the archiver started", lambda view: view.own.restarts.ioc),
     "Engine:State": _process_state("engine", "State of the engine process", lambda view: int(view.status("state"))),

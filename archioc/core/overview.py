@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-import numpy as np
-
+from archioc.core.archive_totals import ArchiveTotals, count_up
 from archioc.core.directories import Directories
 from archioc.core.errors import SpoolFileDamaged
 from archioc.core.group_status import ConditionState, identity, why_off
 from archioc.core.process_counts import read_counts
 from archioc.core.registry import RegistryReader
 from archioc.core.spool import SpoolDirectory
-from archioc.core.table import DROPS, ChannelState, ChannelTable, ProcessState, RowState, StoreState, read_row
+from archioc.core.table import DROPS, ChannelState, ChannelTable, ProcessState, StoreState, read_row
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +96,6 @@ class Overview:
     conservation: Conservation
 
 
-def spool_error(status: np.void, delivery: np.void) -> str:
-    """Why the spool cannot be used just now, from the heads of these blocks; empty when it can."""
-    words = (bytes(head["spool_error"]).decode(errors="replace") for head in (status, delivery))
-    return "; ".join(dict.fromkeys(word for word in words if word))
-
-
 class RunningArchiver:
     """Reads table, registry and spool of one state directory. Raises RunDirError, RegistryError."""
 
@@ -119,25 +112,22 @@ class RunningArchiver:
 
     def overview(self) -> Overview:
         """The whole archiver."""
-        table = self._table
-        cells = table.settings.cells
-        used = np.flatnonzero(cells["state"] == RowState.USED)
-        status, delivery = table.status.head[0], table.delivery.head[0]
+        totals = count_up(self._table)
         entries = [*self._spool.waiting(), *self._spool.claimed()]
         return Overview(
             processes=self._processes(),
-            channels=len(used),
-            connected=int(np.count_nonzero(table.status.cells["connected"][used])),
-            enabled=int(np.count_nonzero(cells["enable"][used])),
-            event_rate=float(status["event_rate"]),
-            sample_rate=float(status["sample_rate"]),
-            store_state=StoreState(int(delivery["store_state"])).name.lower(),
-            store_error=bytes(delivery["error"]).decode(errors="replace"),
-            spool_error=spool_error(status, delivery),
+            channels=totals.channels,
+            connected=totals.connected,
+            enabled=totals.enabled,
+            event_rate=totals.status("event_rate"),
+            sample_rate=totals.status("sample_rate"),
+            store_state=StoreState(int(totals.delivery("store_state"))).name.lower(),
+            store_error=totals.store_error,
+            spool_error=totals.spool_error,
             spool_files=len(entries),
             spool_bytes=sum(self._spool.stat(entry).size for entry in entries),
             groups=self._groups(),
-            conservation=self._total(sum(entry.samples for entry in entries)),
+            conservation=_total(totals, sum(entry.samples for entry in entries)),
         )
 
     def _groups(self) -> tuple[GroupOverview, ...]:
@@ -156,18 +146,6 @@ class RunningArchiver:
         blocks = {"ioc": self._table.settings, "engine": self._table.status, "db": self._table.delivery}
         states = {name: ProcessState(int(block.head["state"][0])).name.lower() for name, block in blocks.items()}
         return tuple(ProcessOverview(name, state, getattr(restarts, name)) for name, state in states.items())
-
-    def _total(self, in_spool: int) -> Conservation:
-        ledger, delivery = self._table.ledger.head[0], self._table.delivery.head[0]
-        return Conservation(
-            received=int(ledger["received"]),
-            generated=int(ledger["generated"]),
-            filtered=int(ledger["filtered"]),
-            stored=int(delivery["stored"]),
-            pending=int(ledger["withheld"]) + in_spool,
-            rejected=int(delivery["rejected"]),
-            dropped=sum(int(ledger[drop]) for drop in DROPS),
-        )
 
     def channels(self) -> list[ChannelOverview]:
         """Every channel, by name."""
@@ -212,3 +190,15 @@ class RunningArchiver:
                 dropped=sum(int(ledger[drop]) for drop in DROPS) if counted else 0,
             ),
         )
+
+
+def _total(totals: ArchiveTotals, in_spool: int) -> Conservation:
+    return Conservation(
+        received=int(totals.ledger("received")),
+        generated=int(totals.ledger("generated")),
+        filtered=int(totals.ledger("filtered")),
+        stored=int(totals.delivery("stored")),
+        pending=int(totals.ledger("withheld")) + in_spool,
+        rejected=int(totals.delivery("rejected")),
+        dropped=int(totals.dropped),
+    )

@@ -2,7 +2,7 @@
 
     tmp/       being written by the engine; left-overs are removed at its start
     new/       committed; the writer takes them
-    sending/   claimed by the writer; put back into new/ at its start
+    sending/   claimed by the writer; sent again at its start
     dropping/  taken out by the engine because the spool is full; put back at its start
     damaged/   set aside because header or CRC is wrong
     quarantine/  what a store refuses for good
@@ -116,20 +116,19 @@ class SpoolDirectory:
 
     def return_taken(self) -> int:
         """Put what a killed engine had taken out, but not dropped, back into new/; how many files that were."""
-        return self._return_all(self._dropping)
+        names = self.disk.names(self._dropping)
+        for name in names:
+            self.disk.rename(self._dropping / name, self._new / name)
+        return len(names)
 
     # -- the writer's side ---------------------------------------------------------------------
-
-    def return_claimed(self) -> int:
-        """Put what a killed writer had claimed back into new/; how many files that were."""
-        return self._return_all(self._sending)
 
     def claim(self, entry: SpoolEntry) -> SpoolEntry | None:
         """Take a waiting file for sending; None when it has gone (taken out by the engine)."""
         return self._move(entry, self._sending)
 
     def put_back(self, claimed: SpoolEntry) -> None:
-        """Give a claimed file back, to be sent later."""
+        """Give back a claimed file that is for another store."""
         self.disk.rename(claimed.path, self._new / claimed.name)
 
     def remove(self, claimed: SpoolEntry) -> None:
@@ -189,9 +188,3 @@ class SpoolDirectory:
                 raise  # not the file is missing, but the directory it should go to
             return None
         return entry._replace(directory=part)
-
-    def _return_all(self, part: Path) -> int:
-        names = self.disk.names(part)
-        for name in names:
-            self.disk.rename(part / name, self._new / name)
-        return len(names)

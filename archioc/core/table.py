@@ -29,7 +29,7 @@ from archioc.core.group_status import GROUP_STATUS
 from archioc.core.mapped_file import MappedFile
 from archioc.core.registry import MAX_GROUPS
 
-VERSION = 4
+VERSION = 5
 
 Rows = npt.NDArray[np.integer]
 """Row numbers."""
@@ -252,6 +252,7 @@ DELIVERY_HEAD = np.dtype(
         ("spool_oldest", "<i8"),  # ns since 1970, 0 = empty
         ("disk_free", "<f8"),  # part of the spool's disk that is free, 0..1
         ("damaged", "<i8"),  # spool files set aside
+        ("quarantined", "<i8"),  # batches of which something is in the quarantine
         ("error", "S200"),  # the store's last refusal or failure; empty when all is well
         ("spool_error", "S120"),  # why the spool could not be read or written last; empty when it could
     ]

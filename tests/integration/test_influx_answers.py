@@ -19,8 +19,12 @@ from archioc.core.encoding.escaping import split_lines
 from archioc.core.encoding.line_protocol import LineEncoder
 from archioc.core.errors import StoreDenied, StoreUnavailable
 from archioc.core.events import ChannelEvent, Reason
-from archioc.core.spool import SpoolFile
+from archioc.core.spool import SpoolDirectory, SpoolFile
+from archioc.core.table import ChannelTable
+from db.book import DeliveryBook
+from db.delivery import Delivery
 from db.influx import InfluxDatabase
+from db.store_status import StoreStatus
 from tests.batches import Point, make_batch, spool_file
 from tests.processes.influx_double import Answer, InfluxDouble, told
 from tests.processes.tools import missing_tool
@@ -229,6 +233,31 @@ def test_where_each_version_is_written_to(double: Double, opened: Opened, versio
     server = double(version)
     opened(server, version=InfluxVersion(chosen)).write(one_sample())
     assert [request.path for request in server.writes] == [path]
+
+
+@pytest.mark.parametrize(("version", "lanes"), [("1.8.10", 2), ("v2.7.1", 2), ("3.9.0", 8)])
+def test_a_server_that_answers_slowly_gets_several_files_at_once(
+    double: Double, opened: Opened, tmp_path: Path, version: str, lanes: int
+) -> None:
+    """Where each answer takes its time, as with 3.x, whose log is written once a second, a backlog drains through several connections."""
+    server = double(version)
+    store = opened(server)
+    spool, table = SpoolDirectory(tmp_path / "spool"), ChannelTable(tmp_path)
+    spool.create()
+    table.create(1)
+    files, pause_s = 1 + 2 * lanes, 0.3
+    for batch_id in range(1, files + 1):
+        made = spool_file(LineEncoder(store.destination), make_batch([Point("A", time.time_ns(), float(batch_id))]), batch_id)
+        spool.publish(spool.prepare(made))
+    server.scripted = [pause_s] * files
+    delivery = Delivery(spool, store, DeliveryBook(table.delivery), StoreStatus(table.delivery))
+    started = time.monotonic()
+    while delivery.step():
+        pass
+    spent = time.monotonic() - started
+    assert (store.lanes, len(server.lines), int(table.delivery.head["stored"][0])) == (lanes, files, files)
+    assert spent < 0.9 * files * pause_s if lanes == 2 else spent < 0.6 * files * pause_s
+    table.close()
 
 
 def test_a_bucket_of_2x(double: Double, opened: Opened, tmp_path: Path) -> None:

@@ -8,7 +8,12 @@ from pathlib import Path
 import caproto as ca
 import pytest
 
+from archioc.core.dbr import Severity
 from archioc.core.table import ProcessState
+from ioc.channel_fields import CHANNEL_FIELDS
+from ioc.group_fields import GROUP_FIELDS
+from ioc.status_fields import STATUS_FIELDS
+from ioc.view_fields import SLOT_FIELDS
 from tests.conftest import CaClientFactory
 from tests.processes.ca_client import CaClient
 from tests.processes.control_process import ControlProcess
@@ -52,6 +57,7 @@ def test_fields_of_a_record(client: CaClient, prefix: str) -> None:
         assert (name, repr(seen)) == (name, repr(fields))
         assert client.get_text(f"{prefix}{name}.NAME$") == prefix + name
     assert client.get_text(prefix + "Disk:FreePct.LLSV") == "MAJOR"
+    assert (client.get(prefix + "Quarantine.HIGH"), client.get_text(prefix + "Quarantine.HSV")) == (1.0, "MINOR")
     assert [client.get(f"{prefix}Disk:FreePct.{field}") for field in ("LSV", "HSV", "HHSV", "HYST")] == [1, 1, 2, 0]
     assert client.get(prefix + "HEARTBEAT.VAL") == pytest.approx(client.get(prefix + "HEARTBEAT"), abs=2)
 
@@ -94,3 +100,62 @@ def test_limits_are_for_experts_and_for_numbers(control: ControlProcess, prefix:
         assert b"HYST: -1 must be 0 or more" in bytes(answer.error_message)
         low = expert.open(prefix + "Disk:FreePct.LOW")[1]
         assert expert.get(low, ca.ChannelType.DOUBLE).data.tolist() == [10.0]
+
+
+def test_fields_of_an_enum(control: ControlProcess, client: CaClient, prefix: str) -> None:
+    """The states of an enum and their severities are told as by a record of type bi or mbbi, and a state has the alarm told."""
+    store = prefix + "Db:State"
+    assert [client.get_text(f"{store}.{field}") for field in ("ZRST", "ONST", "TWST", "FRST", "FVST", "FFST")] == [
+        "Unknown",
+        "OK",
+        "Unreachable",
+        "Rejecting",
+        "",
+        "",
+    ]
+    assert [client.get(f"{store}.{field}") for field in ("ZRVL", "ONVL", "FRVL", "FVVL")] == [0, 1, 4, 0]
+    assert [client.get_text(f"{store}.{field}") for field in ("ONSV", "TWSV", "FVSV", "UNSV", "COSV")] == [
+        "NO_ALARM",
+        "MAJOR",
+        "NO_ALARM",
+        "NO_ALARM",
+        "NO_ALARM",
+    ]
+    connected = prefix + "CH:SR:DCCT:Connected"
+    assert [client.get_text(f"{connected}.{field}") for field in ("ZNAM", "ONAM", "ZSV", "OSV")] == [
+        "Disconnected",
+        "Connected",
+        "MAJOR",
+        "NO_ALARM",
+    ]
+    head = control.table.delivery.head
+    head["store_state"][0], head["heartbeat"][0] = 2, time.time_ns()
+    client.wait_for_value(store, 2, 2)
+    assert client.get_text(store + ".SEVR") == client.get_text(store + ".TWSV") == "MAJOR"
+
+
+def test_other_fields(client: CaClient, prefix: str) -> None:
+    """Display and drive limits, elements and processing are told as by a record."""
+    rate = prefix + "CH:SR:DCCT:Rate"
+    assert [client.get(f"{rate}.{field}") for field in ("HOPR", "DRVH", "LOPR", "DRVL", "MDEL", "ADEL", "UDF")] == [1e5, 1e5, 0, 0, 0, 0, 0]
+    assert client.describe(rate + ".HOPR").units == client.get_text(rate + ".EGU") == "Hz"
+    assert (client.get_text(rate + ".SCAN"), client.get_text(prefix + "State.SCAN")) == ("Passive", "I/O Intr")
+    assert (client.get(prefix + "Result.NELM"), client.get(prefix + "Result.NORD")) == (1024, 0)
+
+
+def test_silent_process_is_a_timeout(control: ControlProcess, client: CaClient, prefix: str) -> None:
+    """While engine and db give no sign of life, all they know is INVALID with TIMEOUT, in rows of views too, and nothing else is."""
+    by_others = {name: field.source != "ioc" for name, field in STATUS_FIELDS.items()}
+    by_others |= {f"CH:SR:DCCT:{name}": field.source != "registry" for name, field in CHANNEL_FIELDS.items()}
+    by_others |= {f"GRP:vac:{name}": field.by_engine for name, field in GROUP_FIELDS.items()}
+    by_others |= {f"View:a:Row00:{name}": field.source != "registry" for name, field in SLOT_FIELDS.items()}
+    for name in by_others:
+        client.connected(prefix + name)
+    assert {name: client.describe(prefix + name).severity == Severity.INVALID for name in by_others} == by_others
+    assert {client.get_text(prefix + name + ".STAT") for name in ("Db:State", "GRP:vac:State", "View:a:Row00:Value")} == {"TIMEOUT"}
+    now = time.time_ns()
+    for block in (control.table.status, control.table.delivery):
+        block.head["heartbeat"][0] = now + 60 * 10**9
+    client.wait_for_value(prefix + "Connected.SEVR", "NO_ALARM", 2)
+    connected = {name for name in by_others if name.rpartition(":")[2] in {"Value", "Text", "ValueText"}}
+    assert not [name for name in by_others if name not in connected and client.describe(prefix + name).severity == Severity.INVALID]

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from archioc.core.batch import ChannelMeta
@@ -53,6 +54,28 @@ def test_only_one_process_may_have_it_open(store: EmbeddedStore, tmp_path: Path)
         program = f"from pathlib import Path; from db.embedded import EmbeddedStore; {opening}"
         found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False)
         assert f"StoreUnavailable: {tmp_path / 'store'}: another process has this embedded store open" in found.stderr
+
+
+def test_a_file_of_an_older_version_is_completed(store: EmbeddedStore, tmp_path: Path) -> None:
+    """Tables and columns that a day file lacks are added when the archiver opens it; a reader says that it has to."""
+    store.write(spool_file(ENCODER, make_batch([Point("A", T0, 1.0)])))
+    store.close()
+    path = tmp_path / "store" / f"{day_of(T0)}.duckdb"
+    with duckdb.connect(str(path)) as older:
+        older.execute("alter table sample drop column flags")
+        older.execute("alter table sample drop column text")
+        older.execute("drop table alarm")
+    reader = EmbeddedStore(tmp_path / "store", read_only=True)
+    reader.prepare()
+    words = r"made by an older version, without sample\.flags, sample\.text, alarm\.channel.*start the archiver once"
+    with pytest.raises(StoreUnavailable, match=words):
+        times(reader)
+    reader.close()
+    store.prepare()
+    store.write(spool_file(ENCODER, make_batch([Point("A", T0 + 1, 2.0)], alarms=[Alarm("A", T0 + 1, 2, 3)]), 2))
+    (chunk,) = store.samples("A", 0, 2**62)
+    assert (chunk.value.tolist(), chunk.flags.tolist()) == ([1.0, 2.0], [0, 0])
+    assert [chunk.severity.tolist() for chunk in store.alarms("A", 0, 2**62)] == [[2]]
 
 
 def test_what_a_killed_process_has_committed_is_there(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from archioc.core.encoding.line_protocol import LineEncoder
 from archioc.core.errors import QueryError, StoreDenied, StoreUnavailable
 from archioc.core.spool import SpoolFile
 from db.influx import InfluxDatabase
-from tests.batches import Point, make_batch, spool_file
+from tests.batches import Alarm, Point, make_batch, spool_file
 from tests.conftest import InfluxdFactory
 from tests.processes.influxd import InfluxDatabase as Database
 
@@ -52,15 +52,23 @@ def test_a_policy_of_its_own(influx_database: Database) -> None:
 
 
 def test_only_what_is_beyond_the_retention_is_refused(influx_database: Database) -> None:
-    """Of a batch with points too old for the server exactly these are rejected, none is kept for a quarantine, and the rest is stored."""
+    """Of a batch with points too old for the server exactly these are rejected, none is kept for a quarantine, and the rest is stored.
+
+    Alarm states that are too old go with them and count as nothing: they are no samples.
+    """
     store = opened(InfluxStore(url=influx_database.url, bucket=f"{influx_database.name}_short", retention=3600.0))
     now = time.time_ns()
     points = [Point(f"PV{at % 3}", now - (10**13 if at in {4, 7, 50} else 0) + at, float(at)) for at in range(100)]
-    outcome = store.write(a_file(points))
+    alarms = [Alarm("PV0", now - 10**13, 2, 3), Alarm("PV0", now, 1, 4)]
+    outcome = store.write(spool_file(LineEncoder("influxdb"), make_batch(points, alarms=alarms)))
+    assert [chunk.severity.tolist() for chunk in store.alarms("PV0", 0, 2**63 - 1)] == [[1]]
     assert (outcome.rejected.tolist(), outcome.kept.tolist(), outcome.refusals) == ([0, 2, 1], [0, 0, 0], ())
     assert [(event.channel, event.count) for event in outcome.events] == [("PV1", 2), ("PV2", 1)]
     stored = sum(len(chunk) for name in store.names() for chunk in store.samples(name, 0, 2**63 - 1))
     assert stored == 97
+    only_alarms = spool_file(LineEncoder("influxdb"), make_batch([], alarms=alarms[:1]), 2)
+    outcome = store.write(only_alarms)
+    assert (outcome.rejected.sum(), outcome.refusals, outcome.events) == (0, (), ())
     store.close()
     influx_database.server.query(f"DROP DATABASE {influx_database.name}_short")
 

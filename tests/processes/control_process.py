@@ -6,13 +6,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import caproto as ca
 import numpy as np
 
 from archioc.core.directories import Directories
 from archioc.core.table import ChannelTable
+from tests.processes.raw_ca import RawCa
 from tests.processes.waiting import wait_until
 
 CAPACITY = 5000
+
+TWO_CHANNELS = "channels: [SR:DCCT, {pv: SR:X.HIHI, rate: 5}]"
 
 
 class ControlProcess:
@@ -58,6 +62,15 @@ class ControlProcess:
     def pid(self) -> int:
         assert self._process is not None
         return self._process.pid
+
+    def refuses(self, name: str, value: str | float) -> str:
+        """Put what the control process must answer with an error (pyepics does not tell); its text."""
+        with RawCa(self.port) as raw:
+            channel = raw.open(name)[1]
+            data = (value.encode(), ca.ChannelType.CHAR) if isinstance(value, str) else ([value], ca.ChannelType.DOUBLE)
+            answer = raw.put(channel, *data)
+        assert isinstance(answer, ca.ErrorResponse)
+        return bytes(answer.error_message).decode()
 
     def log(self) -> str:
         return self._log.read_text() if self._log.exists() else ""

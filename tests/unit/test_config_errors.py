@@ -17,8 +17,8 @@ INFLUX = "store:\n  influxdb:\n    url: http://localhost:8086\n    bucket: epics
 
 MISTAKES = {
     "unknown key at the top": (
-        "http: {port: 1}",
-        "1: http: no such key (there are archiver, ioc, ca, log, store, spool, access, policies, groups, channels)",
+        "web: {port: 1}",
+        "1: web: no such key (there are archiver, ioc, ca, http, log, store, spool, access, policies, groups, channels)",
     ),
     "typing mistake": (
         "archiver:\n  prefix: 'A:'\n  nmae: x",
@@ -120,7 +120,7 @@ MISTAKES = {
         "archiver: {state_dir: ~nobody-here/x}",
         "1: archiver.state_dir: ~nobody-here/x: cannot be resolved: Could not determine home directory.",
     ),
-    "several": ("log: {level: loud}\nioc: {port: 0}\nhttp: {}", "1: log.level: loud: must be debug, info, warning or error (and 2 more)"),
+    "several": ("log: {level: loud}\nioc: {port: 0}\nweb: {}", "1: log.level: loud: must be debug, info, warning or error (and 2 more)"),
     "first in the order of the file": ("channels: [a b]\nlog:\n  level: loud\nlog: {}", None),
 }
 

@@ -24,6 +24,8 @@ from ioc.pv import PV, PvSpec
 from ioc.registry import Registry
 from ioc.rows import ChannelRows
 from ioc.status_fields import STATUS_FIELDS
+from ioc.view_fields import LIST_FIELDS, SLOT_FIELDS
+from ioc.view_pvs import ViewPvs
 from tests.declarations import declaration, declare
 
 CONTRACT = Path(__file__).parents[2] / "docs/reference/contract/pvs.csv"
@@ -42,7 +44,7 @@ def database(tmp_path: Path) -> Iterator[PvDatabase]:
     apply_declared(registry, rows, declaration(*(declare(name, rate=5.0) for name in NAMES), groups=groups), 0)
     rows.synchronise(registry.channels.values(), registry.revision)
     control = Control(registry, rows, table, tmp_path / "site.yml", tmp_path / "import")
-    sources = (ChannelPvs("P:", registry, table, control), GroupPvs("P:", registry, table, control))
+    sources = tuple(kind("P:", registry, table, control) for kind in (ChannelPvs, GroupPvs, ViewPvs))
     yield PvDatabase([PV("P:State", STATUS_FIELDS["State"].spec)], sources)
     registry.close()
     table.close()
@@ -63,6 +65,9 @@ def database(tmp_path: Path) -> Iterator[PvDatabase]:
         "P:CH:SR:X:Rate:Rate",
         "P:GRP:vacuum:Condition",
         "P:GRP:vacuum:Condition.DESC$",
+        "P:View:a-b_3:Filter",
+        "P:View:a:Row24:Value.EGU",
+        "P:View:a:Selected:Name",
     ],
 )
 def test_names_that_are_there(database: PvDatabase, name: str) -> None:
@@ -85,6 +90,15 @@ def test_names_that_are_there(database: PvDatabase, name: str) -> None:
         "P:GRP:vacuum",
         "P:GRP:other:Enable",
         "P:GRP:vacuum:Rate",
+        "P:View:a",
+        "P:View:a:Nope",
+        "P:View::Filter",
+        "P:View:a b:Filter",
+        f"P:View:{'a' * 41}:Filter",
+        "P:View:a:Row25:Name",
+        "P:View:a:Row1:Name",
+        "P:View:a:Row01:Nope",
+        "P:View:a:Row01:Remove",
         "Q:State",
         "...",
     ],
@@ -161,6 +175,8 @@ def test_pvs_are_those_of_the_contract() -> None:
     served = {name: field.spec for name, field in STATUS_FIELDS.items()} | COMMAND_SPECS
     served |= {f"CH:<name>:{name}": field.spec for name, field in CHANNEL_FIELDS.items()}
     served |= {f"GRP:<group>:{name}": field.spec for name, field in GROUP_FIELDS.items()}
+    served |= {f"View:<view>:{name}": listed.spec for name, listed in LIST_FIELDS.items()}
+    served |= {f"View:<view>:<slot>:{name}": field.spec for name, field in SLOT_FIELDS.items()}
     assert {name: _contract_of(name, spec) for name, spec in served.items()} == contract
 
 
@@ -168,4 +184,5 @@ def test_enum_labels_fit_channel_access() -> None:
     """No enum has more than 16 states or a label longer than 25 characters."""
     specs = [field.spec for field in STATUS_FIELDS.values()]
     specs += [*(field.spec for field in CHANNEL_FIELDS.values()), *(field.spec for field in GROUP_FIELDS.values()), *COMMAND_SPECS.values()]
+    specs += [*(listed.spec for listed in LIST_FIELDS.values()), *(field.spec for field in SLOT_FIELDS.values())]
     assert all(len(spec.labels) <= 16 and all(len(label) <= 25 for label in spec.labels) for spec in specs)

@@ -66,7 +66,7 @@ def fuse(monkeypatch: pytest.MonkeyPatch) -> Fuse:
     monkeypatch.setattr(engine.commit, "Ledger", FusedLedger)
     monkeypatch.setattr(FusedLedger, "fuse", made, raising=False)
     monkeypatch.setattr(engine.commit, "TELL_EVERY_S", 0.0)
-    monkeypatch.setattr(room, "RECOUNT_FULL_S", 0.0)
+    monkeypatch.setattr(room, "SHARE", float("inf"))
     return made
 
 
@@ -158,6 +158,20 @@ def test_losses_are_told_when_the_batch_that_told_them_is_dropped(archive: Archi
     begun.stop(time.time_ns())
 
 
+def test_what_the_last_events_displace_is_told_as_well(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An engine that stops on a full spool tells of all that was dropped, also to make room for telling it. (SPL-13)"""
+    monkeypatch.setattr(room, "SHARE", float("inf"))
+    begun = begin(archive, Fuse(), WhenFull.DROP_OLDEST)
+    begun.connect("A")
+    for number in range(FILES + 2):
+        send(begun, number)
+        begun.write()
+    monkeypatch.setattr(SmallSpool, "free_bytes", lambda self: 10**6 * (FILES - sum(entry.samples for entry in self.waiting())))
+    begun.stop(time.time_ns())
+    cell = archive.table.ledger.cells[archive.registry.channels["A"].row]
+    assert cell["dropped_spool_full"] == told(archive)["A"] == cell["told_spool_full"] > 2
+
+
 def test_losses_are_told_as_soon_as_there_is_room(archive: Archive, fuse: Fuse) -> None:
     """What drop_newest gave up is told by the first batch that finds room, also by another engine. (SPL-12, SPL-13)"""
     begun = begin(archive, fuse, WhenFull.DROP_NEWEST)
@@ -176,6 +190,28 @@ def test_losses_are_told_as_soon_as_there_is_room(archive: Archive, fuse: Fuse) 
     cell = archive.table.ledger.cells[archive.registry.channels["A"].row]
     assert told(archive)["A"] == cell["dropped_spool_full"] == 5
     begun.stop(time.time_ns())
+
+
+def test_a_spool_that_the_writer_has_just_emptied_is_not_full(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is committed at a stop finds the room that the writer has made since the spool was counted, and all losses are told. (SPL-13)"""
+    monkeypatch.setattr(room, "SHARE", 1e-9)  # the count is as old as it ever gets
+    begun = Engine(archive, time.time_ns(), config=Spool(min_free=0).model_copy(update={"max_bytes": 3000}))
+    begun.collector.round(time.time_ns())
+    begun.connect("A")
+    cell = archive.table.ledger.cells[archive.registry.channels["A"].row]
+    while cell["dropped_spool_full"] == 0:
+        send(begun, 1)
+        begun.write()
+    for entry in archive.spool.waiting():
+        claimed = archive.spool.claim(entry)
+        assert claimed is not None
+        archive.spool.remove(claimed)
+    lost = int(cell["dropped_spool_full"])
+    send(begun, 99)
+    begun.stop(time.time_ns())
+    assert numbers(archive.published(), "A") == [99]
+    assert Reason.ARCHIVER_STOP in {event.reason for batch in archive.published() for event in batch.events}
+    assert cell["dropped_spool_full"] == cell["told_spool_full"] == lost
 
 
 def test_what_a_dropped_batch_told_besides_samples_is_told_again(archive: Archive, fuse: Fuse) -> None:

@@ -39,5 +39,5 @@ def no_log() -> Iterator[None]:
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Losses are told at once, and listings are never old."""
     monkeypatch.setattr(engine.commit, "TELL_EVERY_S", 0.0)
-    monkeypatch.setattr(engine.room, "RECOUNT_FULL_S", 0.0)
+    monkeypatch.setattr(engine.room, "SHARE", float("inf"))
     monkeypatch.setattr(db.delivery_order, "LOOK_S", 0.0)

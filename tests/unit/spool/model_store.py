@@ -50,6 +50,7 @@ class ModelStore:
     values: set[int] = field(default_factory=set)
     told: Told = field(default_factory=dict)
     batches: set[int] = field(default_factory=set)
+    lanes: int = 2
     while_writing: Callable[[], None] = lambda: None
 
     def prepare(self) -> None:

@@ -18,7 +18,15 @@ from tests.unit.spool.model_store import Mood
 from tests.unit.spool.world import Memory, World, attempt
 
 ROOT = Path(__file__).parents[3]
-SOURCES = ("archioc/core/spool.py", "engine/recovery.py", "engine/commit.py", "db/delivery.py", "db/quarantine.py", "db/retries.py")
+SOURCES = (
+    "archioc/core/spool.py",
+    "engine/recovery.py",
+    "engine/commit.py",
+    "engine/open_gaps.py",
+    "db/delivery.py",
+    "db/quarantine.py",
+    "db/retries.py",
+)
 
 Site = tuple[str, int]
 """File and line of a call that makes something durable."""
@@ -98,7 +106,13 @@ def killed_in_a_refusal(story: Story) -> None:
     story.world.deliver()
 
 
-STORIES = (killed_in_a_commit, killed_in_a_drop, killed_in_a_refusal)
+def killed_when_a_gap_opens(story: Story) -> None:
+    story.commit(3)
+    story.world.in_gap = True
+    story.deadly_commit(3)
+
+
+STORIES = (killed_in_a_commit, killed_in_a_drop, killed_in_a_refusal, killed_when_a_gap_opens)
 FAILS = {
     "create": killed_in_a_commit,
     "prepare": killed_in_a_commit,
@@ -107,6 +121,7 @@ FAILS = {
     "discard": killed_in_a_drop,
     "settle_discarded": killed_in_a_drop,
     "keep": killed_in_a_refusal,
+    "write": killed_when_a_gap_opens,
 }
 """Which story fails without the fsync of a function."""
 
@@ -136,7 +151,7 @@ def test_the_stories_hold(memory: Memory, story_of: Callable[[Story], None]) -> 
 
 def test_every_fsync_is_known() -> None:
     """The calls that the next test takes out are found: two where a name and what it names are made durable, one elsewhere."""
-    assert Counter(function_of(site) for site in fsync_sites()) == Counter([*FAILS, "create", "keep"])
+    assert Counter(function_of(site) for site in fsync_sites()) == Counter([*FAILS, "create", "keep", "write"])
 
 
 @pytest.mark.parametrize("site", fsync_sites(), ids=function_of)

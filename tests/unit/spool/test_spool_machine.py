@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
@@ -36,6 +37,11 @@ class SpoolMachine(RuleBasedStateMachine):
         for _ in range(files):
             attempt(self.world.deliver, self.world.kill_writer)
         self.world.disk.dies_in = None
+
+    @rule(late=st.booleans(), newest_first=st.booleans())
+    def answers_come_otherwise(self, late: bool, newest_first: bool) -> None:
+        self.world.late, self.world.newest_first = late, newest_first
+        self.world.kill_writer()
 
     @rule(count=st.integers(1, 7))
     def commit_while_sending(self, count: int) -> None:
@@ -132,3 +138,24 @@ def test_a_stored_file_that_is_put_back_and_damaged_may_be_dropped(memory: Memor
     steps.file_gets_damaged()
     steps.engine_dies_and_then_the_power(1, full=False, more=0, dies=None)
     steps.teardown()
+
+
+@pytest.mark.parametrize("mood", [Mood.UNAVAILABLE, Mood.FAILS_AFTERWARDS])
+def test_what_has_been_sent_is_not_dropped(memory: Memory, mood: Mood) -> None:
+    """A full spool never gives up a batch that the store may have, also after a failure and a kill of the writer. (SPL-05)"""
+    world = World(memory, WhenFull.DROP_OLDEST)
+    for _ in range(3):
+        world.send(3)
+        world.commit()
+    world.stores[world.destination].mood = mood
+    assert not attempt(world.deliver, world.kill_writer)
+    world.kill_writer()
+    for _ in range(4):
+        world.fill(0)
+        world.send(3)
+        world.commit()
+    world.check()
+    assert not world._twice
+    dropped = int(world.table.ledger.head["dropped_spool_full"][0])
+    world.come_to_an_end()
+    assert dropped == len(world._missing()) > 0

@@ -18,16 +18,18 @@ from archioc.core.batch import COUNTS, NO_BLOB, SAMPLE, Batch
 from archioc.core.config import Spool, WhenFull
 from archioc.core.encoding.columns import ColumnEncoder
 from archioc.core.errors import QuarantineError, SpoolFileDamaged, StoreDenied, StoreUnavailable
+from archioc.core.events import ChannelEvent, Reason
 from archioc.core.ledger import Booking
 from archioc.core.spool import SpoolDirectory, SpoolFile
 from archioc.core.spool_file import parse_spool_file
 from archioc.core.table import LEDGER, LEDGER_HEAD, ChannelTable
 from db.book import DeliveryBook
 from db.delivery import Delivery
+from db.lanes import Answer, Claimed, write
 from db.quarantine import parse_entry
 from db.store_status import StoreStatus
 from engine.commit import Commit
-from engine.open_gaps import OpenGapsFile
+from engine.open_gaps import OpenGap, OpenGapsFile
 from engine.recovery import recover
 from engine.ring import EventRing
 from tests.unit.engine.rig import CommitByHand
@@ -39,6 +41,7 @@ DESTINATIONS = ("here", "there")
 STATE = Path("/state")
 MIN_FREE = 1000
 ROOMY = 10**12
+GAP = OpenGap(Reason.DISCONNECTED, 7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,32 @@ class Memory:
             block.cells[:] = np.zeros((), block.cells.dtype)
             block.head[:] = np.zeros((), block.head.dtype)
         self.ring.head[:] = np.zeros((), self.ring.head.dtype)
+
+
+class LanesByHand:
+    """Lanes of which a test says when the store gets a file, and which answer comes first.
+
+    late: the store has a file when it answers, else already when it is sent. newest_first: order of the answers.
+    """
+
+    def __init__(self, store: ModelStore, *, late: bool, newest_first: bool) -> None:
+        self._store, self._late, self._newest_first = store, late, newest_first
+        self._waiting: list[Claimed] = []
+        self._answers: list[Answer] = []
+
+    @property
+    def in_flight(self) -> int:
+        return len(self._waiting) + len(self._answers)
+
+    def send(self, claimed: Claimed) -> None:
+        if self._late:
+            self._waiting.append(claimed)
+        else:
+            self._answers.append(write(self._store, claimed))
+
+    def answer(self, timeout: float) -> Answer | None:
+        at = -1 if self._newest_first else 0
+        return write(self._store, self._waiting.pop(at)) if self._late else self._answers.pop(at)
 
 
 class World:
@@ -72,8 +101,13 @@ class World:
         self.destination = DESTINATIONS[0]
         self._engine: CommitByHand | None = None
         self._writer: Delivery | None = None
+        self._lanes = LanesByHand(self.stores[self.destination], late=False, newest_first=False)
+        self.late = self.newest_first = False
+        """How the lanes of the next writer behave."""
         self._spool = SpoolDirectory(self.root, self.disk)
-        self._open_gaps = OpenGapsFile(self.table.run_dir / "open_gaps")
+        self._open_gaps = OpenGapsFile(STATE / "open_gaps", self.disk)
+        self.in_gap = False
+        """Whether the first channel has an open gap, of which each batch tells."""
         self._next_id = 1
         self._sent = 0  # numbers given to samples, in all boots
         self._before_boot = 0
@@ -140,8 +174,10 @@ class World:
         self._next_id += 1
         head["batch_id"], head["ring_slot"] = self._next_id, self._sent - self._before_boot
         self._cut = self._sent
-        batch = Batch(samples, (), {row: NAMES[row] for row in rows.tolist()}, counts)
-        return Commit(batch, Booking(self._next_id, rows.astype(np.int64), cells, head), self._sent - self._before_boot, 0, 0, None)
+        events = (ChannelEvent(NAMES[0], GAP.start_ns, GAP.reason),) if self.in_gap else ()
+        batch = Batch(samples, (), {row: NAMES[row] for row in rows.tolist()}, counts, events)
+        booking = Booking(self._next_id, rows.astype(np.int64), cells, head)
+        return Commit(batch, booking, self._sent - self._before_boot, 0, 0, {NAMES[0]: GAP} if self.in_gap else None)
 
     def _booked(self) -> int:
         return int(self.table.ledger.head["ring_slot"][0])
@@ -151,7 +187,8 @@ class World:
 
     def _note_stored_that_wait(self) -> None:
         """A store may have a batch whose file is sent again; when that is dropped, more is counted and told than is missing."""
-        waiting = [(file.batch_id, values_in(file)) for file in self._in_spool()]
+        claimable = [file for part in ("new", "dropping") for file in self._files(part)]  # what is claimed is never dropped
+        waiting = [(file.batch_id, values_in(file)) for file in claimable]
         waiting += [(int(path.name[:20]), self._damaged[path.name]) for path in self._damaged_files()]
         for batch_id, values in waiting:
             if any(batch_id in store.batches for store in self.stores.values()):
@@ -161,16 +198,23 @@ class World:
     # -- the writer ----------------------------------------------------------------------------
 
     def deliver(self) -> bool:
-        """Deliver one file to the store of the present destination. May raise Killed, OSError, StoreError."""
+        """Go on until the store of the present destination has answered for a file. May raise Killed, OSError, StoreError."""
         if self._writer is None:
             self._spool.create()
+            store = self.stores[self.destination]
             book = DeliveryBook(self.table.delivery, self.disk)
-            self._writer = Delivery(self._spool, self.stores[self.destination], book, StoreStatus(self.table.delivery))
+            self._lanes = LanesByHand(store, late=self.late, newest_first=self.newest_first)
+            self._writer = Delivery(self._spool, store, book, StoreStatus(self.table.delivery), self._lanes)
         try:
-            return self._writer.step()
+            sent, worked = True, True
+            while sent and worked:
+                before = self._lanes.in_flight
+                worked = self._writer.step()
+                sent = self._lanes.in_flight > before
         except (StoreUnavailable, StoreDenied, OSError) as error:
             self._writer._failed(error)
             raise
+        return worked
 
     def commit_while_sending(self) -> None:
         """The engine commits in the middle of a delivery; the file being sent stays where it is."""
@@ -215,6 +259,8 @@ class World:
         self._told_before = self._told()
         self._carried = len(kept) + sum(len(self._damaged[path.name]) for path in self._damaged_files())
         self._check_told()
+        told_of_gap = any((NAMES[0], GAP.start_ns) in told_by(file) for file in self._in_spool())
+        assert not told_of_gap or self._open_gaps.read() == {NAMES[0]: GAP}, "nobody knows of a gap that was told"
 
     def damage(self) -> None:
         """A waiting file gets a wrong bit in its payload."""

@@ -1,0 +1,85 @@
+"""A view: a filtered and sorted list of channels in pages, and the slots in which a page is shown."""
+
+from __future__ import annotations
+
+import itertools
+import weakref
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from ioc.pv import PV
+from ioc.view_filter import ViewFilter
+from ioc.view_order import Sort
+
+PAGE_ROWS = 25
+ROW_NAMES = tuple(f"Row{number:02d}" for number in range(PAGE_ROWS))
+SELECTED = "Selected"
+SLOT_NAMES = (*ROW_NAMES, SELECTED)
+
+ORDER_PERIOD_S = 1.0
+"""How often a list is put in order anew."""
+
+
+@dataclass(slots=True)
+class Slot:
+    """Where one channel is shown. channel: its name, empty for none. since: when it came here (s, monotonic)."""
+
+    channel: str = ""
+    since: float = 0.0
+
+    def show(self, channel: str, now: float) -> None:
+        """Show another channel, or none, or go on with this one."""
+        if channel != self.channel:
+            self.channel, self.since = channel, now
+
+
+class Place(NamedTuple):
+    """A PV of a view. slot: empty for one of the list."""
+
+    slot: str
+    field: str
+
+
+@dataclass(slots=True, eq=False)
+class View:
+    """One list, as the clients that show it have set it.
+
+    page: from 0. total: channels that match. message: why the last put was refused.
+    arranged: what the order was made from, None when it must be made anew. arranged_at: when (s, monotonic).
+    pvs: its PVs that a client has open. watched: those with a monitor.
+    deserted_at: when the last of them was closed, None while there is one.
+    """
+
+    filter_text: str = ""
+    filter: ViewFilter = field(default_factory=ViewFilter)
+    sort: Sort = Sort.NAME
+    descending: bool = False
+    hold: bool = False
+    page: int = 0
+    total: int = 0
+    message: str = ""
+    arranged: tuple[int, int] | None = None
+    arranged_at: float = 0.0
+    slots: dict[str, Slot] = field(default_factory=lambda: {name: Slot() for name in SLOT_NAMES})
+    pvs: weakref.WeakSet[PV] = field(default_factory=weakref.WeakSet)
+    watched: dict[PV, Place] = field(default_factory=dict)
+    deserted_at: float | None = None
+
+    @property
+    def pages(self) -> int:
+        """At least one."""
+        return max(-(-self.total // PAGE_ROWS), 1)
+
+    def is_due(self, names_version: int, revision: int, now: float) -> bool:
+        """Whether the order must be made anew. revision: that of the settings, which a filter may ask for."""
+        if self.arranged is None:
+            return True
+        if self.hold or now - self.arranged_at < ORDER_PERIOD_S:
+            return False
+        return self.sort is not Sort.NAME or self.filter.reads_status or self.arranged != (names_version, revision)
+
+    def show_page(self, channels: Sequence[str], now: float) -> None:
+        """Show these channels in the rows, at most as many as there are rows; the others are empty."""
+        for name, channel in itertools.zip_longest(ROW_NAMES, channels, fillvalue=""):
+            self.slots[name].show(channel, now)

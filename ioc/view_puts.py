@@ -1,0 +1,100 @@
+"""What puts to the PVs of a view do: which channels are listed and in which order, which page, which channel is selected."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+
+from archioc.core.errors import CommandRefused, UnknownChannel
+from ioc.archived import ArchivedChannel
+from ioc.put_value import PutValue
+from ioc.results import ResultCode
+from ioc.view import ROW_NAMES, SELECTED, View
+from ioc.view_fields import FILTER_BYTES, LIST_FIELDS
+from ioc.view_filter import read_filter
+from ioc.view_lists import ViewLists
+from ioc.view_order import Sort
+
+ListPut = Callable[[ViewLists, View, PutValue], None]
+
+STEADY_S = 0.5
+"""How long a channel must have been in its slot before a put can be meant for it: people and networks need time."""
+
+
+def channel_meant(lists: ViewLists, view: View, slot_name: str, arrived: float) -> ArchivedChannel:
+    """The channel that a put to a slot is meant for. arrived: when the put did (s, monotonic). Raises CommandRefused."""
+    slot = view.slots[slot_name]
+    channel = lists.channel_in(slot)
+    if slot.since > arrived - STEADY_S:
+        raise CommandRefused(
+            ResultCode.MOVED, f"{slot_name}: {slot.channel or 'nothing'} came here while or just before it was put; nothing was changed"
+        )
+    if channel is None:
+        raise CommandRefused(ResultCode.UNKNOWN_CHANNEL, f"{slot_name}: shows no channel; nothing was changed")
+    return channel
+
+
+def _put_filter(_: ViewLists, view: View, value: PutValue) -> None:
+    text = value.text(FILTER_BYTES - 1)
+    view.filter = read_filter(text)
+    view.filter_text, view.page = " ".join(text.split()), 0
+
+
+def _put_sort(_: ViewLists, view: View, value: PutValue) -> None:
+    view.sort = Sort(value.choice(LIST_FIELDS["Sort"].spec.labels))
+    view.page = 0
+
+
+def _put_order(_: ViewLists, view: View, value: PutValue) -> None:
+    view.descending = bool(value.choice(LIST_FIELDS["Order"].spec.labels))
+    view.page = 0
+
+
+def _put_hold(_: ViewLists, view: View, value: PutValue) -> None:
+    view.hold = bool(value.choice(LIST_FIELDS["Hold"].spec.labels))
+
+
+def _put_page(_: ViewLists, view: View, value: PutValue) -> None:
+    view.page = max(value.whole() - 1, 0)
+
+
+def _turning(pages: int) -> ListPut:
+    def turn(_: ViewLists, view: View, value: PutValue) -> None:
+        match value.whole():
+            case 0:
+                return
+            case 1:
+                view.page = max(view.page + pages, 0)
+            case other:
+                raise CommandRefused(ResultCode.SYNTAX, f"{other}: must be 1")
+
+    return turn
+
+
+def _put_select(lists: ViewLists, view: View, value: PutValue) -> None:
+    text = value.text(LIST_FIELDS["Select"].spec.count).strip()
+    if re.fullmatch(r"[0-9]{1,2}", text) and int(text) < len(ROW_NAMES):
+        channel = channel_meant(lists, view, ROW_NAMES[int(text)], value.arrived)
+    else:
+        found = lists.channel(text)
+        if found is None:
+            raise CommandRefused(ResultCode.UNKNOWN_CHANNEL, str(UnknownChannel(text)))
+        channel = found
+    view.slots[SELECTED].show(channel.name, time.monotonic())
+
+
+LIST_PUTS: dict[str, ListPut] = {
+    "Filter": _put_filter,
+    "Sort": _put_sort,
+    "Order": _put_order,
+    "Hold": _put_hold,
+    "Page": _put_page,
+    "Next": _turning(1),
+    "Prev": _turning(-1),
+    "Select": _put_select,
+}
+"""Each raises CommandRefused, and nothing has changed then."""
+
+REARRANGING = frozenset(LIST_PUTS) - {"Hold", "Select"}
+"""After a put to one of these the list is made anew, whatever it is."""

@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import CaClientFactory
+from tests.processes.ca_client import CaClient
+from tests.processes.control_process import TWO_CHANNELS, ControlProcess
+
+
+@pytest.fixture
+def control(tmp_path: Path, ports: Callable[[int], list[int]], prefix: str) -> Iterator[ControlProcess]:
+    """The control process with two channels, for tests that need no other ones."""
+    made = ControlProcess(tmp_path, ports(1)[0], prefix, TWO_CHANNELS)
+    made.start()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def client(control: ControlProcess, ca_client: CaClientFactory) -> CaClient:
+    """A client of `control`."""
+    return ca_client([control.port])
