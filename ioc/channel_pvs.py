@@ -12,6 +12,7 @@ from archioc.core.errors import CommandRefused, UnknownChannel
 from archioc.core.table import ChannelTable
 from ioc.audit import Peer
 from ioc.channel_fields import CHANNEL_FIELDS
+from ioc.channel_refs import ChannelRefs
 from ioc.commands import refusal
 from ioc.control import Control
 from ioc.put_value import PutValue
@@ -33,13 +34,14 @@ class ChannelPvs:
     def __init__(self, prefix: str, registry: Registry, table: ChannelTable, control: Control) -> None:
         self._start = f"{prefix}CH:"
         self._registry, self._table, self._control = registry, table, control
+        self._refs = ChannelRefs(registry, table)
         self._watched: dict[str, set[PV]] = {}
         self._seen: dict[str, bytes] = {}
 
     def has(self, name: str) -> bool:
         """Whether there is such a PV."""
         channel, field = self._split(name)
-        return field in CHANNEL_FIELDS and channel in self._registry.channels
+        return field in CHANNEL_FIELDS and self._refs.name(channel) in self._registry.channels
 
     def make(self, name: str) -> PV:
         """The PV. Raises KeyError."""
@@ -51,6 +53,7 @@ class ChannelPvs:
             writer = self._remove
         elif CHANNEL_FIELDS[field].setting:
             writer = self._put_setting
+        channel = self._refs.name(channel)
         return PV(name, CHANNEL_FIELDS[field].spec, channel=channel, writer=writer, refresh=self._refresh, on_watch=self._watch)
 
     async def keep_fresh(self) -> None:
@@ -120,12 +123,13 @@ class ChannelPvs:
 
     async def _put_setting(self, pv: PV, value: PutValue, peer: Peer) -> None:
         assert pv.channel is not None
-        await put_setting(self._control, pv.name, pv.channel, CHANNEL_FIELDS[self._split(pv.name)[1]], value, peer)
+        field = self._split(pv.name)[1]
+        await put_setting(self._control, f"{self._start}{pv.channel}:{field}", pv.channel, CHANNEL_FIELDS[field], value, peer)
         await self._refresh(pv)
 
     async def _remove(self, pv: PV, value: PutValue, peer: Peer) -> None:
         assert pv.channel is not None
-        if str(value).strip() != pv.channel:
+        if self._refs.name(str(value).strip()) != pv.channel:
             rule = f"{str(value)[:60]!r}: must be the channel's own name, {pv.channel}"
             raise await self._control.refuse_unreadable(pv.name, str(value), CommandRefused(ResultCode.CONFIRM, rule), peer)
         if pv.channel not in self._registry.channels:

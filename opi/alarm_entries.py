@@ -70,6 +70,13 @@ def archiver_folders(prefix: str) -> tuple[AlarmFolder, ...]:
                     main,
                     delay_s=15,
                 ),
+                AlarmEntry(
+                    f"{prefix}AlarmServer:Heartbeat",
+                    "Alarm server of the site",
+                    "The alarm server has not put to this PV, its heartbeat_pv, for 30 s: no alarm of it can be trusted."
+                    " Look at the machine where alarm-server runs, and at Kafka.",
+                    main,
+                ),
             ),
         ),
         AlarmFolder(
@@ -89,6 +96,13 @@ def archiver_folders(prefix: str) -> tuple[AlarmFolder, ...]:
                     "Db:LastError has its words. archioc quarantine list shows what it refused; archioc quarantine retry sends it again.",
                     database,
                     latching=True,
+                ),
+                AlarmEntry(
+                    f"{prefix}Quarantine",
+                    "Refused samples are kept in quarantine",
+                    "archioc quarantine list shows them with the server's words; retry or export them. Removed ones end this alarm.",
+                    database,
+                    annunciating=False,
                 ),
             ),
         ),

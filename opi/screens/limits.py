@@ -9,10 +9,11 @@ from opi.widgets import Place, entry, label, readout
 
 NAMES = (
     ("DisconnectedPct", "Channels that are not connected"),
-    ("Dropped", "Samples lost for any reason"),
-    ("Rejected", "Samples refused by the store"),
+    ("Dropped:LastMinute", "Samples lost in the last minute"),
+    ("Rejected:LastMinute", "Samples refused in the last minute"),
+    ("BadTime:LastMinute", "Bad time stamps in the last minute"),
     ("Late", "Updates older than the one before"),
-    ("BadTime", "Unusable time stamps"),
+    ("Quarantine", "Batches in quarantine"),
     ("Lag", "From commit to acknowledgement"),
     ("Spool:FillPct", "Fill of the spool"),
     ("Spool:OldestAge", "Oldest batch in the spool"),

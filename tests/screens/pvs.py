@@ -63,5 +63,6 @@ def _promised(row: dict[str, str]) -> Promised:
 
 
 def _pattern(name: str) -> str:
-    words = {"<name>": r".+", "<group>": r".+", "<view>": r"[A-Za-z0-9_-]+", "<slot>": r"(?:Row(?:[01]\d|2[0-4])|Selected)"}
+    words = {"<name>": r".+", "<group>": r".+", "<view>": r"[A-Za-z0-9_-]+", "<groupslot>": r"Group0\d"}
+    words["<slot>"] = r"(?:Row(?:[01]\d|2[0-4])|Selected)"
     return "".join(words.get(part, re.escape(part)) for part in re.split(r"(<\w+>)", name))
