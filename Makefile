@@ -22,6 +22,7 @@ bench: $(VENV)/.all-installed influxd  ## speeds and sizes against yardsticks; s
 	$(BIN)/python -m bench.collector
 	$(BIN)/python -m bench.delivery
 	$(BIN)/python -m bench.scale
+	$(BIN)/python -m bench.control
 
 lint: $(VENV)/.all-installed  ## ruff, mypy --strict, layers, freshness of the configuration schema
 	$(BIN)/ruff check .

@@ -44,6 +44,7 @@ _CATALOG_TABLES: Tables = {
         "count": "bigint not null",
         "text": "varchar not null",
     },
+    "audit": {"time": "bigint not null"} | dict.fromkeys(("pv", '"user"', "host", "peer", "old", "new", "outcome"), "varchar not null"),
 }
 _ALARM = {"channel": "uinteger not null", "time": "bigint not null", "severity": "utinyint not null", "status": "utinyint not null"}
 _OF_ANY_SAMPLE = _ALARM | {"flags": "utinyint not null", "src_time": "bigint not null"}

@@ -5,9 +5,10 @@ journal means that the file is sent again, which changes nothing in the store an
 counted; a kill after it means that the booking is completed from the journal and the file not sent
 again.
 
-As many files as the store takes at once are on their way (`db.lanes`), and one more is read while they
-are. They are booked in the order of their answers, by one thread, each from journal to unlink before the
-next, so the one journal always names the only file that can be booked and still be there.
+As many files as the store takes at once are on their way (`db.lanes`); while one is written the next is
+chosen, as late as can be, and read. They are booked in the order of their answers, by one thread, each
+from journal to unlink before the next, so the one journal always names the only file that can be booked
+and still be there.
 
 A file that has been sent stays claimed until the store has answered for it, over failures and restarts:
 the store may have it, and what is claimed is never dropped as lost.
@@ -66,7 +67,6 @@ class Delivery:
         self._spool, self._store, self._book, self._status = spool, store, book, status
         self._lanes: Lanes = lanes or ThreadLanes(store)
         self._again: deque[SpoolEntry] = deque()  # claimed before, and to be sent once more
-        self._ready: Claimed | None = None
         self._order = DeliveryOrder(spool)
         self._unreadable: tuple[int, int] = (0, 0)  # batch id, how often in a row
         self._quarantine = Quarantine(spool.root, spool.disk)
@@ -109,18 +109,15 @@ class Delivery:
         return worked
 
     def _fill_lanes(self) -> bool:
-        """Send the next file where a lane is free, or have it ready for the one that will be; whether there was one to send.
+        """Send the next file where a lane is free; whether there was one to send.
 
         After a failure one file goes alone, until the store has taken it.
         """
         wide = self._store.lanes if self._taken else 1
-        free = self._lanes.in_flight < wide
-        if self._ready is None and (free or self._taken):
-            self._ready = self._take()
-        if self._ready is None or not free:
+        claimed = self._take() if self._lanes.in_flight < wide else None
+        if claimed is None:
             return False
-        self._lanes.send(self._ready)
-        self._ready = None
+        self._lanes.send(claimed)
         return True
 
     def _settle_next(self) -> bool:
@@ -160,7 +157,7 @@ class Delivery:
         """Settle what an earlier process, or a failing disk, has left claimed: the store may have it or not."""
         while self._lanes.in_flight:  # after an error of the disk; what they say will be asked again
             self._lanes.answer(IDLE_S)
-        self._ready, self._taken = None, False
+        self._taken = False
         self._again.clear()
         for entry in self._spool.claimed():
             if self._book.finish(entry.batch_id):

@@ -18,9 +18,11 @@ import numpy.typing as npt
 import orjson
 import structlog
 
+from archioc.core.audit import AuditRecord
 from archioc.core.batch import Batch
 from archioc.core.encoding import EMBEDDED
 from archioc.core.encoding.columns import decode_columns
+from archioc.core.encoding.line_fields import AUDIT_TEXTS
 from archioc.core.errors import StoreUnavailable
 from archioc.core.events import GAPS, ChannelEvent
 from archioc.core.spool import SpoolFile
@@ -116,14 +118,14 @@ class EmbeddedStore(EmbeddedReader):
         return ""
 
     def _write_catalog(self, batch: Batch) -> dict[str, int]:
-        """Channels, metadata and events; the ids of all channels that have samples or alarms."""
+        """Channels, metadata, events and audit; the ids of all channels that have samples or alarms."""
         with self._files.catalog() as cursor:
             if self._ids is None:
                 self._ids = dict(cursor.execute("select name, id from channel").fetchall())
             rows = np.union1d(batch.samples["row"], batch.alarms["row"])
             used = {batch.names[row] for row in rows.tolist()}
             new = {name: len(self._ids) + at for at, name in enumerate(sorted(used - self._ids.keys()))}
-            if new or batch.metas or batch.events:
+            if new or batch.metas or batch.events or batch.audit:
                 with _Transaction(cursor):
                     _insert(cursor, "insert into channel by name select * from arrived", name=list(new), id=list(new.values()))
                     _insert(
@@ -134,6 +136,7 @@ class EmbeddedStore(EmbeddedReader):
                         content=[orjson.dumps(dataclasses.asdict(meta)).decode() for meta in batch.metas],
                     )
                     _insert_events(cursor, batch.events)
+                    _insert_audit(cursor, batch.audit)
                 self._ids.update(new)
         return self._ids
 
@@ -153,6 +156,7 @@ class EmbeddedStore(EmbeddedReader):
         with self._files.catalog() as cursor, _Transaction(cursor):
             cursor.execute(_FORGET_EVENTS, {"cut": cut, "gaps": [int(reason) for reason in GAPS]})
             cursor.execute(_FORGET_METAS, {"cut": cut})
+            cursor.execute("delete from audit where time < $cut", {"cut": cut})
 
 
 class _Transaction:
@@ -194,4 +198,15 @@ def _insert_events(cursor: duckdb.DuckDBPyConnection, events: Sequence[ChannelEv
         end_ns=[event.end_ns for event in events],
         count=[event.count for event in events],
         text=[event.text for event in events],
+    )
+
+
+def _insert_audit(cursor: duckdb.DuckDBPyConnection, audit: Sequence[AuditRecord]) -> None:
+    """Puts that are not there yet: after a kill they may come once more."""
+    _insert(
+        cursor,
+        "insert into audit by name select * from arrived where (time, pv) not in (select (time, pv) from audit)",
+        time=[record.time_ns for record in audit],
+        pv=[record.pv for record in audit],
+        **{name: [getattr(record, name) for record in audit] for name in AUDIT_TEXTS},
     )

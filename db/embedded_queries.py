@@ -13,6 +13,7 @@ import numpy as np
 import orjson
 
 from archioc.core.array_statistics import ArrayStatistics
+from archioc.core.audit import AuditRecord
 from archioc.core.batch import ChannelMeta
 from archioc.core.dbr import ELEMENT_DTYPE, Dbr
 from archioc.core.errors import QueryError
@@ -104,6 +105,13 @@ class EmbeddedReader:
             return None
         fields = orjson.loads(found[0])
         return ChannelMeta(**{**fields, "labels": tuple(fields["labels"])})
+
+    def audit(self, start_ns: int, end_ns: int) -> list[AuditRecord]:
+        """Puts by clients with start <= time <= end."""
+        asked = {"start": start_ns, "end": end_ns, "most": MAX_EVENTS + 1}
+        with self._files.catalog() as cursor, _answering(cursor):
+            lines = cursor.execute(sql.AUDIT, asked).fetchall()
+        return bounded("audit", (AuditRecord(*line) for line in lines))
 
     def close(self) -> None:
         """Close all files."""

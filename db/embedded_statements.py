@@ -55,3 +55,7 @@ having time >= $start or (list_contains($gaps, reason) and (max(end_ns) is null 
 order by time, reason limit $most
 """
 META = "select content from meta where channel = $channel and time <= $at order by time desc, rowid desc limit 1"
+
+AUDIT = """
+select time, "user", host, peer, pv, old, new, outcome from audit where time between $start and $end order by time, pv limit $most
+"""

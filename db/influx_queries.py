@@ -8,15 +8,16 @@ from typing import Any
 import numpy as np
 import orjson
 
+from archioc.core.audit import AuditRecord
 from archioc.core.batch import ChannelMeta
 from archioc.core.encoding.escaping import channel_of_tag
-from archioc.core.encoding.line_fields import LIMITS
+from archioc.core.encoding.line_fields import AUDIT_TEXTS, LIMITS
 from archioc.core.events import ChannelEvent, Reason
 from db.alarm_columns import AlarmColumns
 from db.bins import Bins, Grid, bins_of
 from db.influx_bins import InfluxBins
 from db.influx_connection import InfluxConnection, NumberTooLarge, Parameters
-from db.influx_language import select, time_of, within
+from db.influx_language import quote_name, select, time_of, within
 from db.influx_samples import Columns, InfluxSamples
 from db.sample_columns import SampleColumns
 from db.store import MAX_EVENTS, bounded, concerns, glob_filter
@@ -108,6 +109,17 @@ class InfluxReader:
                 fields |= {name: float(fields[name]) for name in LIMITS if fields[name] is not None}
                 return ChannelMeta(channel=channel, time_ns=fields.pop("time"), labels=labels, **fields)
         return None
+
+    def audit(self, start_ns: int, end_ns: int) -> list[AuditRecord]:
+        """Puts by clients with start <= time <= end."""
+        columns = ", ".join(map(quote_name, ("pv", *AUDIT_TEXTS)))
+        statement = f'SELECT {columns} FROM "audit" WHERE {within(start_ns, end_ns)} ORDER BY time LIMIT {MAX_EVENTS + 1}'  # noqa: S608 - constants and numbers
+        found = []
+        for series in self._series(statement):
+            for time_ns, pv, *texts in series["values"]:
+                fields = dict(zip(AUDIT_TEXTS, texts, strict=True))
+                found.append(AuditRecord(time_ns=time_ns, pv=channel_of_tag(pv), **fields))
+        return bounded("audit", sorted(found, key=lambda record: (record.time_ns, record.pv)))
 
     def close(self) -> None:
         """Close the connections."""

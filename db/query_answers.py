@@ -10,6 +10,7 @@ from db import wire
 from db.store import Reader
 
 NAMES_A_LINE = 1000
+RECORDS_A_LINE = 1000
 
 Request = dict[str, Any]
 Answers = Generator[dict[str, Any], None, None]
@@ -80,6 +81,12 @@ def _meta(reader: Reader, request: Request) -> Answers:
     yield {"meta": None if meta is None else wire.pack_meta(meta)}
 
 
+def _audit(reader: Reader, request: Request) -> Answers:
+    records = reader.audit(*_range(request))
+    for at in range(0, len(records), RECORDS_A_LINE):
+        yield {"audit": records[at : at + RECORDS_A_LINE]}
+
+
 _QUERIES: dict[str, Callable[[Reader, Request], Answers]] = {
     "samples": _samples,
     "last_before": _last_before,
@@ -89,4 +96,5 @@ _QUERIES: dict[str, Callable[[Reader, Request], Answers]] = {
     "names": _names,
     "events": _events,
     "meta": _meta,
+    "audit": _audit,
 }

@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from archioc.core.audit import AuditRecord
 from archioc.core.batch import ChannelMeta
 from archioc.core.errors import QueryError, StoreDenied, StoreError, StoreUnavailable
 from archioc.core.events import ChannelEvent
@@ -65,6 +66,11 @@ class SocketReader:
         """What the IOC told last at or before a time."""
         (answer,) = self._ask({"query": "meta", "channel": channel, "at_ns": at_ns})
         return None if answer["meta"] is None else wire.unpack_meta(answer["meta"])
+
+    def audit(self, start_ns: int, end_ns: int) -> list[AuditRecord]:
+        """Puts by clients in the range."""
+        answers = self._ask({"query": "audit", "start_ns": start_ns, "end_ns": end_ns})
+        return [AuditRecord(**record) for answer in answers for record in answer["audit"]]
 
     def close(self) -> None:
         """Nothing is kept open between queries."""

@@ -7,11 +7,12 @@ import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, Self
+from typing import Protocol, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from archioc.core.audit import AuditRecord
 from archioc.core.batch import ChannelMeta
 from archioc.core.errors import QueryError
 from archioc.core.events import GAPS, ChannelEvent
@@ -115,6 +116,10 @@ class Reader(Protocol):
         """What the IOC told last at or before a time; None when nothing is known of then."""
         ...
 
+    def audit(self, start_ns: int, end_ns: int) -> list[AuditRecord]:
+        """Puts by clients with start <= time <= end, sorted by time. Raises QueryError for more than MAX_EVENTS."""
+        ...
+
     def close(self) -> None:
         """Let go of files and connections."""
         ...
@@ -175,11 +180,14 @@ def concerns(event: ChannelEvent, start_ns: int, end_ns: int) -> bool:
     return event.reason in GAPS and (event.end_ns is None or event.end_ns >= start_ns)
 
 
-def bounded(channel: str, events: Iterable[ChannelEvent]) -> list[ChannelEvent]:
-    """The events as a list. Raises QueryError when there are more than MAX_EVENTS."""
+Told = TypeVar("Told", ChannelEvent, AuditRecord)
+
+
+def bounded(what: str, events: Iterable[Told]) -> list[Told]:
+    """Events of a channel, or the audit, as a list. Raises QueryError when there are more than MAX_EVENTS."""
     found = list(itertools.islice(events, MAX_EVENTS + 1))
     if len(found) > MAX_EVENTS:
-        raise QueryError(f"{channel}: more than {MAX_EVENTS} events in this range; ask for a shorter one")
+        raise QueryError(f"{what}: more than {MAX_EVENTS} events in this range; ask for a shorter one")
     return found
 
 

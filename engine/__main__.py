@@ -20,6 +20,7 @@ from archioc.core.process import StopSignal, stop_with_parent
 from archioc.core.registry import RegistryReader
 from archioc.core.spool import SpoolDirectory
 from archioc.core.table import ChannelTable, ProcessState
+from engine.audit_trail import AuditSentFile, AuditTrail
 from engine.channel_access import ChannelAccess
 from engine.channels import Channels
 from engine.collector import Collector
@@ -103,8 +104,9 @@ def _collect(config: Config, stop: StopSignal) -> bool:
     groups = Groups(table)
     channels = Channels(table, registry, access, sampler, groups, open_gaps.read())
     channels.follow(time.time_ns())
-    commits = CommitThread(table, ring, spool, encoder_for(config.store), config.spool, open_gaps, channels.name_of)
-    collector = Collector(table, ring, sampler, channels, commits)
+    audit_sent = AuditSentFile(directories.audit_sent)
+    commits = CommitThread(table, ring, spool, encoder_for(config.store), config.spool, open_gaps, audit_sent, channels.name_of)
+    collector = Collector(table, ring, sampler, channels, commits, AuditTrail(registry, audit_sent.read()))
     try:
         replayed = collector.replay(last)
         if not collector.settle(SETTLE_S):

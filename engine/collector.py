@@ -15,6 +15,7 @@ from archioc.core.ledger import Booking
 from archioc.core.opaque import opaque
 from archioc.core.table import LEDGER_HEAD, LEDGER_TOTALS, ChannelTable, ProcessState
 from engine.alarms import AlarmStates
+from engine.audit_trail import AuditTrail
 from engine.channels import Channels, Rows
 from engine.commit import Commit, CommitThread
 from engine.labels import add_labels
@@ -37,8 +38,11 @@ _OPAQUE_SAMPLE = opaque(np.empty(0, SAMPLE)).dtype
 class Collector:
     """Brings ring, sampler and commit thread together; one thread runs it."""
 
-    def __init__(self, table: ChannelTable, ring: EventRing, sampler: Sampler, channels: Channels, commits: CommitThread) -> None:
+    def __init__(
+        self, table: ChannelTable, ring: EventRing, sampler: Sampler, channels: Channels, commits: CommitThread, audit: AuditTrail
+    ) -> None:
         self._table, self._ring, self._sampler, self._channels, self._commits = table, ring, sampler, channels, commits
+        self._audit = audit
         self._view = StatusView(table, sampler.memory, channels)
         self._parts: list[Samples] = []
         self._blobs: list[bytes] = []
@@ -69,6 +73,7 @@ class Collector:
         if self._commits.take_forgotten():
             self._tell_again(now)
         self._channels.show_state(self._channels.gaps.announce_lasting(now))
+        self._audit.look()
         self._watch_clock()
         self._view.refresh(now, self._ring.fill, self._sampler.clocks.suspect)
 
@@ -172,6 +177,7 @@ class Collector:
         self._sampler.memory.labelled[:] = 0
         self._metas += self._channels.metadata.of.values()
         self._channels.gaps.tell_again()
+        self._audit.send_again()
         self._add_alarms(self._sampler.alarms_again(now, self._channels.connected))
 
     def _watch_clock(self) -> None:
@@ -210,7 +216,10 @@ class Collector:
         flush = int(self._table.settings.head["flush"][0])
         rows = self._sampler.memory.take_touched()
         events, metas = self._channels.gaps.take(), tuple(self._metas)
-        idle = not (self._open or self._open_alarms or len(rows) or events or metas) and self._ring.drained == self._cut_at
+        idle = (
+            not (self._open or self._open_alarms or len(rows) or events or metas or self._audit.waiting)
+            and self._ring.drained == self._cut_at
+        )
         if idle and flush == self._flush and not self._commits.has_to_tell:
             self._channels.forget_removed()
             return
@@ -219,11 +228,12 @@ class Collector:
         alarms = np.concatenate([np.empty(0, ALARM), *self._alarms])
         held = [*counts["row"].tolist(), *alarms["row"].tolist()]
         names = dict(zip(held, map(self._channels.names.__getitem__, held), strict=True))
-        batch = Batch(samples, tuple(self._blobs), names, counts, events, metas, alarms)
+        audit, audited = self._audit.take()
+        batch = Batch(samples, tuple(self._blobs), names, counts, events, metas, alarms, audit)
         self._batch_id = max(self._batch_id + 1, time.time_ns())
         booking = Booking(self._batch_id, rows, self._sampler.memory.cells(rows), self._head())
         gaps = self._channels.gaps.standing() if events else None
-        self._commits.submit(Commit(batch, booking, self._ring.drained, self._bulk_cursor, flush, gaps))
+        self._commits.submit(Commit(batch, booking, self._ring.drained, self._bulk_cursor, flush, gaps, audited if audit else None))
         self._parts, self._blobs, self._metas, self._alarms = [], [], [], []
         self._open, self._open_alarms, self._flush, self._cut_at = 0, 0, flush, self._ring.drained
         self._channels.forget_removed()

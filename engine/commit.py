@@ -31,6 +31,7 @@ from archioc.core.mapped_file import MappedFile
 from archioc.core.spool import SpoolDirectory, SpoolEntry, SpoolFile
 from archioc.core.spool_file import Tally, no_counts
 from archioc.core.table import LEDGER, ChannelTable
+from engine.audit_trail import AuditSentFile
 from engine.open_gaps import Gaps, OpenGapsFile
 from engine.recovery import HEAD_FIELDS, RETRY_S, recover
 from engine.ring import EventRing
@@ -54,6 +55,7 @@ class Commit:
     """A batch and what is to be booked with it. ring_slot, ring_bulk: cursors behind its last event.
 
     gaps: those that are open after its events; None when it has none.
+    audited: number of the last entry of the audit in it; None when it has none.
     """
 
     batch: Batch
@@ -62,6 +64,7 @@ class Commit:
     ring_bulk: int
     flush: int
     gaps: Gaps | None
+    audited: int | None = None
 
 
 class CommitThread:
@@ -75,6 +78,7 @@ class CommitThread:
         encoder: Encoder,
         config: Spool,
         open_gaps: OpenGapsFile,
+        audit_sent: AuditSentFile,
         name_of: NameOf,
     ) -> None:
         self._table, self._ring, self._spool, self._encoder = table, ring, spool, encoder
@@ -83,7 +87,7 @@ class CommitThread:
         self._ledger = Ledger(table.ledger, spool.disk)
         self._account, self._room = SpoolAccount(table.ledger), Room(spool, config)
         self._status: MappedFile = table.status
-        self._open_gaps = open_gaps
+        self._open_gaps, self._audit_sent = open_gaps, audit_sent
         self._gaps_kept: Gaps = open_gaps.read()
         self._gaps_durable = False  # an engine that was killed may have left the file in the page cache alone
         self._queue: queue.Queue[Commit | None] = queue.Queue(QUEUE_DEPTH)
@@ -174,6 +178,8 @@ class CommitThread:
             self._in_act = False
         if commit.gaps is not None:
             self._keep_gaps(commit.gaps)
+        if commit.audited is not None:
+            self._keep_audited(commit.audited)
         self._ring.release(commit.ring_slot, commit.ring_bulk)
         self._status.head["flush_done"] = commit.flush
 
@@ -210,6 +216,12 @@ class CommitThread:
             _log.error("open_gaps_not_written", error=str(error))
             return
         self._gaps_kept, self._gaps_durable = gaps, True
+
+    def _keep_audited(self, entry: int) -> None:
+        try:
+            self._audit_sent.write(entry)
+        except OSError as error:  # what was sent is sent once more by the next engine
+            _log.error("audit_sent_not_written", error=str(error))
 
     # -- a full spool --------------------------------------------------------------------------
 

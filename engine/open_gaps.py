@@ -45,8 +45,12 @@ class OpenGapsFile:
 
     def write(self, gaps: Gaps) -> None:
         """Replace the file durably. Raises OSError."""
-        scratch = self._path.with_name(self._path.name + ".new")
-        content = orjson.dumps({channel: [int(gap.reason), gap.start_ns] for channel, gap in gaps.items()})
-        write_file(self._disk, scratch, (content,), durable=True)
-        self._disk.rename(scratch, self._path)
-        self._disk.sync_directory(self._path.parent)
+        replace_durably(self._disk, self._path, orjson.dumps({channel: [int(gap.reason), gap.start_ns] for channel, gap in gaps.items()}))
+
+
+def replace_durably(disk: Disk, path: Path, content: bytes) -> None:
+    """Give a file another content, all or nothing also through a power cut. Raises OSError."""
+    scratch = path.with_name(path.name + ".new")
+    write_file(disk, scratch, (content,), durable=True)
+    disk.rename(scratch, path)
+    disk.sync_directory(path.parent)

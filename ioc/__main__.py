@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import gc
 import signal
 import sys
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +22,17 @@ from archioc.core.log import configure_log
 from archioc.core.process import stop_with_parent
 from archioc.core.table import ChannelTable, ProcessState
 from ioc.alarm_server import AlarmServerHeartbeat
-from ioc.backup import back_up
+from ioc.backup import back_up, back_up_earlier_version
 from ioc.channel_pvs import ChannelPvs
 from ioc.command_pvs import CommandPvs
 from ioc.control import Control
 from ioc.database import PvDatabase
 from ioc.declaring import apply_declared
+from ioc.garbage import keep_collections_short
 from ioc.group_pvs import GroupPvs
 from ioc.limit_puts import LimitPuts
 from ioc.limit_store import LimitStore
+from ioc.prefix_watch import Address, PrefixWatch, is_own_address, search_targets
 from ioc.registry import Registry
 from ioc.rows import ChannelRows
 from ioc.server import ControlServer
@@ -43,6 +44,9 @@ NOTES_PERIOD_S = 1.0
 
 STOP_NOTICE_S = 0.1
 """Time for clients to be sent State=Stopping before they are disconnected."""
+
+SWITCH_INTERVAL_S = 0.0005
+"""How long the event loop waits for a worker thread (a commit, the plan of a large change) to let it go on."""
 
 log = structlog.get_logger()
 
@@ -57,7 +61,12 @@ async def serve(config: Config, table: ChannelTable, registry: Registry, rows: C
     channels, groups = ChannelPvs(prefix, registry, table, control), GroupPvs(prefix, registry, table, control)
     views, commands = ViewPvs(prefix, registry, table, control), CommandPvs(prefix, control)
     limits = LimitPuts(prefix, LimitStore(Directories(config.archiver.state_dir).registry), control)
-    status = StatusPvs(prefix, table, rows, config.spool.max_bytes, limits)
+
+    def is_ours(address: Address) -> bool:
+        return address[1] == server.tcp_port and is_own_address(address[0], config.ioc.interfaces)
+
+    watch = PrefixWatch(prefix, search_targets(config), is_ours)
+    status = StatusPvs(prefix, table, rows, config.spool.max_bytes, limits, lambda: watch.reason)
     heartbeat = AlarmServerHeartbeat(prefix)
     fixed = (*status.pvs.values(), *commands.pvs.values(), heartbeat.pv)
     server = ControlServer(PvDatabase(fixed, (channels, groups, views)), control, config.access)
@@ -73,6 +82,7 @@ async def serve(config: Config, table: ChannelTable, registry: Registry, rows: C
         status.keep_fresh(lambda: len(server.circuits)),
         heartbeat.keep_watch(),
         _write_notes(control),
+        watch.keep_watch(),
     )
     tasks = [asyncio.create_task(work) for work in works]
     stopped = asyncio.create_task(_wait(stop))
@@ -99,10 +109,10 @@ async def _write_notes(control: Control) -> None:
         await control.write_notes()
 
 
-def _back_up(directories: Directories) -> None:
-    """Copy the registry, which has just been found healthy. An archiver without a copy is better than none."""
+def _back_up(copy: Callable[[Path, Path], Path | None], directories: Directories) -> None:
+    """Copy the registry. An archiver without a copy is better than none."""
     try:
-        back_up(directories.registry, directories.backups)
+        copy(directories.registry, directories.backups)
     except RegistryError as error:
         log.warning("no_backup", error=str(error))
 
@@ -116,8 +126,9 @@ def run(config: Config) -> None:
     directories = Directories(config.archiver.state_dir)
     table = ChannelTable(directories.run)
     table.open()
+    _back_up(back_up_earlier_version, directories)
     registry = Registry(directories.registry)
-    _back_up(directories)
+    _back_up(back_up, directories)  # only now it has been found healthy
     rows = ChannelRows(table, registry.channels.values(), registry.removed_rows, registry.groups)
     rows.beat(ProcessState.STARTING, 0)
     known = registry.content.fingerprint == fingerprint_of(read_config(config.path))
@@ -133,9 +144,8 @@ def run(config: Config) -> None:
         file_read=declaration is not None,
         seconds=round(time.monotonic() - begun, 3),
     )
-    # The channels are here to stay: looking at 100 000 of them at each full collection would stop the loop for long.
-    gc.collect()
-    gc.freeze()
+    keep_collections_short()
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     try:
         asyncio.run(serve(config, table, registry, rows))
     finally:

@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 from archioc.core.errors import ArchiocError, RegistryError
-from archioc.core.registry import BUSY_TIMEOUT_S
+from archioc.core.registry import BUSY_TIMEOUT_S, SCHEMA_VERSION
 from ioc.registry_content import Content, read_content
 
 KEPT_BACKUPS = 5
@@ -38,6 +38,26 @@ def back_up(registry: Path, directory: Path, now_ns: int | None = None) -> Path 
         _copy(registry, made)
         for old in backups(directory)[:-KEPT_BACKUPS]:
             old.unlink()
+    except (OSError, sqlite3.Error) as error:
+        raise RegistryError(f"{directory}: no copy of {registry.name} could be made: {error}") from None
+    return made
+
+
+def back_up_earlier_version(registry: Path, directory: Path) -> Path | None:
+    """Copy a registry that is about to be brought to the schema of this version, for the way back to the ArchIOC before it.
+
+    None when it has the schema already, or is not there. Raises RegistryError.
+    """
+    if not registry.exists():
+        return None
+    try:
+        with closing(_open(registry)) as connection:
+            version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+        if not 0 < version < SCHEMA_VERSION:
+            return None
+        directory.mkdir(exist_ok=True)
+        made = directory / f"schema-{version}.db"
+        _copy(registry, made)
     except (OSError, sqlite3.Error) as error:
         raise RegistryError(f"{directory}: no copy of {registry.name} could be made: {error}") from None
     return made
@@ -87,9 +107,11 @@ def _open(path: Path) -> sqlite3.Connection:
 
 
 def _revision(path: Path) -> int:
-    """-1 for a copy that cannot be read, which no registry has."""
+    """-1, which no registry has, for a copy that cannot be read or is of another version."""
     try:
         with closing(_open(path)) as connection:
+            if connection.execute("PRAGMA user_version").fetchone()[0] != SCHEMA_VERSION:
+                return -1
             return int(connection.execute("SELECT revision FROM meta").fetchone()[0])
     except sqlite3.Error:
         return -1

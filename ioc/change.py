@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from archioc.core.aliases import Alias
 from archioc.core.errors import TableFull
 from archioc.core.layers import DeclaredGroup, DeclaredPolicy
 from archioc.core.registry import MAX_GROUPS
@@ -17,6 +18,7 @@ class Change:
     """Channels that come, change and go; groups that come or change (`groups`) and go.
 
     policies, fingerprint: what takes the place of those there are; None: they stay.
+    renamed: channels that go under their old name (`removed`) and come under another (`added`).
     """
 
     added: tuple[ArchivedChannel, ...] = ()
@@ -26,6 +28,7 @@ class Change:
     removed_groups: tuple[ArchivedGroup, ...] = ()
     policies: tuple[DeclaredPolicy, ...] | None = None
     fingerprint: str | None = None
+    renamed: tuple[Alias, ...] = ()
 
     def __bool__(self) -> bool:
         return bool(

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from ioc.pacing import Pacer
 from ioc.registry import Registry
+from ioc.turns import Slice
 
 SLICE_NAMES = 100
 SORTED_AT_ONCE = 2000
@@ -36,15 +36,15 @@ class ChannelIndex:
         version = self._registry.names_version
         if version == self.version:
             return
-        pacer, channels = Pacer(), self._registry.channels
-        names = await _sorted(list(channels), pacer)
+        slice_, channels = Slice(), self._registry.channels
+        names = await _sorted(list(channels), slice_)
         rows, generations = np.full(len(names), -1, np.int64), np.zeros(len(names), np.int64)
         for begin in range(0, len(names), SLICE_NAMES):
             for at, name in enumerate(names[begin : begin + SLICE_NAMES], begin):
                 channel = channels.get(name)
                 if channel is not None:  # it may have gone meanwhile; the next call takes that up
                     rows[at], generations[at] = channel.row, channel.generation
-            await pacer.breathe()
+            await slice_.give_way()
         there = rows >= 0
         if not there.all():
             names = [name for name, is_there in zip(names, there.tolist(), strict=True) if is_there]
@@ -52,26 +52,26 @@ class ChannelIndex:
 
     async def matching(self, fits: Callable[[str], bool]) -> Mask:
         """Which names fit."""
-        pacer, found = Pacer(), np.zeros(len(self.names), bool)
+        slice_, found = Slice(), np.zeros(len(self.names), bool)
         for begin in range(0, len(self.names), SLICE_NAMES):
             some = self.names[begin : begin + SLICE_NAMES]
             found[begin : begin + len(some)] = [fits(name) for name in some]
-            await pacer.breathe()
+            await slice_.give_way()
         return found
 
 
-async def _sorted(names: list[str], pacer: Pacer) -> list[str]:
+async def _sorted(names: list[str], slice_: Slice) -> list[str]:
     """Sort by merging: `list.sort` takes two sorted runs in one pass, so no step takes as long as sorting all at once."""
     runs = []
     for begin in range(0, len(names), SORTED_AT_ONCE):
         runs.append(sorted(names[begin : begin + SORTED_AT_ONCE]))
-        await pacer.breathe()
+        await slice_.give_way()
     while len(runs) > 1:
         merged = []
         for first, second in zip(runs[::2], [*runs[1::2], []], strict=False):
             first.extend(second)
             first.sort()
             merged.append(first)
-            await pacer.breathe()
+            await slice_.give_way()
         runs = merged
     return runs[0] if runs else []

@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterable
-
-import numpy as np
-import numpy.typing as npt
 
 from archioc.core.errors import CommandRefused, UnknownChannel
 from archioc.core.table import ChannelTable
+from ioc.archived import ArchivedChannel
 from ioc.audit import Peer
 from ioc.channel_fields import CHANNEL_FIELDS
 from ioc.channel_refs import ChannelRefs
-from ioc.commands import refusal
 from ioc.control import Control
 from ioc.put_value import PutValue
 from ioc.pv import PV
 from ioc.registry import Registry
 from ioc.results import ResultCode
-from ioc.row_view import view_row
+from ioc.row_changes import RowChanges
+from ioc.row_view import RowView, is_silent, view_row
 from ioc.setting_put import put_setting
+from ioc.turns import Slice
 
 REFRESH_S = 0.1
 AGE_PERIOD_S = 1.0
-SLICE_PVS = 50
-"""PVs brought up to date between two looks at the event loop (some 50 us each)."""
+AGEING = "Age"
+"""The field that changes by itself."""
 
 
 class ChannelPvs:
@@ -36,12 +36,14 @@ class ChannelPvs:
         self._registry, self._table, self._control = registry, table, control
         self._refs = ChannelRefs(registry, table)
         self._watched: dict[str, set[PV]] = {}
-        self._seen: dict[str, bytes] = {}
+        self._changes = RowChanges(table)
+        self._beside: set[PV] = set()  # those with monitors that change although their rows do not
+        self._silent = (True, True)
 
     def has(self, name: str) -> bool:
         """Whether there is such a PV."""
         channel, field = self._split(name)
-        return field in CHANNEL_FIELDS and self._refs.name(channel) in self._registry.channels
+        return field in CHANNEL_FIELDS and self._find(self._refs.name(channel)) is not None
 
     def make(self, name: str) -> PV:
         """The PV. Raises KeyError."""
@@ -62,13 +64,28 @@ class ChannelPvs:
         everything_at = loop.time()
         while True:
             await asyncio.sleep(REFRESH_S)
-            now = loop.time()
-            if now - everything_at >= AGE_PERIOD_S:
-                # Age grows without any change in the table, and so does the silence of a process.
-                everything_at = now
-                await self._refresh_channels(list(self._watched))
-            else:
-                await self._refresh_channels(self._changed())
+            slice_ = Slice()
+            for names in self._changes.look(self._find):
+                await self._refresh_channels(names, slice_)
+                await slice_.give_way()
+            if loop.time() - everything_at >= AGE_PERIOD_S:
+                everything_at = loop.time()
+                before, self._silent = self._silent, self._who_is_silent()
+                if before != self._silent:
+                    await self._refresh_channels(list(self._watched), slice_)
+                for pv in list(self._beside):
+                    await self._refresh(pv)
+                    await slice_.give_way()
+
+    def _who_is_silent(self) -> tuple[bool, bool]:
+        """Whether the engine and the db process do not answer."""
+        now = time.time_ns()
+        engine, db = (int(block.head["heartbeat"][0]) for block in (self._table.status, self._table.delivery))
+        return is_silent(engine, now), is_silent(db, now)
+
+    def _find(self, name: str) -> ArchivedChannel | None:
+        """The channel of this name, also of an earlier one."""
+        return self._registry.content.find(name)
 
     def _split(self, name: str) -> tuple[str, str]:
         if not name.startswith(self._start):
@@ -78,46 +95,38 @@ class ChannelPvs:
 
     def _watch(self, pv: PV, watched: bool) -> None:
         assert pv.channel is not None
-        pvs = self._watched.setdefault(pv.channel, set())
-        if watched:
-            pvs.add(pv)
-        else:
-            pvs.discard(pv)
+        pvs = self._watched.get(pv.channel)
+        if pvs is None:
+            pvs = self._watched[pv.channel] = set()
+            self._changes.watch(pv.channel)
+        field = self._split(pv.name)[1]
+        for those in (pvs, self._beside) if field == AGEING or CHANNEL_FIELDS[field].source == "registry" else (pvs,):
+            if watched:
+                those.add(pv)
+            else:
+                those.discard(pv)
         if not pvs:
             del self._watched[pv.channel]
+            self._changes.forget(pv.channel)
 
-    def _changed(self) -> list[str]:
-        """Watched channels whose rows differ from what they were at the last look."""
-        channels = self._registry.channels
-        names = [name for name in self._watched if name in channels]
-        if not names:
-            self._seen.clear()
-            return []
-        rows = np.array([channels[name].row for name in names], np.int64)
-        bytes_now = _snapshot((block.cells[rows] for block in self._table.blocks), len(rows))
-        seen, self._seen = self._seen, {name: row.tobytes() for name, row in zip(names, bytes_now, strict=True)}
-        return [name for name, row in self._seen.items() if seen.get(name) != row]
-
-    async def _refresh_channels(self, names: list[str]) -> None:
-        done = 0
+    async def _refresh_channels(self, names: Iterable[str], slice_: Slice) -> None:
         for name in names:
-            channel = self._registry.channels.get(name)
+            channel = self._find(name)
             if channel is None:
                 continue
             view = view_row(self._table, channel)
             for pv in list(self._watched.get(name, ())):
-                field = CHANNEL_FIELDS[self._split(pv.name)[1]]
-                await pv.show(field.show(view), alarm=field.alarm_of(view), unit=field.unit(view) if field.unit else None)
-                done += 1
-                if done % SLICE_PVS == 0:
-                    await asyncio.sleep(0)
+                await self._show(pv, view)
+                await slice_.give_way()
 
     async def _refresh(self, pv: PV) -> None:
         assert pv.channel is not None
-        channel = self._registry.channels.get(pv.channel)
+        channel = self._find(pv.channel)
         if channel is None:
             return  # removed a moment ago; the client is being told
-        view = view_row(self._table, channel)
+        await self._show(pv, view_row(self._table, channel))
+
+    async def _show(self, pv: PV, view: RowView) -> None:
         field = CHANNEL_FIELDS[self._split(pv.name)[1]]
         await pv.show(field.show(view), alarm=field.alarm_of(view), unit=field.unit(view) if field.unit else None)
 
@@ -129,14 +138,10 @@ class ChannelPvs:
 
     async def _remove(self, pv: PV, value: PutValue, peer: Peer) -> None:
         assert pv.channel is not None
-        if self._refs.name(str(value).strip()) != pv.channel:
-            rule = f"{str(value)[:60]!r}: must be the channel's own name, {pv.channel}"
+        channel = self._find(pv.channel)
+        if channel is None:
+            raise await self._control.refuse_unreadable(pv.name, str(value), UnknownChannel(pv.channel), peer)
+        if self._refs.name(str(value).strip()) != channel.name:
+            rule = f"{str(value)[:60]!r}: must be the channel's own name, {channel.name}"
             raise await self._control.refuse_unreadable(pv.name, str(value), CommandRefused(ResultCode.CONFIRM, rule), peer)
-        if pv.channel not in self._registry.channels:
-            raise refusal(UnknownChannel(pv.channel))
-        await self._control.remove(pv.name, pv.channel, peer)
-
-
-def _snapshot(blocks: Iterable[npt.NDArray[np.void]], count: int) -> npt.NDArray[np.uint8]:
-    """Rows of several blocks side by side, as bytes."""
-    return np.concatenate([np.ascontiguousarray(block).view(np.uint8).reshape(count, -1) for block in blocks], axis=1)
+        await self._control.remove(pv.name, channel.name, peer)

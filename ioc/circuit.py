@@ -10,7 +10,8 @@ import asyncio
 import contextlib
 import socket
 import time
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,19 +24,24 @@ from ioc import messages
 from ioc.audit import Peer
 from ioc.delivery import Monitor, Outbox
 from ioc.open_views import MAX_VIEWS_OF_CLIENT, OpenViews
-from ioc.put_value import read_put
+from ioc.put_value import PutValue, read_put, shown_put
 from ioc.pv import LONG_STRING_BYTES
+from ioc.request_stream import BadRequest, RequestStream, StreamBroken
+from ioc.results import ResultCode
+from ioc.turns import Slice
 
 if TYPE_CHECKING:
     from ioc.pv import PV
     from ioc.server import ControlServer
 
 READ_BYTES = 16384
-SLICE_REQUESTS = 50
-"""Requests answered between two looks at the event loop (some 100 us each)."""
+QUEUED_PUTS = 200
+"""Puts that wait; when there are more, nothing more is read from this client until one is done. Each may hold 128 kB."""
 
-QUEUED_PUTS = 1000
-"""Puts that wait; when there are more, nothing more is read from this client until one is done."""
+CLAIMED_LETTERS = 255
+"""Of the names that a client gives of its host and its user so much is kept."""
+
+_PUTS = frozenset({ca.WriteRequest.ID, ca.WriteNotifyRequest.ID})
 
 READ_AFTER_PUT_S = 0.25
 """How long a read waits for the puts before it, so that a client sees what it has just put."""
@@ -70,11 +76,12 @@ class Circuit:
         self._server, self._reader, self._writer = server, reader, writer
         address, port = writer.get_extra_info("peername")[:2]
         self.peer = Peer(address, port)
-        self._parser = ca.VirtualCircuit(ca.SERVER, (address, port), None)
+        self._stream = RequestStream()
         self._channels: dict[int, ServedChannel] = {}
         self._monitors: dict[int, Monitor] = {}
+        self._monitors_of: defaultdict[int, set[Monitor]] = defaultdict(set)
         self._views = OpenViews()
-        self._outbox = Outbox()
+        self._outbox = Outbox(server.turns)
         self._puts: asyncio.Queue[tuple[ServedChannel, Any, bool, float]] = asyncio.Queue(QUEUED_PUTS)
         self._puts_done = asyncio.Event()
         self._puts_done.set()
@@ -99,6 +106,7 @@ class Circuit:
             ca.EventsOnRequest: self._events_on,
             ca.EventsOffRequest: self._events_off,
             ca.EchoRequest: self._echo,
+            BadRequest: self._bad_request,
         }
 
     async def run(self) -> None:
@@ -107,12 +115,15 @@ class Circuit:
         self._tasks = tasks = [asyncio.create_task(work) for work in works]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            # A client may put and go: what it has put is carried out.
+            tasks.append(asyncio.create_task(self._all_put()))
+            await asyncio.wait(tasks[-2:], return_when=asyncio.FIRST_COMPLETED)
         finally:
             for task in tasks:
                 task.cancel()
             outcomes = await asyncio.gather(*tasks, return_exceptions=True)
-            self._forget_all()
             self._writer.close()
+            await self._forget_all()
         for outcome in outcomes:
             if isinstance(outcome, Exception) and not isinstance(outcome, OSError):
                 raise outcome
@@ -122,74 +133,86 @@ class Circuit:
         for task in self._tasks:
             task.cancel()
 
-    def _forget_all(self) -> None:
-        for monitor in self._monitors.values():
-            monitor.pv.remove_monitor(monitor)
-        self._monitors.clear()
-        self._channels.clear()
+    async def _forget_all(self) -> None:
+        slice_ = Slice(self._server.turns)
+        while self._channels:
+            self._close_channel(next(reversed(self._channels.values())))
+            await slice_.give_way()
+        self._answers.clear()  # they hold this circuit in a cycle, which no collection may look at any more
+
+    def _send(self, data: bytes) -> None:
+        if data and not self._writer.is_closing():
+            self._writer.write(data)
 
     async def _read_requests(self) -> None:
         while data := await self._reader.read(READ_BYTES):
             try:
-                commands, _ = self._parser.recv(data)
-            except (ca.CaprotoError, LookupError, ValueError) as error:
-                # caproto looks the type up while it parses; what follows in the stream cannot be trusted.
-                log.warning("client_broke_protocol", peer=self.peer.address, reason=repr(error).splitlines()[0])
+                slice_ = Slice(self._server.turns)
+                for command in self._stream.take(data):
+                    await slice_.give_way()
+                    answer = self._answers.get(type(command))
+                    if answer is None:
+                        log.debug("request_ignored", peer=self.peer.address, request=type(command).__name__)
+                        continue
+                    await answer(command)
+            except StreamBroken as error:
+                log.warning("client_broke_protocol", peer=self.peer.address, reason=str(error))
                 return
-            for number, command in enumerate(commands, 1):
-                if number % SLICE_REQUESTS == 0:
-                    await asyncio.sleep(0)
-                answer = self._answers.get(type(command))
-                if answer is None:
-                    log.debug("request_ignored", peer=self.peer.address, request=type(command).__name__)
-                    continue
-                await answer(command)
             await self._writer.drain()
 
-    def tell_rights(self) -> None:
+    async def tell_rights(self) -> None:
         """Tell the client anew what it may write."""
-        for channel in self._channels.values():
+        async for channel in self._each_channel():
             if channel.pv.spec.access != "read":
                 write = self._server.may_write(channel.pv, self.peer)
-                self._writer.write(messages.access_rights(channel.cid, read=True, write=write))
+                self._send(messages.access_rights(channel.cid, read=True, write=write))
 
-    def drop(self, gone: Callable[[PV], bool]) -> None:
+    async def drop(self, gone: Callable[[PV], bool]) -> None:
         """Take channels from the client whose PVs are no longer there."""
-        for channel in [channel for channel in self._channels.values() if gone(channel.pv)]:
-            self._close_channel(channel)
-            self._writer.write(messages.channel_gone(channel.cid))
+        async for channel in self._each_channel():
+            if gone(channel.pv):
+                self._close_channel(channel)
+                self._send(messages.channel_gone(channel.cid))
 
-    async def _version(self, command: Any) -> None:
-        self._parser.protocol_version = min(self._parser.protocol_version, command.version)
-        self._writer.write(messages.version_over_tcp())
+    async def _each_channel(self) -> AsyncIterator[ServedChannel]:
+        """The channels that are open now, without those that are closed before their turn comes."""
+        slice_ = Slice(self._server.turns)
+        for sid in list(self._channels):
+            await slice_.give_way()
+            channel = self._channels.get(sid)
+            if channel is not None and not self._writer.is_closing():
+                yield channel
+
+    async def _version(self, _: Any) -> None:
+        self._send(messages.version_over_tcp())
 
     async def _host_name(self, command: Any) -> None:
-        self.peer = Peer(self.peer.address, self.peer.port, str(command.name), self.peer.user)
+        self.peer = Peer(self.peer.address, self.peer.port, _name(command)[:CLAIMED_LETTERS], self.peer.user)
 
     async def _client_name(self, command: Any) -> None:
-        self.peer = Peer(self.peer.address, self.peer.port, self.peer.host, str(command.name))
+        self.peer = Peer(self.peer.address, self.peer.port, self.peer.host, _name(command)[:CLAIMED_LETTERS])
 
     async def _search(self, command: Any) -> None:
-        if self._server.database.has(command.name):
-            self._writer.write(messages.search_reply(self._server.tcp_port, command.cid))
+        if self._server.database.has(_name(command)):
+            self._send(messages.search_reply(self._server.tcp_port, command.cid))
         elif command.reply == ca.DO_REPLY:
-            self._writer.write(messages.not_found(command.cid))
+            self._send(messages.not_found(command.cid))
 
     async def _create_channel(self, command: Any) -> None:
         try:
-            pv, long_string = await self._server.database.open(command.name)
+            pv, long_string = await self._server.database.open(_name(command))
         except KeyError:
-            self._writer.write(messages.channel_refused(command.cid))
+            self._send(messages.channel_refused(command.cid))
             return
         if not self._views.admit(pv):
             log.warning("too_many_views", peer=self.peer.address, pv=pv.name, views=MAX_VIEWS_OF_CLIENT)
-            self._writer.write(messages.channel_refused(command.cid))
+            self._send(messages.channel_refused(command.cid))
             return
         channel = ServedChannel(self._next_sid, command.cid, pv, long_string)
         self._next_sid += 1
         self._channels[channel.sid] = channel
         write = self._server.may_write(pv, self.peer)
-        self._writer.write(
+        self._send(
             messages.access_rights(channel.cid, read=True, write=write)
             + messages.channel_created(channel.cid, channel.sid, int(channel.data_type), channel.count)
         )
@@ -198,15 +221,19 @@ class Circuit:
         channel = self._channels.get(command.sid)
         if channel is not None:
             self._close_channel(channel)
-        self._writer.write(messages.channel_cleared(command.sid, command.cid))
+        self._send(messages.channel_cleared(command.sid, command.cid))
 
     def _close_channel(self, channel: ServedChannel) -> None:
         del self._channels[channel.sid]
         self._views.leave(channel.pv)
-        for monitor in [monitor for monitor in self._monitors.values() if monitor.sid == channel.sid]:
-            self._end_monitor(monitor)
+        for monitor in self._monitors_of.pop(channel.sid, ()):
+            self._forget(monitor)
 
     def _end_monitor(self, monitor: Monitor) -> None:
+        self._monitors_of[monitor.sid].discard(monitor)
+        self._forget(monitor)
+
+    def _forget(self, monitor: Monitor) -> None:
         del self._monitors[monitor.subscription]
         monitor.pv.remove_monitor(monitor)
         self._outbox.forget(monitor)
@@ -215,17 +242,24 @@ class Circuit:
         channel = self._channels.get(command.sid)
         if channel is None:
             return  # it was taken from the client a moment ago
+        if command.data_count > channel.count:
+            self._refuse_count(channel, command)
+            return
         await self._after_puts()
         try:
             if channel.pv.refresh is not None:
                 await channel.pv.refresh(channel.pv)
             count, payload = await channel.pv.encoded(command.data_type, command.data_count, long_string=channel.long_string)
         except (ca.CaprotoError, ValueError, OverflowError) as error:
-            self._writer.write(messages.error(bytes(command.header), channel.cid, messages.ECA_NOCONVERT, f"{channel.pv.name}: {error}"))
+            self._send(messages.error(bytes(command.header), channel.cid, messages.ECA_NOCONVERT, f"{channel.pv.name}: {error}"))
             return
         notify = isinstance(command, ca.ReadNotifyRequest)
         first = messages.ECA_NORMAL if notify else channel.cid
-        self._writer.write(messages.message(command.ID, payload, int(command.data_type), count, first, command.ioid))
+        self._send(messages.message(command.ID, payload, int(command.data_type), count, first, command.ioid))
+
+    def _refuse_count(self, channel: ServedChannel, command: Any) -> None:
+        text = f"{channel.pv.name}: has at most {channel.count} elements, not {command.data_count}"
+        self._send(messages.error(bytes(command.header), channel.cid, messages.ECA_BADCOUNT, text))
 
     async def _after_puts(self) -> None:
         if not self._puts_done.is_set():
@@ -238,49 +272,60 @@ class Circuit:
             self._puts_done.clear()
             await self._puts.put((channel, command, isinstance(command, ca.WriteNotifyRequest), time.monotonic()))
 
+    async def _all_put(self) -> None:
+        await self._puts_done.wait()
+
     async def _carry_out_puts(self) -> None:
         while True:
             channel, command, notify, arrived = await self._puts.get()
             try:
-                await self._put(channel, command, arrived, notify=notify)
-                await self._writer.drain()
+                await self._server.control.make_room_for_notes()
+                answer = await self._put(channel, command, arrived, notify=notify)
+                self._send(answer)
+                with contextlib.suppress(OSError):  # the client is gone; what it has put goes on
+                    await self._writer.drain()
             finally:
                 if self._puts.empty():
                     self._puts_done.set()
 
-    async def _put(self, channel: ServedChannel, command: Any, arrived: float, *, notify: bool) -> None:
-        pv, status = channel.pv, messages.ECA_PUTFAIL
-        try:
-            data, payload = command.data, bytes(command.buffers[1])
-        except (ca.CaprotoError, ValueError) as error:
-            text = f"{pv.name}: the put cannot be decoded: {error}"
-            self._writer.write(messages.error(bytes(command.header), channel.cid, messages.ECA_BADTYPE, text))
-            return
+    async def _put(self, channel: ServedChannel, command: Any, arrived: float, *, notify: bool) -> bytes:
+        """Carry out a put; the answer, empty where none is due."""
+        pv, status, control = channel.pv, messages.ECA_PUTFAIL, self._server.control
         try:
             if not self._server.may_write(pv, self.peer) or pv.writer is None:
                 status = messages.ECA_NOWTACCESS
-                raise await self._server.control.forbid(pv.name, _shown(command), self.peer)
+                raise await control.forbid(pv.name, _shown(command), self.peer)
             try:
-                value = read_put(command.data_type, data, payload, arrived)
+                value = _value(command, arrived)
             except CommandRefused as error:
                 if pv.spec.access == "anyone":
                     raise
-                raise await self._server.control.refuse_unreadable(pv.name, _shown(command), error, self.peer) from None
+                raise await control.refuse_unreadable(pv.name, _shown(command), error, self.peer) from None
             await pv.writer(pv, value, self.peer)
         except ArchiocError as error:
-            self._writer.write(messages.error(bytes(command.header), channel.cid, status, str(error)))
-        else:
-            if notify:
-                self._writer.write(messages.put_done(int(command.data_type), command.data_count, command.ioid))
+            return messages.error(bytes(command.header), channel.cid, status, str(error))
+        return messages.put_done(command.header.data_type, command.data_count, command.ioid) if notify else b""
+
+    async def _bad_request(self, bad: BadRequest) -> None:
+        channel = self._channels.get(bad.sid)
+        if channel is not None and bad.ID in _PUTS:
+            self._puts_done.clear()
+            await self._puts.put((channel, bad, False, time.monotonic()))
+            return
+        log.debug("request_refused", peer=self.peer.address, request=bad.ID, reason=bad.reason)
+        self._send(messages.error(bad.header, channel.cid if channel else 0, bad.status, bad.reason))
 
     async def _add_monitor(self, command: Any) -> None:
         channel = self._channels.get(command.sid)
         if channel is None:
             return
         try:
-            data_type = ChannelType(command.data_type)
+            data_type, mask = ChannelType(command.data_type), int(command.mask)
         except ValueError as error:
-            self._writer.write(messages.error(bytes(command.header), channel.cid, messages.ECA_BADTYPE, f"{channel.pv.name}: {error}"))
+            self._send(messages.error(bytes(command.header), channel.cid, messages.ECA_BADTYPE, f"{channel.pv.name}: {error}"))
+            return
+        if command.data_count > channel.count:
+            self._refuse_count(channel, command)
             return
         await self._after_puts()
         pv = channel.pv
@@ -294,10 +339,11 @@ class Circuit:
             pv,
             data_type,
             command.data_count,
-            int(command.mask),
+            mask,
             channel.long_string,
         )
         self._monitors[monitor.subscription] = monitor
+        self._monitors_of[monitor.sid].add(monitor)
         pv.add_monitor(monitor)
         if pv.refresh is not None:
             await pv.refresh(pv)
@@ -307,7 +353,7 @@ class Circuit:
         monitor = self._monitors.get(command.subscriptionid)
         if monitor is not None:
             self._end_monitor(monitor)
-        self._writer.write(messages.monitor_cancelled(int(command.data_type), command.sid, command.subscriptionid))
+        self._send(messages.monitor_cancelled(command.header.data_type, command.sid, command.subscriptionid))
 
     async def _events_on(self, _: Any) -> None:
         self._outbox.resume()
@@ -316,9 +362,21 @@ class Circuit:
         self._outbox.pause()
 
     async def _echo(self, _: Any) -> None:
-        self._writer.write(messages.echo())
+        self._send(messages.echo())
+
+
+def _name(command: Any) -> str:
+    """A name that a request carries; of names beyond ASCII clients send UTF-8."""
+    return bytes(command.buffers[1]).split(b"\0", 1)[0].decode(errors="replace")
+
+
+def _value(command: Any, arrived: float) -> PutValue:
+    """What a put is to write. Raises CommandRefused."""
+    if isinstance(command, BadRequest):
+        raise CommandRefused(ResultCode.SYNTAX, f"{command.reason}; nothing was changed")
+    return read_put(command.header.data_type, command.data_count, bytes(command.buffers[1]), arrived)
 
 
 def _shown(command: Any) -> str:
     """What a put would have written, for the audit."""
-    return bytes(command.buffers[1]).rstrip(b"\0").decode("latin-1") if command.data_type in (0, 4) else str(list(command.data))
+    return "" if isinstance(command, BadRequest) else shown_put(command.header.data_type, command.data_count, bytes(command.buffers[1]))

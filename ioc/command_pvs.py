@@ -1,4 +1,4 @@
-"""The command PVs: `Add`, `Remove`, `Set`, `AddList`, `RemoveList`, `ImportFile`, `Flush`, `Apply`, and what became of the last one."""
+"""The command PVs, from `Add` to `Apply`, and what became of the last one."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ from ioc.results import ResultCode
 TEXT_BYTES = 16_000
 LIST_ELEMENTS = 1000
 RESULT_BYTES = 1024
+LAST_CHANGE_BYTES = 512
 
 COMMAND_SPECS: dict[str, PvSpec] = {
     "Add": PvSpec(Dbr.CHAR, "Add channels: a line each: NAME [setting=value ...]", count=TEXT_BYTES, access="expert"),
     "Remove": PvSpec(Dbr.CHAR, "Remove channels: a line each: NAME or glob [confirm=N]", count=TEXT_BYTES, access="expert"),
     "Set": PvSpec(Dbr.CHAR, "Change settings: a line each: NAME or glob setting=value ... [confirm=N]", count=TEXT_BYTES, access="control"),
+    "Rename": PvSpec(Dbr.CHAR, "Rename channels: a line each: OLD NEW", count=TEXT_BYTES, access="expert"),
     "AddList": PvSpec(Dbr.STRING, "Add channels: an element each: as a line of Add", count=LIST_ELEMENTS, access="expert"),
     "RemoveList": PvSpec(Dbr.STRING, "Remove channels: an element each: as a line of Remove", count=LIST_ELEMENTS, access="expert"),
     "ImportFile": PvSpec(
@@ -29,6 +31,7 @@ COMMAND_SPECS: dict[str, PvSpec] = {
     "Apply": PvSpec(Dbr.LONG, "1 = read the file and follow it; 2 = tell what 1 would do; 3 and 4: the same with prune", access="expert"),
     "Result": PvSpec(Dbr.CHAR, "What became of the last command or put", count=RESULT_BYTES),
     "ResultCode": PvSpec(Dbr.LONG, "Code of Result; 0 = done (see results.md)"),
+    "LastChange": PvSpec(Dbr.CHAR, "Newest put that was carried out: when, who, what, old and new value", count=LAST_CHANGE_BYTES),
     "Denied": PvSpec(Dbr.DOUBLE, "Puts refused because of who sent them since the IOC started"),
     "Busy": PvSpec(Dbr.ENUM, "Whether a command is being carried out", labels=("Idle", "Busy")),
 }
@@ -45,17 +48,19 @@ class CommandPvs:
             "Remove": control.remove,
             "RemoveList": control.remove,
             "Set": control.set,
+            "Rename": control.rename,
             "ImportFile": control.import_files,
         }
         writers: dict[str, Writer] = {**dict.fromkeys(self._carry_out, self._command), "Flush": self._flush, "Apply": self._apply}
         self.pvs = {name: PV(f"{prefix}{name}", spec, writer=writers.get(name)) for name, spec in COMMAND_SPECS.items()}
 
     async def show_result(self) -> None:
-        """Bring `Result`, `ResultCode`, `Denied` and `Busy` up to date."""
+        """Bring what tells of puts up to date."""
         control = self._control
         alarm = (Status.WRITE, Severity.MINOR) if control.code else NO_ALARM
         await self.pvs["Result"].show(control.result, alarm=alarm)
         await self.pvs["ResultCode"].show(int(control.code), alarm=alarm)
+        await self.pvs["LastChange"].show(control.last_change)
         await self.pvs["Denied"].show(control.denied)
         await self.pvs["Busy"].show(int(control.busy))
 

@@ -43,13 +43,13 @@ async def plan_add(text: str, registry: Registry, rows: ChannelRows) -> Change:
     wanted: dict[str, tuple[int, ArchivedChannel]] = {}
     async for line in _read_lines(text):
         if line.name in registry.channels:
-            raise _refused(line.number, ResultCode.EXISTS, f"{line.name}: is archived already")
+            raise line_refused(line.number, ResultCode.EXISTS, f"{line.name}: is archived already")
         if line.name in wanted:
-            raise _refused(line.number, ResultCode.EXISTS, f"{line.name}: stands in line {wanted[line.name][0]} too")
+            raise line_refused(line.number, ResultCode.EXISTS, f"{line.name}: stands in line {wanted[line.name][0]} too")
         try:
             wanted[line.name] = line.number, _new_channel(line, registry)
         except SettingError as error:
-            raise _refused(line.number, ResultCode.BAD_SETTING, f"{line.name}: {error}") from None
+            raise line_refused(line.number, ResultCode.BAD_SETTING, f"{line.name}: {error}") from None
     try:
         places = rows.pick(len(wanted))
     except TableFull as error:
@@ -83,7 +83,7 @@ async def plan_remove(text: str, registry: Registry) -> Change:
     removed: dict[str, ArchivedChannel] = {}
     async for line in _read_lines(text):
         for setting in line.changes.keys() - {"confirm"}:
-            raise _refused(line.number, ResultCode.SYNTAX, f"{line.name}: {setting}={line.changes[setting]}: Remove takes no settings")
+            raise line_refused(line.number, ResultCode.SYNTAX, f"{line.name}: {setting}={line.changes[setting]}: Remove takes no settings")
         meant = await _meant(line, registry)
         for begin in range(0, len(meant), SLICE_NAMES):
             removed.update((channel.name, channel) for channel in meant[begin : begin + SLICE_NAMES])
@@ -98,7 +98,7 @@ async def plan_set(text: str, registry: Registry) -> Change:
     async for line in _read_lines(text):
         changes: dict[str, object] = {name: value for name, value in line.changes.items() if name != "confirm"}
         if not changes:
-            raise _refused(line.number, ResultCode.SYNTAX, f"{line.name}: names no setting; write setting=value")
+            raise line_refused(line.number, ResultCode.SYNTAX, f"{line.name}: names no setting; write setting=value")
         groups.append(line.changes.get("group", ""))
         for count, channel in enumerate(await _meant(line, registry)):
             if count % SLICE_LINES == 0:
@@ -106,13 +106,13 @@ async def plan_set(text: str, registry: Registry) -> Change:
             try:
                 changed[channel.name] = changed.get(channel.name, channel).with_changes(changes, registry.layers)
             except SettingError as error:
-                raise _refused(line.number, ResultCode.BAD_SETTING, f"{channel.name}: {error}") from None
+                raise line_refused(line.number, ResultCode.BAD_SETTING, f"{channel.name}: {error}") from None
     return _with_groups(Change(changed=tuple(changed.values())), groups, registry)
 
 
 def plan_setting(name: str, setting: str, value: object, registry: Registry) -> Change:
-    """One setting of one channel. Raises CommandRefused."""
-    channel = registry.channels.get(name)
+    """One setting of one channel, by any name that stands for it. Raises CommandRefused."""
+    channel = registry.content.find(name)
     if channel is None:
         raise refusal(UnknownChannel(name))
     try:
@@ -133,7 +133,8 @@ def plan_group(name: str, setting: str, value: object, registry: Registry) -> Ch
         raise CommandRefused(ResultCode.BAD_SETTING, f"group {name}: {error}; {NOTHING_CHANGED}") from None
 
 
-async def _read_lines(text: str) -> AsyncIterator[Line]:
+async def numbered_lines(text: str) -> AsyncIterator[tuple[int, str]]:
+    """The lines that say something, with their numbers, giving way to the event loop. Raises CommandRefused when there is none."""
     found = 0
     for number, raw in enumerate(text.split("\n"), 1):
         line = raw.strip()
@@ -142,14 +143,19 @@ async def _read_lines(text: str) -> AsyncIterator[Line]:
         found += 1
         if found % SLICE_LINES == 0:
             await asyncio.sleep(0)
+        yield number, line
+    if not found:
+        raise CommandRefused(ResultCode.SYNTAX, f"the command holds no line; {NOTHING_CHANGED}")
+
+
+async def _read_lines(text: str) -> AsyncIterator[Line]:
+    async for number, line in numbered_lines(text):
         try:
             yield Line(number, *split_command_line(line))
         except ChannelNameError as error:
-            raise _refused(number, ResultCode.BAD_SETTING, str(error)) from None
+            raise line_refused(number, ResultCode.BAD_SETTING, str(error)) from None
         except SettingError as error:
-            raise _refused(number, ResultCode.SYNTAX, str(error)) from None
-    if not found:
-        raise CommandRefused(ResultCode.SYNTAX, f"the command holds no line; {NOTHING_CHANGED}")
+            raise line_refused(number, ResultCode.SYNTAX, str(error)) from None
 
 
 async def _meant(line: Line, registry: Registry) -> list[ArchivedChannel]:
@@ -158,9 +164,9 @@ async def _meant(line: Line, registry: Registry) -> list[ArchivedChannel]:
     confirm = line.changes.get("confirm")
     if confirm is None and len(channels) > 1:
         advice = f"means {len(channels)} channels, repeat it with confirm={len(channels)}"
-        raise _refused(line.number, ResultCode.CONFIRM, f"{line.name}: {advice}")
+        raise line_refused(line.number, ResultCode.CONFIRM, f"{line.name}: {advice}")
     if confirm is not None and confirm != str(len(channels)):
-        raise _refused(line.number, ResultCode.CONFIRM, f"{line.name}: confirm={confirm}, but it means {len(channels)} channels")
+        raise line_refused(line.number, ResultCode.CONFIRM, f"{line.name}: confirm={confirm}, but it means {len(channels)} channels")
     return channels
 
 
@@ -169,7 +175,7 @@ async def _matching(line: Line, registry: Registry) -> list[ArchivedChannel]:
     if exact is not None:
         return [exact]
     if not any(character in line.name for character in "*?["):
-        raise _refused(line.number, ResultCode.UNKNOWN_CHANNEL, str(UnknownChannel(line.name)))
+        raise line_refused(line.number, ResultCode.UNKNOWN_CHANNEL, unknown(line.name, registry))
     matches = re.compile(fnmatch.translate(line.name)).match
     found = []
     for count, (name, channel) in enumerate(registry.channels.items()):
@@ -178,11 +184,18 @@ async def _matching(line: Line, registry: Registry) -> list[ArchivedChannel]:
         if matches(name):
             found.append(channel)
     if not found:
-        raise _refused(line.number, ResultCode.UNKNOWN_CHANNEL, f"{line.name}: no channel in this archive has such a name")
+        raise line_refused(line.number, ResultCode.UNKNOWN_CHANNEL, f"{line.name}: no channel in this archive has such a name")
     return found
 
 
-def _refused(line: int, code: ResultCode, why: str) -> CommandRefused:
+def unknown(name: str, registry: Registry) -> str:
+    """Why there is no channel of this name, for people."""
+    current = registry.aliases.current(name)
+    return f"{name}: is called {current} now" if current != name else str(UnknownChannel(name))
+
+
+def line_refused(line: int, code: ResultCode, why: str) -> CommandRefused:
+    """The refusal of a command because of one line."""
     return CommandRefused(code, f"line {line}: {why}; {NOTHING_CHANGED}")
 
 

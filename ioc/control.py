@@ -15,17 +15,17 @@ from typing import Any
 import structlog
 
 from archioc.core.config_access import Access
-from archioc.core.config_yaml import collector_paused
 from archioc.core.errors import ArchiocError, CommandRefused, RegistryError
 from archioc.core.table import ChannelTable
 from ioc.applying import Apply, applied, plan_apply
 from ioc.archived import setting_text
-from ioc.audit import AuditEntry, Peer
+from ioc.audit import AuditEntry, Peer, told
 from ioc.change import Change
 from ioc.commands import plan_add, plan_group, plan_remove, plan_set, plan_setting, refusal
 from ioc.importing import plan_import
 from ioc.reading_access import read_access
 from ioc.registry import Registry
+from ioc.renaming import plan_rename
 from ioc.results import ResultCode
 from ioc.rows import ChannelRows
 from ioc.taking_up import let_go, take_up
@@ -65,6 +65,7 @@ class Control:
     imports: the directory whose files may be imported.
     result, code: what the PVs `Result` and `ResultCode` show.
     denied: puts refused because of who sent them.
+    last_change: the newest put that was carried out.
     """
 
     def __init__(self, registry: Registry, rows: ChannelRows, table: ChannelTable, config: Path, imports: Path) -> None:
@@ -78,6 +79,8 @@ class Control:
         self._active = 0
         self.result, self.code = "", ResultCode.DONE
         self.denied = 0
+        newest = registry.last_change()
+        self.last_change = told(newest) if newest else ""
 
     @property
     def busy(self) -> bool:
@@ -101,6 +104,10 @@ class Control:
         """Remove channels. Raises CommandRefused."""
         await self._command(_Order(pv, text, peer, lambda: plan_remove(text, self._registry), _told))
 
+    async def rename(self, pv: str, text: str, peer: Peer) -> None:
+        """Give channels other names. Raises CommandRefused."""
+        await self._command(_Order(pv, text, peer, lambda: plan_rename(text, self._registry, self._rows), _told))
+
     async def set(self, pv: str, text: str, peer: Peer) -> None:
         """Change settings. Raises CommandRefused."""
         await self._command(_Order(pv, text, peer, lambda: plan_set(text, self._registry), _told))
@@ -111,7 +118,7 @@ class Control:
         async def plan() -> Change:
             return plan_setting(channel, setting, value, self._registry)
 
-        known = self._registry.channels.get(channel)
+        known = self._registry.content.find(channel)
         old = setting_text(known.settings, setting) if known else ""
         await self._command(_Order(pv, str(value), peer, plan, _saying(f"{channel}: {setting}={value}"), old))
 
@@ -130,14 +137,20 @@ class Control:
 
         async def carry_out() -> None:
             entry = AuditEntry(time.time_ns(), peer, pv, old, new, "done")
+
+            def write() -> None:
+                store(entry)
+                self._registry.audit_log.write((entry,))
+
             async with self._lock:
                 await self._begin()
                 try:
-                    await asyncio.to_thread(store, entry)
+                    await asyncio.to_thread(write)
                 except RegistryError as error:
                     refused = refusal(error)
                     await self._refuse(refused, replace(entry, outcome=str(refused)))
                     raise refused from None
+                self._show_change(entry)
                 await self._end(f"{pv}={new}", ResultCode.DONE)
 
         await self._to_its_end(carry_out())
@@ -165,16 +178,16 @@ class Control:
 
     async def import_files(self, pv: str, text: str, peer: Peer) -> None:
         """Add the channels of files. Raises CommandRefused."""
-        told = ""
+        outcome = ""
 
         async def plan() -> Change:
-            nonlocal told
+            nonlocal outcome
             planned = await plan_import(text, self._imports, self._registry, self._pick)
-            told = str(planned)
+            outcome = str(planned)
             return planned.change
 
         async def tell(_: Change) -> str:
-            return told
+            return outcome
 
         await self._command(_Order(pv, text, peer, plan, tell))
 
@@ -185,6 +198,9 @@ class Control:
 
     async def flush(self, pv: str, peer: Peer) -> None:
         """Have the engine commit what it has, and wait for it. Raises CommandRefused when it does not answer."""
+        await self._to_its_end(self._flush(pv, peer))
+
+    async def _flush(self, pv: str, peer: Peer) -> None:
         await self._begin()
         settings, status = self._table.settings.head, self._table.status.head
         settings["flush"][0] += 1
@@ -196,7 +212,9 @@ class Control:
                 await self._refuse(refused, AuditEntry(time.time_ns(), peer, pv, "0", "1", str(refused)))
                 raise refused
             await asyncio.sleep(FLUSH_POLL_S)
-        self._registry.note(AuditEntry(time.time_ns(), peer, pv, "0", "1", "done"))
+        entry = AuditEntry(time.time_ns(), peer, pv, "0", "1", "done")
+        self._registry.note(entry)
+        self._show_change(entry)
         await self._end("flushed", ResultCode.DONE)
 
     async def forbid(self, pv: str, value: str, peer: Peer) -> CommandRefused:
@@ -214,6 +232,11 @@ class Control:
         await self._begin()
         await self._refuse(refused, AuditEntry(time.time_ns(), peer, pv, "", value, str(refused)))
         return refused
+
+    async def make_room_for_notes(self) -> None:
+        """Write the audit of refused puts when so many wait that soon one would be pushed out."""
+        if self._registry.notes_pile_up:
+            await self.write_notes()
 
     async def write_notes(self) -> None:
         """Write the audit of refused puts, if there is any."""
@@ -244,8 +267,7 @@ class Control:
         async with self._lock:
             await self._begin()
             try:
-                with collector_paused():  # a large change is a million new objects and no garbage
-                    text = await self._change(order, begun_ns)
+                text = await self._change(order, begun_ns)
             except ArchiocError as error:
                 refused = refusal(error)
                 await self._refuse(refused, order.entry(begun_ns, str(refused)))
@@ -267,8 +289,9 @@ class Control:
         revision = self._registry.revision + 1
         await asyncio.to_thread(self._registry.commit, change, (entry,), revision)
         await take_up(self._registry, self._rows, change, revision)
+        self._show_change(entry)
         if change.removed or change.removed_groups:
-            channels = {channel.name for channel in change.removed}
+            channels = self._names_gone(change)
             groups = {group.name for group in change.removed_groups}
             asyncio.get_running_loop().call_later(DROP_DELAY_S, self._on_removed, channels, groups)
             removed: list[object] = list(change.removed)
@@ -276,10 +299,19 @@ class Control:
             await let_go(removed)
         return text
 
+    def _names_gone(self, change: Change) -> Collection[str]:
+        """Names that stand for a channel no more. Those of a renamed one still do."""
+        renamed = {alias.old for alias in change.renamed}
+        removed = [channel.name for channel in change.removed if channel.name not in renamed]
+        return {*removed, *(old for name in removed for old in self._registry.aliases.olds(name))}
+
     async def _refuse(self, refused: CommandRefused, entry: AuditEntry) -> None:
         self._registry.note(entry)
         log.warning("put_refused", pv=entry.pv, peer=entry.peer.address, user=entry.peer.user, reason=str(refused))
         await self._end(str(refused), ResultCode(refused.code))
+
+    def _show_change(self, entry: AuditEntry) -> None:
+        self.last_change = told(entry.record())
 
     async def _begin(self) -> None:
         self._active += 1
@@ -306,6 +338,8 @@ def _saying(text: str) -> Teller:
 
 async def _told(change: Change) -> str:
     """A change in words, as `Result` tells it."""
+    if change.renamed:
+        return f"renamed {len(change.renamed)} channel{'s' if len(change.renamed) != 1 else ''}"
     for word, channels in (("added", change.added), ("removed", change.removed), ("changed", change.changed)):
         if channels:
             return f"{word} {len(channels)} channel{'s' if len(channels) != 1 else ''}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 
 from archioc.core.config_yaml import collector_paused
@@ -23,15 +24,18 @@ def plan_declared(content: Content, declaration: Declaration, pick: PickPlaces, 
     """The change that makes the registry follow the file. Raises TableFull.
 
     Channels that were in the file and no longer are go; those that operators added stay, unless `prune`. Groups that the
-    file does not name stay as long as a channel belongs to them. Takes seconds for 100 000 channels.
+    file does not name stay as long as a channel belongs to them. An entry under an earlier name means the channel that has been
+    renamed (`under_earlier_names`). Takes seconds for 100 000 channels.
     """
     layers = declaration.layers()
     known = content.channels
-    names = {channel.name for channel in declaration.channels}
-    added = _added([channel for channel in declaration.channels if channel.name not in known], layers, pick)
+    meant = dict(under_earlier_names(content, declaration))
+    declared = [dataclasses.replace(c, name=meant[c.name]) if c.name in meant else c for c in declaration.channels]
+    names = {channel.name for channel in declared}
+    added = _added([channel for channel in declared if channel.name not in known], layers, pick)
     kept: list[ArchivedChannel] = []
     changed: list[ArchivedChannel] = []
-    for before, own, group, in_file in _followed(known.values(), declaration.channels, content, prune=prune):
+    for before, own, group, in_file in _followed(known.values(), declared, content, prune=prune):
         after = before.redeclared(own, group, layers, in_file=in_file)
         kept.append(after)
         if after != before:
@@ -48,6 +52,24 @@ def plan_declared(content: Content, declaration: Declaration, pick: PickPlaces, 
         policies=declaration.policies if declaration.policies != content.layers.policies else None,
         fingerprint=declaration.fingerprint if declaration.fingerprint != content.fingerprint else None,
     )
+
+
+def under_earlier_names(content: Content, declaration: Declaration) -> list[tuple[str, str]]:
+    """Names in the file that channels had before they were renamed, each with the name that its channel has now.
+
+    A file that has both names means two channels; of several earlier names of one channel, the first in the file means it.
+    """
+    if not len(content.aliases):
+        return []
+    named = {channel.name for channel in declaration.channels}
+    found: dict[str, str] = {}
+    for channel in declaration.channels:
+        if channel.name in content.channels or channel.name not in content.aliases:
+            continue
+        current = content.aliases.current(channel.name)
+        if current in content.channels and current not in named:
+            found.setdefault(current, channel.name)
+    return [(old, current) for current, old in found.items()]
 
 
 def _added(new: Sequence[DeclaredChannel], layers: Layers, pick: PickPlaces) -> tuple[ArchivedChannel, ...]:

@@ -89,9 +89,9 @@ def _wanted(line: str, number: int, directory: Path) -> tuple[Path, ImportFormat
 
 
 def plan_imported(content: Content, imported: Imported, pick: PickPlaces) -> Import:
-    """Channels and groups that the archive does not have yet; the others stay as they are. Raises CommandRefused or TableFull."""
+    """Channels and groups that the archive has under no name yet; the others stay as they are. Raises CommandRefused or TableFull."""
     declaration, remarks = imported.declaration, list(imported.remarks)
-    new = [channel for channel in declaration.channels if channel.name not in content.channels]
+    new = [channel for channel in declaration.channels if content.find(channel.name) is None]
     made = []
     for channel in new:
         try:

@@ -28,7 +28,10 @@ class ArchiverState(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class OwnHealth:
-    """What the ioc process knows of itself. loop_lag in s, memory in bytes, started_ns in ns since 1970."""
+    """What the ioc process knows of itself. loop_lag in s, memory in bytes, started_ns in ns since 1970.
+
+    conflict: why clients may reach another IOC under our names; empty when they cannot.
+    """
 
     version: str
     started_ns: int
@@ -38,6 +41,7 @@ class OwnHealth:
     loop_lag: float
     restarts: ProcessCounts
     spool_max_bytes: int
+    conflict: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +98,8 @@ def look(table: ChannelTable, own: OwnHealth, now_ns: int, *, was_running: bool,
     totals = count_up(table)
     silent = {name: is_silent(heartbeat, now_ns) for name, heartbeat in _heartbeats(totals).items()}
     state, reason = _judge(totals, [name for name in silent if silent[name]], now_ns, was_running=was_running, stopping=stopping)
+    if state is ArchiverState.RUNNING and own.conflict:
+        state, reason = ArchiverState.DEGRADED, own.conflict
     return Overview(own, totals, now_ns, silent["engine"], silent["db"], state, reason)
 
 

@@ -6,10 +6,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from caproto import ChannelType, native_type
+import numpy as np
+from caproto import ChannelType
 
 from archioc.core.errors import CommandRefused
 from ioc.results import ResultCode
+
+_PLAIN = tuple(np.dtype(kind) for kind in ("S40", ">i2", ">f4", ">u2", "u1", ">i4", ">f8"))
+"""Elements of the types that a put may have, by their numbers (STRING, INT, FLOAT, ENUM, CHAR, LONG, DOUBLE)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,20 +66,37 @@ class PutValue:
         return int(number)
 
 
-def read_put(data_type: ChannelType, data: object, payload: bytes, arrived: float = 0.0) -> PutValue:
-    """The elements of a write request. Raises CommandRefused for text that is not UTF-8.
+def read_put(data_type: int, count: int, payload: bytes, arrived: float = 0.0) -> PutValue:
+    """The elements of a write request. Raises CommandRefused for other types than plain ones, for missing elements, and for text
+    that is not UTF-8.
 
-    data: as caproto decodes it; payload: the same as bytes, used for text. arrived: when it was received (s, monotonic).
+    payload: without what fills it up. Of a single DBR_STRING libca sends no more than the text and its NUL.
+    arrived: when it was received (s, monotonic).
     """
-    native = native_type(data_type)
+    if not 0 <= data_type < len(_PLAIN):
+        known = f" ({ChannelType(data_type).name})" if data_type in list(ChannelType) else ""
+        raise CommandRefused(ResultCode.SYNTAX, f"type {data_type}{known} cannot be put; nothing was changed")
+    dtype = _PLAIN[data_type]
+    if len(payload) < count * dtype.itemsize and not (dtype.kind == "S" and count == 1):
+        shown = f"{count} element{'s' if count != 1 else ''} of {ChannelType(data_type).name}"
+        raise CommandRefused(ResultCode.SYNTAX, f"{shown} in {len(payload)} bytes; nothing was changed")
     try:
-        if native == ChannelType.CHAR:
+        if data_type == ChannelType.CHAR:
             return PutValue((payload.split(b"\0", 1)[0].decode(),), arrived)
-        if native == ChannelType.STRING:
-            return PutValue(tuple(bytes(item).split(b"\0", 1)[0].decode() for item in data), arrived)  # type: ignore[attr-defined]
+        if data_type == ChannelType.STRING:
+            items = (payload[begin : begin + dtype.itemsize] for begin in range(0, count * dtype.itemsize, dtype.itemsize))
+            return PutValue(tuple(item.split(b"\0", 1)[0].decode() for item in items), arrived)
     except UnicodeDecodeError:
         raise CommandRefused(ResultCode.SYNTAX, "the text is not UTF-8; nothing was changed") from None
-    return PutValue(tuple(float(item) for item in data), arrived)  # type: ignore[attr-defined]
+    return PutValue(tuple(np.frombuffer(payload, dtype, count).astype(float).tolist()), arrived)
+
+
+def shown_put(data_type: int, count: int, payload: bytes) -> str:
+    """What a put would have written, for people, also where it cannot be read."""
+    try:
+        return str(read_put(data_type, count, payload))
+    except CommandRefused:
+        return payload[:100].decode("latin-1") if data_type in {ChannelType.CHAR, ChannelType.STRING} else payload[:100].hex(" ")
 
 
 def _unreadable(value: PutValue, rule: str) -> CommandRefused:

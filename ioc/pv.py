@@ -37,6 +37,9 @@ STRING_BYTES = 39
 """What a DBR_STRING holds beside its NUL."""
 
 
+CACHED_PAYLOADS = 20
+"""Of a value, in different types and numbers of elements; clients that watch a PV ask for one or two."""
+
 LONG_STRING_BYTES = 256
 """What a string PV gives when it is asked for as characters (`$` at the end of its name)."""
 
@@ -198,6 +201,8 @@ class PV:
         key = int(data_type), count, long_string
         found = self._cache.get(key)
         if found is None:
+            if len(self._cache) >= CACHED_PAYLOADS:
+                self._cache.clear()
             found = self._cache[key] = await self._encode(data_type, count, long_string)
         return found
 

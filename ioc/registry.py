@@ -6,16 +6,22 @@ Every change is one transaction that is on disk (WAL, synchronous=FULL) before `
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
 
+import structlog
+
+from archioc.core.aliases import Aliases
+from archioc.core.audit import AuditRecord
 from archioc.core.errors import ArchiocError, RegistryError
 from archioc.core.layers import Layers
 from archioc.core.registry import BUSY_TIMEOUT_S, SCHEMA_VERSION, check_version
 from ioc.archived import ArchivedChannel
 from ioc.archived_group import ArchivedGroup
-from ioc.audit import KEPT_ENTRIES, AuditEntry
+from ioc.audit import AuditEntry, trim
+from ioc.audit_log import AuditLog
 from ioc.change import Change
 from ioc.registry_content import (
     INSERT_CHANNEL,
@@ -29,15 +35,28 @@ from ioc.registry_content import (
 )
 from ioc.registry_schema import MIGRATIONS, SCHEMA
 
+AUDIT_LOG = "audit.jsonl"
+"""Who put what, a line of JSON each: in the state directory, as the registry."""
+
+_LAST_CHANGE = "SELECT time_ns, user, host, peer, pv, old, new, outcome FROM audit WHERE outcome = 'done' ORDER BY rowid DESC LIMIT 1"
+
 PENDING_NOTES = 1000
 """Audit entries of refused puts that wait for the next write; a flood of them pushes the oldest out."""
 
 
+_log = structlog.get_logger()
+
+
 class Registry:
-    """What the archive holds, in memory and in `state.db`. Raises RegistryError when the file cannot be used."""
+    """What the archive holds, in memory and in `state.db`. Raises RegistryError when the file cannot be used.
+
+    audit_log: the audit as a file beside it.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self.audit_log = AuditLog(path.with_name(AUDIT_LOG))
+        self._notes_lost = 0
         self._notes: deque[AuditEntry] = deque(maxlen=PENDING_NOTES)
         self._names_version = 0
         try:
@@ -73,6 +92,11 @@ class Registry:
         return self._content.layers
 
     @property
+    def aliases(self) -> Aliases:
+        """Earlier names that still stand for a channel."""
+        return self._content.aliases
+
+    @property
     def removed_rows(self) -> dict[int, int]:
         """Rows of removed channels that have not been given to another yet, with their generation."""
         return self._content.removed_rows
@@ -100,19 +124,22 @@ class Registry:
         (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
         if verdict != "ok":
             raise RegistryError(f"it is damaged ({verdict})")
-        connection.execute(
-            "DELETE FROM audit WHERE rowid <= (SELECT coalesce(max(rowid), 0) FROM audit) - ?",
-            (KEPT_ENTRIES,),
-        )
+        trim(connection)
 
     def note(self, entry: AuditEntry) -> None:
         """Audit a put that was refused; it is written with the next change or by `write_notes`."""
+        self._notes_lost += len(self._notes) == PENDING_NOTES
         self._notes.append(entry)
 
     @property
     def has_notes(self) -> bool:
         """Whether refused puts wait to be written."""
         return bool(self._notes)
+
+    @property
+    def notes_pile_up(self) -> bool:
+        """Whether half of the room for them is taken."""
+        return len(self._notes) > PENDING_NOTES // 2
 
     def write_notes(self) -> None:
         """Write the audit of refused puts. Raises RegistryError."""
@@ -124,13 +151,16 @@ class Registry:
         Only one thread at a time may be here.
         """
         notes = [self._notes.popleft() for _ in range(len(self._notes))]
+        entries = [*notes, *audit]
         connection = self._connection
         try:
             connection.execute("BEGIN IMMEDIATE")
             try:
+                self._write_aliases(change)
                 self._write_channels(change, revision)
                 self._write_groups(change, revision)
-                connection.executemany("INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [entry.columns() for entry in (*notes, *audit)])
+                connection.executemany("INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [entry.columns() for entry in entries])
+                trim(connection)
             except BaseException:
                 connection.execute("ROLLBACK")
                 raise
@@ -140,6 +170,18 @@ class Registry:
                 connection.execute("ROLLBACK")
             self._notes.extendleft(reversed(notes))
             raise RegistryError(f"{self._path}: cannot be written: {error}") from None
+        self.audit_log.write(entries)
+        if self._notes_lost:
+            _log.warning("audit_entries_lost", entries=self._notes_lost)
+            self._notes_lost = 0
+
+    def last_change(self) -> AuditRecord | None:
+        """The newest put that was carried out; None when there is none. Raises RegistryError."""
+        try:
+            row = self._connection.execute(_LAST_CHANGE).fetchone()
+        except sqlite3.Error as error:
+            raise RegistryError(f"{self._path}: cannot be read: {error}") from None
+        return None if row is None else AuditRecord(*row)
 
     def _write_channels(self, change: Change, revision: int) -> None:
         connection = self._connection
@@ -157,6 +199,14 @@ class Registry:
         )
         connection.executemany("INSERT INTO removed_row VALUES (?, ?)", ((c.row, c.generation) for c in change.removed))
         connection.execute("UPDATE meta SET revision = ?", (revision,))
+
+    def _write_aliases(self, change: Change) -> None:
+        """A name that a channel gets ceases to stand for another one."""
+        now_ns = change.renamed[0].until_ns if change.renamed else self._content.aliases.next_ns(time.time_ns())
+        taken = [(now_ns, channel.name) for channel in change.added if channel.name in self._content.aliases]
+        self._connection.executemany("UPDATE alias SET ended_ns = ? WHERE old = ? AND ended_ns IS NULL", taken)
+        rows = ((alias.old, alias.new, alias.until_ns, alias.ended_ns) for alias in change.renamed)
+        self._connection.executemany("INSERT INTO alias VALUES (?, ?, ?, ?)", rows)
 
     def _write_groups(self, change: Change, revision: int) -> None:
         connection = self._connection
@@ -179,7 +229,7 @@ class Registry:
 
     def accept(self, change: Change, revision: int) -> None:
         """Make a committed change known here."""
-        self.accept_groups(change)
+        self.accept_first(change)
         self.accept_channels(change)
         self.accept_rest(change, revision)
 
@@ -191,12 +241,15 @@ class Registry:
             content.channels[channel.name] = channel
         for channel in change.added:
             content.removed_rows.pop(channel.row, None)
+            content.aliases.end(channel.name)
         for channel in change.removed:
             del content.channels[channel.name]
             content.removed_rows[channel.row] = channel.generation
 
-    def accept_groups(self, change: Change) -> None:
-        """Make groups that come or change known here, before the channels that belong to them."""
+    def accept_first(self, change: Change) -> None:
+        """Make known here what goes before the channels: groups that come or change, and which names stand for others."""
+        for alias in change.renamed:
+            self._content.aliases.rename(alias)
         for group in change.groups:
             self._content.groups[group.name] = group
 

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from archioc.core.aliases import Aliases
 from archioc.core.channel import SETTING_NAMES, ChannelSettings, Clock, Given, LargeArrays, Mask, Mode, Setting
 from archioc.core.errors import RegistryError
 from archioc.core.layers import DeclaredGroup, DeclaredPolicy, Layers
-from archioc.core.registry import BUSY_TIMEOUT_S, check_version
+from archioc.core.registry import BUSY_TIMEOUT_S, check_version, load_aliases
 from ioc.archived import ArchivedChannel, effective
 from ioc.archived_group import ArchivedGroup
 from ioc.override import Override
@@ -47,6 +48,7 @@ class Content:
     layers: policies and settings of the groups.
     revision: grows with every change.
     fingerprint: of the configuration file that was applied last.
+    aliases: earlier names that still stand for a channel.
     """
 
     channels: dict[str, ArchivedChannel] = field(default_factory=dict)
@@ -55,6 +57,11 @@ class Content:
     layers: Layers = field(default_factory=lambda: Layers((), {}))
     revision: int = 0
     fingerprint: str = ""
+    aliases: Aliases = field(default_factory=Aliases)
+
+    def find(self, name: str) -> ArchivedChannel | None:
+        """The channel of a name, or of an earlier one that still stands for it."""
+        return self.channels.get(name) or self.channels.get(self.aliases.current(name))
 
 
 def load_content(connection: sqlite3.Connection) -> Content:
@@ -71,6 +78,7 @@ def load_content(connection: sqlite3.Connection) -> Content:
         layers=layers_of(policies, groups),
         revision=revision,
         fingerprint=fingerprint,
+        aliases=Aliases(load_aliases(connection)),
     )
 
 

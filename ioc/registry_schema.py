@@ -16,6 +16,11 @@ _LIMIT_TABLE = """
 CREATE TABLE alarm_limit (pv TEXT NOT NULL, field TEXT NOT NULL, value REAL, PRIMARY KEY (pv, field)) WITHOUT ROWID;
 """
 
+_ALIAS_TABLE = """
+CREATE TABLE alias (
+    old TEXT NOT NULL, new TEXT NOT NULL, until_ns INTEGER NOT NULL, ended_ns INTEGER, PRIMARY KEY (old, until_ns)) WITHOUT ROWID;
+"""
+
 _CHANNEL_TABLES = """
 BEGIN;
 CREATE TABLE meta (revision INTEGER NOT NULL, groups_revision INTEGER NOT NULL DEFAULT 0, fingerprint TEXT NOT NULL DEFAULT '');
@@ -38,7 +43,7 @@ CREATE TABLE audit (
     pv TEXT NOT NULL, old TEXT NOT NULL, new TEXT NOT NULL, outcome TEXT NOT NULL);
 """
 
-SCHEMA = _CHANNEL_TABLES + _GROUP_TABLES + _LIMIT_TABLE
+SCHEMA = _CHANNEL_TABLES + _GROUP_TABLES + _LIMIT_TABLE + _ALIAS_TABLE
 """Makes an empty database, in a transaction that is still open at its end."""
 
 _FROM_1_TO_2 = """
@@ -70,5 +75,12 @@ PRAGMA user_version = 3;
 COMMIT;
 """
 
-MIGRATIONS = {1: _FROM_1_TO_2, 2: _FROM_2_TO_3 + _GROUP_TABLES + _LIMIT_TABLE + _GROUPS_OF_2}
+_FROM_3_TO_4 = f"""
+BEGIN;
+{_ALIAS_TABLE}
+PRAGMA user_version = 4;
+COMMIT;
+"""
+
+MIGRATIONS = {1: _FROM_1_TO_2, 2: _FROM_2_TO_3 + _GROUP_TABLES + _LIMIT_TABLE + _GROUPS_OF_2, 3: _FROM_3_TO_4}
 """Scripts that bring a database one version further, by the version that it has."""

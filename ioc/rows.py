@@ -64,12 +64,16 @@ class ChannelRows:
         """
         self.release()
         settings = self._table.settings.cells
-        free = sorted(row for row in self._waiting if settings["state"][row] == RowState.FREE)[:count]
+        waiting, generations = self._waiting_arrays()
+        free = np.flatnonzero(settings["state"][waiting] == RowState.FREE)
+        free = free[np.argsort(waiting[free])][:count]
         upto = self._next + count - len(free)
         self.reserve(upto)
         # A table may outlive a registry that was put aside: its generations must not come again either.
-        again = [(row, max(self._waiting[row], int(settings["generation"][row])) + 1) for row in free]
-        return [*again, *zip(range(self._next, upto), (settings["generation"][self._next : upto] + 1).tolist(), strict=True)]
+        rows = np.concatenate([waiting[free], np.arange(self._next, upto)])
+        before = np.concatenate([generations[free], np.zeros(upto - self._next, np.int64)])
+        after = np.maximum(before, settings["generation"][rows]) + 1
+        return list(zip(rows.tolist(), after.tolist(), strict=True))
 
     def make_room(self, count: int) -> None:
         """Back with memory what `pick` may need for so many channels; takes long for many. Raises TableFull."""
@@ -79,10 +83,15 @@ class ChannelRows:
         """Mark the rows that the engine has let go of as free."""
         if not self._waiting:
             return
-        rows, generations = self._waiting_arrays()
-        status = self._table.status.cells
-        let_go = (status["released"][rows] == 1) & (status["generation"][rows] == generations)
-        done = rows[let_go & (self._table.settings.cells["state"][rows] == RowState.REMOVED)]
+        settings, status = self._table.settings.cells[: self._next], self._table.status.cells
+        # Columns first: looking at each of 100 000 waiting rows twice a second would hold up the loop.
+        rows = np.flatnonzero(settings["state"] == RowState.REMOVED)
+        rows = rows[(status["released"][rows] == 1) & (status["generation"][rows] == settings["generation"][rows])]
+        let_go = [
+            self._waiting.get(row) == generation
+            for row, generation in zip(rows.tolist(), settings["generation"][rows].tolist(), strict=True)
+        ]
+        done = rows[np.array(let_go, bool)]
         if len(done):
             write_rows(self._table.settings, done, state=RowState.FREE)
 

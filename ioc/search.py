@@ -38,7 +38,7 @@ class SearchProtocol(asyncio.DatagramProtocol):
         for command, data_type, first, second, payload in _messages(data):
             if command == _VERSION:
                 sequence = first if data_type & _SEQUENCE_VALID else None
-            elif command == _SEARCH and self._has(payload.split(b"\0", 1)[0].decode("latin-1")):
+            elif command == _SEARCH and self._has(payload.split(b"\0", 1)[0].decode(errors="replace")):
                 found.append(search_reply(self._tcp_port, second))
         for start in range(0, len(found), REPLIES_PER_DATAGRAM):
             self._transport.sendto(version_over_udp(sequence) + b"".join(found[start : start + REPLIES_PER_DATAGRAM]), addr)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import structlog
 
@@ -17,6 +17,7 @@ from ioc.control import Control
 from ioc.database import PvDatabase
 from ioc.pv import PV
 from ioc.search import SearchProtocol, search_socket
+from ioc.turns import Turns
 
 FREE_PORT_ATTEMPTS = 20
 """Free ports tried on the first interface until one is free on all of them."""
@@ -29,11 +30,13 @@ class ControlServer:
 
     tcp_port: the port of the circuits; the configured one, or another where that is taken.
     circuits: the clients that are connected.
+    turns: who of them goes on next with what takes long.
     """
 
     def __init__(self, database: PvDatabase, control: Control, access: Access) -> None:
         self.database, self.control, self._access = database, control, access
         self.circuits: set[Circuit] = set()
+        self.turns = Turns()
         self.tcp_port = 0
         self._servers: list[asyncio.Server] = []
         self._searches: list[asyncio.DatagramTransport] = []
@@ -78,8 +81,11 @@ class ControlServer:
             return
         self._access = access
         log.info("access_changed", control=len(access.control), expert=len(access.expert))
-        for circuit in self.circuits:
-            circuit.tell_rights()
+        self._keep(asyncio.create_task(self._tell_rights()))
+
+    async def _tell_rights(self) -> None:
+        for circuit in list(self.circuits):
+            await circuit.tell_rights()
 
     def drop(self, channels: Collection[str], groups: Collection[str]) -> None:
         """Disconnect the PVs of removed channels and groups at every client."""
@@ -88,8 +94,11 @@ class ControlServer:
             return pv.channel in channels or pv.group in groups
 
         self.database.forget(gone)
-        for circuit in self.circuits:
-            circuit.drop(gone)
+        self._keep(asyncio.create_task(self._drop(gone)))
+
+    async def _drop(self, gone: Callable[[PV], bool]) -> None:
+        for circuit in list(self.circuits):
+            await circuit.drop(gone)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()

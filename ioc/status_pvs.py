@@ -34,14 +34,25 @@ log = structlog.get_logger()
 
 
 class StatusPvs:
-    """The PVs of the archiver, and the heartbeat of the ioc process in the channel table."""
+    """The PVs of the archiver, and the heartbeat of the ioc process in the channel table.
 
-    def __init__(self, prefix: str, table: ChannelTable, rows: ChannelRows, spool_max_bytes: int, limits: LimitPuts) -> None:
+    conflict: tells why clients may reach another IOC under our names; empty when they cannot.
+    """
+
+    def __init__(
+        self,
+        prefix: str,
+        table: ChannelTable,
+        rows: ChannelRows,
+        spool_max_bytes: int,
+        limits: LimitPuts,
+        conflict: Callable[[], str] = str,
+    ) -> None:
         self.pvs = {
             name: PV(f"{prefix}{name}", field.spec, limit_writer=limits.put if field.spec.dbr in {Dbr.DOUBLE, Dbr.LONG} else None)
             for name, field in STATUS_FIELDS.items()
         }
-        self._limits = limits
+        self._limits, self._conflict = limits, conflict
         self._table, self._rows, self._spool_max_bytes = table, rows, spool_max_bytes
         self._version = version("archioc")
         self._started_ns = time.time_ns()
@@ -86,6 +97,7 @@ class StatusPvs:
             self._lag,
             self._count_restarts(),
             self._spool_max_bytes,
+            self._conflict(),
         )
         overview = look(self._table, own, time.time_ns(), was_running=self._was_running, stopping=self._stopping)
         overview = replace(overview, last_minute=self._losses.take(overview.totals, time.monotonic()))

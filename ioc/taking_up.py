@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 from collections.abc import Iterator
 
 from ioc.archived import ArchivedChannel
@@ -14,25 +13,18 @@ from ioc.rows import ChannelRows
 SLICE_CHANNELS = 100
 """Channels brought into memory and table at once (some 10 us each)."""
 
-FREED_AT_ONCE = 5000
-
-MANY_CHANNELS = 5000
-"""A change of so many leaves more objects behind than the garbage collector should look through again and again."""
+FREED_AT_ONCE = 1000
 
 
 async def take_up(registry: Registry, rows: ChannelRows, change: Change, revision: int) -> None:
     """Make a change known whose commit has returned. The engine takes it up as one, when it is complete."""
-    registry.accept_groups(change)
-    count = 0
+    registry.accept_first(change)
     for part in _parts(change):
         registry.accept_channels(part)
         rows.write_channels(part)
-        count += SLICE_CHANNELS
         await asyncio.sleep(0)
     registry.accept_rest(change, revision)
     rows.tell(revision)
-    if count > MANY_CHANNELS:
-        gc.freeze()
 
 
 async def let_go(items: list[object]) -> None:

@@ -68,8 +68,8 @@ class ViewLists:
         return self._registry.channels.get(name)
 
     def channel_in(self, slot: Slot) -> ArchivedChannel | None:
-        """The channel that a slot shows; when it is no longer there, the slot is empty from now on."""
-        channel = self._registry.channels.get(slot.shown)
+        """The channel that a slot shows, also when it has been renamed; when it is no longer there, the slot is empty from now on."""
+        channel = self._registry.content.find(slot.shown)
         if channel is None:
             slot.show("", time.monotonic())
         return channel

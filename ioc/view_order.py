@@ -14,7 +14,7 @@ from archioc.core.mapped_file import MappedFile
 from archioc.core.table import ChannelTable
 from ioc.archived_group import ArchivedGroup
 from ioc.channel_index import ChannelIndex, IntArray, Mask
-from ioc.pacing import Pacer
+from ioc.turns import Slice
 from ioc.view_filter import ViewFilter
 
 GATHERED_AT_ONCE = 10_000
@@ -36,8 +36,8 @@ class Sort(IntEnum):
 class _Columns:
     """Columns of the channels at some places of the index. What the engine has not told yet is 0."""
 
-    def __init__(self, table: ChannelTable, index: ChannelIndex, at: IntArray, pacer: Pacer) -> None:
-        self._table, self._pacer = table, pacer
+    def __init__(self, table: ChannelTable, index: ChannelIndex, at: IntArray, slice_: Slice) -> None:
+        self._table, self._slice = table, slice_
         self._rows, self._generations = index.rows[at], index.generations[at]
 
     async def settings(self, column: str) -> Column:
@@ -58,7 +58,7 @@ class _Columns:
         found = np.empty(len(self._rows), cells.dtype)
         for begin in range(0, len(found), GATHERED_AT_ONCE):
             found[begin : begin + GATHERED_AT_ONCE] = cells[self._rows[begin : begin + GATHERED_AT_ONCE]]
-            await self._pacer.breathe()
+            await self._slice.give_way()
         return found
 
 
@@ -67,7 +67,7 @@ async def filtered(
 ) -> IntArray:
     """Places in the index of the channels that a filter lets pass, in the order of names. named: those whose names match."""
     found = np.flatnonzero(named)
-    columns = _Columns(table, index, found, Pacer())
+    columns = _Columns(table, index, found, Slice())
     passes = np.ones(len(found), bool)
     for wanted in which.states:
         passes &= await columns.status("state") == wanted
@@ -87,7 +87,7 @@ async def ordered(index: ChannelIndex, found: IntArray, sort: Sort, table: Chann
     """The same places in another order."""
     if sort is Sort.NAME:
         return found[::-1] if descending else found
-    columns = _Columns(table, index, found, Pacer())
+    columns = _Columns(table, index, found, Slice())
     key: Column
     match sort:
         case Sort.STATE:

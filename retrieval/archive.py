@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from archioc.core.config import Config
 from archioc.core.directories import Directories
 from archioc.core.errors import ConfigError
+from archioc.core.registry import read_aliases
 from db.query_client import SocketReader
+from db.renamed_reader import RenamedReader
 from db.store import Reader
 from retrieval.catalogue import Catalogue
 
@@ -36,7 +39,7 @@ def open_archive(config: Config, *, alone: bool) -> Archive:
     """
     found = Directories(config.archiver.state_dir)
     directories = None if alone and not found.registry.exists() else found
-    reader = _open_reader(config, found, alone=alone)
+    reader = RenamedReader(_open_reader(config, found, alone=alone), partial(read_aliases, found.registry))
     return Archive(config, reader, Catalogue(reader, directories), directories)
 
 

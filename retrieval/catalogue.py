@@ -7,8 +7,9 @@ import threading
 import time
 from dataclasses import dataclass
 
+from archioc.core.aliases import Aliases
 from archioc.core.directories import Directories
-from archioc.core.registry import RegistryChannel, RegistryReader
+from archioc.core.registry import RegistryChannel, RegistryReader, read_aliases
 from db.store import Reader
 
 REGISTRY_HOLDS_S = 1.0
@@ -39,6 +40,7 @@ class Catalogue:
         self._archived: dict[str, RegistryChannel] = {}
         self._stored: frozenset[str] = frozenset()
         self._names = Names(self._archived, self._stored, ())
+        self._earlier = Aliases()
         self._revision = -1
         self._registry_at = self._store_at = -math.inf
 
@@ -49,10 +51,10 @@ class Catalogue:
             return self._names
 
     def has(self, name: str) -> bool:
-        """Whether a channel is archived, or has samples. Raises RegistryError and what the reader raises."""
+        """Whether a channel is archived, or has samples, also by an earlier name. Raises RegistryError and what the reader raises."""
         with self._lock:
             self._read_registry()
-            if name in self._archived or name in self._stored:
+            if name in self._archived or name in self._stored or name in self._earlier:
                 return True
             self._look(ASKED_AGAIN_S)
             return name in self._stored
@@ -80,6 +82,7 @@ class Catalogue:
             if newest != self._revision:
                 found, self._revision = registry.channels_since(0)
                 self._archived = {channel.name: channel for channel in found}
+                self._earlier = Aliases(read_aliases(self._directories.registry))
         finally:
             registry.close()
         self._registry_at = time.monotonic()

@@ -20,7 +20,7 @@ from archioc.core.directories import Directories
 from archioc.core.errors import UnknownChannel
 from ioc.applying import Apply
 from ioc.archived import ArchivedChannel, setting_text
-from ioc.declaring import pick_nothing, plan_declared
+from ioc.declaring import pick_nothing, plan_declared, under_earlier_names
 from ioc.differences import differences
 from ioc.exporting import export_yaml
 from ioc.registry_content import Content, read_content
@@ -37,15 +37,23 @@ def apply_file(path: Path, *, dry_run: bool, prune: bool) -> None:
 def show_differences(path: Path, *, prune: bool) -> None:
     """Write what `apply` would change, and what operators have put that stays. Raises ConfigError, RegistryError."""
     content = _content(path)
-    change = plan_declared(content, load_declaration(path), pick_nothing, prune=prune)
+    declaration = load_declaration(path)
+    change = plan_declared(content, declaration, pick_nothing, prune=prune)
     for line in differences(change, content):
         sys.stdout.write(f"{line}\n")
+    for old, current in under_earlier_names(content, declaration):
+        sys.stdout.write(f"! {current}: renamed, the file has {old}\n")
     after = {**content.channels, **{channel.name: channel for channel in change.changed}}
     gone = {channel.name for channel in change.removed}
     for channel in after.values():
         if channel.name not in gone:
             for override in channel.overrides:
                 sys.stdout.write(f"! {channel.name}: {override.setting} {override.value} put over {override.file_value or 'none'}\n")
+
+
+def rename_channel(path: Path, old: str, new: str) -> None:
+    """Give a channel of the running archiver another name. Raises ConfigError, CommandRefused, ServeError."""
+    sys.stdout.write(ControlClient(load_blocks(path)).command("Rename", f"{old} {new}".encode()) + "\n")
 
 
 def export_channels(path: Path) -> None:

@@ -28,8 +28,10 @@ CSV_HEADER = ("channel", "time", "time_ns", "value", "label", "severity", "statu
 SHOWN_ELEMENTS = 6
 
 
-def get_samples(path: Path, wanted: list[str], start: str, end: str, form: str) -> None:
+def get_samples(path: Path, wanted: list[str], start: str, end: str, form: str, *, as_stored: bool = False) -> None:
     """Write the samples of the channels wanted, as `table`, `csv` or `json`.
+
+    as_stored: under the names that the store has, whatever was renamed.
 
     Raises UnknownChannel, TimeFormatError, ConfigError, StoreError.
     """
@@ -37,7 +39,7 @@ def get_samples(path: Path, wanted: list[str], start: str, end: str, form: str) 
     start_ns, end_ns = parse_time(start, now), parse_time(end, now)
     if end_ns < start_ns:
         raise TimeFormatError(f"the end ({format_utc(end_ns)}) lies before the start ({format_utc(start_ns)})")
-    reader = open_reader(load_config(path))
+    reader = open_reader(load_config(path), as_stored=as_stored)
     try:
         names = list(_expand(reader, wanted))
         writer = _WRITERS[form]()

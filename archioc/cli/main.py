@@ -98,6 +98,7 @@ def get(
     start: Annotated[str, typer.Option(help="Begin: ISO 8601, -1h, -30min, now.")] = "-1h",
     end: Annotated[str, typer.Option(help="End, as for --start.")] = "now",
     form: Annotated[OutputFormat, typer.Option("--format", "-f", help="How to write them.")] = OutputFormat.TABLE,
+    as_stored: Annotated[bool, typer.Option("--as-stored", help="Do not follow renamings: names as the store has them.")] = False,
 ) -> None:
     """Show stored samples, whether the archiver runs or not.
 
@@ -106,7 +107,7 @@ def get(
     """
     from archioc.cli.get import get_samples
 
-    get_samples(config, channels, start, end, form.value)
+    get_samples(config, channels, start, end, form.value, as_stored=as_stored)
 
 
 @app.command()
@@ -286,6 +287,21 @@ def channels_import(
     import_files(config, files, form.value, dry_run=dry_run)
 
 
+@channels_app.command("rename")
+def channels_rename(
+    old: Annotated[str, typer.Argument(metavar="OLD", help="The name that the channel has.")],
+    new: Annotated[str, typer.Argument(metavar="NEW", help="The name that it gets.")],
+    config: ConfigOption = Path("archioc.yml"),
+) -> None:
+    """Give a channel of the running archiver another name; its settings stay, and its history is read under the new name.
+
+    Example: archioc channels rename SR:DCCT:CURRENT SR:DCCT:I
+    """
+    from archioc.cli.channels import rename_channel
+
+    rename_channel(config, old, new)
+
+
 @channels_app.command("export")
 def channels_export(config: ConfigOption = Path("archioc.yml")) -> None:
     """Write policies, groups and channels as they are now, as blocks of a configuration file.
@@ -295,6 +311,27 @@ def channels_export(config: ConfigOption = Path("archioc.yml")) -> None:
     from archioc.cli.channels import export_channels
 
     export_channels(config)
+
+
+@app.command()
+def audit(
+    config: ConfigOption = Path("archioc.yml"),
+    pv: Annotated[str, typer.Option(help="Only puts to these PVs; * ? [...] stand for any.")] = "*",
+    user: Annotated[str, typer.Option(help="Only those of these users, as clients claim them.")] = "*",
+    peer: Annotated[str, typer.Option(help="Only those from these addresses.")] = "*",
+    refused: Annotated[bool, typer.Option("--refused", help="Only those that were refused.")] = False,
+    start: Annotated[str, typer.Option(help="Begin: ISO 8601, -1h, -30min, now.")] = "-1d",
+    end: Annotated[str, typer.Option(help="End, as for --start.")] = "now",
+    form: Annotated[OutputFormat, typer.Option("--format", "-f", help="How to write them.")] = OutputFormat.TABLE,
+) -> None:
+    """Show who put what to the control PVs, whether the archiver runs or not.
+
+    Examples: archioc audit --start -1h
+    archioc audit --pv '*:Enable' --peer '10.0.1.*' --refused
+    """
+    from archioc.cli.audit import AuditFilter, show_audit
+
+    show_audit(config, AuditFilter(pv, user, peer, refused), start, end, form.value)
 
 
 @app.command()

@@ -109,6 +109,8 @@ def _column_lines(batch: Batch) -> Iterator[str]:
     for event in batch.events:
         end = f" until {format_utc(event.end_ns)}" if event.end_ns is not None else ""
         yield f"# event {event.channel} {format_utc(event.time_ns)}{end} {event.reason.word} {event.count} {event.text}".rstrip() + "\n"
+    for record in batch.audit:
+        yield f"# audit {format_utc(record.time_ns)} {record.user}@{record.peer} {record.pv} {record.new!r} {record.outcome!r}\n"
 
 
 def _value(batch: Batch, sample: np.void) -> str:

@@ -12,6 +12,7 @@ from enum import IntEnum, IntFlag
 import numpy as np
 import numpy.typing as npt
 
+from archioc.core.audit import AuditRecord
 from archioc.core.events import ChannelEvent
 
 NO_BLOB = -1
@@ -121,6 +122,7 @@ class Batch:
     names: the channel of each row that `samples` or `alarms` name.
     counts: structured array of dtype COUNTS, one entry a channel that has samples.
     alarms: structured array of dtype ALARM; no samples, so `counts` leaves them out.
+    audit: puts by clients.
     """
 
     samples: Samples
@@ -130,11 +132,12 @@ class Batch:
     events: tuple[ChannelEvent, ...] = field(default=())
     metas: tuple[ChannelMeta, ...] = field(default=())
     alarms: npt.NDArray[np.void] = field(default_factory=lambda: np.zeros(0, ALARM))
+    audit: tuple[AuditRecord, ...] = field(default=())
 
     @property
     def empty(self) -> bool:
         """Nothing in it that a store should get."""
-        return not (len(self.samples) or self.events or self.metas or len(self.alarms))
+        return not (len(self.samples) or self.events or self.metas or len(self.alarms) or self.audit)
 
 
 def decode_text(raw: bytes) -> str:

@@ -66,6 +66,11 @@ class Directories:
         return self.state / "open_gaps"
 
     @property
+    def audit_sent(self) -> Path:
+        """Up to where the audit has gone to the spool."""
+        return self.state / "audit_sent"
+
+    @property
     def ring(self) -> Path:
         """Events between Channel Access and the sampler."""
         return self.run / "ring"

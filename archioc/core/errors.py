@@ -42,13 +42,21 @@ class ConfigError(ArchiocError):
         super().__init__(f"{place}: {key}: {message}" if key else f"{place}: {message}")
 
 
+MAX_SHOWN = 100
+"""Letters of a value that an error repeats; what a client wrote may be long."""
+
+
 class SettingError(ArchiocError):
     """A channel setting whose name is unknown or whose value breaks a rule."""
 
     def __init__(self, setting: str, value: object, rule: str) -> None:
         self.setting, self.value, self.rule = setting, value, rule
-        shown = f"{value:.15g}" if isinstance(value, float) else value
-        super().__init__(f"{setting}={shown}: {rule}")
+        shown = f"{value:.15g}" if isinstance(value, float) else str(value)
+        super().__init__(f"{_beginning(setting)}={_beginning(shown)}: {rule}")
+
+
+def _beginning(text: str) -> str:
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
 
 
 class ChannelNameError(ArchiocError):

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 
+MOST_SHARED = 10_000
+"""Settings kept for channels to share; channels may come and go for years, each with settings of its own."""
+
+
 @dataclass(frozen=True, slots=True)
 class DeclaredPolicy:
     """Settings for channels by their name. match: glob, or regular expression between slashes."""
@@ -66,6 +70,8 @@ class Layers:
         key = own, group, self.policy_of(name)
         found = self._settings.get(key)
         if found is None:
+            if len(self._settings) >= MOST_SHARED:
+                self._settings.clear()
             changes: dict[str, object] = {}
             for layer in reversed(list(self.of(name, own, group))):
                 changes.update(layer.given)

@@ -6,12 +6,15 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from archioc.core.aliases import Alias
+from archioc.core.audit import AuditRecord
 from archioc.core.errors import RegistryError
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """`PRAGMA user_version` of the databases that this version understands."""
 
 BUSY_TIMEOUT_S = 5.0
@@ -25,6 +28,13 @@ SELECT number, name,
     coalesce((SELECT value FROM group_override AS o WHERE o.name = g.name AND setting = 'condition'), condition)
 FROM channel_group AS g ORDER BY number
 """
+
+
+_SELECT_AUDIT = "SELECT rowid, time_ns, user, host, peer, pv, old, new, outcome FROM audit WHERE rowid > ? ORDER BY rowid LIMIT ?"
+_SELECT_AUDIT_BETWEEN = "SELECT time_ns, user, host, peer, pv, old, new, outcome FROM audit WHERE time_ns BETWEEN ? AND ? ORDER BY rowid"
+
+_ALIASES_SINCE_VERSION = 4
+_SELECT_ALIASES = "SELECT old, new, until_ns, ended_ns FROM alias ORDER BY until_ns"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +110,26 @@ class RegistryReader:
             raise RegistryError(f"{self._path}: cannot be read: {error}") from None
         return [RegistryGroup(number, name, bool(int(enable)), condition) for number, name, enable, condition in rows]
 
+    def audit_after(self, entry: int, most: int) -> tuple[list[AuditRecord], int]:
+        """Entries of the audit with a number above `entry`, oldest first, and the number of the last. Raises RegistryError.
+
+        Where the numbers have begun anew (a copy of the registry was restored), from the first on.
+        """
+        try:
+            rows = self._connection.execute(_SELECT_AUDIT, (entry, most)).fetchall()
+            if not rows and entry > self._connection.execute("SELECT coalesce(max(rowid), 0) FROM audit").fetchone()[0]:
+                rows, entry = self._connection.execute(_SELECT_AUDIT, (0, most)).fetchall(), 0
+        except sqlite3.Error as error:
+            raise RegistryError(f"{self._path}: cannot be read: {error}") from None
+        return [AuditRecord(*record) for _, *record in rows], rows[-1][0] if rows else entry
+
+    def audit_between(self, start_ns: int, end_ns: int) -> list[AuditRecord]:
+        """The audit that is kept here, of start <= time <= end. Raises RegistryError."""
+        try:
+            return [AuditRecord(*record) for record in self._connection.execute(_SELECT_AUDIT_BETWEEN, (start_ns, end_ns))]
+        except sqlite3.Error as error:
+            raise RegistryError(f"{self._path}: cannot be read: {error}") from None
+
     def close(self) -> None:
         """Close the database."""
         self._connection.close()
@@ -113,3 +143,24 @@ def check_version(connection: sqlite3.Connection, path: Path) -> None:
         raise RegistryError(f"{path}: cannot be read: {error}") from None
     if version != SCHEMA_VERSION:
         raise RegistryError(f"{path}: has schema version {version}, this ArchIOC reads version {SCHEMA_VERSION}")
+
+
+def load_aliases(connection: sqlite3.Connection) -> list[Alias]:
+    """All renamings, the earliest first. Raises sqlite3.Error."""
+    return [Alias(*row) for row in connection.execute(_SELECT_ALIASES)]
+
+
+def read_aliases(path: Path) -> list[Alias]:
+    """All renamings of an archiver, the earliest first; none where its registry is not there yet, or older than renamings.
+
+    Raises RegistryError.
+    """
+    if not path.exists():
+        return []
+    try:
+        uri = f"{path.absolute().as_uri()}?mode=ro"
+        with closing(sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)) as connection:
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            return load_aliases(connection) if version >= _ALIASES_SINCE_VERSION else []
+    except sqlite3.Error as error:
+        raise RegistryError(f"{path}: cannot be read: {error}") from None

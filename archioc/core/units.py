@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import re
 
-_NUMBER = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([A-Za-z]*)\s*")
+_NUMBER = re.compile(r"([+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)\s*([A-Za-z]*)")
+"""No text can be taken apart in more than one way: of a long one the search must not try them all."""
 
 _DURATIONS = {
     "": 1.0,
@@ -30,7 +31,7 @@ def _split(value: object, what: str, example: str) -> tuple[float, str]:
             return _finite(float(value)), ""
         except OverflowError:
             raise ValueError("must be a finite number") from None
-    match = _NUMBER.fullmatch(str(value))
+    match = _NUMBER.fullmatch(str(value).strip())
     if match is None:
         raise ValueError(f"must be {what} such as {example}")
     return _finite(float(match[1])), match[2]

@@ -124,6 +124,41 @@ SETTINGS = {
     "GRP:vac:Enable": 0,
     "GRP:vac:Condition": "SR:MODE > 2",
 }
+IN_THE_TABLE = {
+    "enable": 0,
+    "rate": 5,
+    "mode": 1,
+    "deadband": 0.25,
+    "deadband_pct": 2,
+    "max_interval": 60,
+    "mask": 1,
+    "quota": 10,
+    "by_ioc": 0,
+    "max_elements": 100,
+    "large_arrays": 2,
+    "as_text": 1,
+    "group": 0,
+}
+"""What the engine is told once all of SETTINGS have been put."""
+PUT_OVER_THE_FILE = {
+    ("SR:DCCT", "enable", "0"),
+    ("SR:DCCT", "rate", "5.0"),
+    ("SR:DCCT", "mode", "scan"),
+    ("SR:DCCT", "deadband", "0.25"),
+    ("SR:DCCT", "deadband_pct", "2.0"),
+    ("SR:DCCT", "max_interval", "60.0"),
+    ("SR:DCCT", "mask", "value"),
+    ("SR:DCCT", "quota", "10.0"),
+    ("SR:DCCT", "clock", "archiver"),
+    ("SR:DCCT", "max_elements", "100"),
+    ("SR:DCCT", "large_arrays", "refuse"),
+    ("SR:DCCT", "as_text", "1"),
+    ("SR:DCCT", "description", "beam current"),
+    ("SR:DCCT", "group", ""),
+    ("vac", "enable", "0"),
+    ("vac", "condition", "SR:MODE > 2"),
+}
+"""What state.db then holds."""
 OF_A_ROW = {name.replace("CH:SR:DCCT:", "View:v1:Row00:"): value for name, value in SETTINGS.items() if name.startswith("CH:")}
 OF_A_GROUP_SLOT = {name.replace("GRP:vac:", "View:v1:Group00:"): value for name, value in SETTINGS.items() if name.startswith("GRP:")}
 PAGING = ("Page", "Next", "Prev", "GroupPage", "GroupNext", "GroupPrev")
@@ -133,13 +168,23 @@ COMMANDS: dict[str, object] = {
     "AddList": ["A:2"],
     "Set": "A:1 rate=3",
     "RemoveList": ["A:2"],
-    "Remove": "A:1",
+    "Rename": "A:1 A:4",
+    "Remove": "A:4",
     "Flush": 1,
     "ImportFile": "more.txt",
     "Apply": 1,
     "AlarmServer:Heartbeat": 1,
     "CH:SR:DCCT:Remove": "SR:DCCT",
 }
+
+
+def overrides(control: ControlProcess) -> set[tuple[str, str, str]]:
+    """Channel or group, setting and value of all that has been put over the file."""
+    database = sqlite3.connect(control.directories.registry)
+    found = database.execute("SELECT channel, setting, value FROM override UNION SELECT name, setting, value FROM group_override")
+    whole = set(found.fetchall())
+    database.close()
+    return whole
 
 
 def test_every_writable_row_is_in_the_tests() -> None:
@@ -157,7 +202,8 @@ def test_every_setting_acts(client: CaClient, ca_client: CaClientFactory, contro
         assert int(control.table.settings.head["revision"][0]) == revision + 1, name
         assert (name, other.get_text(prefix + name) if isinstance(value, str) else other.get(prefix + name)) == (name, value)
     cell = control.table.settings.cells[0]
-    assert (cell["enable"], cell["mode"], cell["rate"], cell["deadband"], cell["max_interval"], cell["quota"]) == (0, 1, 5, 0.25, 60, 10)
+    assert {name: float(cell[name]) for name in IN_THE_TABLE} == IN_THE_TABLE
+    assert overrides(control) == PUT_OVER_THE_FILE
 
 
 def test_every_setting_acts_in_a_row_of_a_view(client: CaClient, control: ControlProcess, prefix: str) -> None:
@@ -171,7 +217,8 @@ def test_every_setting_acts_in_a_row_of_a_view(client: CaClient, control: Contro
             assert (shown, client.get_text(prefix + shown) if isinstance(value, str) else client.get(prefix + shown)) == (shown, value)
     cell = control.table.settings.cells[0]
     assert (cell["enable"], cell["mode"], cell["rate"], cell["deadband"], cell["max_interval"], cell["quota"]) == (0, 1, 5, 0.25, 60, 10)
-    assert audited(control) == [(prefix + name.replace("View:v1:Row00:", "CH:SR:DCCT:"), "done") for name in OF_A_ROW]
+    found = [(entry.pv, entry.outcome) for entry in audited(control)]
+    assert found == [(prefix + name.replace("View:v1:Row00:", "CH:SR:DCCT:"), "done") for name in OF_A_ROW]
 
 
 def test_every_setting_acts_in_a_slot_of_a_view(client: CaClient, control: ControlProcess, prefix: str) -> None:
@@ -183,7 +230,8 @@ def test_every_setting_acts_in_a_slot_of_a_view(client: CaClient, control: Contr
         client.put(prefix + name, value)
         for shown in (own, name):
             assert (shown, client.get_text(prefix + shown) if isinstance(value, str) else client.get(prefix + shown)) == (shown, value)
-    assert audited(control) == [(prefix + name.replace("View:v1:Group00:", "GRP:vac:"), "done") for name in OF_A_GROUP_SLOT]
+    found = [(entry.pv, entry.outcome) for entry in audited(control)]
+    assert found == [(prefix + name.replace("View:v1:Group00:", "GRP:vac:"), "done") for name in OF_A_GROUP_SLOT]
 
 
 def test_every_command_acts(client: CaClient, control: ControlProcess, prefix: str) -> None:
@@ -194,9 +242,10 @@ def test_every_command_acts(client: CaClient, control: ControlProcess, prefix: s
         "AddList": lambda: states[3] == RowState.USED,
         "Set": lambda: control.row_of(2)["rate"] == 3,
         "RemoveList": lambda: states[3] == RowState.REMOVED,
-        "Remove": lambda: states[2] == RowState.REMOVED,
+        "Rename": lambda: (states[2], states[4]) == (RowState.REMOVED, RowState.USED),
+        "Remove": lambda: states[4] == RowState.REMOVED,
         "Flush": lambda: table.settings.head["flush"][0] == 1,
-        "ImportFile": lambda: states[4] == RowState.USED,
+        "ImportFile": lambda: states[5] == RowState.USED,
         "Apply": lambda: client.get(prefix + "ResultCode") == 0 and client.get_text(prefix + "Result") != "flushed",
         "AlarmServer:Heartbeat": lambda: client.get(prefix + "AlarmServer:Heartbeat") == 1,
         "CH:SR:DCCT:Remove": lambda: states[0] == RowState.REMOVED,
@@ -255,19 +304,45 @@ def put_of(row: Row) -> tuple[object, ca.ChannelType]:
     return (value.encode() or b"\0", ca.ChannelType.CHAR) if isinstance(value, str) else ([value], ca.ChannelType.DOUBLE)
 
 
-def audited(control: ControlProcess) -> list[tuple[str, str]]:
-    """PV and outcome of all puts so far, oldest first."""
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """An entry of the audit."""
+
+    pv: str
+    outcome: str
+    user: str
+    host: str
+    peer: str
+    new: str
+
+
+def audited(control: ControlProcess) -> list[Audited]:
+    """All puts so far, oldest first."""
     database = sqlite3.connect(control.directories.registry)
-    found = database.execute("SELECT pv, outcome FROM audit ORDER BY rowid").fetchall()
+    found = database.execute("SELECT pv, outcome, user, host, peer, new FROM audit ORDER BY rowid").fetchall()
     database.close()
-    return found
+    return [Audited(*columns) for columns in found]
+
+
+def shown(row: Row) -> str:
+    """The value of `put_of` as the audit tells it."""
+    value = {**SETTINGS, **OF_A_ROW, **OF_A_GROUP_SLOT, **COMMANDS}[row.pv]
+    return "\n".join(value) if isinstance(value, list) else value if isinstance(value, str) else f"{value:g}"
+
+
+def whole_registry(control: ControlProcess) -> list[str]:
+    """All of state.db but the audit."""
+    database = sqlite3.connect(control.directories.registry)
+    lines = [line for line in database.iterdump() if 'INTO "audit"' not in line]
+    database.close()
+    return lines
 
 
 def test_peer_that_may_not_writes_nothing(control: ControlProcess, prefix: str) -> None:
     """Each writable row is told to another address as read only; its put is refused, changes nothing and is audited."""
     writable = [row for row in contract() if row.access in {"control", "expert"}]
     settings, head = control.table.settings.cells.tobytes(), control.table.settings.head
-    before = int(head["revision"][0]), int(head["flush"][0])
+    before, registry = (int(head["revision"][0]), int(head["flush"][0])), whole_registry(control)
     with RawCa(control.port, source="127.0.0.2", user="root", host="localhost") as stranger:
         for row in writable:
             rights, channel = stranger.open(prefix + row.pv)
@@ -278,8 +353,11 @@ def test_peer_that_may_not_writes_nothing(control: ControlProcess, prefix: str) 
     assert control.table.settings.cells.tobytes() == settings
     assert (int(head["revision"][0]), int(head["flush"][0])) == before
     wait_until(lambda: len(audited(control)) == len(writable), 3, "all refused puts are audited")
-    assert [pv for pv, _ in audited(control)] == [prefix + row.pv for row in writable]
-    assert all("may not write" in outcome for _, outcome in audited(control))
+    assert [(entry.pv, entry.new) for entry in audited(control)] == [(prefix + row.pv, shown(row)) for row in writable]
+    for entry in audited(control):
+        assert "may not write" in entry.outcome
+        assert (entry.user, entry.host, entry.peer.rpartition(":")[0]) == ("root", "localhost", "127.0.0.2")
+    assert whole_registry(control) == registry
     with RawCa(control.port) as friend:
         assert friend.get(friend.open(prefix + "Denied")[1], ca.ChannelType.DOUBLE).data.tolist() == [len(writable)]
     refusals = [json.loads(line) for line in control.log().splitlines() if "put_forbidden" in line]

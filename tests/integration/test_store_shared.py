@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from archioc.core.array_statistics import ArrayStatistics
+from archioc.core.audit import AuditRecord
 from archioc.core.batch import ChannelMeta, Kind, SampleFlag, decode_text
 from archioc.core.config_store import InfluxStore
 from archioc.core.config_store import Store as StoreSettings
@@ -50,10 +51,12 @@ class Bench:
         events: tuple[ChannelEvent, ...] = (),
         metas: tuple[ChannelMeta, ...] = (),
         alarms: tuple[Alarm, ...] = (),
+        audit: tuple[AuditRecord, ...] = (),
     ) -> None:
         """Write one batch, which must be taken whole."""
         self.batch_id += 1
-        outcome = self.store.write(spool_file(self.encoder, make_batch(points, events, metas, alarms=alarms), self.batch_id))
+        batch = replace(make_batch(points, events, metas, alarms=alarms), audit=audit)
+        outcome = self.store.write(spool_file(self.encoder, batch, self.batch_id))
         assert (outcome.rejected.sum(), outcome.refusals) == (0, ())
 
     def read(self, channel: str, start_ns: int = 0, end_ns: int = EVER, *, with_previous: bool = False) -> SampleColumns | None:
@@ -436,6 +439,29 @@ def test_metadata_of_a_time(bench: Bench) -> None:
     assert bench.store.meta("A", T0) == first
     assert bench.store.meta("A", T0 + 9) == first
     assert bench.store.meta("A", EVER) == second
+
+
+def test_the_audit_of_a_time(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Puts come back as they were, in order of time, of the range asked for; one that is sent twice is there once."""
+    odd = 'a "b" \\ \n,c=d é中'
+    puts = [
+        AuditRecord(T0 + 5, odd, odd, "10.0.0.3:4711", "ARCH:CH:a,b=c d:Desc", odd, odd, "done"),
+        AuditRecord(T0, "ops", "console", "127.0.0.1:1", "ARCH:Add", "", "A:1\nA:2", "done"),
+        AuditRecord(T0 + 5, "", "", "127.0.0.1:2", "ARCH:Apply", "", "1", "127.0.0.1 may not write"),
+        AuditRecord(T0 + 9, "ops", "console", "127.0.0.1:1", "ARCH:CH:end\\:Rate", "1.0", "2.0", "done"),
+    ]
+    assert bench.store.audit(0, EVER) == []
+    bench.write(audit=(puts[0], puts[1]))
+    bench.write(Point("A", T0, 1.0), audit=(puts[1], *puts[2:]))
+    assert bench.store.audit(0, EVER) == sorted(puts, key=lambda put: (put.time_ns, put.pv))
+    assert bench.store.audit(T0, T0) == [puts[1]]
+    assert bench.store.audit(T0 + 9, T0 + 20) == [puts[3]]
+    assert bench.store.audit(T0 + 1, T0 + 4) == []
+    assert list(bench.store.names()) == ["A"]
+    for module in (store_module, embedded_queries, influx_queries):
+        monkeypatch.setattr(module, "MAX_EVENTS", 3)
+    with pytest.raises(QueryError, match="more than 3"):
+        bench.store.audit(0, EVER)
 
 
 def test_long_answers_come_in_chunks(bench: Bench) -> None:

@@ -10,7 +10,7 @@ import caproto as ca
 import numpy as np
 
 from archioc.core.directories import Directories
-from archioc.core.table import ChannelTable
+from archioc.core.table import ChannelTable, RowState
 from tests.processes.raw_ca import RawCa
 from tests.processes.waiting import wait_until
 
@@ -104,6 +104,12 @@ class ControlProcess:
         """The settings row as numbers."""
         cell = self.table.settings.cells[row]
         return {name: float(cell[name]) for name in ("generation", "state", "enable", "mode", "rate")}
+
+    def let_rows_go(self) -> None:
+        """Tell that rows of removed channels are free, as the engine does."""
+        settings, status = self.table.settings.cells, self.table.status.cells
+        rows = np.flatnonzero(settings["state"] == RowState.REMOVED)
+        status["generation"][rows], status["released"][rows] = settings["generation"][rows], 1
 
     def used_rows(self) -> list[int]:
         """Rows in use."""

@@ -16,6 +16,8 @@ class ProofCounts:
     load_counters: records that count at 10 Hz for load_s seconds beside a query and a busy thread.
     old_channels: channels whose first values are old.
     many: channels lost and regained at once.
+    control_channels: of a control process that is asked much, for control_s seconds in each case.
+    hostile_puts: of any kind. control_kills: of the ioc process while it is put to.
     """
 
     demo_minutes: float
@@ -30,6 +32,11 @@ class ProofCounts:
     load_s: float
     old_channels: int
     many: int
+    control_channels: int
+    control_s: float
+    apply_kills: int
+    hostile_puts: int
+    control_kills: int
 
 
 _SHORT_AND_FULL: dict[str, tuple[Any, Any]] = {
@@ -45,6 +52,11 @@ _SHORT_AND_FULL: dict[str, tuple[Any, Any]] = {
     "load_s": (10, 60),
     "old_channels": (1000, 20_000),
     "many": (2000, 100_000),
+    "control_channels": (15_000, 100_000),
+    "control_s": (2, 10),
+    "apply_kills": (6, 30),
+    "hostile_puts": (5000, 100_000),
+    "control_kills": (6, 100),
 }
 
 

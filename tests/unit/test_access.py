@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import struct
+
 import pytest
 from caproto import ChannelType
 
@@ -9,25 +11,25 @@ from ioc.put_value import PutValue, read_put
 
 
 @pytest.mark.parametrize(
-    ("data_type", "data", "payload", "expected"),
+    ("data_type", "count", "payload", "expected"),
     [
-        (ChannelType.DOUBLE, [1.5], b"", (1.5,)),
-        (ChannelType.LONG, [3], b"", (3.0,)),
-        (ChannelType.STRING, [b"10Hz\0\0\0"], b"", ("10Hz",)),
-        (ChannelType.STRING, [b"A", b"B"], b"", ("A", "B")),
-        (ChannelType.CHAR, [65], b"A\0\0\0", ("A",)),
-        (ChannelType.CHAR, [], "Ströme\0rest".encode(), ("Ströme",)),
+        (ChannelType.DOUBLE, 1, struct.pack(">d", 1.5), (1.5,)),
+        (ChannelType.LONG, 1, struct.pack(">i", 3), (3.0,)),
+        (ChannelType.STRING, 1, b"10Hz\0\0\0", ("10Hz",)),
+        (ChannelType.STRING, 2, b"A".ljust(40, b"\0") + b"B".ljust(40, b"\0"), ("A", "B")),
+        (ChannelType.CHAR, 4, b"A\0\0\0", ("A",)),
+        (ChannelType.CHAR, 12, "Ströme\0rest".encode(), ("Ströme",)),
     ],
 )
-def test_put_is_read_whatever_its_type(data_type: ChannelType, data: list[object], payload: bytes, expected: tuple[object, ...]) -> None:
+def test_put_is_read_whatever_its_type(data_type: ChannelType, count: int, payload: bytes, expected: tuple[object, ...]) -> None:
     """Numbers stay numbers, strings and characters become text up to the first NUL."""
-    assert read_put(data_type, data, payload).items == expected
+    assert read_put(data_type, count, payload).items == expected
 
 
 def test_text_that_is_not_utf8_is_refused() -> None:
     """Bytes that are no UTF-8 are refused rather than archived as something else."""
     with pytest.raises(CommandRefused, match="not UTF-8"):
-        read_put(ChannelType.CHAR, [], b"\xff\xfe")
+        read_put(ChannelType.CHAR, 2, b"\xff\xfe")
 
 
 @pytest.mark.parametrize(("item", "index"), [(1.0, 1), ("Scan", 1), ("scan", 1), ("0", 0)])

@@ -18,6 +18,7 @@ from archioc.core.registry import RegistryReader
 from archioc.core.table import ChannelTable, RowState
 from ioc.archived import ArchivedChannel, setting_text
 from ioc.audit import AuditEntry, Peer
+from ioc.backup import back_up, back_up_earlier_version
 from ioc.change import Change
 from ioc.declaring import apply_declared
 from ioc.registry import Registry
@@ -250,7 +251,7 @@ def test_a_registry_of_version_1_is_brought_along(tmp_path: Path, table: Channel
         old.execute("ALTER TABLE channel DROP COLUMN own")
         for column in ("groups_revision", "fingerprint"):
             old.execute(f"ALTER TABLE meta DROP COLUMN {column}")
-        for table_name in ("channel_group", "group_override", "policy", "alarm_limit"):
+        for table_name in ("channel_group", "group_override", "policy", "alarm_limit", "alias"):
             old.execute(f"DROP TABLE {table_name}")
         old.execute("PRAGMA user_version = 1")
         old.execute("INSERT INTO channel VALUES ('A', 0, 1, 1, 0, 1, 0.5, 'pump', 1, 'vacuum')")
@@ -265,6 +266,29 @@ def test_a_registry_of_version_1_is_brought_along(tmp_path: Path, table: Channel
     wanted = ChannelSettings(False, Mode.SCAN, 0.5, "pump", deadband=0.5, max_interval=60, group="vacuum")
     assert again.registry.channels["A"].settings == wanted
     again.registry.close()
+
+
+def test_a_registry_of_version_3_is_brought_along_after_a_copy(tmp_path: Path, table: ChannelTable) -> None:
+    """The registry of an ArchIOC without renamings is copied as it is, then taken over with all it has."""
+    path, copies = tmp_path / "state.db", tmp_path / "backup"
+    archive = Archive(tmp_path, table)
+    archive.add("A")
+    archive.put("A", rate=7)
+    archive.registry.close()
+    with closing(sqlite3.connect(path, isolation_level=None)) as old:
+        old.execute("DROP TABLE alias")
+        old.execute("PRAGMA user_version = 3")
+    before = back_up(path, copies)
+    assert back_up_earlier_version(path, copies) == copies / "schema-3.db"
+    again = Archive(tmp_path, table)
+    assert (again.registry.channels["A"].settings.rate, len(again.registry.aliases)) == (7, 0)
+    again.registry.close()
+    with closing(sqlite3.connect(copies / "schema-3.db")) as copy:
+        assert copy.execute("PRAGMA user_version").fetchone() == (3,)
+        assert copy.execute("SELECT value FROM override").fetchall() == [("7.0",)]
+    after = back_up(path, copies)
+    assert after != before, "a copy that this version cannot use is none"
+    assert back_up_earlier_version(path, copies) is None
 
 
 def test_declared_settings_are_kept(tmp_path: Path, table: ChannelTable) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archioc.core.batch import COUNTS
@@ -55,6 +55,7 @@ def ids(spool: SpoolDirectory) -> tuple[list[int], list[int]]:
     return [entry.batch_id for entry in spool.waiting()], [entry.batch_id for entry in spool.claimed()]
 
 
+@settings(deadline=None)  # each writes to a disk, which may be slow
 @given(_FILES)
 def test_a_file_reads_back_as_written(one_path: Path, file: SpoolFile) -> None:
     """Every field of a spool file survives being written and read."""
@@ -73,6 +74,7 @@ def test_a_file_reads_back_as_written(one_path: Path, file: SpoolFile) -> None:
     assert found.samples == file.samples
 
 
+@settings(deadline=None)
 @given(_FILES, st.data())
 def test_any_damage_is_noticed(one_path: Path, file: SpoolFile, data: st.DataObject) -> None:
     """One changed bit, a cut or an addition anywhere raises SpoolFileDamaged."""

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import orjson
 
+from archioc.core.audit import AuditRecord
 from archioc.core.batch import ALARM, COUNTS, SAMPLE, Batch, ChannelMeta
 from archioc.core.encoding.compression import compress, decompress
 from archioc.core.encoding.line_fields import LIMITS
@@ -24,6 +25,7 @@ _MAGIC = b"ArchCol1"
 _START = struct.Struct("<8sI")
 _EVENT_FIELDS = tuple(field.name for field in dataclasses.fields(ChannelEvent))
 _META_FIELDS = tuple(field.name for field in dataclasses.fields(ChannelMeta))
+_AUDIT_FIELDS = tuple(field.name for field in dataclasses.fields(AuditRecord))
 """Taken one by one: `dataclasses.astuple` and `asdict` copy deeply, which takes 50 us an event when 100 000 channels are lost at once."""
 
 _COLUMNS = tuple(name for name in SAMPLE.names or () if name != "pad")
@@ -52,6 +54,7 @@ class ColumnEncoder:
             "rows": list(batch.names),
             "names": list(batch.names.values()),
             "events": [[getattr(event, name) for name in _EVENT_FIELDS] for event in batch.events],
+            "audit": [[getattr(record, name) for name in _AUDIT_FIELDS] for record in batch.audit],
             "metas": [{name: getattr(meta, name) for name in _META_FIELDS} for meta in batch.metas],
         }
         text = orjson.dumps(head)
@@ -97,6 +100,7 @@ def _parse(content: memoryview) -> Batch:
         events=tuple(_event(*fields) for fields in head["events"]),
         metas=tuple(_meta(fields) for fields in head["metas"]),
         alarms=alarms,
+        audit=tuple(AuditRecord(*fields) for fields in head.get("audit", ())),  # a batch of an earlier version has none
     )
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import orjson
 
 from archioc.core.array_statistics import ArrayStatistics
+from archioc.core.audit import AuditRecord
 from archioc.core.batch import NO_BLOB, ChannelMeta, Kind, SampleFlag, decode_exactly
 from archioc.core.dbr import ELEMENT_DTYPE, Dbr
 from archioc.core.encoding.escaping import quote_field
@@ -26,6 +27,9 @@ LIMITS = ("display_low", "display_high", "alarm_low", "alarm_high", "warning_low
 
 STATISTICS = ("min", "max", "mean", "std")
 """Fields of ArrayStatistics that are numbers of their own in a store."""
+
+AUDIT_TEXTS = ("user", "host", "peer", "old", "new", "outcome")
+"""Fields of AuditRecord that are fields in a store."""
 
 _HAS_SRC_TIME = SampleFlag.GENERATED | SampleFlag.RESTAMPED | SampleFlag.ARCHIVER_CLOCK
 
@@ -69,6 +73,11 @@ def meta_line(tag: bytes, meta: ChannelMeta) -> bytes:
 def event_line(tag: bytes, event: ChannelEvent) -> bytes:
     """The line of an event."""
     return _line(b"event,code=%d,pv=%b" % (event.reason, tag), _event_fields(event), event.time_ns)
+
+
+def audit_line(tag: bytes, record: AuditRecord) -> bytes:
+    """The line of a put by a client."""
+    return _line(b"audit,pv=" + tag, (name.encode() + b"=" + quote_field(getattr(record, name)) for name in AUDIT_TEXTS), record.time_ns)
 
 
 def _value_field(value: float) -> bytes:

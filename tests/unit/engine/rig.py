@@ -22,6 +22,7 @@ from archioc.core.layers import DeclaredGroup
 from archioc.core.registry import RegistryReader
 from archioc.core.spool import SpoolDirectory, read_spool_file
 from archioc.core.table import ChannelTable
+from engine.audit_trail import AuditSentFile, AuditTrail
 from engine.channel_access import ChannelAccess
 from engine.channels import Channels
 from engine.collector import Collector
@@ -224,8 +225,10 @@ class Engine:
         self.channels.follow(now)
         encoder = ColumnEncoder("embedded")
         named = self.channels.name_of
-        self.commits: CommitThread = commits(self.table, self.ring, spool, encoder, config or Spool(min_free=0), open_gaps, named)
-        self.collector = Collector(self.table, self.ring, self.sampler, self.channels, self.commits)
+        sent = AuditSentFile(archive.directories.audit_sent)
+        self.commits: CommitThread = commits(self.table, self.ring, spool, encoder, config or Spool(min_free=0), open_gaps, sent, named)
+        audit = AuditTrail(self.reader, sent.read())
+        self.collector = Collector(self.table, self.ring, self.sampler, self.channels, self.commits, audit)
 
     def _watch(self, condition: Condition) -> HandledPv:
         self.conditions.append(HandledPv(condition))

@@ -1,0 +1,27 @@
+"""Garbage collection that does not stop the event loop for long.
+
+A full collection looks at every object there is: 0.1 s with 100 000 channels, 0.9 s when clients have 40 000 PVs open as well. Nearly
+all of them are freed by their reference counts, so what has survived one full collection is not looked at again.
+"""
+
+from __future__ import annotations
+
+import gc
+
+YOUNG, MIDDLE, FULL = 700, 10, 1
+"""When a generation is collected: a full collection then looks at some 15 000 objects, which takes 6 ms."""
+
+
+def keep_collections_short() -> None:
+    """Look at all there is once more, and from now on in each full collection only at what has come since the one before."""
+    gc.collect()
+    gc.freeze()
+    gc.collect()  # a full collection waits until a quarter of what the last one found is new: that must be little
+    gc.set_threshold(YOUNG, MIDDLE, FULL)
+    if _freeze_survivors not in gc.callbacks:
+        gc.callbacks.append(_freeze_survivors)
+
+
+def _freeze_survivors(phase: str, info: dict[str, int]) -> None:
+    if phase == "stop" and info["generation"] == 2:
+        gc.freeze()

@@ -1,0 +1,83 @@
+"""Renaming a channel of a running archiver."""
+
+from __future__ import annotations
+
+import time
+from itertools import pairwise
+
+import pytest
+
+from archioc.core.batch import SampleFlag
+from archioc.core.config_file import load_config
+from archioc.reading import open_reader
+from db.sample_columns import SampleColumns, concatenate
+from tests.conftest import ArchiverFactory, CaClientFactory, SoftIocFactory
+from tests.counters import counter_database, counter_names
+from tests.processes.archiver import FAR_NS, Archiver
+from tests.processes.waiting import wait_until
+
+SECOND_NS = 1_000_000_000
+LET_GO_NS = SECOND_NS
+"""The engine follows a renaming, and has the new name connected, within this time."""
+
+pytestmark = pytest.mark.timeout(120)
+
+
+def test_a_channel_goes_on_under_its_new_name(
+    archiver: ArchiverFactory, softioc: SoftIocFactory, ca_client: CaClientFactory, prefix: str
+) -> None:
+    """After Rename the new name has the whole history and goes on; PVs and settings of the old name are the new one's; counts balance.
+
+    The IOC has records of both names. Apply of the file with the old name changes nothing, and the channel can be renamed back.
+    """
+    old, new, other = counter_names(prefix, 3)
+    ioc = softioc(counter_database([old, new, other]))
+    made = archiver([{"pv": old, "rate": 40}, other], [ioc.port])
+    made.start(connected=2)
+    client = ca_client([made.port])
+    of_old, of_new = f"{made.prefix}CH:{old}:", f"{made.prefix}CH:{new}:"
+    client.put(of_old + "Rate", 50)
+    client.wait_for_value(of_old + "State", "Archiving")
+    made.wait_for_samples(old, time.time_ns())
+
+    away_begun = time.time_ns()
+    done = made.command("channels", "rename", old, new, "--config", str(made.config))
+    away = (away_begun, time.time_ns())
+    assert (done.status, done.out) == (0, "renamed 1 channel\n"), done.err
+    assert (client.get(of_old + "Rate"), client.get(of_new + "Rate")) == (50, 50)
+    client.put(of_old + "Desc", "beam current")
+    assert client.get_text(of_new + "Desc") == "beam current"
+    made.wait_for_samples(new, away[1] + SECOND_NS)
+    client.wait_for_value(of_old + "State", "Archiving")
+    client.wait_for_value(of_new + "State", "Archiving")
+    client.put(made.prefix + "Apply", 1)
+    assert client.get_text(made.prefix + "Result") == "applied: nothing changes"
+
+    back_begun = time.time_ns()
+    client.put(made.prefix + "Rename", f"{new} {old}")
+    wait_until(lambda: client.get(of_old + "Rate") == 50 and client.get_text(of_new + "Desc") == "beam current", 5, "PVs of both names")
+    back = (back_begun, time.time_ns())
+    made.wait_for_samples(old, back[1] + SECOND_NS)
+    assert made.stop() == 0
+    assert sorted(made.check_balance().channels) == sorted([old, other])
+
+    whole = stored(made, old)
+    assert stored(made, new).time.tolist() == whole.time.tolist()
+    parts = {time_ns for name in (old, new) for time_ns in stored(made, name, as_stored=True).time.tolist()}
+    missing = parts - set(whole.time.tolist())
+    assert len(missing) <= 4, "first values, whose stamps may lie in the time of the name before"
+    assert all(any(begin - LET_GO_NS < time_ns < end + LET_GO_NS for begin, end in (away, back)) for time_ns in missing)
+    counts = whole.take((whole.flags & SampleFlag.GENERATED == 0).nonzero()[0])
+    samples = list(zip(counts.time.tolist(), counts.value.tolist(), strict=True))
+    steps = [(before, after) for before, after in pairwise(samples) if after[1] != before[1] + 1]
+    assert len(steps) <= 2, "one at each renaming, while the channel connects"
+    assert all(0 < after[0] - before[0] < LET_GO_NS for before, after in steps)
+
+
+def stored(made: Archiver, name: str, *, as_stored: bool = False) -> SampleColumns:
+    """All that is stored of a channel."""
+    reader = open_reader(load_config(made.config), as_stored=as_stored)
+    try:
+        return concatenate(list(reader.samples(name, 0, FAR_NS)))
+    finally:
+        reader.close()
