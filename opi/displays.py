@@ -6,13 +6,15 @@ from pathlib import Path
 
 from opi import bob, plots, settings
 from opi.screens.add import add
+from opi.screens.audit import audit
 from opi.screens.channel import channel
 from opi.screens.channels import channels
 from opi.screens.database import database
+from opi.screens.groups import groups
 from opi.screens.limits import limits
 from opi.screens.overview import overview
 
-SCREENS = (overview, channels, channel, add, database, limits)
+SCREENS = (overview, channels, channel, add, groups, database, limits, audit)
 
 SHIPPED = Path(__file__).parent / "displays"
 """The files as they are in the distribution."""

@@ -16,6 +16,7 @@ from typing import Annotated
 import typer
 
 from archioc import __version__
+from archioc.cli.commands import operators
 
 FAILED, WRONG_USAGE = 1, 2
 
@@ -26,6 +27,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
+
+app.add_typer(operators.app)
 
 ConfigOption = Annotated[Path, typer.Option("--config", "-c", envvar="ARCHIOC_CONFIG", help="Configuration file of the archiver.")]
 

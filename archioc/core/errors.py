@@ -7,6 +7,7 @@
     ├── UnknownChannel       a channel that is not archived
     ├── CommandRefused       a put to a command PV that was refused as a whole
     ├── TimeFormatError      a time on the command line that cannot be read
+    ├── OutputError          a file that cannot be written, or what it cannot show
     ├── StateDirInUse        another archiver owns the state directory
     ├── RunDirError          the run directory is missing, foreign or of another version
     ├── TableFull            more channels than max_channels
@@ -88,6 +89,10 @@ class CommandRefused(ArchiocError):
 
 class TimeFormatError(ArchiocError):
     """A text that is no time as the contract describes them."""
+
+
+class OutputError(ArchiocError):
+    """A file that cannot be written, or samples that its form cannot show."""
 
 
 class StateDirInUse(ArchiocError):

@@ -1,11 +1,11 @@
-"""channel.bob: everything about one channel. Macro `CH` is its name."""
+"""channel.bob: everything about one channel. Macro `CH` is its name, or what stands for it where that is long (`Ref`)."""
 
 from __future__ import annotations
 
 from opi.bob import Display, Widget
 from opi.screens.frame import TOP, display, result_line
 from opi.style import GAP, MARGIN, ROW
-from opi.widgets import BOX_EDGE, Open, Place, Plot, Write, box, button, choice, column, data_browser, entry, label, readout, switch
+from opi.widgets import BOX_EDGE, Open, Place, Plot, Write, box, button, choice, column, data_browser, entry, readout, switch
 
 WIDTH, HEIGHT = 1100, 900
 STEM = "$(P)CH:$(CH):"
@@ -77,7 +77,7 @@ def channel() -> Display:
 
 def _name_line(y: int) -> list[Widget]:
     return [
-        label("$(CH)", Place(MARGIN, y, 700), style="Header 3"),
+        readout(f"{STEM}Name", Place(MARGIN, y, 700), text=True, style="Header 3"),
         button("Data Browser", Place(724, y, 120), [Plot(("$(CH)",))], tip="This channel in a Data Browser of its own"),
         button("List", Place(850, y, 80), [Open("channels.bob", {"P": "$(P)"})], tip="All channels"),
         button(
