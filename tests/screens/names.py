@@ -15,9 +15,9 @@ EXAMPLES = {"DID": "D1", "pv_value": "SR:DCCT", "pv_name": "X", "CH": "SR:DCCT"}
 """Values for macros whose text does not matter."""
 
 
-def pvs(screen: Screen) -> Iterator[tuple[Shown, str, bool]]:
-    """Every PV of a display with its widget, macros replaced, and whether it is put there."""
-    values = EXAMPLES | screen.macros
+def pvs(screen: Screen, given: Mapping[str, str] | None = None) -> Iterator[tuple[Shown, str, bool]]:
+    """Every PV of a display with its widget, macros replaced, and whether it is put there. given: what its opener gives."""
+    values = EXAMPLES | screen.macros | dict(given or {})
     for shown in screen.widgets:
         if name := shown.text("pv_name"):
             yield shown, expand(name, values), shown.kind in PUTS
@@ -37,10 +37,11 @@ def pv_findings(screen: Screen, contract: Contract) -> Iterator[str]:
         elif is_put and not promised.writable:
             yield f"{shown.title}: {name} cannot be put"
         else:
-            yield from (f"{shown.title}: {name} {what}" for what in _unfit(shown, promised))
+            yield from (f"{shown.title}: {name} {what}" for what in unfit(shown, promised))
 
 
-def _unfit(shown: Shown, promised: Promised) -> Iterator[str]:
+def unfit(shown: Shown, promised: Promised) -> Iterator[str]:
+    """Why a widget cannot show or put a PV as it should."""
     if shown.kind in {"textupdate", "textentry"} and promised.is_text != (shown.text("format") == TEXT_FORMAT):
         yield "is an array of characters and not shown as text" if promised.is_text else "is shown as text and no array of characters"
     if shown.kind == "combo" and len(promised.states) < 2:

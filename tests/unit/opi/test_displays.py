@@ -11,10 +11,11 @@ from xml.etree.ElementTree import Element, ElementTree, SubElement, parse
 import pytest
 
 from opi import displays
-from opi.plots import PLOTS
+from opi.plots import PLOTS, Plot
 from opi.settings import FILE
 from tests.screens.checking import check
 from tests.screens.pvs import Contract
+from tests.screens.reading import expand
 
 CONTRACT = Contract("ARCH:")
 
@@ -41,14 +42,15 @@ def test_settings_name_both_readers() -> None:
 
 
 @pytest.mark.parametrize("plot", PLOTS, ids=lambda plot: plot.file)
-def test_plots_are_well_formed(plot: object) -> None:
-    """Each trace of a plot has a name, a PV and an axis that the plot has."""
-    root = parse(displays.SHIPPED / getattr(plot, "file")).getroot()  # noqa: B009
+def test_plots_are_well_formed(plot: Plot) -> None:
+    """Each trace of a plot has a name, a PV of the contract or the channel itself, and an axis that the plot has."""
+    root = parse(displays.SHIPPED / plot.file).getroot()
     axes = len(root.findall("axes/axis"))
     traces = root.findall("pvlist/pv")
     assert traces
     for trace in traces:
-        assert trace.findtext("name")
+        name = expand(trace.findtext("name", ""), {"P": "ARCH:", "CH": "SR:DCCT"})
+        assert name == "SR:DCCT" or CONTRACT.find(name) is not None, name
         assert trace.findtext("display_name")
         assert int(trace.findtext("axis", "-1")) in range(axes)
 
