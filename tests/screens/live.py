@@ -19,7 +19,7 @@ def check_live(client: CaClient, directory: Path, given: Mapping[str, str]) -> i
     uses: dict[str, list[tuple[str, Shown, bool]]] = {}
     for path in sorted(directory.glob("*.bob")):
         screen = read(path)
-        for shown, name, is_put in pvs(screen, given | {"DID": f"DID{screen.root.findtext('name', '')[:4]}"}):
+        for shown, name, is_put in pvs(screen, {**given, "DID": f"DID{screen.root.findtext('name', '')[:4]}"}):
             uses.setdefault(name, []).append((path.name, shown, is_put))
     for name in uses:
         client.connected(name)
