@@ -4,10 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test proof bench lint clean influxd influxd-1.8
+.PHONY: help demo test proof test-containers bench lint clean influxd influxd-1.8 clients
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.demo-installed  ## a small storage ring and its archiver on this machine [MINUTES=n] [KEEP=1]
 	@exec $(BIN)/archioc demo $(if $(MINUTES),--minutes $(MINUTES)) $(if $(filter-out 0,$(KEEP)),--keep)
@@ -15,26 +15,34 @@ demo: $(VENV)/.demo-installed  ## a small storage ring and its archiver on this 
 test: $(VENV)/.all-installed influxd  ## unit and integration tests [ARGS='-k word']
 	$(BIN)/python -m pytest tests/unit tests/integration -m 'not proof' -n 3 --dist worksteal $(ARGS)
 
-proof: $(VENV)/.all-installed influxd influxd-1.8  ## the counted proofs [SHORT=1 for smaller counts] [ARGS=...]
+proof: $(VENV)/.all-installed influxd influxd-1.8 clients  ## the counted proofs [SHORT=1 for smaller counts] [ARGS=...]
 	ARCHIOC_PROOF=$(if $(filter-out 0,$(SHORT)),short,full) $(BIN)/python -m pytest tests -m proof $(ARGS)
+
+test-containers: influxd  ## images built and the stack run: with Docker, else buildah and podman
+	docker/test-stack.sh
 
 bench: $(VENV)/.all-installed influxd  ## speeds and sizes against yardsticks; see bench/README.md
 	$(BIN)/python -m bench.collector
 	$(BIN)/python -m bench.delivery
 	$(BIN)/python -m bench.scale
+	$(BIN)/python -m bench.retrieval
 	$(BIN)/python -m bench.control
 
-lint: $(VENV)/.all-installed  ## ruff, mypy --strict, layers, freshness of the configuration schema
+lint: $(VENV)/.all-installed  ## ruff, mypy --strict, layers, freshness of the configuration schema and the dashboards
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m archioc.core.config_schema --check
+	$(BIN)/python -m grafana --check
 
 clean:  ## remove what make made
 	rm -rf $(VENV) .cache .demo .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist ./*.egg-info
 
 influxd:
 	@sh tests/processes/fetch_influxd.sh .cache
+
+clients: $(VENV)/.all-installed
+	@sh tests/processes/fetch_clients.sh .cache $(BIN)/python
 
 influxd-1.8:
 	@sh tests/processes/build_influxd.sh .cache

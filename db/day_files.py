@@ -44,7 +44,7 @@ _CATALOG_TABLES: Tables = {
         "count": "bigint not null",
         "text": "varchar not null",
     },
-    "audit": {"time": "bigint not null"} | dict.fromkeys(("pv", '"user"', "host", "peer", "old", "new", "outcome"), "varchar not null"),
+    "audit": {"time": "bigint not null"} | dict.fromkeys(("pv", "user", "host", "peer", "old", "new", "outcome"), "varchar not null"),
 }
 _ALARM = {"channel": "uinteger not null", "time": "bigint not null", "severity": "utinyint not null", "status": "utinyint not null"}
 _OF_ANY_SAMPLE = _ALARM | {"flags": "utinyint not null", "src_time": "bigint not null"}
@@ -186,11 +186,12 @@ def _complete(cursor: duckdb.DuckDBPyConnection, lacking: list[tuple[str, str]],
     incomplete = {table for table, _ in lacking}
     for table, columns in tables.items():
         if table in incomplete:
-            cursor.execute(f"create table if not exists {table} ({', '.join(f'{name} {kind}' for name, kind in columns.items())})")
+            declared = ", ".join(f'"{name}" {kind}' for name, kind in columns.items())
+            cursor.execute(f"create table if not exists {table} ({declared})")
     for table, column in lacking:
         kind, _, always = tables[table][column].partition(" ")
         default = f" default {_EMPTY.get(kind, 0)}" if always else ""
-        cursor.execute(f"alter table {table} add column if not exists {column} {kind}{default}")
+        cursor.execute(f'alter table {table} add column if not exists "{column}" {kind}{default}')
 
 
 _EMPTY = {"varchar": "''"}

@@ -27,6 +27,7 @@ from engine.collector import Collector
 from engine.commit import CommitThread
 from engine.event_callback import make_callback
 from engine.groups import Groups
+from engine.health import HealthReport
 from engine.last_run import AliveFile, find_last_run
 from engine.open_gaps import OpenGapsFile
 from engine.recovery import recover_when_possible
@@ -106,7 +107,8 @@ def _collect(config: Config, stop: StopSignal) -> bool:
     channels.follow(time.time_ns())
     audit_sent = AuditSentFile(directories.audit_sent)
     commits = CommitThread(table, ring, spool, encoder_for(config.store), config.spool, open_gaps, audit_sent, channels.name_of)
-    collector = Collector(table, ring, sampler, channels, commits, AuditTrail(registry, audit_sent.read()))
+    health = HealthReport(table, config.archiver.name) if config.store.influxdb is not None else None
+    collector = Collector(table, ring, sampler, channels, commits, AuditTrail(registry, audit_sent.read()), health)
     try:
         replayed = collector.replay(last)
         if not collector.settle(SETTLE_S):

@@ -18,6 +18,7 @@ from engine.alarms import AlarmStates
 from engine.audit_trail import AuditTrail
 from engine.channels import Channels, Rows
 from engine.commit import Commit, CommitThread
+from engine.health import HealthReport
 from engine.labels import add_labels
 from engine.last_run import LastRun
 from engine.losses import Losses
@@ -36,13 +37,20 @@ _OPAQUE_SAMPLE = opaque(np.empty(0, SAMPLE)).dtype
 
 
 class Collector:
-    """Brings ring, sampler and commit thread together; one thread runs it."""
+    """Brings ring, sampler and commit thread together; one thread runs it. health: None where the store keeps none."""
 
     def __init__(
-        self, table: ChannelTable, ring: EventRing, sampler: Sampler, channels: Channels, commits: CommitThread, audit: AuditTrail
+        self,
+        table: ChannelTable,
+        ring: EventRing,
+        sampler: Sampler,
+        channels: Channels,
+        commits: CommitThread,
+        audit: AuditTrail,
+        health: HealthReport | None = None,
     ) -> None:
         self._table, self._ring, self._sampler, self._channels, self._commits = table, ring, sampler, channels, commits
-        self._audit = audit
+        self._audit, self._health = audit, health
         self._view = StatusView(table, sampler.memory, channels)
         self._parts: list[Samples] = []
         self._blobs: list[bytes] = []
@@ -216,8 +224,10 @@ class Collector:
         flush = int(self._table.settings.head["flush"][0])
         rows = self._sampler.memory.take_touched()
         events, metas = self._channels.gaps.take(), tuple(self._metas)
+        now = time.time_ns()
+        health = self._health.take(now) if self._health is not None and self._health.due(now) else None
         idle = (
-            not (self._open or self._open_alarms or len(rows) or events or metas or self._audit.waiting)
+            not (self._open or self._open_alarms or len(rows) or events or metas or self._audit.waiting or health)
             and self._ring.drained == self._cut_at
         )
         if idle and flush == self._flush and not self._commits.has_to_tell:
@@ -229,8 +239,8 @@ class Collector:
         held = [*counts["row"].tolist(), *alarms["row"].tolist()]
         names = dict(zip(held, map(self._channels.names.__getitem__, held), strict=True))
         audit, audited = self._audit.take()
-        batch = Batch(samples, tuple(self._blobs), names, counts, events, metas, alarms, audit)
-        self._batch_id = max(self._batch_id + 1, time.time_ns())
+        batch = Batch(samples, tuple(self._blobs), names, counts, events, metas, alarms, audit, health)
+        self._batch_id = max(self._batch_id + 1, now)
         booking = Booking(self._batch_id, rows, self._sampler.memory.cells(rows), self._head())
         gaps = self._channels.gaps.standing() if events else None
         self._commits.submit(Commit(batch, booking, self._ring.drained, self._bulk_cursor, flush, gaps, audited if audit else None))

@@ -11,8 +11,8 @@ from typing import Any
 
 from archioc.core.declared import Declaration
 from archioc.core.errors import CommandRefused, SettingError
+from archioc.core.importing.formats import ImportFormat
 from archioc.core.importing.gathering import Imported
-from archioc.core.importing.reading import ImportFormat
 from ioc.archived import ArchivedChannel, declare
 from ioc.archived_group import GROUP_SETTINGS, ArchivedGroup
 from ioc.change import Change, missing_groups

@@ -20,8 +20,9 @@ from archioc.core.channel import Given
 from archioc.core.config_file import load_declaration
 from archioc.core.declared import Declaration, DeclaredChannel
 from archioc.core.errors import CommandRefused, ConfigError
+from archioc.core.importing.formats import ImportFormat
 from archioc.core.importing.gathering import Imported
-from archioc.core.importing.reading import ImportFormat, read_files
+from archioc.core.importing.reading import read_files
 from archioc.core.layers import DeclaredGroup, DeclaredPolicy
 from archioc.core.process import stop_with_parent
 from ioc.results import ResultCode

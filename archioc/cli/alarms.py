@@ -7,8 +7,9 @@ import sys
 from collections.abc import Collection
 from pathlib import Path
 
+from archioc.cli.output_file import whole_file
 from archioc.core.config_file import load_blocks, load_declaration
-from archioc.core.errors import ConfigError, OutputError
+from archioc.core.errors import ConfigError
 from opi.alarm_entries import WatchedGroup, archiver_folders, group_folder
 from opi.alarm_xml import to_xml
 
@@ -38,7 +39,5 @@ def write_config(path: Path, name: str, with_channels: Collection[str], output: 
     if output is None:
         sys.stdout.write(text)
         return
-    try:
-        output.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"{output}: cannot be written: {error.strerror or error}") from None
+    with whole_file(output) as place:
+        place.write_text(text, encoding="utf-8")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
@@ -61,12 +62,34 @@ def export_channels(path: Path) -> None:
     sys.stdout.write(export_yaml(_content(path)))
 
 
-def list_channels(path: Path, pattern: str, form: str, *, why: bool) -> None:
-    """Write the channels that match, with their settings. Raises ConfigError, RegistryError, UnknownChannel."""
+@dataclass(frozen=True, slots=True)
+class ChannelFilter:
+    """Which channels are listed: all that is asked for must hold.
+
+    pattern, group: globs of names. overridden: something is put over the file. disabled: not archived because of `enable`.
+    """
+
+    pattern: str = "*"
+    group: str = "*"
+    overridden: bool = False
+    disabled: bool = False
+
+    def takes(self, channel: ArchivedChannel) -> bool:
+        """Whether a channel is listed."""
+        return (
+            fnmatch.fnmatchcase(channel.name, self.pattern)
+            and fnmatch.fnmatchcase(channel.settings.group, self.group)
+            and (bool(channel.overrides) or not self.overridden)
+            and not (channel.settings.enable and self.disabled)
+        )
+
+
+def list_channels(path: Path, wanted: ChannelFilter, form: str, *, why: bool) -> None:
+    """Write the channels wanted, with their settings. Raises ConfigError, RegistryError, UnknownChannel."""
     content = _content(path)
-    found = [channel for name, channel in sorted(content.channels.items()) if fnmatch.fnmatchcase(name, pattern)]
-    if not found and pattern != "*":
-        raise UnknownChannel(pattern)
+    found = [channel for _, channel in sorted(content.channels.items()) if wanted.takes(channel)]
+    if not found and wanted.pattern != "*":
+        raise UnknownChannel(wanted.pattern)
     if form == "json":
         documents = [_document(channel, content) for channel in found]
         sys.stdout.write(orjson.dumps(documents, option=orjson.OPT_INDENT_2).decode() + "\n")

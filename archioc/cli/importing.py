@@ -12,22 +12,23 @@ from archioc.cli.control_client import ControlClient
 from archioc.core.config_file import load_blocks
 from archioc.core.directories import Directories
 from archioc.core.errors import ServeError
+from archioc.core.importing.formats import ImportFormat
 from archioc.core.importing.gathering import Imported
-from archioc.core.importing.reading import ImportFormat, read_files
+from archioc.core.importing.reading import read_files
 from ioc.declaring import pick_nothing
 from ioc.differences import differences
 from ioc.importing import plan_imported
 from ioc.registry_content import read_content
 
 
-def import_files(config: Path, files: Sequence[Path], form: str, *, dry_run: bool) -> None:
+def import_files(config: Path, files: Sequence[Path], form: ImportFormat, *, dry_run: bool) -> None:
     """Have the running archiver add the channels of files; dry_run: tell what that would add.
 
     Raises ConfigError for a fault in a file, CommandRefused, RegistryError, ServeError.
     """
     settings = load_blocks(config)
     directories = Directories(settings.archiver.state_dir)
-    wanted = [(path, ImportFormat(form)) for path in files]
+    wanted = [(path, form) for path in files]
     imported = read_files(wanted)
     if dry_run:
         _tell(imported, directories)

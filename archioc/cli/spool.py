@@ -11,7 +11,7 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
-from archioc.cli.get import exact, flag_words
+from archioc.cli.sample_text import exact, flag_words
 from archioc.core.batch import NO_BLOB, Batch, Kind, decode_text
 from archioc.core.config_file import load_config
 from archioc.core.dbr import ELEMENT_DTYPE, Dbr

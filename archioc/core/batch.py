@@ -12,6 +12,7 @@ from enum import IntEnum, IntFlag
 import numpy as np
 import numpy.typing as npt
 
+from archioc.core.archiver_health import ArchiverHealth
 from archioc.core.audit import AuditRecord
 from archioc.core.events import ChannelEvent
 
@@ -123,6 +124,7 @@ class Batch:
     counts: structured array of dtype COUNTS, one entry a channel that has samples.
     alarms: structured array of dtype ALARM; no samples, so `counts` leaves them out.
     audit: puts by clients.
+    health: of the archiver itself, now and then.
     """
 
     samples: Samples
@@ -133,11 +135,12 @@ class Batch:
     metas: tuple[ChannelMeta, ...] = field(default=())
     alarms: npt.NDArray[np.void] = field(default_factory=lambda: np.zeros(0, ALARM))
     audit: tuple[AuditRecord, ...] = field(default=())
+    health: ArchiverHealth | None = None
 
     @property
     def empty(self) -> bool:
         """Nothing in it that a store should get."""
-        return not (len(self.samples) or self.events or self.metas or len(self.alarms) or self.audit)
+        return not (len(self.samples) or self.events or self.metas or len(self.alarms) or self.audit or self.health)
 
 
 def decode_text(raw: bytes) -> str:

@@ -7,6 +7,7 @@
     ├── UnknownChannel       a channel that is not archived
     ├── CommandRefused       a put to a command PV that was refused as a whole
     ├── TimeFormatError      a time on the command line that cannot be read
+    ├── UsageError           options of a command that do not go together                exit code 2
     ├── OutputError          a file that cannot be written, or what it cannot show
     ├── StateDirInUse        another archiver owns the state directory
     ├── RunDirError          the run directory is missing, foreign or of another version
@@ -89,6 +90,10 @@ class CommandRefused(ArchiocError):
 
 class TimeFormatError(ArchiocError):
     """A text that is no time as the contract describes them."""
+
+
+class UsageError(ArchiocError):
+    """Options of a command that do not go together, or a value that an option does not take."""
 
 
 class OutputError(ArchiocError):

@@ -18,6 +18,7 @@ class ProofCounts:
     shown_channels: channels of the archiver whose displays are checked. whole_minute: whether alarms on the last minute are seen to end.
     many: channels lost and regained at once.
     control_channels: of a control process that is asked much, for control_s seconds in each case.
+    grafana_channels: channels that the queries of the dashboards find.
     hostile_puts: of any kind. control_kills: of the ioc process while it is put to.
     """
 
@@ -37,6 +38,7 @@ class ProofCounts:
     whole_minute: bool
     control_channels: int
     control_s: float
+    grafana_channels: int
     apply_kills: int
     hostile_puts: int
     control_kills: int
@@ -59,6 +61,7 @@ _SHORT_AND_FULL: dict[str, tuple[Any, Any]] = {
     "whole_minute": (False, True),
     "control_channels": (15_000, 100_000),
     "control_s": (2, 10),
+    "grafana_channels": (200, 1000),
     "apply_kills": (6, 30),
     "hostile_puts": (5000, 100_000),
     "control_kills": (6, 100),

@@ -20,7 +20,7 @@ from typing import Self
 
 import pytest
 
-from archioc.cli.channels import list_channels
+from archioc.cli.channels import ChannelFilter, list_channels
 from tests.processes import raw_frames as frames
 from tests.processes.control_process import ControlProcess
 from tests.processes.raw_connection import Opened, RawConnection
@@ -220,7 +220,7 @@ class Fuzz:
         """The archive, as the command line lists it, as the engine sees it, and as its PVs show it, is that of the model."""
         output, model = io.StringIO(), self._model
         with contextlib.redirect_stdout(output):
-            list_channels(self._config, "*", "json", why=False)
+            list_channels(self._config, ChannelFilter(), "json", why=False)
         wanted = {name: model.settings(name) for name in model.channels}
         found = {document["name"]: document["settings"] for document in json.loads(output.getvalue())}
         assert found == wanted

@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
+from typing import IO
+
 import numpy as np
 import pytest
 
-from archioc.cli.get import CsvWriter, Found, JsonWriter, TableWriter, Writer
+from archioc.cli.found import Found
+from archioc.cli.sample_writers import CsvWriter, JsonWriter, SampleWriter, TableWriter
 from archioc.core.array_statistics import ArrayStatistics
 from archioc.core.batch import SampleFlag
 from db.sample_columns import SampleColumns
@@ -17,13 +22,15 @@ from db.sample_columns import SampleColumns
         (TableWriter, "[n 2000000, min -1.5, max 8, mean NaN, std 0.25]"),
     ],
 )
-def test_an_array_that_was_too_large_to_keep(writer: type[Writer], shown: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_array_that_was_too_large_to_keep(
+    writer: Callable[[IO[str]], SampleWriter], shown: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     """In place of the elements their number and statistics are shown, in each form."""
     zero = np.zeros(1, np.uint8)
     kept = ArrayStatistics(2_000_000, -1.5, 8.0, np.nan, 0.25)
     flags = np.full(1, SampleFlag.STATISTICS, np.uint8)
     columns = SampleColumns(np.ones(1, np.int64), np.full(1, np.nan), zero, zero, flags, np.zeros(1, np.int64), [None], [None], [kept])
-    made = writer()
+    made = writer(sys.stdout)
     made.write(Found("A", 0, iter([columns]), []))
     made.finish()
     assert shown in capsys.readouterr().out

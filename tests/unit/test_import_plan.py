@@ -12,8 +12,8 @@ import pytest
 from archioc.core.channel import ChannelSettings, Mode
 from archioc.core.declared import Declaration
 from archioc.core.errors import CommandRefused, TableFull
+from archioc.core.importing.formats import ImportFormat
 from archioc.core.importing.gathering import Imported
-from archioc.core.importing.reading import ImportFormat
 from archioc.core.layers import DeclaredGroup
 from archioc.core.table import ChannelTable
 from ioc.declaring import apply_declared, plan_declared

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from archioc.core.declared import DeclaredChannel
 from archioc.core.errors import ConfigError
+from archioc.core.importing.formats import ImportFormat
 from archioc.core.importing.gathering import Imported
-from archioc.core.importing.reading import ImportFormat, read_files
+from archioc.core.importing.reading import read_files
 from tests.declarations import declare
 
 AUTO = ImportFormat.AUTO

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from archioc.cli.commands.options import ConfigArgument
+
 app = typer.Typer()
 alarms_app = typer.Typer(help="What the site's alarm server needs to know of the archiver.", no_args_is_help=True)
 app.add_typer(alarms_app, name="alarms")
@@ -25,7 +27,7 @@ def opi(directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where to 
 
 @alarms_app.command("config")
 def alarms_config(
-    config: Annotated[Path, typer.Argument(envvar="ARCHIOC_CONFIG", help="Configuration file.")],
+    config: ConfigArgument,
     part: Annotated[bool, typer.Option("--part", help="Write a component to be included in the site's file.")] = False,
     channels: Annotated[
         list[str] | None, typer.Option("--channels", metavar="GROUP", help="Also an entry for each channel of this group.")

@@ -32,7 +32,7 @@ _COLUMNS = tuple(name for name in SAMPLE.names or () if name != "pad")
 
 
 class ColumnEncoder:
-    """Makes payloads for the embedded store: samples sorted by row."""
+    """Makes payloads for the embedded store: samples sorted by row. It keeps no health of the archiver."""
 
     def __init__(self, destination: str) -> None:
         self._destination = destination

@@ -1,16 +1,18 @@
-"""Fields of single samples that are more than a finite number, and of metadata and events, in line protocol.
+"""Fields of single samples that are more than a finite number, and of metadata, events and health, in line protocol.
 
 Measurements, tags and fields: `docs/reference/contract/files.md`.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterable, Iterator
 
 import numpy as np
 import orjson
 
+from archioc.core.archiver_health import ArchiverHealth
 from archioc.core.array_statistics import ArrayStatistics
 from archioc.core.audit import AuditRecord
 from archioc.core.batch import NO_BLOB, ChannelMeta, Kind, SampleFlag, decode_exactly
@@ -30,6 +32,8 @@ STATISTICS = ("min", "max", "mean", "std")
 
 AUDIT_TEXTS = ("user", "host", "peer", "old", "new", "outcome")
 """Fields of AuditRecord that are fields in a store."""
+
+_HEALTH_FIELDS = tuple(field.name for field in dataclasses.fields(ArchiverHealth) if field.name not in {"archiver", "time_ns"})
 
 _HAS_SRC_TIME = SampleFlag.GENERATED | SampleFlag.RESTAMPED | SampleFlag.ARCHIVER_CLOCK
 
@@ -78,6 +82,17 @@ def event_line(tag: bytes, event: ChannelEvent) -> bytes:
 def audit_line(tag: bytes, record: AuditRecord) -> bytes:
     """The line of a put by a client."""
     return _line(b"audit,pv=" + tag, (name.encode() + b"=" + quote_field(getattr(record, name)) for name in AUDIT_TEXTS), record.time_ns)
+
+
+def health_line(health: ArchiverHealth) -> bytes:
+    """The line of the archiver's own health. Its name holds nothing that a tag must escape."""
+    return _line(b"archiver,archiver=" + health.archiver.encode(), _health_fields(health), health.time_ns)
+
+
+def _health_fields(health: ArchiverHealth) -> Iterator[bytes]:
+    for name in _HEALTH_FIELDS:
+        number = getattr(health, name)
+        yield name.encode() + b"=" + (repr(number) if isinstance(number, float) else f"{number}i").encode()
 
 
 def _value_field(value: float) -> bytes:

@@ -15,14 +15,14 @@ from archioc.core.batch import NO_BLOB, Batch, Kind, Samples
 from archioc.core.dbr import status_name
 from archioc.core.encoding.compression import compress
 from archioc.core.encoding.escaping import escape_tag
-from archioc.core.encoding.line_fields import alarm_fields, audit_line, event_line, meta_line, sample_fields
+from archioc.core.encoding.line_fields import alarm_fields, audit_line, event_line, health_line, meta_line, sample_fields
 from archioc.core.encoding.order import sort_by_row
 
 _MAX_CACHED = 262_144
 
 
 class LineEncoder:
-    """Makes gzipped line protocol: samples sorted by row, one line each, then alarms, metadata, events and audit."""
+    """Makes gzipped line protocol: samples sorted by row, one line each, then alarms, metadata, events, audit and health."""
 
     def __init__(self, destination: str) -> None:
         self._destination = destination
@@ -43,6 +43,8 @@ class LineEncoder:
         parts += [meta_line(self._tag(meta.channel), meta) for meta in batch.metas]
         parts += [event_line(self._tag(event.channel), event) for event in batch.events]
         parts += [audit_line(escape_tag(record.pv), record) for record in batch.audit]
+        if batch.health is not None:
+            parts.append(health_line(batch.health))
         return b"".join(parts)
 
     def _tag(self, name: str) -> bytes:

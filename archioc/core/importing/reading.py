@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from enum import StrEnum
 from pathlib import Path
 
 from archioc.core.config_file import decode_config
@@ -14,22 +13,12 @@ from archioc.core.importing.appliance import read_appliance
 from archioc.core.importing.config_blocks import read_blocks
 from archioc.core.importing.csv_table import NAME_COLUMNS, read_csv
 from archioc.core.importing.engine_config import read_engine_config
+from archioc.core.importing.formats import ImportFormat
 from archioc.core.importing.gathering import Gathering, Imported
 from archioc.core.importing.name_list import read_list
 
 MAX_FILE_BYTES = 256 * 2**20
 """Largest file that is read; 100 000 channels with all settings are some 50 MB."""
-
-
-class ImportFormat(StrEnum):
-    """Formats of lists of channels."""
-
-    AUTO = "auto"
-    YAML = "yaml"
-    LIST = "list"
-    CSV = "csv"
-    APPLIANCE = "appliance"
-    ENGINECONFIG = "engineconfig"
 
 
 _BY_SUFFIX = {

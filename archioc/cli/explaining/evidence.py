@@ -1,0 +1,169 @@
+"""All that is known about a channel around a moment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from archioc.cli.explaining.audit_trail import Put, puts_about
+from archioc.cli.explaining.live import LiveArchiver, read_live
+from archioc.cli.explaining.spooled import QuarantinedSamples, SpooledBatch, quarantined_samples, spooled_batches
+from archioc.core.channel import SETTING_NAMES, ChannelSettings
+from archioc.core.config import Config
+from archioc.core.directories import Directories
+from archioc.core.errors import QueryError, SettingError, StoreDenied, StoreUnavailable
+from archioc.core.events import ChannelEvent, Reason
+from archioc.core.timestamp import SECOND
+from archioc.reading import open_reader
+from db.sample_columns import SampleColumns
+from db.store import Reader
+from ioc.archived import ArchivedChannel
+from ioc.registry_content import read_content
+
+LOOK_AROUND_NS = 60 * SECOND
+"""Events so long before the last sample and after the next one are looked at."""
+
+
+ENOUGH, SOME = 5, 100
+"""Samples behind the moment from which, and at most of which, their spacing is taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What the store has. before: the last sample with time <= t_ns, after: the first one later; one row each.
+
+    spacing_ns: from sample to sample behind the moment, the median; 0 where there are not enough of them to tell.
+    error: why the store could not be asked, empty when it could.
+    """
+
+    before: SampleColumns | None = None
+    after: SampleColumns | None = None
+    events: tuple[ChannelEvent, ...] = ()
+    spacing_ns: int = 0
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What is known of a channel around `t_ns`. All times are ns since 1970 UTC.
+
+    archived: None when it is not archived now. settings: those at the moment, as far as events tell; None where not archived.
+    retention_s, commit_s: of the configuration; retention None for no limit.
+    """
+
+    channel: str
+    t_ns: int
+    now_ns: int
+    stored: Stored
+    archived: ArchivedChannel | None
+    settings: ChannelSettings | None
+    live: LiveArchiver
+    spooled: tuple[SpooledBatch, ...]
+    quarantined: tuple[QuarantinedSamples, ...]
+    puts: tuple[Put, ...]
+    retention_s: float | None
+    commit_s: float
+
+    @property
+    def hole(self) -> tuple[int, int]:
+        """From the last sample before the moment to the next one, or now; ns."""
+        before, after = self.stored.before, self.stored.after
+        begin = int(before.time[0]) if before is not None else 0
+        return begin, int(after.time[0]) if after is not None else max(self.now_ns, self.t_ns)
+
+    @property
+    def events(self) -> list[ChannelEvent]:
+        """Of the store and of the spool, by time; one that was told open and again with its end once."""
+        found: dict[tuple[int, Reason], ChannelEvent] = {}
+        for event in (*self.stored.events, *(event for batch in self.spooled for event in batch.events)):
+            key = event.time_ns, event.reason
+            if key not in found or found[key].end_ns is None:
+                found[key] = event
+        return sorted(found.values(), key=lambda event: event.time_ns)
+
+
+def gather(config: Config, channel: str, t_ns: int, now_ns: int) -> Evidence:
+    """Look everywhere. Raises RegistryError, SpoolError; a store that cannot be asked is part of the evidence."""
+    directories = Directories(config.archiver.state_dir)
+    archived: ArchivedChannel | None = None
+    puts: tuple[Put, ...] = ()
+    if directories.registry.exists():
+        archived = read_content(directories.registry).channels.get(channel)
+        puts = tuple(puts_about(directories.registry, channel))
+    stored = _ask_store(config, channel, t_ns, now_ns)
+    since = int(stored.before.time[0]) if stored.before is not None else t_ns
+    evidence = Evidence(
+        channel,
+        t_ns,
+        now_ns,
+        stored,
+        archived,
+        None,
+        read_live(directories, archived.row if archived else None, archived.generation if archived else 0),
+        tuple(spooled_batches(directories.spool, channel, since)),
+        tuple(quarantined_samples(directories.spool, channel)),
+        puts,
+        _retention(config),
+        config.spool.commit_interval,
+    )
+    if archived is None:
+        return evidence
+    return replace(evidence, settings=settings_at(archived.settings, evidence.events, t_ns))
+
+
+def _retention(config: Config) -> float | None:
+    store = config.store.influxdb or config.store.embedded
+    return store.retention if store is not None else None
+
+
+def _ask_store(config: Config, channel: str, t_ns: int, now_ns: int) -> Stored:
+    try:
+        reader = open_reader(config)
+        try:
+            return _read_store(reader, channel, t_ns, now_ns)
+        finally:
+            reader.close()
+    except (StoreUnavailable, StoreDenied) as error:
+        return Stored(error=str(error))
+
+
+def _read_store(reader: Reader, channel: str, t_ns: int, now_ns: int) -> Stored:
+    before = reader.at(channel, t_ns)
+    after, spacing = None, 0
+    chunks = reader.samples(channel, t_ns + 1, max(now_ns, t_ns) + LOOK_AROUND_NS, with_previous=False)
+    for chunk in chunks:
+        after = chunk.take(np.array([0]))
+        if len(chunk) > ENOUGH:
+            spacing = int(np.median(np.diff(chunk.time[:SOME])))
+        break
+    low = (int(before.time[0]) if before is not None else t_ns) - LOOK_AROUND_NS
+    try:
+        events = reader.events(channel, low, now_ns + LOOK_AROUND_NS)
+    except QueryError:  # too many: those around the moment will do
+        events = reader.events(channel, low, t_ns + LOOK_AROUND_NS)
+    return Stored(before, after, tuple(events), spacing)
+
+
+def settings_at(now: ChannelSettings, events: Iterable[ChannelEvent], t_ns: int) -> ChannelSettings:
+    """The settings at a time: those of now, with the changes undone of which later events `settings_changed` tell."""
+    undone: dict[str, object] = {}
+    for event in sorted(events, key=lambda event: event.time_ns, reverse=True):
+        if event.reason is Reason.SETTINGS_CHANGED and event.time_ns > t_ns:
+            undone |= {name: old for name, (old, _) in changed_settings(event.text).items() if name in SETTING_NAMES}
+    try:
+        return now.with_changes(undone)
+    except SettingError:  # a text of another version: better those of now than none
+        return now
+
+
+def changed_settings(text: str) -> dict[str, tuple[str, str]]:
+    """Old and new value by setting, from the text of an event `settings_changed`: `rate 0 -> 10, mode monitor -> scan`."""
+    found = {}
+    for part in text.split(", "):
+        name, _, values = part.partition(" ")
+        old, arrow, new = values.partition(" -> ")
+        if arrow:
+            found[name] = old, new
+    return found

@@ -1,0 +1,1 @@
+"""Dashboards and alert rules for Grafana, written in Python; `python -m grafana` makes the files that Grafana reads."""
