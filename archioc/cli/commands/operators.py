@@ -7,7 +7,16 @@ from typing import Annotated
 
 import typer
 
-from archioc.cli.commands.options import ConfigArgument
+from archioc.cli.commands.options import (
+    DEFAULT_CONFIG,
+    ChannelsArgument,
+    ConfigArgument,
+    ConfigOption,
+    EndOption,
+    FormatOption,
+    StartOption,
+    TableOrJson,
+)
 
 app = typer.Typer()
 alarms_app = typer.Typer(help="What the site's alarm server needs to know of the archiver.", no_args_is_help=True)
@@ -45,3 +54,26 @@ def alarms_config(
     if not is_topic(name):
         raise typer.BadParameter(f"{name!r}: must be letters, digits, '-', and either '.' or '_', as Kafka has it", param_hint="--name")
     write_config(config, name, channels or [], output, part=part)
+
+
+@alarms_app.command("history")
+def alarms_history(
+    channels: ChannelsArgument,
+    config: ConfigOption = DEFAULT_CONFIG,
+    start: StartOption = "-1d",
+    end: EndOption = "now",
+    top: Annotated[int, typer.Option(min=1, help="Most channels that are shown.")] = 20,
+    every: Annotated[bool, typer.Option("--transitions", help="Each change of an alarm instead of sums.")] = False,
+    form: FormatOption = TableOrJson.TABLE,
+) -> None:
+    """Show which archived channels were in alarm, how often and how long, and which chattered.
+
+    Examples: archioc alarms history '*' --start -7d --top 10
+    archioc alarms history 'SR:VAC:*' --transitions --format json
+    """
+    from archioc.cli.alarm_history import show_history, show_transitions
+
+    if every:
+        show_transitions(config, channels, start, end, form.value)
+    else:
+        show_history(config, channels, start, end, top, form.value)
