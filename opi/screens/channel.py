@@ -7,7 +7,7 @@ from opi.screens.frame import TOP, display, result_line
 from opi.style import GAP, MARGIN, ROW
 from opi.widgets import BOX_EDGE, Open, Place, Plot, Write, box, button, choice, column, data_browser, entry, readout, switch
 
-WIDTH, HEIGHT = 1100, 900
+WIDTH, HEIGHT = 1260, 900
 STEM = "$(P)CH:$(CH):"
 THIRD = (WIDTH - 2 * MARGIN - 2 * GAP) // 3
 LINES = 15

@@ -35,7 +35,7 @@ COLUMNS = (
     Column("Archived", 75, _value("State")),
     Column("Archive", 75, lambda group, at: switch(f"{group}Enable", at)),
     Column("Condition", 220, lambda group, at: entry(f"{group}Condition", at, text=True, tip="PV OPERATOR VALUE; empty: always")),
-    Column("which", 110, _value("ConditionState")),
+    Column("Holds?", 110, _value("ConditionState")),
     Column("Channels", 75, _value("Channels")),
     Column("Connected", 85, _value("Connected")),
     Column("Missing", 75, _value("Disconnected")),

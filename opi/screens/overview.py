@@ -15,7 +15,7 @@ BOX_HEIGHT = BOX_LINES * LINE + 2 * BOX_EDGE
 INSIDE = Place(0, 0, COLUMN - 2 * BOX_EDGE)
 
 COLLECTING = ("Channels", "Connected", "Disconnected", "DisconnectedPct", "Enabled", "EventRate", "SampleRate", "ClockSuspect", "BadTime")
-STORING = ("Db:State", "WriteRate", "Lag", "Db:LastWrite", "Db:WriteTime", "Db:Retries", "Spool:FillPct", "Spool:OldestAge", "Disk:FreePct")
+STORING = ("Db:State", "WriteRate", "Lag", "Db:WriteTime", "Db:Retries", "Quarantine", "Spool:FillPct", "Spool:OldestAge", "Disk:FreePct")
 COUNTS = ("Received", "Generated", "Filtered", "Stored", "Pending", "Rejected", "Dropped", "Dropped:SpoolFull", "Dropped:Overflow")
 PROCESSES = (
     "Version",
@@ -85,7 +85,6 @@ WORDS = {
     "BadTime": "Bad time stamps",
     "Db:State": "Database",
     "WriteRate": "Stored",
-    "Db:LastWrite": "Last write",
     "Db:WriteTime": "Write time",
     "Db:Retries": "Retries",
     "Spool:FillPct": "Spool fill",
