@@ -16,7 +16,7 @@ from opi.screens.overview import overview
 
 SCREENS = (overview, channels, channel, add, groups, database, limits, audit)
 
-SHIPPED = Path(__file__).parent / "displays"
+SHIPPED = Path(__file__).parent / "phoebus"
 """The files as they are in the distribution."""
 
 
