@@ -381,3 +381,15 @@ def test_apply_changes_who_may_write(control: ControlProcess, prefix: str) -> No
         }
         assert isinstance(remote.put(rate, [1.0], ca.ChannelType.DOUBLE), ca.WriteNotifyResponse)
         assert isinstance(remote.put(remove, b"SR:OTHER", ca.ChannelType.CHAR), ca.ErrorResponse)
+
+
+def test_heartbeat_of_the_alarm_server_leaves_no_trace(client: CaClient, control: ControlProcess, prefix: str) -> None:
+    """A put that comes every few seconds for years is neither audited nor told in Result, also when it cannot be read."""
+    client.put(prefix + "Flush", 1)
+    for value in (1, 2):
+        client.put(prefix + "AlarmServer:Heartbeat", value)
+    assert "whole number" in control.refuses(prefix + "AlarmServer:Heartbeat", "alive")
+    assert client.get_text(prefix + "AlarmServer:Heartbeat.SEVR") == "NO_ALARM"
+    assert (client.get_text(prefix + "Result"), client.get(prefix + "AlarmServer:Heartbeat")) == ("flushed", 2)
+    wait_until(lambda: audited(control), 3, "the audit is written")
+    assert [entry.pv for entry in audited(control)] == [prefix + "Flush"]
