@@ -161,8 +161,9 @@ def archiver_folders(prefix: str) -> tuple[AlarmFolder, ...]:
                 AlarmEntry(
                     f"{prefix}BadTime:LastMinute",
                     "Unusable time stamps from an IOC",
-                    "channels.bob sorted by name, column of the channel's own display: BadTime. Look at the clock of that IOC."
-                    " Its values are archived with the time at which they came.",
+                    "BadTime in the display of a channel counts them. Look at the clock of its IOC."
+                    " Records that were never processed give one each when they connect."
+                    " Values are archived with the time at which they came.",
                     channels,
                     annunciating=False,
                     delay_s=60,

@@ -86,7 +86,7 @@ def test_alarms_of_each_fault(
     """Store away, spool full, engine gone, half the channels gone, an IOC's clock wrong: each raises its alarms in order and ends them."""
     halves = [[f"{prefix}{half}{number:02d}" for number in range(count)] for half, count in (("X", COUNTERS), ("Y", COUNTERS + MORE))]
     wave = f"{prefix}WAVE"
-    array = f'record(waveform, "{wave}") {{ field(FTVL, "DOUBLE") field(NELM, "{ELEMENTS}") }}\n'
+    array = f'record(waveform, "{wave}") {{ field(FTVL, "DOUBLE") field(NELM, "{ELEMENTS}") field(PINI, "YES") }}\n'
     iocs = [softioc(counter_database(halves[0]) + array), softioc(counter_database(halves[1]))]
     server, future = own_influxd(), ports(1)[0]
     made = archiver(
