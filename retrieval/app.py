@@ -20,6 +20,7 @@ from retrieval.archive_access.routes import ARCHIVE_ACCESS_ROUTES
 from retrieval.faults import HANDLERS
 from retrieval.health import HEALTH_ROUTES
 from retrieval.metrics import METRICS_ROUTES
+from retrieval.mgmt.routes import MGMT_ROUTES
 from retrieval.queries import Queries
 
 OPENAPI = Path(__file__).with_name("openapi.yaml")
@@ -42,6 +43,7 @@ def make_app(archive: Archive, queries: Queries) -> Starlette:
             *DATA_ROUTES,
             *AT_TIME_ROUTES,
             *ARCHIVE_ACCESS_ROUTES,
+            *MGMT_ROUTES,
         ],
         # Viewers are pages of other servers; there is nothing here that a page must not read.
         middleware=[Middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["GET", "POST"], allow_headers=["*"])],
