@@ -62,7 +62,7 @@ def test_mgmt(archiver: ArchiverFactory, softioc: SoftIocFactory, prefix: str) -
     assert http_of_url(appliance["retrievalURL"].removesuffix("/bpl")).get("/data/getData.json", pv=a).status == 200
     ready = http.get("/readyz")
     assert (ready.status, ready.json()["state"]) == (200, "archiving")
-    assert "\narchioc_channels_connected 2.0\n" in http.get("/metrics").text
+    assert "\narchioc_channels_connected 3.0\n" in http.get("/metrics").text
     ioc.stop()
     wait_until(lambda: names(http, "getCurrentlyDisconnectedPVs") == [a, w], 20, "they are told as disconnected")
 
