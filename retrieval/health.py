@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from contextlib import closing
 from dataclasses import dataclass
@@ -59,10 +60,11 @@ async def healthz(_request: Request) -> Response:
 async def readyz(request: Request) -> Response:
     """200 while samples are collected and kept, or, without an archiver, while the store answers; else 503."""
     archive = archive_of(request)
-    directories = archive.directories
-    condition = await queries_of(request).run(
-        lambda _: condition_of_store(archive.reader) if directories is None else condition_of(directories)
-    )
+    if archive.directories is None:
+        condition = await queries_of(request).run(lambda _: condition_of_store(archive.reader))
+    else:
+        # readers who keep the server busy do not make the archiver look unready
+        condition = await asyncio.to_thread(condition_of, archive.directories)
     body = {"ready": condition.state in READY, "state": condition.state, "reason": condition.reason, "store": condition.store}
     return JSONResponse(body, 200 if condition.state in READY else 503)
 

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
+import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from starlette.requests import Request
 
+from archioc.core.config_file import parse_config
 from archioc.core.directories import Directories
 from archioc.core.errors import RunDirError
 from archioc.core.table import ChannelTable, ProcessState, RowState, StoreState
-from retrieval.health import Readiness, condition_of
-from retrieval.metrics import metrics_of
+from retrieval.app import make_app
+from retrieval.archive import Archive
+from retrieval.catalogue import Catalogue
+from retrieval.health import Readiness, condition_of, readyz
+from retrieval.metrics import metrics, metrics_of
+from retrieval.queries import AT_ONCE, Queries
 
 CONTRACT = Path("docs/reference/contract/metrics.csv")
 
@@ -88,4 +97,25 @@ def test_metrics_have_the_numbers_of_the_table(directories: Directories, table: 
     assert values["archioc_samples_dropped_total", "quota"] == 7
     assert values["archioc_store_last_write_timestamp_seconds",] == 1_700_000_000.5
     assert [values["archioc_store_state", state] for state in ("ok", "denied")] == [0, 1]
+    table.close()
+
+
+def test_readers_do_not_hide_the_archiver(directories: Directories, table: ChannelTable, tmp_path: Path) -> None:
+    """While queries use all threads, readiness and metrics are answered."""
+    over = threading.Event()
+
+    async def ask() -> list[int]:
+        reader: Any = None  # nothing is asked of the store
+        queries = Queries(60.0)
+        archive = Archive(parse_config("", tmp_path / "config.yml"), reader, Catalogue(reader, None), directories)
+        request = Request({"type": "http", "app": make_app(archive, queries), "headers": []})
+        busy = [asyncio.create_task(queries.run(lambda _: over.wait(30))) for _ in range(2 * AT_ONCE)]
+        await asyncio.sleep(0)
+        try:
+            return [(await asyncio.wait_for(endpoint(request), 20)).status_code for endpoint in (readyz, metrics)]
+        finally:
+            over.set()
+            await asyncio.gather(*busy)
+
+    assert asyncio.run(ask()) == [503, 200]
     table.close()
