@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test proof test-containers bench lint clean influxd influxd-1.8
+.PHONY: help demo test proof test-containers bench lint clean influxd influxd-1.8 clients
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,7 +15,7 @@ demo: $(VENV)/.demo-installed  ## a small storage ring and its archiver on this 
 test: $(VENV)/.all-installed influxd  ## unit and integration tests [ARGS='-k word']
 	$(BIN)/python -m pytest tests/unit tests/integration -m 'not proof' -n 3 --dist worksteal $(ARGS)
 
-proof: $(VENV)/.all-installed influxd influxd-1.8  ## the counted proofs [SHORT=1 for smaller counts] [ARGS=...]
+proof: $(VENV)/.all-installed influxd influxd-1.8 clients  ## the counted proofs [SHORT=1 for smaller counts] [ARGS=...]
 	ARCHIOC_PROOF=$(if $(filter-out 0,$(SHORT)),short,full) $(BIN)/python -m pytest tests -m proof $(ARGS)
 
 test-containers: influxd  ## images built and the stack run: with Docker, else buildah and podman
@@ -25,6 +25,7 @@ bench: $(VENV)/.all-installed influxd  ## speeds and sizes against yardsticks; s
 	$(BIN)/python -m bench.collector
 	$(BIN)/python -m bench.delivery
 	$(BIN)/python -m bench.scale
+	$(BIN)/python -m bench.retrieval
 	$(BIN)/python -m bench.control
 
 lint: $(VENV)/.all-installed  ## ruff, mypy --strict, layers, freshness of the configuration schema and the dashboards
@@ -39,6 +40,9 @@ clean:  ## remove what make made
 
 influxd:
 	@sh tests/processes/fetch_influxd.sh .cache
+
+clients: $(VENV)/.all-installed
+	@sh tests/processes/fetch_clients.sh .cache $(BIN)/python
 
 influxd-1.8:
 	@sh tests/processes/build_influxd.sh .cache

@@ -12,7 +12,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from retrieval.appliance.at_time import AT_TIME_ROUTES
 from retrieval.appliance.bpl import BPL_ROUTES
+from retrieval.appliance.data import DATA_ROUTES
 from retrieval.archive import Archive
 from retrieval.faults import HANDLERS
 from retrieval.queries import Queries
@@ -29,7 +31,7 @@ def make_app(archive: Archive, queries: Queries) -> Starlette:
         return contract
 
     app = Starlette(
-        routes=[Route("/openapi.json", openapi), *BPL_ROUTES],
+        routes=[Route("/openapi.json", openapi), *BPL_ROUTES, *DATA_ROUTES, *AT_TIME_ROUTES],
         # Viewers are pages of other servers; there is nothing here that a page must not read.
         middleware=[Middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["GET", "POST"], allow_headers=["*"])],
         exception_handlers=HANDLERS,

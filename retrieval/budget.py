@@ -1,8 +1,7 @@
-"""How long a query may work."""
+"""How long a query may work for each piece of its answer."""
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
@@ -13,29 +12,20 @@ T = TypeVar("T")
 
 
 class Budget:
-    """The time that one query may work (s); the time that its client takes for the answer is not counted."""
+    """The time that one query may work for the next piece of its answer (s)."""
 
     def __init__(self, limit_s: float) -> None:
         self._limit_s = limit_s
-        self._spent = 0.0
-        self._since: float | None = None
+        self._since = 0.0
 
-    @contextlib.contextmanager
-    def working(self) -> Iterator[None]:
-        """The query works meanwhile. Raises QueryError when it has used up its time."""
-        self.check()
+    def begin(self) -> None:
+        """The work on a piece begins."""
         self._since = time.monotonic()
-        try:
-            yield
-        finally:
-            self._spent += time.monotonic() - self._since
-            self._since = None
 
     def check(self) -> None:
         """Raise QueryError when the time is used up."""
-        spent = self._spent + (0.0 if self._since is None else time.monotonic() - self._since)
-        if spent > self._limit_s:
-            raise QueryError(f"the query has worked for {self._limit_s:g} s (http.query_limit); ask for a shorter range")
+        if time.monotonic() - self._since > self._limit_s:
+            raise QueryError(f"the query has worked for {self._limit_s:g} s (http.query_limit) on one piece; ask for a shorter range")
 
     def watch(self, found: Iterable[T]) -> Iterator[T]:
         """The same things, as long as there is time. Raises QueryError."""

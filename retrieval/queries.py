@@ -43,7 +43,7 @@ Pieces = Generator[bytes, None, None]
 
 
 class Queries:
-    """Runs what waits for the store in threads. limit_s: how long one query may work (s)."""
+    """Runs what waits for the store in threads. limit_s: how long a query may work for a piece of its answer (s)."""
 
     def __init__(self, limit_s: float) -> None:
         self._limit_s = limit_s
@@ -57,8 +57,8 @@ class Queries:
         budget = Budget(self._limit_s)
 
         def step() -> T:
-            with budget.working():
-                return work(budget)
+            budget.begin()
+            return work(budget)
 
         future = self._threads.submit(step)
         self._release_after(future)
@@ -127,7 +127,8 @@ class _Steps:
 
     def next(self) -> bytes | None:
         """The next piece that is not empty; None at the end."""
-        with self._lock, self._budget.working():
+        with self._lock:
+            self._budget.begin()
             return next(filter(None, self._found), None)
 
     def close(self) -> None:

@@ -12,6 +12,7 @@ import pytest
 from archioc.demo.ca_environment import client_variables, with_variables
 from archioc.demo.ports import free_ports
 from archioc.demo.processes import start_repeater
+from db.store import Reader
 from engine.event_callback import COMPILED
 from tests.counters import Counting, counter_database, counter_names
 from tests.disturbances import FragileStore, Outage, suspended_writer
@@ -22,6 +23,7 @@ from tests.processes.engine_process import EngineProcess, on_servers
 from tests.processes.influxd import Influxd, InfluxDatabase, find_influxd
 from tests.processes.leaks import SESSION_VARIABLE, holdings, leaks_since
 from tests.processes.raw_witness import RawWitness
+from tests.processes.served_store import ServedStore
 from tests.processes.soft_ioc import SoftIoc
 from tests.processes.tools import missing_tool
 
@@ -32,6 +34,8 @@ CaWatchFactory = Callable[..., CaWatch]
 CaClientFactory = Callable[[Sequence[int]], CaClient]
 InfluxdFactory = Callable[..., Influxd]
 """own_influxd(index="inmem")"""
+ServedStoreFactory = Callable[..., ServedStore]
+"""served_store(limit_s=60.0, reader=None)"""
 ArchiverFactory = Callable[..., Archiver]
 """archiver(channels, ioc_ports, store=None, ..., as `Archiver`)"""
 CountingFactory = Callable[..., Counting]
@@ -207,6 +211,20 @@ def archiver(repeater_port: int, tmp_path: Path, prefix: str) -> Iterator[Archiv
         return made[-1]
 
     yield make
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def served_store(tmp_path: Path) -> Iterator[ServedStoreFactory]:
+    """served_store(limit_s=60.0, reader=None): an embedded store of the test's own, served over HTTP."""
+    made: list[ServedStore] = []
+
+    def start(limit_s: float = 60.0, reader: Reader | None = None) -> ServedStore:
+        made.append(ServedStore(tmp_path / f"served{len(made)}", limit_s, reader))
+        return made[-1]
+
+    yield start
     for one in made:
         one.close()
 

@@ -160,7 +160,7 @@ class Http(Block):
     """TCP port, 1 to 65535; 0: any that is free, which the file `http.json` of the run directory tells."""
 
     query_limit: Annotated[Duration, between(1, 3600, "s")] = 120.0
-    """How long a query may work, apart from the time in which its answer is taken (duration, 1s to 1h)."""
+    """How long a query may work for the next piece of its answer (duration, 1s to 1h)."""
 
 
 class Log(Block):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 
 from starlette.requests import Request
@@ -9,6 +10,11 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from archioc import __version__
+from archioc.core.batch import ChannelMeta
+from retrieval.appliance.request import channel_of, find_channel
+from retrieval.appliance.runs import element_type
+from retrieval.appliance.source import headers_of
+from retrieval.budget import Budget
 from retrieval.faults import refusal
 from retrieval.matching import matching_glob, matching_regex
 from retrieval.parts import archive_of, queries_of
@@ -50,6 +56,45 @@ async def _search(request: Request, match: Callable[[Sequence[str], str], list[s
     return await queries_of(request).run(lambda _: match(catalogue.names().all, pattern))
 
 
+async def get_metadata(request: Request) -> Response:
+    """What is known of a channel, all as text."""
+    archive, name = archive_of(request), _name(request)
+
+    def find(_: Budget) -> dict[str, str]:
+        channel = channel_of(name, archive.catalogue)
+        meta = archive.reader.meta(channel, time.time_ns())
+        return {"pvName": channel} | ({} if meta is None else _described(meta))
+
+    return JSONResponse(await queries_of(request).run(find))
+
+
+async def are_we_archiving_pv(request: Request) -> Response:
+    """Whether a channel is archived."""
+    archive, name = archive_of(request), _name(request)
+    found = await queries_of(request).run(lambda _: find_channel(name, archive.catalogue))
+    archived = found is not None and archive.catalogue.archived(found) is not None
+    return JSONResponse({"status": "true" if archived else "false"})
+
+
+def _described(meta: ChannelMeta) -> dict[str, str]:
+    kind = element_type(meta.dbr, meta.count)
+    return {
+        "DBRType": f"DBR_{kind.name}",
+        "scalar": "false" if kind.is_waveform else "true",
+        "elementCount": str(meta.count),
+        "hostName": meta.host,
+        "units": meta.units,
+        **headers_of(meta),
+    }
+
+
+def _name(request: Request) -> str:
+    name = request.query_params.get("pv")
+    if not name:
+        raise refusal(400, "pv is needed")
+    return name
+
+
 def _limit(text: str) -> int:
     try:
         return int(text)
@@ -62,4 +107,6 @@ BPL_ROUTES = [
     Route("/retrieval/bpl/ping", ping),
     Route("/retrieval/bpl/getMatchingPVs", get_matching_pvs),
     Route("/retrieval/bpl/searchForPVsRegex", search_for_pvs_regex),
+    Route("/retrieval/bpl/getMetadata", get_metadata),
+    Route("/retrieval/bpl/areWeArchivingPV", are_we_archiving_pv),
 ]

@@ -1,0 +1,68 @@
+"""`getData.raw`: chunks of protobuf lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from retrieval.appliance import wire
+from retrieval.appliance.runs import Header, Run
+from retrieval.appliance.series import SECOND_NS, Series, year_start, years_of
+
+Chunk = tuple[str, int, int]
+"""Channel, type and year: what all samples under one header line have in common."""
+
+
+def raw_pieces(found: Iterable[Series]) -> Iterator[bytes]:
+    """The answer in pieces. A header line begins each chunk, an empty line stands between two; all lines end with a newline."""
+    before: Chunk | None = None
+    for series in found:
+        for run in series.runs:
+            for year, part in _by_year(run, series.year):
+                chunk = part.header.channel, int(part.header.kind), year
+                lines = _lines(part, year)
+                if chunk != before:
+                    lines = (b"" if before is None else b"\n") + _header(part.header, year) + lines
+                before = chunk
+                yield lines
+
+
+def _by_year(run: Run, otherwise: int) -> Iterator[tuple[int, Run]]:
+    if not len(run):
+        yield otherwise, run
+        return
+    years = years_of(run.time)
+    begins = np.flatnonzero(np.append(True, years[1:] != years[:-1])).tolist()
+    for begin, end in zip(begins, [*begins[1:], len(run)], strict=True):
+        yield int(years[begin]), run.take(begin, end)
+
+
+def _header(header: Header, year: int) -> bytes:
+    return wire.header_line(header.kind, header.channel, year, header.elements, header.headers)
+
+
+def _lines(run: Run, year: int) -> bytes:
+    if not isinstance(run.values, np.ndarray):
+        return b"".join(_line(run, at, year) for at in range(len(run)))
+    pieces: list[bytes] = []
+    begin = 0
+    for at in sorted(run.fields):
+        pieces += [_number_lines(run.take(begin, at), year), _line(run, at, year)]
+        begin = at + 1
+    pieces.append(_number_lines(run.take(begin, len(run)), year))
+    return b"".join(pieces)
+
+
+def _number_lines(run: Run, year: int) -> bytes:
+    assert isinstance(run.values, np.ndarray)
+    if not len(run):
+        return b""
+    second, nano = run.time // SECOND_NS - year_start(year), run.time % SECOND_NS
+    return wire.number_lines(run.header.kind, second, nano, run.values, run.severity, run.status)
+
+
+def _line(run: Run, at: int, year: int) -> bytes:
+    second, nano = divmod(int(run.time[at]), SECOND_NS)
+    value = wire.value_field(run.header.kind, run.values[at])
+    return wire.sample_line(second - year_start(year), nano, value, int(run.severity[at]), int(run.status[at]), run.fields.get(at, {}))

@@ -1,0 +1,61 @@
+"""The HTTP application over an embedded store of the test's own, in a thread of the test's process."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import uvicorn
+
+from archioc.core.batch import ChannelMeta
+from archioc.core.config_file import parse_config
+from archioc.core.config_store import Store as StoreSettings
+from archioc.core.encoding import encoder_for
+from archioc.core.events import ChannelEvent
+from db.embedded import EmbeddedStore
+from db.store import Reader
+from retrieval.app import make_app
+from retrieval.archive import Archive
+from retrieval.catalogue import Catalogue
+from retrieval.queries import Queries
+from tests.batches import Point, make_batch, spool_file
+from tests.processes.http_client import HttpClient
+
+STOP_S = 10.0
+
+
+class ServedStore:
+    """A store that the test writes and the server reads. limit_s: how long a query may work. reader: what is read in place of the store."""
+
+    def __init__(self, directory: Path, limit_s: float = 60.0, reader: Reader | None = None) -> None:
+        self.store = EmbeddedStore(directory / "store")
+        self.store.prepare()
+        self._encoder = encoder_for(StoreSettings.model_validate({}))
+        self._batch_id = 0
+        self.listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        self.listener.bind(("127.0.0.1", 0))
+        self.listener.listen(64)
+        config = parse_config("", directory / "config.yml")
+        asked = reader or self.store
+        self.queries = Queries(limit_s)
+        app = make_app(Archive(config, asked, Catalogue(asked, None), None), self.queries)
+        self._server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1))
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._server.serve(sockets=[self.listener])))
+        self._thread.start()
+        self.http = HttpClient(f"http://127.0.0.1:{self.listener.getsockname()[1]}")
+
+    def write(self, points: Sequence[Point] = (), events: Sequence[ChannelEvent] = (), metas: Sequence[ChannelMeta] = ()) -> None:
+        """One batch."""
+        self._batch_id += 1
+        self.store.write(spool_file(self._encoder, make_batch(points, events, metas), self._batch_id))
+
+    def close(self) -> None:
+        """Stop serving."""
+        self._server.should_exit = True
+        self._thread.join(STOP_S)
+        assert not self._thread.is_alive()
+        self.listener.close()
+        self.store.close()
