@@ -17,6 +17,8 @@ from retrieval.appliance.bpl import BPL_ROUTES
 from retrieval.appliance.data import DATA_ROUTES
 from retrieval.archive import Archive
 from retrieval.faults import HANDLERS
+from retrieval.page.api import API_ROUTES
+from retrieval.page.files import PAGE_ROUTES
 from retrieval.queries import Queries
 
 OPENAPI = Path(__file__).with_name("openapi.yaml")
@@ -31,7 +33,7 @@ def make_app(archive: Archive, queries: Queries) -> Starlette:
         return contract
 
     app = Starlette(
-        routes=[Route("/openapi.json", openapi), *BPL_ROUTES, *DATA_ROUTES, *AT_TIME_ROUTES],
+        routes=[Route("/openapi.json", openapi), *BPL_ROUTES, *DATA_ROUTES, *AT_TIME_ROUTES, *API_ROUTES, *PAGE_ROUTES],
         # Viewers are pages of other servers; there is nothing here that a page must not read.
         middleware=[Middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["GET", "POST"], allow_headers=["*"])],
         exception_handlers=HANDLERS,
