@@ -2,7 +2,7 @@
 
 import { SEVERITIES } from "./finding.js";
 
-const PANEL = 200, MARGIN = 60, SYMBOLS = ["", "triangle-up", "square", "x"];
+const PANEL = 200, MARGIN = 60, LABEL = 20, SYMBOLS = ["", "triangle-up", "square", "x"];
 
 let loading = null;
 
@@ -60,12 +60,16 @@ function tracesOf(line, at, colours) {
   return found;
 }
 
+function shortened(text) {
+  return text.length > LABEL ? `${text.slice(0, LABEL)}\u2026` : text;
+}
+
 function isText(line) {
   return !line.binned && line.labels.length === 0 && line.mean.every((value) => value === null) && line.text.some((text) => text !== null);
 }
 
 function valueOf(row, line) {
-  return isText(line) ? (row.text === null ? null : plain(row.text)) : row.mean;
+  return isText(line) ? (row.text === null ? null : plain(shortened(row.text))) : row.mean;
 }
 
 function hoverText(row, line) {
@@ -116,9 +120,9 @@ function layoutOf(lines, ends, colours) {
 
 function addPanel(layout, line, at, count, ends, colours) {
   const top = 1 - at / count, bottom = 1 - (at + 1) / count + 0.12 / count;
-  const axis = { domain: [bottom, top - 0.1 / count], fixedrange: true, gridcolor: colours.edge, zeroline: false, title: { text: plain(line.units) } };
+  const axis = { domain: [bottom, top - 0.1 / count], fixedrange: true, automargin: true, gridcolor: colours.edge, zeroline: false, title: { text: plain(line.units) } };
   if (isText(line)) axis.type = "category";
-  if (line.labels.length) Object.assign(axis, { tickvals: line.labels.map((_, index) => index), ticktext: line.labels.map(plain) });
+  if (line.labels.length) Object.assign(axis, { tickvals: line.labels.map((_, index) => index), ticktext: line.labels.map((label) => plain(shortened(label))) });
   layout[at === 0 ? "yaxis" : `yaxis${at + 1}`] = axis;
   layout.annotations.push({ text: plain(line.channel), xref: "paper", yref: "paper", x: 0, y: top, xanchor: "left", yanchor: "top", showarrow: false });
   for (const event of line.events) addEvent(layout, event, at, ends, line, colours);
