@@ -41,7 +41,7 @@ def ring(served_store: ServedStoreFactory) -> ServedStore:
     """An hour of a ring: a current with a gap and alarms, a shutter with labels, a message."""
     made = served_store()
     second = np.arange(3600)
-    current = 200 * np.exp(-(second % 1200) / 4000) + np.random.default_rng(1).normal(0, 2, 3600)
+    current = 200 * np.exp(-(second % 1200) / 4000) + np.random.default_rng(1).normal(0, 4, 3600)
     severity = np.select([second % 1200 < 40, second % 1200 < 80], [2, 1])
     points = [
         Point("SR:CURRENT", START + at * SECOND, float(current[at]), severity=int(severity[at]))
@@ -69,6 +69,7 @@ def page_of(made: ServedStore, *channels: str, **more: str) -> str:
 
 
 SHOWN = "document.getElementById('plot')?.dataset.shown ?? ''"
+ROWS = "document.querySelectorAll('#channels tbody tr').length"
 TRACES = "document.getElementById('plot').data.filter(trace => trace.name === {!r}).length"
 GAP = "(p => p && p.getAttribute('fill-rule') && [p.getBoundingClientRect()].map(b => [b.x, b.y, b.width, b.height])[0])"
 GAP += "(document.querySelector('#plot .shapelayer path'))"
@@ -95,7 +96,7 @@ def number_of(pixels: npt.NDArray[np.int64], colour: tuple[int, int, int]) -> in
 
 
 def test_plot_is_drawn(ring: ServedStore, browser: Chromium) -> None:
-    """The line with its band is drawn where there are samples, the gap is grey and free of it, alarms have their marks, each channel a panel."""
+    """Line and band are drawn where there are samples, the gap is grey and free of them, alarms have marks, each channel a panel."""
     browser.open(page_of(ring, "SR:CURRENT", "SR:SHUTTER", "SR:MESSAGE"))
     browser.resize(1100, 1500)
     browser.wait(SHOWN)
@@ -106,13 +107,13 @@ def test_plot_is_drawn(ring: ServedStore, browser: Chromium) -> None:
     within = inside(pixels, [gap[0] + 4, gap[1] + 30, gap[2] - 8, gap[3] - 40])
     assert number_of(within, GREY) > 0.9 * len(within)
     before = inside(pixels, [panel[0], panel[1], gap[0] - panel[0] - 4, panel[3]])
-    assert number_of(before, BAND) > 1000
+    assert number_of(before, BAND) > 400
     assert number_of(before, GREY) == number_of(within, BAND) == 0
     summary = browser.value("document.getElementById('summary').innerText")
     assert "highest alarm MAJOR, 1 gap." in summary
     assert "disconnected" in browser.value("document.querySelector('#events tbody').innerText")
     assert "archioc explain SR:CURRENT 2026-09-21T14:46:40.001Z" in browser.value("document.querySelector('#events tbody').innerText")
-    labels = browser.value("[...document.querySelectorAll('#plot .ytick text')].map(one => one.textContent)")
+    labels = browser.value("[...document.querySelectorAll('#plot .y2tick text')].map(one => one.textContent)")
     assert {"open", "closed"} <= {*labels}
     assert browser.faults == []
 
@@ -139,11 +140,10 @@ def test_zoom_and_back(ring: ServedStore, browser: Chromium) -> None:
 def test_keyboard_finds_and_plots(ring: ServedStore, browser: Chromium) -> None:
     """A channel is found by words and put into the plot with the keyboard alone; the address then holds both."""
     browser.open(f"{ring.http.url}/?span=365d")
-    rows = "document.querySelectorAll('#channels tbody tr').length"
-    browser.wait(rows, lambda found: found == 4)
+    browser.wait(ROWS, lambda found: found == 4)
     browser.value("document.getElementById('search').focus()")
     browser.type("curr sr")
-    browser.wait(rows, lambda found: found == 1)
+    browser.wait(ROWS, lambda found: found == 1)
     browser.press("Tab", 9)
     browser.press(" ", 32)
     browser.wait(SHOWN)
@@ -154,6 +154,7 @@ def test_hostile_name_is_only_text(ring: ServedStore, browser: Chromium) -> None
     """A channel that is called like a piece of HTML is shown by its name, everywhere, and does nothing."""
     browser.open(page_of(ring, HOSTILE))
     browser.wait(SHOWN)
+    browser.wait(ROWS, lambda found: found == 4)
     assert browser.value("document.querySelectorAll('img').length") == 0
     assert browser.value("document.title") == "ArchIOC"
     for place in ("#channels", "#chosen", "#summary", "#plot"):
@@ -178,4 +179,4 @@ def test_without_plotting_script(ring: ServedStore, browser: Chromium, monkeypat
     browser.wait(SHOWN)
     assert "archioc[page]" in browser.value("document.getElementById('no-script').innerText")
     assert "highest alarm MAJOR, 1 gap." in browser.value("document.getElementById('summary').innerText")
-    assert browser.value("document.querySelectorAll('#channels tbody tr').length") == 4
+    browser.wait(ROWS, lambda found: found == 4)
