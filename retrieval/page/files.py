@@ -43,7 +43,7 @@ async def get_plotting_script(_request: Request) -> Response:
     script = plotting_script()
     if script is None:
         raise refusal(404, "no plotting script here: pip install 'archioc[page]'")
-    return FileResponse(script, headers=SECURITY)
+    return FileResponse(script, headers=SECURITY | {"Cache-Control": "max-age=86400"})
 
 
 def plotting_script() -> Path | None:

@@ -5,13 +5,14 @@ import { ageText, clock } from "./spans.js";
 
 export const SEVERITIES = ["", "MINOR", "MAJOR", "INVALID"];
 
-export function showChannels(answer, chosen, onChoose) {
+// more: chosen channels that the search has not found.
+export function showChannels(answer, more, chosen, onChoose) {
   const shown = answer.channels.length;
   document.getElementById("found").textContent =
     answer.found > shown ? `${answer.found} channels, the first ${shown} are shown` : `${shown} channel${shown === 1 ? "" : "s"}`;
   const body = document.querySelector("#channels tbody");
   const focused = document.activeElement?.dataset?.channel;
-  body.replaceChildren(...answer.channels.map((channel) => row(channel, answer.now_ms, chosen.includes(channel.name), onChoose)));
+  body.replaceChildren(...[...more, ...answer.channels].map((channel) => row(channel, answer.now_ms, chosen.includes(channel.name), onChoose)));
   if (focused !== undefined) [...body.querySelectorAll("input")].find((box) => box.dataset.channel === focused)?.focus();
 }
 
@@ -43,7 +44,7 @@ function cell(label, content) {
 }
 
 function stateText(channel) {
-  if (!channel.archived) return "not archived any more";
+  if (!channel.archived) return "stored, not archived here";
   const link = channel.connected ? "connected" : "not connected";
   const state = [channel.state.replace("_", " "), link].join(", ");
   return channel.reason ? `${state}: ${channel.reason}` : state;

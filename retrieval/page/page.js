@@ -10,6 +10,7 @@ const MOST = 8, TYPED_MS = 200, STATE_MS = 5000;
 const byId = (id) => document.getElementById(id);
 
 let state = readAddress();
+let changing = false;  // whether the states in the list can change
 let listing = new AbortController(), plotting = new AbortController();
 
 function readAddress() {
@@ -46,7 +47,13 @@ async function list() {
   listing.abort();
   listing = new AbortController();
   try {
-    showChannels(await ask("api/channels", { search: state.search }, listing.signal), state.channels, choose);
+    const answer = await ask("api/channels", { search: state.search }, listing.signal);
+    const listed = new Set(answer.channels.map((channel) => channel.name));
+    const others = state.channels.filter((name) => !listed.has(name));
+    const chosen = await Promise.allSettled(others.map((pv) => ask("api/channels", { pv }, listing.signal)));
+    if (listing.signal.aborted) return;
+    showChannels(answer, chosen.flatMap((one) => one.value?.channels ?? []), state.channels, choose);
+    changing = answer.channels.some((channel) => channel.archived);
   } catch (error) { tell(error); }
 }
 
@@ -71,8 +78,10 @@ async function showPlot() {
   const bins = Math.min(Math.max(Math.round(byId("plot").clientWidth), 200), 2000);
   const span = { from: new Date(ends.from).toISOString(), to: new Date(ends.to).toISOString(), bins };
   try {
-    const lines = await Promise.all(state.channels.map((pv) => ask("api/plot", { pv, ...span }, signal)));
-    tell(null);
+    const answers = await Promise.allSettled(state.channels.map((pv) => ask("api/plot", { pv, ...span }, signal)));
+    if (signal.aborted) return;
+    const lines = answers.flatMap((answer) => answer.value ?? []);
+    tell(answers.find((answer) => answer.reason)?.reason);
     showSummary(lines);
     showEvents(lines);
     await plot(byId("plot"), lines, ends, (from, to) => go({ span: between(from, to) }));
@@ -113,7 +122,7 @@ function listen() {
   byId("find").addEventListener("submit", (event) => event.preventDefault());
   addEventListener("popstate", () => { state = readAddress(); showAll(); });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", showPlot);
-  setInterval(() => { if (!document.hidden) list(); }, STATE_MS);
+  setInterval(() => { if (!document.hidden && changing) list(); }, STATE_MS);
 }
 
 function showAll() {

@@ -2,7 +2,7 @@
 
 import { SEVERITIES } from "./finding.js";
 
-const PANEL = 200, MARGIN = 60, LABEL = 20, SYMBOLS = ["", "triangle-up", "square", "x"];
+const PANEL = 200, MARGIN = 45, LABEL = 20, SYMBOLS = ["", "triangle-up", "square", "x"];
 
 let loading = null;
 
@@ -21,6 +21,10 @@ export async function plot(place, lines, ends, onZoom) {
   const Plotly = await loadScript();
   document.getElementById("no-script").hidden = Plotly !== null;
   if (Plotly === null) return;
+  if (!lines.length) {
+    Plotly.purge(place);
+    return;
+  }
   const colours = coloursNow();
   const traces = lines.flatMap((line, at) => tracesOf(line, at, colours));
   await Plotly.react(place, traces, layoutOf(lines, ends, colours), { displayModeBar: false, responsive: true, doubleClick: false });

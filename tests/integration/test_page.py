@@ -180,3 +180,13 @@ def test_without_plotting_script(ring: ServedStore, browser: Chromium, monkeypat
     assert "archioc[page]" in browser.value("document.getElementById('no-script').innerText")
     assert "highest alarm MAJOR, 1 gap." in browser.value("document.getElementById('summary').innerText")
     browser.wait(ROWS, lambda found: found == 4)
+
+
+def test_channel_that_is_not_there(ring: ServedStore, browser: Chromium) -> None:
+    """A channel that is not in the archive is told, and the others are drawn; one of the plot is listed whatever is searched for."""
+    browser.open(page_of(ring, "SR:NONE", "SR:CURRENT", search="shutter"))
+    browser.wait(SHOWN)
+    assert browser.value("document.getElementById('fault').innerText") == "SR:NONE: no such channel in this archive"
+    assert browser.value(TRACES.format("value")) == 1
+    names = "[...document.querySelectorAll('#channels tbody tr')].map(row => row.children[1].textContent)"
+    browser.wait(names, lambda found: found == ["SR:CURRENT", "SR:SHUTTER"])

@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import select
+import shutil
 import subprocess
 import sys
 import time
@@ -17,7 +18,7 @@ from typing import Any
 from tests.processes.tools import missing_tool
 
 CACHE = Path(__file__).resolve().parents[2] / ".cache" / "chromium"
-EXECUTABLE = CACHE / "usr" / "lib" / "chromium" / "chromium-headless-shell"
+EXECUTABLE = "chromium-headless-shell"
 
 ANSWER_S = 30.0
 
@@ -35,8 +36,6 @@ class Chromium:
     """One page. faults: what went wrong in it: exceptions, and what the console says of errors. width, height: pixels."""
 
     def __init__(self, directory: Path, width: int = 1100, height: int = 900) -> None:
-        if not EXECUTABLE.exists():
-            missing_tool("chromium", "make chromium unpacks Debian's into .cache")
         self.faults: list[str] = []
         self._directory, self._number, self._waiting = directory, 0, b""
         self._process, self._to, self._from = _start(directory)
@@ -147,14 +146,17 @@ class Chromium:
 
 def _start(directory: Path) -> tuple[subprocess.Popen[bytes], int, int]:
     """The process, where commands are written, where answers are read."""
+    executable = shutil.which(EXECUTABLE, path=f"{CACHE / 'usr/lib/chromium'}:{os.environ['PATH']}")
+    if executable is None:
+        missing_tool("chromium", "make chromium unpacks Debian's into .cache")
     theirs_in, ours_out = os.pipe()
     ours_in, theirs_out = os.pipe()
     given = [fcntl.fcntl(one, fcntl.F_DUPFD, 10) for one in (theirs_in, theirs_out)]
     profile = directory / "profile"
-    command = [str(EXECUTABLE), *_OPTIONS, f"--user-data-dir={profile}", f"--crash-dumps-dir={profile}"]
+    command = [executable, *_OPTIONS, f"--user-data-dir={profile}", f"--crash-dumps-dir={profile}"]
     libraries = ":".join(str(place) for place in (CACHE / "usr/lib").glob("*-linux-gnu")) + ":"
     libraries += ":".join(str(place) for place in (CACHE / "usr/lib").glob("*-linux-gnu/*/") if place.is_dir())
-    environment = {**os.environ, "LD_LIBRARY_PATH": libraries, "HOME": str(directory)}
+    environment = {**os.environ, "LD_LIBRARY_PATH": libraries, "HOME": str(directory), "XDG_DATA_HOME": str(CACHE / "usr/share")}
     with directory.joinpath("chromium.log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-c", _LAUNCH, *map(str, given), *command],

@@ -7,6 +7,7 @@ cache=${1:?usage: fetch_chromium.sh CACHE}
 target=$cache/chromium
 
 [ -e "$target/complete" ] && exit 0
+command -v chromium-headless-shell >/dev/null && exit 0
 command -v apt-get >/dev/null && command -v dpkg >/dev/null || exit 0
 
 mkdir -p "$target"
@@ -34,7 +35,7 @@ fi
 for package in ./*.deb; do
     [ -e "$package" ] && dpkg -x "$package" . >>fetch.log 2>&1 && rm -f "$package"
 done
-if [ -n "$(find . -path '*/chromium*' -type f \( -name chromium -o -name headless_shell -o -name chromium-headless-shell \) -perm -u+x | head -1)" ]; then
+if [ -x usr/lib/chromium/chromium-headless-shell ]; then
     : >complete
 else
     echo "no chromium: apt-get could not download the package chromium-headless-shell, see $target/fetch.log" >&2
