@@ -111,6 +111,8 @@ def test_plot_is_drawn(ring: ServedStore, browser: Chromium) -> None:
     assert number_of(before, GREY) == number_of(within, BAND) == 0
     summary = browser.value("document.getElementById('summary').innerText")
     assert "highest alarm MAJOR, 1 gap." in summary
+    rows = browser.value("fetch(document.querySelector('#summary a').href).then(answer => answer.text())").splitlines()
+    assert len([row for row in rows if row[:1].isdigit()]) == 3600 - 599
     assert "disconnected" in browser.value("document.querySelector('#events tbody').innerText")
     assert "archioc explain SR:CURRENT 2026-09-21T14:46:40.001Z" in browser.value("document.querySelector('#events tbody').innerText")
     labels = browser.value("[...document.querySelectorAll('#plot .y2tick text')].map(one => one.textContent)")

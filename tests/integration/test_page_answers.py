@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 import time
 
+import jsonschema
 import pytest
+import yaml
 
 from archioc.core.events import ChannelEvent, Reason
 from archioc.core.timestamp import SECOND, format_utc
+from retrieval.app import OPENAPI
 from retrieval.page.finding import find_names
 from tests.batches import T0, Point
 from tests.conftest import ArchiverFactory, ServedStoreFactory, SoftIocFactory
@@ -16,6 +19,12 @@ from tests.integration.test_http import HTTP
 from tests.processes.http_client import http_of
 from tests.processes.served_store import ServedStore
 from tests.processes.waiting import wait_until
+
+
+def keeps_contract(told: object, name: str) -> None:
+    """An answer is one of the schema with this name, and has nothing that the schema does not tell of."""
+    schema = yaml.safe_load(OPENAPI.read_text())["components"]["schemas"][name]
+    jsonschema.validate(told, {**schema, "additionalProperties": False}, jsonschema.Draft202012Validator)
 
 
 @pytest.fixture
@@ -35,6 +44,7 @@ def span(first: float, last: float) -> dict[str, str]:
 def test_few_samples_are_all_told(counted: ServedStore) -> None:
     """Up to `bins` samples come as they are, with the one in force at the start, and a row without a number where a gap begins."""
     told = counted.http.get("/api/plot", pv="A", bins="20", **span(30.5, 65)).json()
+    keeps_contract(told, "Plot")
     wanted = [*map(float, range(30, 40)), None, *map(float, range(60, 66))]
     assert (told["binned"], told["mean"]) == (False, wanted)
     assert told["min"] == told["max"] == wanted
@@ -48,6 +58,7 @@ def test_few_samples_are_all_told(counted: ServedStore) -> None:
 def test_many_samples_are_bins(counted: ServedStore) -> None:
     """More samples come as `bins` bins; one without a sample has the value in force, and none in a gap."""
     told = counted.http.get("/api/plot", pv="A", bins="14", **span(-20, 120)).json()
+    keeps_contract(told, "Plot")
     none = [None] * 2
     assert told["binned"]
     assert told["min"] == [*none, 0, 10, 20, 30, *none, 60, 70, 80, 90, 99, 99]
@@ -123,6 +134,8 @@ def test_states_of_a_running_archiver(archiver: ArchiverFactory, softioc: SoftIo
 
     wait_until(lambda: listed()[0]["sample_ms"] is not None, 20, "the sample is taken")
     first, second = listed()
+    for line in (first, second):
+        keeps_contract(line, "ChannelLine")
     told = [first[name] for name in ("name", "archived", "connected", "state", "value", "units", "severity")]
     assert told == [f"{prefix}A", True, True, "archiving", 1.5, "mA", 1]
     assert (second["name"], second["connected"], second["value"], second["time_ms"]) == (f"{prefix}B", False, None, None)
