@@ -120,12 +120,12 @@ class Source:
     def runs_of(self, samples: Iterator[SampleColumns], span: Range) -> Iterator[Run]:
         """Samples of this channel in a range as runs; at least one, which may be empty."""
         events = self.events(span)
-        metas = self._metas(span, events)
+        metas = self.metas(span, events)
         number = _number_type(metas)
         gaps = _Gaps(events, span)
         empty = True
         for chunk in filter(len, samples):
-            meta = _meta_of(metas, int(chunk.time[-1]))
+            meta = meta_of(metas, int(chunk.time[-1]))
             for run in runs_of(chunk, number, partial(self._header, meta), gaps.fields(chunk)):
                 empty = False
                 yield run
@@ -148,7 +148,7 @@ class Source:
             self._metas_by_time[at_ns] = found or self._reader.meta(self.channel, time.time_ns())
         return self._metas_by_time[at_ns]
 
-    def _metas(self, span: Range, events: list[ChannelEvent]) -> list[ChannelMeta]:
+    def metas(self, span: Range, events: list[ChannelEvent]) -> list[ChannelMeta]:
         """What was told of the channel over a range, oldest first."""
         changes = [event.time_ns for event in events if event.reason is Reason.TYPE_CHANGED][-MAX_TYPES:]
         found = [self.meta(at_ns) for at_ns in (*(at - 1 for at in changes), span.end_ns)]
@@ -189,7 +189,7 @@ def _number_type(metas: list[ChannelMeta]) -> PayloadType:
     return kinds.pop() if len(kinds) == 1 else PayloadType.SCALAR_DOUBLE
 
 
-def _meta_of(metas: list[ChannelMeta], time_ns: int) -> ChannelMeta | None:
+def meta_of(metas: list[ChannelMeta], time_ns: int) -> ChannelMeta | None:
     """The newest that was told by then, else the first."""
     return next((meta for meta in reversed(metas) if meta.time_ns <= time_ns), metas[0] if metas else None)
 
