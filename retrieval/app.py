@@ -21,6 +21,8 @@ from retrieval.faults import HANDLERS
 from retrieval.health import HEALTH_ROUTES
 from retrieval.metrics import METRICS_ROUTES
 from retrieval.mgmt.routes import MGMT_ROUTES
+from retrieval.page.api import API_ROUTES
+from retrieval.page.files import PAGE_ROUTES
 from retrieval.queries import Queries
 
 OPENAPI = Path(__file__).with_name("openapi.yaml")
@@ -44,6 +46,8 @@ def make_app(archive: Archive, queries: Queries) -> Starlette:
             *AT_TIME_ROUTES,
             *ARCHIVE_ACCESS_ROUTES,
             *MGMT_ROUTES,
+            *API_ROUTES,
+            *PAGE_ROUTES,
         ],
         # Viewers are pages of other servers; there is nothing here that a page must not read.
         middleware=[Middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["GET", "POST"], allow_headers=["*"])],

@@ -134,7 +134,7 @@ class Source:
 
     def header(self, span: Range, kind: PayloadType | None = None, elements: int = 1) -> Header:
         """The header of a range, of the channel's own type or another."""
-        meta = self._meta(span.end_ns)
+        meta = self.meta(span.end_ns)
         if kind is None and meta is not None:
             return self._header(meta, element_type(meta.dbr, meta.count), meta.count)
         return self._header(meta, PayloadType.SCALAR_DOUBLE if kind is None else kind, elements)
@@ -142,7 +142,7 @@ class Source:
     def _header(self, meta: ChannelMeta | None, kind: PayloadType, elements: int) -> Header:
         return Header(self.channel, kind, elements, {} if meta is None else headers_of(meta))
 
-    def _meta(self, at_ns: int) -> ChannelMeta | None:
+    def meta(self, at_ns: int) -> ChannelMeta | None:
         if at_ns not in self._metas_by_time:
             found = None if self._latest else self._reader.meta(self.channel, at_ns)
             self._metas_by_time[at_ns] = found or self._reader.meta(self.channel, time.time_ns())
@@ -151,7 +151,7 @@ class Source:
     def metas(self, span: Range, events: list[ChannelEvent]) -> list[ChannelMeta]:
         """What was told of the channel over a range, oldest first."""
         changes = [event.time_ns for event in events if event.reason is Reason.TYPE_CHANGED][-MAX_TYPES:]
-        found = [self._meta(at_ns) for at_ns in (*(at - 1 for at in changes), span.end_ns)]
+        found = [self.meta(at_ns) for at_ns in (*(at - 1 for at in changes), span.end_ns)]
         return [meta for meta in found if meta is not None]
 
     def events(self, span: Range) -> list[ChannelEvent]:
