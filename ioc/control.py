@@ -262,7 +262,10 @@ class Control:
         task = asyncio.create_task(work)
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
-        await asyncio.shield(task)
+        try:
+            await asyncio.shield(task)
+        finally:
+            del task  # with it in this frame, a refusal and its traceback would be a cycle
 
     async def _carry_out(self, order: _Order) -> None:
         begun_ns = time.time_ns()
