@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test proof test-containers bench lint clean influxd influxd-1.8 clients
+.PHONY: help demo test proof test-containers bench lint clean influxd influxd-1.8 clients chromium
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -12,7 +12,7 @@ help:  ## this list
 demo: $(VENV)/.demo-installed  ## a small storage ring and its archiver on this machine [MINUTES=n] [KEEP=1]
 	@exec $(BIN)/archioc demo $(if $(MINUTES),--minutes $(MINUTES)) $(if $(filter-out 0,$(KEEP)),--keep)
 
-test: $(VENV)/.all-installed influxd  ## unit and integration tests [ARGS='-k word']
+test: $(VENV)/.all-installed influxd chromium  ## unit and integration tests [ARGS='-k word']
 	$(BIN)/python -m pytest tests/unit tests/integration -m 'not proof' -n 3 --dist worksteal $(ARGS)
 
 proof: $(VENV)/.all-installed influxd influxd-1.8 clients  ## the counted proofs [SHORT=1 for smaller counts] [ARGS=...]
@@ -40,6 +40,9 @@ clean:  ## remove what make made
 
 influxd:
 	@sh tests/processes/fetch_influxd.sh .cache
+
+chromium:
+	@sh tests/processes/fetch_chromium.sh .cache
 
 clients: $(VENV)/.all-installed
 	@sh tests/processes/fetch_clients.sh .cache $(BIN)/python

@@ -90,7 +90,7 @@ class Delivery:
                 failures = 0
             if not worked:
                 stop.wait(IDLE_S)
-        if not failures:
+        if not failures or self._lanes.in_flight:
             self._drain(time.monotonic() + DRAIN_S)
 
     def step(self) -> bool:
@@ -146,10 +146,10 @@ class Delivery:
         return self._retries.step()
 
     def _drain(self, until: float) -> None:
+        """Go on until there is nothing left, also nothing on its way; what is not answered by then is sent again after the next start."""
         try:
             while time.monotonic() < until and self.step():
                 pass
-            self._settle_others()
         except (StoreUnavailable, StoreDenied, OSError) as error:
             self._failed(error)
 

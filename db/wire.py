@@ -1,4 +1,7 @@
-"""Answers of the query socket: lines of JSON; the numbers of samples follow their line as bytes, those of alarms and bins are base64 in it."""
+"""Answers of the query socket: lines of JSON.
+
+The numbers of samples follow their line as bytes; those of alarms and bins are base64 in it.
+"""
 
 from __future__ import annotations
 
@@ -65,7 +68,10 @@ def _with_numbers(answer: dict[str, Any], stream: BinaryIO) -> dict[str, Any]:
 
 
 def pack_columns(columns: SampleColumns) -> dict[str, Any]:
-    """Columns as `encode` takes them: `numbers` the bytes of one column after the other; `text`, `arrays` and `reduced` are null when they have nothing but nulls."""
+    """Columns as `encode` takes them: `numbers` holds the bytes of one column after the other.
+
+    `text`, `arrays` and `reduced` are null when they have nothing but nulls.
+    """
     text = columns.text if any(found is not None for found in columns.text) else None
     arrays = [None if array is None else {"dtype": array.dtype.str, "data": _base64(array)} for array in columns.arrays]
     reduced = [None if one is None else _numbers_or_null(one) for one in columns.reduced]

@@ -21,6 +21,7 @@ from archioc.core.errors import ArchiocError, ConfigError, RegistryError
 from archioc.core.log import configure_log
 from archioc.core.process import stop_with_parent
 from archioc.core.table import ChannelTable, ProcessState
+from ioc.alarm_server import AlarmServerHeartbeat
 from ioc.backup import back_up, back_up_earlier_version
 from ioc.channel_pvs import ChannelPvs
 from ioc.command_pvs import CommandPvs
@@ -66,7 +67,9 @@ async def serve(config: Config, table: ChannelTable, registry: Registry, rows: C
 
     watch = PrefixWatch(prefix, search_targets(config), is_ours)
     status = StatusPvs(prefix, table, rows, config.spool.max_bytes, limits, lambda: watch.reason)
-    server = ControlServer(PvDatabase([*status.pvs.values(), *commands.pvs.values()], (channels, groups, views)), control, config.access)
+    heartbeat = AlarmServerHeartbeat(prefix)
+    fixed = (*status.pvs.values(), *commands.pvs.values(), heartbeat.pv)
+    server = ControlServer(PvDatabase(fixed, (channels, groups, views)), control, config.access)
     control.listen(server.drop, commands.show_result, server.use_access)
     await commands.show_result()
     await status.load_limits()
@@ -77,6 +80,7 @@ async def serve(config: Config, table: ChannelTable, registry: Registry, rows: C
         groups.keep_fresh(),
         views.keep_fresh(),
         status.keep_fresh(lambda: len(server.circuits)),
+        heartbeat.keep_watch(),
         _write_notes(control),
         watch.keep_watch(),
     )

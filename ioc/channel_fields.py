@@ -253,6 +253,7 @@ CHANNEL_FIELDS: dict[str, ChannelField] = {
         lambda view: view.channel.settings.group,
         "group",
     ),
+    "Name": ChannelField(PvSpec(Dbr.CHAR, "Name of the channel", count=256), "registry", lambda view: view.channel.name),
     "Remove": ChannelField(
         PvSpec(Dbr.CHAR, "Put the channel's own name here to remove it", count=256, access="expert"), "registry", lambda _: ""
     ),

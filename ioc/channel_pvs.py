@@ -11,6 +11,7 @@ from archioc.core.table import ChannelTable
 from ioc.archived import ArchivedChannel
 from ioc.audit import Peer
 from ioc.channel_fields import CHANNEL_FIELDS
+from ioc.channel_refs import ChannelRefs
 from ioc.control import Control
 from ioc.put_value import PutValue
 from ioc.pv import PV
@@ -33,6 +34,7 @@ class ChannelPvs:
     def __init__(self, prefix: str, registry: Registry, table: ChannelTable, control: Control) -> None:
         self._start = f"{prefix}CH:"
         self._registry, self._table, self._control = registry, table, control
+        self._refs = ChannelRefs(registry, table)
         self._watched: dict[str, set[PV]] = {}
         self._changes = RowChanges(table)
         self._beside: set[PV] = set()  # those with monitors that change although their rows do not
@@ -41,7 +43,7 @@ class ChannelPvs:
     def has(self, name: str) -> bool:
         """Whether there is such a PV."""
         channel, field = self._split(name)
-        return field in CHANNEL_FIELDS and self._find(channel) is not None
+        return field in CHANNEL_FIELDS and self._find(self._refs.name(channel)) is not None
 
     def make(self, name: str) -> PV:
         """The PV. Raises KeyError."""
@@ -53,6 +55,7 @@ class ChannelPvs:
             writer = self._remove
         elif CHANNEL_FIELDS[field].setting:
             writer = self._put_setting
+        channel = self._refs.name(channel)
         return PV(name, CHANNEL_FIELDS[field].spec, channel=channel, writer=writer, refresh=self._refresh, on_watch=self._watch)
 
     async def keep_fresh(self) -> None:
@@ -129,7 +132,8 @@ class ChannelPvs:
 
     async def _put_setting(self, pv: PV, value: PutValue, peer: Peer) -> None:
         assert pv.channel is not None
-        await put_setting(self._control, pv.name, pv.channel, CHANNEL_FIELDS[self._split(pv.name)[1]], value, peer)
+        field = self._split(pv.name)[1]
+        await put_setting(self._control, f"{self._start}{pv.channel}:{field}", pv.channel, CHANNEL_FIELDS[field], value, peer)
         await self._refresh(pv)
 
     async def _remove(self, pv: PV, value: PutValue, peer: Peer) -> None:
@@ -137,7 +141,7 @@ class ChannelPvs:
         channel = self._find(pv.channel)
         if channel is None:
             raise await self._control.refuse_unreadable(pv.name, str(value), UnknownChannel(pv.channel), peer)
-        if str(value).strip() != channel.name:
+        if self._refs.name(str(value).strip()) != channel.name:
             rule = f"{str(value)[:60]!r}: must be the channel's own name, {channel.name}"
             raise await self._control.refuse_unreadable(pv.name, str(value), CommandRefused(ResultCode.CONFIRM, rule), peer)
         await self._control.remove(pv.name, channel.name, peer)

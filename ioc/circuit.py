@@ -9,25 +9,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import caproto as ca
 import structlog
 from caproto import ChannelType
 
-from archioc.core.errors import ArchiocError, CommandRefused
 from ioc import messages
 from ioc.audit import Peer
 from ioc.delivery import Monitor, Outbox
 from ioc.open_views import MAX_VIEWS_OF_CLIENT, OpenViews
-from ioc.put_value import PutValue, read_put, shown_put
-from ioc.pv import LONG_STRING_BYTES
+from ioc.put_line import PutLine
 from ioc.request_stream import BadRequest, RequestStream, StreamBroken
-from ioc.results import ResultCode
+from ioc.served_channel import ServedChannel
 from ioc.turns import Slice
 
 if TYPE_CHECKING:
@@ -35,38 +31,12 @@ if TYPE_CHECKING:
     from ioc.server import ControlServer
 
 READ_BYTES = 16384
-QUEUED_PUTS = 200
-"""Puts that wait; when there are more, nothing more is read from this client until one is done. Each may hold 128 kB."""
-
 CLAIMED_LETTERS = 255
 """Of the names that a client gives of its host and its user so much is kept."""
 
 _PUTS = frozenset({ca.WriteRequest.ID, ca.WriteNotifyRequest.ID})
 
-READ_AFTER_PUT_S = 0.25
-"""How long a read waits for the puts before it, so that a client sees what it has just put."""
-
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ServedChannel:
-    """A channel that a client has open. long_string: asked for with `$` at its end."""
-
-    sid: int
-    cid: int
-    pv: PV
-    long_string: bool
-
-    @property
-    def data_type(self) -> ChannelType:
-        """DBR type as the client is told."""
-        return ChannelType.CHAR if self.long_string and self.pv.native == ChannelType.STRING else self.pv.native
-
-    @property
-    def count(self) -> int:
-        """Elements as the client is told."""
-        return LONG_STRING_BYTES if self.data_type != self.pv.native else self.pv.spec.count
 
 
 class Circuit:
@@ -82,9 +52,7 @@ class Circuit:
         self._monitors_of: defaultdict[int, set[Monitor]] = defaultdict(set)
         self._views = OpenViews()
         self._outbox = Outbox(server.turns)
-        self._puts: asyncio.Queue[tuple[ServedChannel, Any, bool, float]] = asyncio.Queue(QUEUED_PUTS)
-        self._puts_done = asyncio.Event()
-        self._puts_done.set()
+        self._puts = PutLine(server, lambda: self.peer, self._answer_put)
         self._next_sid = 1
         self._tasks: list[asyncio.Task[None]] = []
         connection = writer.get_extra_info("socket")
@@ -111,12 +79,12 @@ class Circuit:
 
     async def run(self) -> None:
         """Serve until the client goes away."""
-        works = (self._read_requests(), self._outbox.run(self._writer), self._carry_out_puts())
+        works = (self._read_requests(), self._outbox.run(self._writer), self._puts.run())
         self._tasks = tasks = [asyncio.create_task(work) for work in works]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             # A client may put and go: what it has put is carried out.
-            tasks.append(asyncio.create_task(self._all_put()))
+            tasks.append(asyncio.create_task(self._puts.all_done()))
             await asyncio.wait(tasks[-2:], return_when=asyncio.FIRST_COMPLETED)
         finally:
             for task in tasks:
@@ -245,7 +213,7 @@ class Circuit:
         if command.data_count > channel.count:
             self._refuse_count(channel, command)
             return
-        await self._after_puts()
+        await self._puts.settled()
         try:
             if channel.pv.refresh is not None:
                 await channel.pv.refresh(channel.pv)
@@ -261,56 +229,20 @@ class Circuit:
         text = f"{channel.pv.name}: has at most {channel.count} elements, not {command.data_count}"
         self._send(messages.error(bytes(command.header), channel.cid, messages.ECA_BADCOUNT, text))
 
-    async def _after_puts(self) -> None:
-        if not self._puts_done.is_set():
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._puts_done.wait(), READ_AFTER_PUT_S)
-
     async def _write(self, command: Any) -> None:
         channel = self._channels.get(command.sid)
         if channel is not None:
-            self._puts_done.clear()
-            await self._puts.put((channel, command, isinstance(command, ca.WriteNotifyRequest), time.monotonic()))
+            await self._puts.add(channel, command, notify=isinstance(command, ca.WriteNotifyRequest))
 
-    async def _all_put(self) -> None:
-        await self._puts_done.wait()
-
-    async def _carry_out_puts(self) -> None:
-        while True:
-            channel, command, notify, arrived = await self._puts.get()
-            try:
-                await self._server.control.make_room_for_notes()
-                answer = await self._put(channel, command, arrived, notify=notify)
-                self._send(answer)
-                with contextlib.suppress(OSError):  # the client is gone; what it has put goes on
-                    await self._writer.drain()
-            finally:
-                if self._puts.empty():
-                    self._puts_done.set()
-
-    async def _put(self, channel: ServedChannel, command: Any, arrived: float, *, notify: bool) -> bytes:
-        """Carry out a put; the answer, empty where none is due."""
-        pv, status, control = channel.pv, messages.ECA_PUTFAIL, self._server.control
-        try:
-            if not self._server.may_write(pv, self.peer) or pv.writer is None:
-                status = messages.ECA_NOWTACCESS
-                raise await control.forbid(pv.name, _shown(command), self.peer)
-            try:
-                value = _value(command, arrived)
-            except CommandRefused as error:
-                if pv.spec.access == "anyone":
-                    raise
-                raise await control.refuse_unreadable(pv.name, _shown(command), error, self.peer) from None
-            await pv.writer(pv, value, self.peer)
-        except ArchiocError as error:
-            return messages.error(bytes(command.header), channel.cid, status, str(error))
-        return messages.put_done(command.header.data_type, command.data_count, command.ioid) if notify else b""
+    async def _answer_put(self, answer: bytes) -> None:
+        self._send(answer)
+        with contextlib.suppress(OSError):  # the client is gone; what it has put goes on
+            await self._writer.drain()
 
     async def _bad_request(self, bad: BadRequest) -> None:
         channel = self._channels.get(bad.sid)
         if channel is not None and bad.ID in _PUTS:
-            self._puts_done.clear()
-            await self._puts.put((channel, bad, False, time.monotonic()))
+            await self._puts.add(channel, bad, notify=False)
             return
         log.debug("request_refused", peer=self.peer.address, request=bad.ID, reason=bad.reason)
         self._send(messages.error(bad.header, channel.cid if channel else 0, bad.status, bad.reason))
@@ -327,7 +259,7 @@ class Circuit:
         if command.data_count > channel.count:
             self._refuse_count(channel, command)
             return
-        await self._after_puts()
+        await self._puts.settled()
         pv = channel.pv
         known = self._monitors.get(command.subscriptionid)
         if known is not None:
@@ -368,15 +300,3 @@ class Circuit:
 def _name(command: Any) -> str:
     """A name that a request carries; of names beyond ASCII clients send UTF-8."""
     return bytes(command.buffers[1]).split(b"\0", 1)[0].decode(errors="replace")
-
-
-def _value(command: Any, arrived: float) -> PutValue:
-    """What a put is to write. Raises CommandRefused."""
-    if isinstance(command, BadRequest):
-        raise CommandRefused(ResultCode.SYNTAX, f"{command.reason}; nothing was changed")
-    return read_put(command.header.data_type, command.data_count, bytes(command.buffers[1]), arrived)
-
-
-def _shown(command: Any) -> str:
-    """What a put would have written, for the audit."""
-    return "" if isinstance(command, BadRequest) else shown_put(command.header.data_type, command.data_count, bytes(command.buffers[1]))

@@ -16,6 +16,9 @@ TEXT_BYTES = 16_000
 LIST_ELEMENTS = 1000
 RESULT_BYTES = 1024
 LAST_CHANGE_BYTES = 512
+RECENT_CHANGES_BYTES = 6000
+RECENT_LINE = 250
+"""Characters of each line."""
 
 COMMAND_SPECS: dict[str, PvSpec] = {
     "Add": PvSpec(Dbr.CHAR, "Add channels: a line each: NAME [setting=value ...]", count=TEXT_BYTES, access="expert"),
@@ -32,6 +35,9 @@ COMMAND_SPECS: dict[str, PvSpec] = {
     "Result": PvSpec(Dbr.CHAR, "What became of the last command or put", count=RESULT_BYTES),
     "ResultCode": PvSpec(Dbr.LONG, "Code of Result; 0 = done (see results.md)"),
     "LastChange": PvSpec(Dbr.CHAR, "Newest put that was carried out: when, who, what, old and new value", count=LAST_CHANGE_BYTES),
+    "RecentChanges": PvSpec(
+        Dbr.CHAR, "Newest 20 puts that were carried out: a line each as LastChange, newest first", count=RECENT_CHANGES_BYTES
+    ),
     "Denied": PvSpec(Dbr.DOUBLE, "Puts refused because of who sent them since the IOC started"),
     "Busy": PvSpec(Dbr.ENUM, "Whether a command is being carried out", labels=("Idle", "Busy")),
 }
@@ -60,7 +66,8 @@ class CommandPvs:
         alarm = (Status.WRITE, Severity.MINOR) if control.code else NO_ALARM
         await self.pvs["Result"].show(control.result, alarm=alarm)
         await self.pvs["ResultCode"].show(int(control.code), alarm=alarm)
-        await self.pvs["LastChange"].show(control.last_change)
+        await self.pvs["LastChange"].show(control.changes[0] if control.changes else "")
+        await self.pvs["RecentChanges"].show("\n".join(line[:RECENT_LINE] for line in control.changes))
         await self.pvs["Denied"].show(control.denied)
         await self.pvs["Busy"].show(int(control.busy))
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Coroutine
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -32,6 +33,8 @@ from ioc.taking_up import let_go, take_up
 
 FLUSH_TIMEOUT_S = 5.0
 FLUSH_POLL_S = 0.01
+
+KEPT_CHANGES = 20
 
 DROP_DELAY_S = 0.02
 """Clients lose the PVs of a removed channel this long after, so that a put to one of these PVs can complete."""
@@ -65,7 +68,7 @@ class Control:
     imports: the directory whose files may be imported.
     result, code: what the PVs `Result` and `ResultCode` show.
     denied: puts refused because of who sent them.
-    last_change: the newest put that was carried out.
+    changes: the newest puts that were carried out, newest first, a line each.
     """
 
     def __init__(self, registry: Registry, rows: ChannelRows, table: ChannelTable, config: Path, imports: Path) -> None:
@@ -79,8 +82,7 @@ class Control:
         self._active = 0
         self.result, self.code = "", ResultCode.DONE
         self.denied = 0
-        newest = registry.last_change()
-        self.last_change = told(newest) if newest else ""
+        self.changes = deque(map(told, registry.last_changes(KEPT_CHANGES)), maxlen=KEPT_CHANGES)
 
     @property
     def busy(self) -> bool:
@@ -260,7 +262,10 @@ class Control:
         task = asyncio.create_task(work)
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
-        await asyncio.shield(task)
+        try:
+            await asyncio.shield(task)
+        finally:
+            del task  # with it in this frame, a refusal and its traceback would be a cycle
 
     async def _carry_out(self, order: _Order) -> None:
         begun_ns = time.time_ns()
@@ -311,7 +316,7 @@ class Control:
         await self._end(str(refused), ResultCode(refused.code))
 
     def _show_change(self, entry: AuditEntry) -> None:
-        self.last_change = told(entry.record())
+        self.changes.appendleft(told(entry.record()))
 
     async def _begin(self) -> None:
         self._active += 1

@@ -1,7 +1,9 @@
 """Garbage collection that does not stop the event loop for long.
 
 A full collection looks at every object there is: 0.1 s with 100 000 channels, 0.9 s when clients have 40 000 PVs open as well. Nearly
-all of them are freed by their reference counts, so what has survived one full collection is not looked at again.
+all of them are freed by their reference counts, so what has survived one full collection is not looked at again, once there is much of it.
+
+Not at once: what is in use for a moment and a cycle of its own, as an exception can be, would never be freed if it were in use just then.
 """
 
 from __future__ import annotations
@@ -10,6 +12,10 @@ import gc
 
 YOUNG, MIDDLE, FULL = 700, 10, 1
 """When a generation is collected: a full collection then looks at some 15 000 objects, which takes 6 ms."""
+
+
+MANY = 20_000
+"""Survivors that are worth being left out; until then each full collection looks at them again, which takes some 6 ms."""
 
 
 def keep_collections_short() -> None:
@@ -23,5 +29,5 @@ def keep_collections_short() -> None:
 
 
 def _freeze_survivors(phase: str, info: dict[str, int]) -> None:
-    if phase == "stop" and info["generation"] == 2:
+    if phase == "stop" and info["generation"] == 2 and len(gc.get_objects(generation=2)) > MANY:
         gc.freeze()

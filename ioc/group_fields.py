@@ -60,6 +60,13 @@ _CONDITION_STATE = PvSpec(
 )
 
 
+def _disconnected_alarm(view: GroupView) -> Alarm:
+    """MINOR where some channels of a group that is on are not connected, MAJOR where none is."""
+    if not view.on or view.connected == view.channels:
+        return NO_ALARM
+    return Status.COMM, Severity.MINOR if view.connected else Severity.MAJOR
+
+
 GROUP_FIELDS: dict[str, GroupField] = {
     "Enable": GroupField(
         PvSpec(Dbr.ENUM, "Archive the channels of this group or not", labels=("Off", "On"), access="control"),
@@ -90,7 +97,11 @@ GROUP_FIELDS: dict[str, GroupField] = {
     ),
     "Channels": GroupField(PvSpec(Dbr.DOUBLE, "Channels in the group"), lambda view: view.channels, by_engine=False),
     "Connected": GroupField(PvSpec(Dbr.DOUBLE, "Channels of the group connected to their IOC"), lambda view: view.connected),
-    "Disconnected": GroupField(PvSpec(Dbr.DOUBLE, "Channels of the group not connected"), lambda view: view.channels - view.connected),
+    "Disconnected": GroupField(
+        PvSpec(Dbr.DOUBLE, "Channels of the group not connected"),
+        lambda view: view.channels - view.connected,
+        alarm=_disconnected_alarm,
+    ),
     "EventRate": GroupField(
         PvSpec(Dbr.DOUBLE, "Updates received per second for the group", unit="1/s", precision=1), lambda view: view.event_rate
     ),

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
-import numpy as np
-
-from archioc.core.dbr import Dbr
-from archioc.core.errors import CommandRefused
-from archioc.core.group_status import ConditionState, identity
-from archioc.core.registry import MAX_GROUPS
-from archioc.core.table import ChannelTable, RowState
-from ioc.archived_group import ArchivedGroup
+from archioc.core.table import ChannelTable
 from ioc.audit import Peer
 from ioc.control import Control
-from ioc.group_fields import GROUP_FIELDS, GroupView
+from ioc.group_fields import GROUP_FIELDS
+from ioc.group_look import GroupLook
+from ioc.group_put import put_group_setting
 from ioc.put_value import PutValue
 from ioc.pv import PV
 from ioc.registry import Registry
-from ioc.row_view import is_silent
 
 REFRESH_S = 0.5
 
@@ -54,11 +47,11 @@ class GroupPvs:
             await asyncio.sleep(REFRESH_S)
             if not self._watched:
                 continue
-            views = _Views(self._table)
+            look = GroupLook(self._table)
             for count, pv in enumerate(list(self._watched)):
                 if count % SLICE_PVS == SLICE_PVS - 1:
                     await asyncio.sleep(0)
-                await self._show(pv, views)
+                await self._show(pv, look)
 
     def _split(self, name: str) -> tuple[str, str]:
         if not name.startswith(self._start):
@@ -73,53 +66,17 @@ class GroupPvs:
             self._watched.discard(pv)
 
     async def _refresh(self, pv: PV) -> None:
-        await self._show(pv, _Views(self._table))
+        await self._show(pv, GroupLook(self._table))
 
-    async def _show(self, pv: PV, views: _Views) -> None:
+    async def _show(self, pv: PV, look: GroupLook) -> None:
         assert pv.group is not None
         group = self._registry.groups.get(pv.group)
         if group is None:
             return  # removed a moment ago; the client is being told
-        field, view = GROUP_FIELDS[self._split(pv.name)[1]], views.of(group)
+        field, view = GROUP_FIELDS[self._split(pv.name)[1]], look.of(group)
         await pv.show(field.show(view), alarm=field.alarm_of(view))
 
     async def _put(self, pv: PV, value: PutValue, peer: Peer) -> None:
         assert pv.group is not None
-        field = GROUP_FIELDS[self._split(pv.name)[1]]
-        read: object
-        try:
-            read = bool(value.choice(field.spec.labels)) if field.spec.dbr is Dbr.ENUM else value.text(field.spec.count)
-        except CommandRefused as error:
-            raise await self._control.refuse_unreadable(pv.name, str(value), error, peer) from None
-        await self._control.put_group(pv.name, pv.group, field.setting, read, peer)
+        await put_group_setting(self._control, pv.name, pv.group, GROUP_FIELDS[self._split(pv.name)[1]], value, peer)
         await self._refresh(pv)
-
-
-class _Views:
-    """All groups at one moment; one pass over the channel table for all of them."""
-
-    def __init__(self, table: ChannelTable) -> None:
-        rows = int(table.settings.head["rows"][0])
-        settings, status = table.settings.cells[:rows], table.status.cells[:rows]
-        group = np.where(settings["state"] == RowState.USED, np.minimum(settings["group"], MAX_GROUPS), 0)
-        ours = status["generation"] == settings["generation"]
-        self._channels = np.bincount(group, minlength=MAX_GROUPS + 1)
-        self._connected = np.bincount(group, ours & (status["connected"] == 1), MAX_GROUPS + 1)
-        self._event_rate = np.bincount(group, np.where(ours, status["event_rate"], 0.0), MAX_GROUPS + 1)
-        self._cells = table.groups.cells
-        self._silent = is_silent(int(table.status.head["heartbeat"][0]), time.time_ns())
-
-    def of(self, group: ArchivedGroup) -> GroupView:
-        cell, number = self._cells[group.number], group.number
-        known = int(cell["identity"]) == identity(group.name, group.condition)
-        state = ConditionState(int(cell["state"])) if known else ConditionState.UNKNOWN if group.condition else ConditionState.NONE
-        return GroupView(
-            group,
-            state,
-            bool(cell["on"]) if known else group.enable,
-            known,
-            int(self._channels[number]),
-            int(self._connected[number]),
-            float(self._event_rate[number]),
-            self._silent,
-        )

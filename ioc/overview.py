@@ -9,6 +9,7 @@ from enum import IntEnum
 from archioc.core.archive_totals import ArchiveTotals, count_up
 from archioc.core.process_counts import ProcessCounts
 from archioc.core.table import ChannelTable, StoreState
+from ioc.loss_window import NO_LOSSES, Losses
 from ioc.row_view import SILENT_S, is_silent
 
 SPOOL_AGE_S = 60.0
@@ -45,7 +46,7 @@ class OwnHealth:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """Everything that the PVs of the archiver show."""
+    """Everything that the PVs of the archiver show. last_minute: what was lost in it."""
 
     own: OwnHealth
     totals: ArchiveTotals
@@ -54,6 +55,7 @@ class Overview:
     db_silent: bool
     state: ArchiverState
     reason: str
+    last_minute: Losses = NO_LOSSES
 
     def status(self, column: str) -> float:
         """A number of the engine's head."""

@@ -38,7 +38,7 @@ from ioc.registry_schema import MIGRATIONS, SCHEMA
 AUDIT_LOG = "audit.jsonl"
 """Who put what, a line of JSON each: in the state directory, as the registry."""
 
-_LAST_CHANGE = "SELECT time_ns, user, host, peer, pv, old, new, outcome FROM audit WHERE outcome = 'done' ORDER BY rowid DESC LIMIT 1"
+_LAST_CHANGES = "SELECT time_ns, user, host, peer, pv, old, new, outcome FROM audit WHERE outcome = 'done' ORDER BY rowid DESC LIMIT ?"
 
 PENDING_NOTES = 1000
 """Audit entries of refused puts that wait for the next write; a flood of them pushes the oldest out."""
@@ -175,13 +175,12 @@ class Registry:
             _log.warning("audit_entries_lost", entries=self._notes_lost)
             self._notes_lost = 0
 
-    def last_change(self) -> AuditRecord | None:
-        """The newest put that was carried out; None when there is none. Raises RegistryError."""
+    def last_changes(self, count: int) -> list[AuditRecord]:
+        """The newest puts that were carried out, newest first. Raises RegistryError."""
         try:
-            row = self._connection.execute(_LAST_CHANGE).fetchone()
+            return [AuditRecord(*row) for row in self._connection.execute(_LAST_CHANGES, (count,))]
         except sqlite3.Error as error:
             raise RegistryError(f"{self._path}: cannot be read: {error}") from None
-        return None if row is None else AuditRecord(*row)
 
     def _write_channels(self, change: Change, revision: int) -> None:
         connection = self._connection

@@ -17,6 +17,10 @@ Source = Literal["ioc", "engine", "db"]
 
 DISCONNECTED_LIMITS = AlarmLimits(high=10.0, hihi=50.0)
 QUARANTINE_LIMITS = AlarmLimits(high=1.0)
+LOSS_LIMITS = AlarmLimits(hihi=1.0)
+BAD_TIME_LIMITS = AlarmLimits(high=1.0)
+SPOOL_LIMITS = AlarmLimits(high=50.0, hihi=80.0)
+WAITING_LIMITS = AlarmLimits(high=60.0, hihi=600.0)
 DISK_LIMITS = AlarmLimits(low=10.0, lolo=3.0)
 
 
@@ -42,12 +46,14 @@ class StatusField:
         return self.alarm(overview)
 
 
-def _count(source: Source, description: str, show: Callable[[Overview], float]) -> StatusField:
-    return StatusField(PvSpec(Dbr.DOUBLE, description), source, show)
+def _count(source: Source, description: str, show: Callable[[Overview], float], limits: AlarmLimits = NO_LIMITS) -> StatusField:
+    return StatusField(PvSpec(Dbr.DOUBLE, description), source, show, limits=limits)
 
 
-def _number(source: Source, description: str, unit: str, precision: int, show: Callable[[Overview], float]) -> StatusField:
-    return StatusField(PvSpec(Dbr.DOUBLE, description, unit=unit, precision=precision), source, show)
+def _number(
+    source: Source, description: str, unit: str, precision: int, show: Callable[[Overview], float], limits: AlarmLimits = NO_LIMITS
+) -> StatusField:
+    return StatusField(PvSpec(Dbr.DOUBLE, description, unit=unit, precision=precision), source, show, limits=limits)
 
 
 def _long(source: Source, description: str, show: Callable[[Overview], int]) -> StatusField:
@@ -112,8 +118,17 @@ STATUS_FIELDS: dict[str, StatusField] = {
     "Dropped:Overflow": _count("engine", "Updates lost because the event ring was full", lambda view: view.ledger("dropped_overflow")),
     "Dropped:SpoolFull": _count("engine", "Samples given up because the spool was full", lambda view: view.ledger("dropped_spool_full")),
     "Dropped:Quota": _count("engine", "Samples beyond the quota of their channel", lambda view: view.ledger("dropped_quota")),
+    "Dropped:LastMinute": _count(
+        "engine", "Samples lost for any reason in the last 60 s", lambda view: view.last_minute.dropped, LOSS_LIMITS
+    ),
+    "Rejected:LastMinute": _count(
+        "db", "Samples refused by the store for good in the last 60 s", lambda view: view.last_minute.rejected, LOSS_LIMITS
+    ),
     "Late": _count("engine", "Updates older than the one before of their channel", lambda view: view.ledger("late")),
     "BadTime": _count("engine", "Updates whose time stamp was unusable", lambda view: view.ledger("bad_time")),
+    "BadTime:LastMinute": _count(
+        "engine", "Updates whose time stamp was unusable in the last 60 s", lambda view: view.last_minute.bad_time, BAD_TIME_LIMITS
+    ),
     "ClockSuspect": StatusField(
         PvSpec(
             Dbr.ENUM,
@@ -124,7 +139,9 @@ STATUS_FIELDS: dict[str, StatusField] = {
         "engine",
         lambda view: int(view.status("clock_suspect")),
     ),
-    "Lag": _number("db", "Time from commit to acknowledgement of the last batch", "s", 3, lambda view: view.delivery("lag")),
+    "Lag": _number(
+        "db", "Time from commit to acknowledgement of the last batch", "s", 3, lambda view: view.delivery("lag"), WAITING_LIMITS
+    ),
     "Db:State": StatusField(
         PvSpec(
             Dbr.ENUM,
@@ -147,8 +164,8 @@ STATUS_FIELDS: dict[str, StatusField] = {
     "Db:Retries": _count("db", "Writes that had to be repeated", lambda view: view.delivery("retries")),
     "Spool:Files": _count("db", "Batches in the spool", lambda view: view.delivery("spool_files")),
     "Spool:Bytes": _number("db", "Size of the spool", "byte", 0, lambda view: view.delivery("spool_bytes")),
-    "Spool:FillPct": _number("db", "Size of the spool against spool.max_bytes", "%", 1, lambda view: view.spool_fill_pct),
-    "Spool:OldestAge": _number("db", "Age of the oldest batch in the spool", "s", 1, lambda view: view.spool_age),
+    "Spool:FillPct": _number("db", "Size of the spool against spool.max_bytes", "%", 1, lambda view: view.spool_fill_pct, SPOOL_LIMITS),
+    "Spool:OldestAge": _number("db", "Age of the oldest batch in the spool", "s", 1, lambda view: view.spool_age, WAITING_LIMITS),
     "Disk:FreePct": StatusField(
         PvSpec(Dbr.DOUBLE, "Free part of the disk that holds the spool", unit="%", precision=1),
         "db",

@@ -6,6 +6,7 @@ import asyncio
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from archioc.core.process_counts import ProcessCounts, read_counts
 from archioc.core.table import ChannelTable, ProcessState
 from ioc.alarm import NO_ALARM
 from ioc.limit_puts import LimitPuts
+from ioc.loss_window import LossWindow
 from ioc.overview import ArchiverState, OwnHealth, look
 from ioc.pv import PV
 from ioc.rows import ChannelRows
@@ -55,6 +57,7 @@ class StatusPvs:
         self._version = version("archioc")
         self._started_ns = time.time_ns()
         self._beats = 0
+        self._losses = LossWindow()
         self._was_running = False
         self._stopping = False
         self._lag = 0.0
@@ -97,6 +100,7 @@ class StatusPvs:
             self._conflict(),
         )
         overview = look(self._table, own, time.time_ns(), was_running=self._was_running, stopping=self._stopping)
+        overview = replace(overview, last_minute=self._losses.take(overview.totals, time.monotonic()))
         if overview.state not in {ArchiverState.STARTING, ArchiverState.STOPPING}:
             self._was_running = True
         for name, field in STATUS_FIELDS.items():

@@ -17,21 +17,24 @@ ROW_NAMES = tuple(f"Row{number:02d}" for number in range(PAGE_ROWS))
 SELECTED = "Selected"
 SLOT_NAMES = (*ROW_NAMES, SELECTED)
 
+GROUP_ROWS = 10
+GROUP_NAMES = tuple(f"Group{number:02d}" for number in range(GROUP_ROWS))
+
 ORDER_PERIOD_S = 1.0
 """How often a list is put in order anew."""
 
 
 @dataclass(slots=True)
 class Slot:
-    """Where one channel is shown. channel: its name, empty for none. since: when it came here (s, monotonic)."""
+    """Where one channel or group is shown. shown: its name, empty for none. since: when it came here (s, monotonic)."""
 
-    channel: str = ""
+    shown: str = ""
     since: float = 0.0
 
-    def show(self, channel: str, now: float) -> None:
-        """Show another channel, or none, or go on with this one."""
-        if channel != self.channel:
-            self.channel, self.since = channel, now
+    def show(self, name: str, now: float) -> None:
+        """Show another one, or none, or go on with this one."""
+        if name != self.shown:
+            self.shown, self.since = name, now
 
 
 class Place(NamedTuple):
@@ -39,6 +42,26 @@ class Place(NamedTuple):
 
     slot: str
     field: str
+
+
+@dataclass(slots=True)
+class GroupPage:
+    """The page of groups that a view shows. page: from 0. arranged: the revision and the page that the slots were filled for."""
+
+    page: int = 0
+    total: int = 0
+    arranged: tuple[int, int] | None = None
+    slots: dict[str, Slot] = field(default_factory=lambda: {name: Slot() for name in GROUP_NAMES})
+
+    @property
+    def pages(self) -> int:
+        """At least one."""
+        return max(-(-self.total // GROUP_ROWS), 1)
+
+    def show_page(self, groups: Sequence[str], now: float) -> None:
+        """Show these groups, at most as many as there are slots; the others are empty."""
+        for name, group in itertools.zip_longest(GROUP_NAMES, groups, fillvalue=""):
+            self.slots[name].show(group, now)
 
 
 @dataclass(slots=True, eq=False)
@@ -62,6 +85,7 @@ class View:
     arranged: tuple[int, int] | None = None
     arranged_at: float = 0.0
     slots: dict[str, Slot] = field(default_factory=lambda: {name: Slot() for name in SLOT_NAMES})
+    groups: GroupPage = field(default_factory=GroupPage)
     pvs: weakref.WeakSet[PV] = field(default_factory=weakref.WeakSet)
     watched: dict[PV, Place] = field(default_factory=dict)
     deserted_at: float | None = None

@@ -9,6 +9,7 @@ from archioc.core.batch import Kind
 from archioc.core.dbr import Dbr, Severity, Status
 from ioc.alarm import NO_ALARM, Alarm
 from ioc.channel_fields import CHANNEL_FIELDS, STATES, ChannelField, value_alarm
+from ioc.channel_refs import reference
 from ioc.pv import PvSpec, Value
 from ioc.row_view import RowView
 from ioc.view import View
@@ -62,7 +63,7 @@ LIST_FIELDS: dict[str, ListField] = {
     "Prev": ListField(PvSpec(Dbr.LONG, "1 = one page back; reads back 0", access="anyone"), lambda _: 0),
     "Select": ListField(
         PvSpec(Dbr.CHAR, "Number of a row or name of a channel that Selected is to show", count=256, access="anyone"),
-        lambda view: view.slots["Selected"].channel,
+        lambda view: view.slots["Selected"].shown,
     ),
     "Pages": ListField(PvSpec(Dbr.LONG, "Pages of 25 rows; 1 for an empty list"), lambda view: view.pages),
     "Total": ListField(PvSpec(Dbr.DOUBLE, "Channels that match the filter"), lambda view: view.total),
@@ -71,6 +72,13 @@ LIST_FIELDS: dict[str, ListField] = {
         lambda view: view.message,
         _message_alarm,
     ),
+    "GroupPage": ListField(
+        PvSpec(Dbr.LONG, "Page of groups shown from 1; beyond the last it is the last", access="anyone"), lambda view: view.groups.page + 1
+    ),
+    "GroupNext": ListField(PvSpec(Dbr.LONG, "1 = one page of groups on; reads back 0", access="anyone"), lambda _: 0),
+    "GroupPrev": ListField(PvSpec(Dbr.LONG, "1 = one page of groups back; reads back 0", access="anyone"), lambda _: 0),
+    "GroupPages": ListField(PvSpec(Dbr.LONG, "Pages of 10 groups; 1 where there is none"), lambda view: view.groups.pages),
+    "GroupTotal": ListField(PvSpec(Dbr.DOUBLE, "Groups of the archive"), lambda view: view.groups.total),
 }
 
 
@@ -89,15 +97,20 @@ def value_text(view: RowView) -> str:
 EMPTY_STATE = len(STATES)
 
 SLOT_FIELDS: dict[str, ChannelField] = {
+    **{name: field for name, field in CHANNEL_FIELDS.items() if name not in {"Remove", "State", "Name"}},
     "Name": ChannelField(
         PvSpec(Dbr.CHAR, "Name of the channel shown; empty beyond the end of the list", count=256),
         "registry",
         lambda view: view.channel.name,
     ),
+    "Ref": ChannelField(
+        PvSpec(Dbr.STRING, "What stands for the channel in names of PVs: its name, or #ROW-GENERATION for a longer one"),
+        "registry",
+        lambda view: reference(view.channel),
+    ),
     "ValueText": ChannelField(
         PvSpec(Dbr.STRING, "Newest value as text: number with unit or label or text"), "engine", value_text, alarm=value_alarm
     ),
-    **{name: field for name, field in CHANNEL_FIELDS.items() if name not in {"Remove", "State"}},
     "State": replace(CHANNEL_FIELDS["State"], spec=replace(CHANNEL_FIELDS["State"].spec, labels=(*STATES, "Empty"))),
 }
 

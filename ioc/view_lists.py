@@ -69,7 +69,7 @@ class ViewLists:
 
     def channel_in(self, slot: Slot) -> ArchivedChannel | None:
         """The channel that a slot shows, also when it has been renamed; when it is no longer there, the slot is empty from now on."""
-        channel = self._registry.content.find(slot.channel)
+        channel = self._registry.content.find(slot.shown)
         if channel is None:
             slot.show("", time.monotonic())
         return channel

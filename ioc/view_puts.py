@@ -8,11 +8,13 @@ from collections.abc import Callable
 
 from archioc.core.errors import CommandRefused, UnknownChannel
 from ioc.archived import ArchivedChannel
+from ioc.archived_group import ArchivedGroup
 from ioc.put_value import PutValue
 from ioc.results import ResultCode
-from ioc.view import ROW_NAMES, SELECTED, View
+from ioc.view import ROW_NAMES, SELECTED, GroupPage, Slot, View
 from ioc.view_fields import FILTER_BYTES, LIST_FIELDS
 from ioc.view_filter import read_filter
+from ioc.view_groups import ViewGroups
 from ioc.view_lists import ViewLists
 from ioc.view_order import Sort
 
@@ -26,13 +28,27 @@ def channel_meant(lists: ViewLists, view: View, slot_name: str, arrived: float) 
     """The channel that a put to a slot is meant for. arrived: when the put did (s, monotonic). Raises CommandRefused."""
     slot = view.slots[slot_name]
     channel = lists.channel_in(slot)
-    if slot.since > arrived - STEADY_S:
-        raise CommandRefused(
-            ResultCode.MOVED, f"{slot_name}: {slot.channel or 'nothing'} came here while or just before it was put; nothing was changed"
-        )
+    _check_steady(slot_name, slot, arrived)
     if channel is None:
         raise CommandRefused(ResultCode.UNKNOWN_CHANNEL, f"{slot_name}: shows no channel; nothing was changed")
     return channel
+
+
+def group_meant(groups: ViewGroups, view: View, slot_name: str, arrived: float) -> ArchivedGroup:
+    """The group that a put to a slot is meant for. arrived: when the put did (s, monotonic). Raises CommandRefused."""
+    slot = view.groups.slots[slot_name]
+    group = groups.group_in(slot)
+    _check_steady(slot_name, slot, arrived)
+    if group is None:
+        raise CommandRefused(ResultCode.UNKNOWN_CHANNEL, f"{slot_name}: shows no group; nothing was changed")
+    return group
+
+
+def _check_steady(slot_name: str, slot: Slot, arrived: float) -> None:
+    if slot.since > arrived - STEADY_S:
+        raise CommandRefused(
+            ResultCode.MOVED, f"{slot_name}: {slot.shown or 'nothing'} came here while or just before it was put; nothing was changed"
+        )
 
 
 def _put_filter(_: ViewLists, view: View, value: PutValue) -> None:
@@ -59,17 +75,29 @@ def _put_page(_: ViewLists, view: View, value: PutValue) -> None:
     view.page = max(value.whole() - 1, 0)
 
 
-def _turning(pages: int) -> ListPut:
+def _put_group_page(_: ViewLists, view: View, value: PutValue) -> None:
+    view.groups.page = max(value.whole() - 1, 0)
+
+
+def _turning(pages: int, of: Callable[[View], View | GroupPage]) -> ListPut:
     def turn(_: ViewLists, view: View, value: PutValue) -> None:
         match value.whole():
             case 0:
                 return
             case 1:
-                view.page = max(view.page + pages, 0)
+                of(view).page = max(of(view).page + pages, 0)
             case other:
                 raise CommandRefused(ResultCode.SYNTAX, f"{other}: must be 1")
 
     return turn
+
+
+def _channels(view: View) -> View:
+    return view
+
+
+def _groups(view: View) -> GroupPage:
+    return view.groups
 
 
 def _put_select(lists: ViewLists, view: View, value: PutValue) -> None:
@@ -90,11 +118,14 @@ LIST_PUTS: dict[str, ListPut] = {
     "Order": _put_order,
     "Hold": _put_hold,
     "Page": _put_page,
-    "Next": _turning(1),
-    "Prev": _turning(-1),
+    "Next": _turning(1, _channels),
+    "Prev": _turning(-1, _channels),
     "Select": _put_select,
+    "GroupPage": _put_group_page,
+    "GroupNext": _turning(1, _groups),
+    "GroupPrev": _turning(-1, _groups),
 }
 """Each raises CommandRefused, and nothing has changed then."""
 
-REARRANGING = frozenset(LIST_PUTS) - {"Hold", "Select"}
+REARRANGING = frozenset({"Filter", "Sort", "Order", "Page", "Next", "Prev"})
 """After a put to one of these the list is made anew, whatever it is."""

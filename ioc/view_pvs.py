@@ -18,10 +18,11 @@ from ioc.pv import PV, Writer
 from ioc.registry import Registry
 from ioc.row_view import RowView, view_row
 from ioc.setting_put import put_setting
-from ioc.view import SLOT_NAMES, Place, View
+from ioc.view import GROUP_NAMES, SLOT_NAMES, Place, View
 from ioc.view_fields import LIST_FIELDS, SLOT_FIELDS, nothing
+from ioc.view_groups import GROUP_SLOT_FIELDS, LookOnce, ViewGroups
 from ioc.view_lists import ViewLists
-from ioc.view_puts import LIST_PUTS, REARRANGING, channel_meant
+from ioc.view_puts import LIST_PUTS, REARRANGING, channel_meant, group_meant
 
 PERIOD_S = 0.5
 """How often values are shown anew."""
@@ -47,6 +48,7 @@ class ViewPvs:
         self._prefix, self._start = prefix, f"{prefix}View:"
         self._table, self._control = table, control
         self._lists = ViewLists(registry, table)
+        self._groups = ViewGroups(prefix, registry, control)
 
     def has(self, name: str) -> bool:
         """Whether there is such a PV."""
@@ -64,6 +66,10 @@ class ViewPvs:
             spec = LIST_FIELDS[place.field].spec
             if place.field in LIST_PUTS:
                 writer = partial(self._put_list, view, place)
+        elif place.slot in GROUP_NAMES:
+            spec = GROUP_SLOT_FIELDS[place.field].spec
+            if GROUP_SLOT_FIELDS[place.field].setting:
+                writer = partial(self._put_group, view, place)
         else:
             spec = SLOT_FIELDS[place.field].spec
             if SLOT_FIELDS[place.field].setting:
@@ -98,27 +104,35 @@ class ViewPvs:
                 return _Name(view, Place("", field))
             case [slot, field] if slot in SLOT_NAMES and field in SLOT_FIELDS:
                 return _Name(view, Place(slot, field))
+            case [slot, field] if slot in GROUP_NAMES and field in GROUP_SLOT_FIELDS:
+                return _Name(view, Place(slot, field))
             case _:
                 return None
 
     async def _refresh(self, view: View, place: Place, pv: PV) -> None:
+        self._groups.arrange(view)
         if await self._lists.arrange(view):
             # Whoever watches must see what came into a row before a put to it can be meant for that.
             await self._show_watched(view)
-        await self._show(pv, view, place, {})
+        await self._show(pv, view, place, {}, LookOnce(self._table))
 
     async def _show_watched(self, view: View) -> None:
+        self._groups.arrange(view)
         rows: Rows = {}
+        look = LookOnce(self._table)
         for count, (pv, place) in enumerate(list(view.watched.items()), 1):
-            await self._show(pv, view, place, rows)
+            await self._show(pv, view, place, rows, look)
             if count % SLICE_PVS == 0:
                 await asyncio.sleep(0)
                 rows.clear()  # the rows may show other channels now
 
-    async def _show(self, pv: PV, view: View, place: Place, rows: Rows) -> None:
+    async def _show(self, pv: PV, view: View, place: Place, rows: Rows, look: LookOnce) -> None:
         if not place.slot:
             shown = LIST_FIELDS[place.field]
             await pv.show(shown.show(view), alarm=shown.alarm(view))
+            return
+        if place.slot in GROUP_NAMES:
+            await self._groups.show(pv, view.groups.slots[place.slot], GROUP_SLOT_FIELDS[place.field], look)
             return
         field = SLOT_FIELDS[place.field]
         if place.slot not in rows:
@@ -140,7 +154,7 @@ class ViewPvs:
             view.arranged = None
             await self._lists.arrange(view)
         await self._tell(view, "")
-        await self._show(pv, view, place, {})
+        await self._show(pv, view, place, {}, LookOnce(self._table))
         await pv.touch()
 
     async def _put_slot(self, view: View, place: Place, pv: PV, value: PutValue, peer: Peer) -> None:
@@ -151,6 +165,18 @@ class ViewPvs:
                 raise await self._control.refuse_unreadable(pv.name, str(value), refused, peer) from None
             name = f"{self._prefix}CH:{channel.name}:{place.field}"
             await put_setting(self._control, name, channel.name, SLOT_FIELDS[place.field], value, peer)
+        except CommandRefused as refused:
+            await self._tell(view, str(refused))
+            raise
+        await self._tell(view, "")
+
+    async def _put_group(self, view: View, place: Place, pv: PV, value: PutValue, peer: Peer) -> None:
+        try:
+            try:
+                group = group_meant(self._groups, view, place.slot, value.arrived)
+            except CommandRefused as refused:
+                raise await self._groups.refuse(pv.name, value, refused, peer) from None
+            await self._groups.put(group, place.field, value, peer)
         except CommandRefused as refused:
             await self._tell(view, str(refused))
             raise

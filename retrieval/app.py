@@ -16,7 +16,13 @@ from retrieval.appliance.at_time import AT_TIME_ROUTES
 from retrieval.appliance.bpl import BPL_ROUTES
 from retrieval.appliance.data import DATA_ROUTES
 from retrieval.archive import Archive
+from retrieval.archive_access.routes import ARCHIVE_ACCESS_ROUTES
 from retrieval.faults import HANDLERS
+from retrieval.health import HEALTH_ROUTES
+from retrieval.metrics import METRICS_ROUTES
+from retrieval.mgmt.routes import MGMT_ROUTES
+from retrieval.page.api import API_ROUTES
+from retrieval.page.files import PAGE_ROUTES
 from retrieval.queries import Queries
 
 OPENAPI = Path(__file__).with_name("openapi.yaml")
@@ -31,7 +37,18 @@ def make_app(archive: Archive, queries: Queries) -> Starlette:
         return contract
 
     app = Starlette(
-        routes=[Route("/openapi.json", openapi), *BPL_ROUTES, *DATA_ROUTES, *AT_TIME_ROUTES],
+        routes=[
+            Route("/openapi.json", openapi),
+            *HEALTH_ROUTES,
+            *METRICS_ROUTES,
+            *BPL_ROUTES,
+            *DATA_ROUTES,
+            *AT_TIME_ROUTES,
+            *ARCHIVE_ACCESS_ROUTES,
+            *MGMT_ROUTES,
+            *API_ROUTES,
+            *PAGE_ROUTES,
+        ],
         # Viewers are pages of other servers; there is nothing here that a page must not read.
         middleware=[Middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["GET", "POST"], allow_headers=["*"])],
         exception_handlers=HANDLERS,

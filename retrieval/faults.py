@@ -16,7 +16,7 @@ _log = structlog.get_logger()
 RETRY_AFTER_S = 5
 """What a client is told to wait before it asks again."""
 
-JSON_FAMILIES = ("/archive/", "/readyz", "/healthz")
+JSON_FAMILIES = ("/api/", "/archive/", "/readyz", "/healthz")
 """Paths whose errors are objects with the key `error`."""
 
 Handler = Callable[[Request, Exception], Awaitable[Response]]

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from archioc import __version__
-from archioc.cli.commands import archiver, audit, channels, quarantine, reading, spool
+from archioc.cli.commands import archiver, audit, channels, operators, quarantine, reading, spool
 from archioc.cli.commands.options import FAILED, WRONG_USAGE
 from archioc.core.errors import ArchiocError, ConfigError, TimeFormatError, UsageError
 
@@ -27,6 +27,7 @@ app = typer.Typer(
 app.add_typer(archiver.app)
 app.add_typer(reading.app)
 app.add_typer(audit.app)
+app.add_typer(operators.app)
 app.add_typer(channels.app, name="channels")
 app.add_typer(spool.app, name="spool")
 app.add_typer(quarantine.app, name="quarantine")

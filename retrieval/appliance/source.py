@@ -119,13 +119,13 @@ class Source:
 
     def runs_of(self, samples: Iterator[SampleColumns], span: Range) -> Iterator[Run]:
         """Samples of this channel in a range as runs; at least one, which may be empty."""
-        events = self._events(span)
-        metas = self._metas(span, events)
+        events = self.events(span)
+        metas = self.metas(span, events)
         number = _number_type(metas)
         gaps = _Gaps(events, span)
         empty = True
         for chunk in filter(len, samples):
-            meta = _meta_of(metas, int(chunk.time[-1]))
+            meta = meta_of(metas, int(chunk.time[-1]))
             for run in runs_of(chunk, number, partial(self._header, meta), gaps.fields(chunk)):
                 empty = False
                 yield run
@@ -134,7 +134,7 @@ class Source:
 
     def header(self, span: Range, kind: PayloadType | None = None, elements: int = 1) -> Header:
         """The header of a range, of the channel's own type or another."""
-        meta = self._meta(span.end_ns)
+        meta = self.meta(span.end_ns)
         if kind is None and meta is not None:
             return self._header(meta, element_type(meta.dbr, meta.count), meta.count)
         return self._header(meta, PayloadType.SCALAR_DOUBLE if kind is None else kind, elements)
@@ -142,19 +142,19 @@ class Source:
     def _header(self, meta: ChannelMeta | None, kind: PayloadType, elements: int) -> Header:
         return Header(self.channel, kind, elements, {} if meta is None else headers_of(meta))
 
-    def _meta(self, at_ns: int) -> ChannelMeta | None:
+    def meta(self, at_ns: int) -> ChannelMeta | None:
         if at_ns not in self._metas_by_time:
             found = None if self._latest else self._reader.meta(self.channel, at_ns)
             self._metas_by_time[at_ns] = found or self._reader.meta(self.channel, time.time_ns())
         return self._metas_by_time[at_ns]
 
-    def _metas(self, span: Range, events: list[ChannelEvent]) -> list[ChannelMeta]:
+    def metas(self, span: Range, events: list[ChannelEvent]) -> list[ChannelMeta]:
         """What was told of the channel over a range, oldest first."""
         changes = [event.time_ns for event in events if event.reason is Reason.TYPE_CHANGED][-MAX_TYPES:]
-        found = [self._meta(at_ns) for at_ns in (*(at - 1 for at in changes), span.end_ns)]
+        found = [self.meta(at_ns) for at_ns in (*(at - 1 for at in changes), span.end_ns)]
         return [meta for meta in found if meta is not None]
 
-    def _events(self, span: Range) -> list[ChannelEvent]:
+    def events(self, span: Range) -> list[ChannelEvent]:
         """What happened in a range. A store that tells no more than so many events at once is asked for half the time."""
         try:
             return self._reader.events(self.channel, span.start_ns, span.end_ns)
@@ -163,7 +163,7 @@ class Source:
             if span.end_ns - span.start_ns < DAY_NS:
                 raise
             self._budget.check()
-        return self._events(Range(span.start_ns, middle)) + self._events(Range(middle + 1, span.end_ns))
+        return self.events(Range(span.start_ns, middle)) + self.events(Range(middle + 1, span.end_ns))
 
 
 def headers_of(meta: ChannelMeta) -> dict[str, str]:
@@ -189,7 +189,7 @@ def _number_type(metas: list[ChannelMeta]) -> PayloadType:
     return kinds.pop() if len(kinds) == 1 else PayloadType.SCALAR_DOUBLE
 
 
-def _meta_of(metas: list[ChannelMeta], time_ns: int) -> ChannelMeta | None:
+def meta_of(metas: list[ChannelMeta], time_ns: int) -> ChannelMeta | None:
     """The newest that was told by then, else the first."""
     return next((meta for meta in reversed(metas) if meta.time_ns <= time_ns), metas[0] if metas else None)
 

@@ -133,6 +133,7 @@ def test_arrays_within_their_limits(
     engine.wait_for_samples(prefix + "S", 4)
     engine.archive.set(prefix + "R", max_elements=5)
     engine.wait_for_state(prefix + "R", ChannelState.ARCHIVING)
+    engine.wait_for_samples(prefix + "R", 3)
     assert engine.stop() == 0
     assert engine.values(prefix + "W") == [[], [1.0, 2.0], [1.0, 2.0, 3.0, 6.0], [1.0] * 5]
     assert engine.values(prefix + "S") == [[], [1.0, 2.0], [4.0, 1.0, 6.0, 3.0, 3.5**0.5], [5.0, 1.0, 1.0, 1.0, 0.0]]

@@ -47,7 +47,12 @@ def contract() -> list[Row]:
     with CONTRACT.open() as file:
         return [
             Row(
-                row["name"].replace("<name>", "SR:DCCT").replace("<group>", "vac").replace("<view>", "v1").replace("<slot>", "Row00"),
+                row["name"]
+                .replace("<name>", "SR:DCCT")
+                .replace("<group>", "vac")
+                .replace("<view>", "v1")
+                .replace("<slot>", "Row00")
+                .replace("<groupslot>", "Group00"),
                 row["dbr_type"],
                 int(row["count"]),
                 row["enum_strings"].split(";") if row["enum_strings"] else [],
@@ -155,7 +160,9 @@ PUT_OVER_THE_FILE = {
 }
 """What state.db then holds."""
 OF_A_ROW = {name.replace("CH:SR:DCCT:", "View:v1:Row00:"): value for name, value in SETTINGS.items() if name.startswith("CH:")}
-OF_A_VIEW = {f"View:v1:{name}" for name in ("Filter", "Sort", "Order", "Hold", "Page", "Next", "Prev", "Select")}
+OF_A_GROUP_SLOT = {name.replace("GRP:vac:", "View:v1:Group00:"): value for name, value in SETTINGS.items() if name.startswith("GRP:")}
+PAGING = ("Page", "Next", "Prev", "GroupPage", "GroupNext", "GroupPrev")
+OF_A_VIEW = {f"View:v1:{name}" for name in ("Filter", "Sort", "Order", "Hold", "Select", *PAGING)}
 COMMANDS: dict[str, object] = {
     "Add": "A:1",
     "AddList": ["A:2"],
@@ -166,6 +173,7 @@ COMMANDS: dict[str, object] = {
     "Flush": 1,
     "ImportFile": "more.txt",
     "Apply": 1,
+    "AlarmServer:Heartbeat": 1,
     "CH:SR:DCCT:Remove": "SR:DCCT",
 }
 
@@ -181,7 +189,7 @@ def overrides(control: ControlProcess) -> set[tuple[str, str, str]]:
 
 def test_every_writable_row_is_in_the_tests() -> None:
     """The tests below, and those of the views, write all that the contract says can be written."""
-    assert {row.pv for row in contract() if row.access in {"control", "expert"}} == {*SETTINGS, *COMMANDS, *OF_A_ROW}
+    assert {row.pv for row in contract() if row.access in {"control", "expert"}} == {*SETTINGS, *COMMANDS, *OF_A_ROW, *OF_A_GROUP_SLOT}
     assert {row.pv for row in contract() if row.access == "anyone"} == OF_A_VIEW
 
 
@@ -213,6 +221,19 @@ def test_every_setting_acts_in_a_row_of_a_view(client: CaClient, control: Contro
     assert found == [(prefix + name.replace("View:v1:Row00:", "CH:SR:DCCT:"), "done") for name in OF_A_ROW]
 
 
+def test_every_setting_acts_in_a_slot_of_a_view(client: CaClient, control: ControlProcess, prefix: str) -> None:
+    """A put to a setting in a slot of groups acts on the group shown there, and is audited as one to the group's own PV."""
+    client.wait_for_value(prefix + "View:v1:Group00:Name", "vac")
+    time.sleep(STEADY_S)
+    for name, value in OF_A_GROUP_SLOT.items():
+        own = name.replace("View:v1:Group00:", "GRP:vac:")
+        client.put(prefix + name, value)
+        for shown in (own, name):
+            assert (shown, client.get_text(prefix + shown) if isinstance(value, str) else client.get(prefix + shown)) == (shown, value)
+    found = [(entry.pv, entry.outcome) for entry in audited(control)]
+    assert found == [(prefix + name.replace("View:v1:Group00:", "GRP:vac:"), "done") for name in OF_A_GROUP_SLOT]
+
+
 def test_every_command_acts(client: CaClient, control: ControlProcess, prefix: str) -> None:
     """When the put of a command completes, what it asks for has been done."""
     table, states = control.table, control.table.settings.cells["state"]
@@ -226,6 +247,7 @@ def test_every_command_acts(client: CaClient, control: ControlProcess, prefix: s
         "Flush": lambda: table.settings.head["flush"][0] == 1,
         "ImportFile": lambda: states[5] == RowState.USED,
         "Apply": lambda: client.get(prefix + "ResultCode") == 0 and client.get_text(prefix + "Result") != "flushed",
+        "AlarmServer:Heartbeat": lambda: client.get(prefix + "AlarmServer:Heartbeat") == 1,
         "CH:SR:DCCT:Remove": lambda: states[0] == RowState.REMOVED,
     }
     control.directories.imports.mkdir(exist_ok=True)
@@ -276,7 +298,7 @@ def test_pvs_of_what_is_removed_disconnect(client: CaClient, ca_client: CaClient
 
 def put_of(row: Row) -> tuple[object, ca.ChannelType]:
     """A put that would act if it were allowed."""
-    value = {**SETTINGS, **COMMANDS, **OF_A_ROW}[row.pv]
+    value = {**SETTINGS, **COMMANDS, **OF_A_ROW, **OF_A_GROUP_SLOT}[row.pv]
     if isinstance(value, list):
         return [item.encode() for item in value], ca.ChannelType.STRING
     return (value.encode() or b"\0", ca.ChannelType.CHAR) if isinstance(value, str) else ([value], ca.ChannelType.DOUBLE)
@@ -304,7 +326,7 @@ def audited(control: ControlProcess) -> list[Audited]:
 
 def shown(row: Row) -> str:
     """The value of `put_of` as the audit tells it."""
-    value = {**SETTINGS, **OF_A_ROW, **COMMANDS}[row.pv]
+    value = {**SETTINGS, **OF_A_ROW, **OF_A_GROUP_SLOT, **COMMANDS}[row.pv]
     return "\n".join(value) if isinstance(value, list) else value if isinstance(value, str) else f"{value:g}"
 
 
@@ -359,3 +381,15 @@ def test_apply_changes_who_may_write(control: ControlProcess, prefix: str) -> No
         }
         assert isinstance(remote.put(rate, [1.0], ca.ChannelType.DOUBLE), ca.WriteNotifyResponse)
         assert isinstance(remote.put(remove, b"SR:OTHER", ca.ChannelType.CHAR), ca.ErrorResponse)
+
+
+def test_heartbeat_of_the_alarm_server_leaves_no_trace(client: CaClient, control: ControlProcess, prefix: str) -> None:
+    """A put that comes every few seconds for years is neither audited nor told in Result, also when it cannot be read."""
+    client.put(prefix + "Flush", 1)
+    for value in (1, 2):
+        client.put(prefix + "AlarmServer:Heartbeat", value)
+    assert "whole number" in control.refuses(prefix + "AlarmServer:Heartbeat", "alive")
+    assert client.get_text(prefix + "AlarmServer:Heartbeat.SEVR") == "NO_ALARM"
+    assert (client.get_text(prefix + "Result"), client.get(prefix + "AlarmServer:Heartbeat")) == ("flushed", 2)
+    wait_until(lambda: audited(control), 3, "the audit is written")
+    assert [entry.pv for entry in audited(control)] == [prefix + "Flush"]

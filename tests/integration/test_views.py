@@ -290,3 +290,75 @@ def test_one_client_has_so_many_views_and_no_more(control: ControlProcess, prefi
         greedy.send(ca.ClearChannelRequest(channels[1].sid, channels[1].cid))
         greedy.wait_for(ca.ClearChannelResponse)
         greedy.open(f"{prefix}View:more:Total")
+
+
+LONG = "SR:A-VERY-LONG-NAME-OF-A-SECTION:AND-OF-A-DEVICE:READBACK"
+
+
+def test_what_stands_for_a_channel_with_a_long_name(
+    control: ControlProcess, client: CaClient, ca_client: CaClientFactory, prefix: str
+) -> None:
+    """Ref is the name, or for one that no DBR_STRING holds another word under which its PVs are found, until the channel is removed."""
+    row = prefix + "View:a:Row00:"
+    client.put(prefix + "View:a:Filter", BY_NAME[0])
+    assert client.get_text(row + "Ref") == BY_NAME[0]
+    client.put(prefix + "Add", LONG)
+    client.put(prefix + "View:a:Filter", "very-long")
+    short = client.get_text(row + "Ref")
+    assert (short[0], len(short) < 40, client.get_text(row + "Name")) == ("#", True, LONG)
+    found = f"{prefix}CH:{short}:"
+    client.put(found + "Rate", 3)
+    assert (client.get(f"{prefix}CH:{LONG}:Rate"), client.get_text(found + "Name")) == (3, LONG)
+    assert "must be the channel's own name" in control.refuses(found + "Remove", BY_NAME[0])
+    client.put(found + "Remove", short)
+    wait_until(lambda: not client.connected(found + "Rate"), 2, "its PVs are gone")
+    client.put(prefix + "Add", LONG.replace("DEVICE", "OTHER1"))
+    other = ca_client([control.port])
+    other.get(prefix + "Channels")
+    time.sleep(0.5)
+    assert not other.connected(found + "Rate")
+    database = sqlite3.connect(control.directories.registry)
+    assert (f"{prefix}CH:{LONG}:Rate",) in database.execute("SELECT pv FROM audit WHERE outcome = 'done'").fetchall()
+    database.close()
+
+
+def test_groups_in_pages(tmp_path: Path, ports: Callable[[int], list[int]], prefix: str, ca_client: CaClientFactory) -> None:
+    """Groups are listed by name in pages of ten with what their PVs show; a put right after a slot got another group changes nothing."""
+    names = [f"g{number:02d}" for number in range(13)]
+    groups = ", ".join(f"{name}: {{channels: [SR:{name}:X, SR:{name}:Y]}}" for name in names)
+    control = ControlProcess(tmp_path, ports(1)[0], prefix, f"groups: {{{groups}}}\n{ONLY_THIS_HOST}")
+    control.start()
+    try:
+        connect_half(control)
+        client, view = ca_client([control.port]), prefix + "View:a:"
+        assert (client.get(view + "GroupTotal"), client.get(view + "GroupPages")) == (13, 2)
+        assert [client.get_text(f"{view}Group{slot:02d}:Name") for slot in range(10)] == names[:10]
+        assert (client.get(view + "Group03:Channels"), client.get(view + "Group03:Disconnected")) == (2, 1)
+        assert (client.get_text(view + "Group03:Disconnected.SEVR"), client.get_text(view + "Group03:Disconnected.STAT")) == (
+            "MINOR",
+            "COMM",
+        )
+        client.put(view + "GroupNext", 1)
+        assert [client.get_text(f"{view}Group{slot:02d}:Name") for slot in range(4)] == [*names[10:], ""]
+        assert [client.get_text(view + "Group03:" + field) for field in ("State", "Condition", "Disconnected.SEVR")] == [
+            "Off",
+            "",
+            "NO_ALARM",
+        ]
+        assert f"Group00: {names[10]} came here" in control.refuses(view + "Group00:Enable", "Off")
+        time.sleep(STEADY_S)
+        client.put(view + "Group00:Enable", "Off")
+        assert client.get_text(f"{prefix}GRP:{names[10]}:Enable") == "Off"
+        assert "shows no group" in control.refuses(view + "Group09:Enable", "Off")
+        client.put(view + "GroupPage", 7)
+        assert client.get(view + "GroupPage") == 2
+    finally:
+        control.close()
+
+
+def connect_half(control: ControlProcess) -> None:
+    """Write as an engine that has every second channel connected."""
+    cells = control.table.status.cells
+    for name, row in rows_of(control).items():
+        cells["connected"][row], cells["generation"][row] = name.endswith("X"), 1
+    control.table.status.head["heartbeat"][0] = time.time_ns() + 60 * 10**9

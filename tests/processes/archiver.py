@@ -37,7 +37,7 @@ Channel = str | dict[str, Setting]
 StoreBlock = dict[str, dict[str, str]]
 """The block `store` of the configuration."""
 
-Blocks = Mapping[str, Mapping[str, Setting]]
+Blocks = Mapping[str, Mapping[str, object]]
 """Keys of the configuration by block, to add to those of a test archiver or to replace them."""
 
 

@@ -15,6 +15,7 @@ class ProofCounts:
     fast_counters: records that count at 10 Hz, without the store for fast_away_s seconds.
     load_counters: records that count at 10 Hz for load_s seconds beside a query and a busy thread.
     old_channels: channels whose first values are old.
+    shown_channels: channels of the archiver whose displays are checked. whole_minute: whether alarms on the last minute are seen to end.
     many: channels lost and regained at once.
     control_channels: of a control process that is asked much, for control_s seconds in each case.
     grafana_channels: channels that the queries of the dashboards find.
@@ -33,6 +34,8 @@ class ProofCounts:
     load_s: float
     old_channels: int
     many: int
+    shown_channels: int
+    whole_minute: bool
     control_channels: int
     control_s: float
     grafana_channels: int
@@ -54,6 +57,8 @@ _SHORT_AND_FULL: dict[str, tuple[Any, Any]] = {
     "load_s": (10, 60),
     "old_channels": (1000, 20_000),
     "many": (2000, 100_000),
+    "shown_channels": (50, 1000),
+    "whole_minute": (False, True),
     "control_channels": (15_000, 100_000),
     "control_s": (2, 10),
     "grafana_channels": (200, 1000),

@@ -141,23 +141,23 @@ class Single(Writer):
 
 
 class Block(Writer):
-    """Changes the quota of 20 channels with each put."""
+    """Changes the rate of 20 channels with each put."""
 
     def pv(self) -> str:
         return "Set"
 
     def payload(self, number: int) -> bytes:
-        return "\n".join(f"K:{20 + at:02d} quota={number}" for at in range(LINES)).encode()
+        return "\n".join(f"K:{20 + at:02d} rate={number}" for at in range(LINES)).encode()
 
     def is_there(self, reader: sqlite3.Connection, number: int) -> bool:
-        query = "SELECT count(*) FROM override WHERE setting = 'quota' AND value = ?"
+        query = "SELECT count(*) FROM override WHERE setting = 'rate' AND value = ?"
         return bool(reader.execute(query, (repr(float(number)),)).fetchone()[0] == LINES)
 
     def check(self, connection: RawConnection, prefix: str, reader: sqlite3.Connection) -> None:
-        found = reader.execute("SELECT value, count(*) FROM override WHERE setting = 'quota' GROUP BY value").fetchall()
-        quotas = [(int(float(value)), count) for value, count in found]
-        assert quotas in ([(self.completed, LINES)], [(self.number, LINES)]) or not (quotas or self.completed)
-        self.completed = quotas[0][0] if quotas else 0
+        found = reader.execute("SELECT value, count(*) FROM override WHERE setting = 'rate' GROUP BY value").fetchall()
+        rates = [(int(float(value)), count) for value, count in found]
+        assert rates in ([(self.completed, LINES)], [(self.number, LINES)]) or not (rates or self.completed)
+        self.completed = rates[0][0] if rates else 0
 
 
 class Added(Writer):

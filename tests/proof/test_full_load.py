@@ -90,7 +90,7 @@ def test_full_load(
     assert witness.stop() == 0
     made.wait_for_samples(names[-1], until_ns, timeout_s=60)
     assert made.stop() == 0
-    assert queries.answered > 3
+    assert queries.answered > 1
     assert not queries.refused
     stored = in_influxdb(server.url, "epics", names) if server else in_embedded_store(made.directories.store, names)
     assert made.check_balance().total.stored == len(stored)

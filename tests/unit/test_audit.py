@@ -100,11 +100,11 @@ def test_a_flood_of_refused_puts_is_told(registry: Registry, tmp_path: Path, cap
 
 
 def test_the_newest_change(registry: Registry) -> None:
-    """The newest put that was carried out is known after a start, and told in one line."""
-    assert registry.last_change() is None
-    registry.commit(Change(), [entry(1), entry(2, "refused because")], registry.revision)
-    found = registry.last_change()
-    assert found == entry(1).record()
+    """The newest puts that were carried out are known after a start, newest first, and each is told in one line."""
+    assert registry.last_changes(20) == []
+    registry.commit(Change(), [entry(0), entry(1), entry(2, "refused because")], registry.revision)
+    assert registry.last_changes(20) == [entry(1).record(), entry(0).record()]
+    (found,) = registry.last_changes(1)
     assert told(found) == "1970-01-01T00:00:01.000000001Z ops@10.0.0.3:4711 ARCH:CH:A:Rate 0 -> 1"
     added = AuditRecord(1, "ops", "console", "10.0.0.3:4711", "ARCH:Add", "", "A\nB", "done")
     assert told(added).endswith("ARCH:Add A B")

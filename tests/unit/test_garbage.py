@@ -40,3 +40,31 @@ def test_full_collections_look_at_what_is_new() -> None:
     assert collections >= 3
     assert most < 50_000
     assert uncollected < 30
+
+
+PASSING = """
+import gc, weakref
+from ioc.garbage import keep_collections_short
+
+class Node:
+    pass
+
+kept = [Node() for _ in range(200_000)]
+keep_collections_short()
+in_use, begun = [], []
+for _ in range(200_000):
+    made = Node()
+    made.me = made
+    begun.append(weakref.ref(made))
+    in_use.append(made)
+    del in_use[:-50], made
+in_use.clear()
+gc.collect()
+print(sum(one() is not None for one in begun))
+"""
+
+
+def test_cycles_in_use_for_a_moment_are_freed() -> None:
+    """Cycles that each live on for a while, as those of puts under way, are found after their use, whenever collections came."""
+    words = subprocess.run([sys.executable, "-c", PASSING], check=True, capture_output=True, text=True, timeout=50).stdout.split()
+    assert int(words[0]) < 500

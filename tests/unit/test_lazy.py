@@ -12,6 +12,7 @@ from caproto import ChannelType
 from archioc.core.dbr import Dbr
 from archioc.core.layers import DeclaredGroup
 from archioc.core.table import ChannelTable
+from ioc import alarm_server
 from ioc.channel_fields import CHANNEL_FIELDS
 from ioc.channel_pvs import ChannelPvs
 from ioc.command_pvs import COMMAND_SPECS
@@ -25,11 +26,12 @@ from ioc.registry import Registry
 from ioc.rows import ChannelRows
 from ioc.status_fields import STATUS_FIELDS
 from ioc.view_fields import LIST_FIELDS, SLOT_FIELDS
+from ioc.view_groups import GROUP_SLOT_FIELDS
 from ioc.view_pvs import ViewPvs
 from tests.declarations import declaration, declare
 
 CONTRACT = Path(__file__).parents[2] / "docs/reference/contract/pvs.csv"
-NAMES = ("SR:DCCT", "SR:DCCT.HIHI", "SR:X:Rate")
+NAMES = ("SR:DCCT", "SR:DCCT.HIHI", "SR:X:Rate", "SR:A-NAME-THAT-NO-STRING-OF-CHANNEL-ACCESS-HOLDS")
 
 
 @pytest.fixture
@@ -68,6 +70,9 @@ def database(tmp_path: Path) -> Iterator[PvDatabase]:
         "P:View:a-b_3:Filter",
         "P:View:a:Row24:Value.EGU",
         "P:View:a:Selected:Name",
+        "P:View:a:Group09:Condition",
+        "P:View:a:GroupNext",
+        "P:CH:#3-1:Rate",
     ],
 )
 def test_names_that_are_there(database: PvDatabase, name: str) -> None:
@@ -96,6 +101,12 @@ def test_names_that_are_there(database: PvDatabase, name: str) -> None:
         "P:View:a b:Filter",
         f"P:View:{'a' * 41}:Filter",
         "P:View:a:Row25:Name",
+        "P:View:a:Group10:Name",
+        "P:View:a:Group01:Rate",
+        "P:CH:#3-2:Rate",
+        "P:CH:#1-1:Rate",
+        "P:CH:#999999999-1:Rate",
+        "P:CH:#-1-1:Rate",
         "P:View:a:Row1:Name",
         "P:View:a:Row01:Nope",
         "P:View:a:Row01:Remove",
@@ -177,6 +188,8 @@ def test_pvs_are_those_of_the_contract() -> None:
     served |= {f"GRP:<group>:{name}": field.spec for name, field in GROUP_FIELDS.items()}
     served |= {f"View:<view>:{name}": listed.spec for name, listed in LIST_FIELDS.items()}
     served |= {f"View:<view>:<slot>:{name}": field.spec for name, field in SLOT_FIELDS.items()}
+    served |= {f"View:<view>:<groupslot>:{name}": field.spec for name, field in GROUP_SLOT_FIELDS.items()}
+    served[alarm_server.NAME] = alarm_server.SPEC
     assert {name: _contract_of(name, spec) for name, spec in served.items()} == contract
 
 

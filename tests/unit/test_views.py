@@ -66,7 +66,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
 
 
 def shown(view: View) -> list[str]:
-    return [view.slots[name].channel for name in ROW_NAMES if view.slots[name].channel]
+    return [view.slots[name].shown for name in ROW_NAMES if view.slots[name].shown]
 
 
 def test_long_lists_are_made_in_short_steps(tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ def test_removed_channel_leaves_its_slot_at_once(site: Site) -> None:
     slot = view.slots["Row00"]
     assert site.lists.channel_in(slot) is site.registry.channels["A:0"]
     site.take_up(asyncio.run(plan_remove("A:0", site.registry)))
-    assert (site.lists.channel_in(slot), slot.channel) == (None, "")
+    assert (site.lists.channel_in(slot), slot.shown) == (None, "")
 
 
 def test_reader_that_has_the_list_made_shows_it_to_all(site: Site) -> None:

@@ -121,7 +121,7 @@ FAILS = {
     "discard": killed_in_a_drop,
     "settle_discarded": killed_in_a_drop,
     "keep": killed_in_a_refusal,
-    "write": killed_when_a_gap_opens,
+    "replace_durably": killed_when_a_gap_opens,
 }
 """Which story fails without the fsync of a function."""
 
@@ -151,7 +151,7 @@ def test_the_stories_hold(memory: Memory, story_of: Callable[[Story], None]) -> 
 
 def test_every_fsync_is_known() -> None:
     """The calls that the next test takes out are found: two where a name and what it names are made durable, one elsewhere."""
-    assert Counter(function_of(site) for site in fsync_sites()) == Counter([*FAILS, "create", "keep", "write"])
+    assert Counter(function_of(site) for site in fsync_sites()) == Counter([*FAILS, "create", "keep", "replace_durably"])
 
 
 @pytest.mark.parametrize("site", fsync_sites(), ids=function_of)

@@ -28,6 +28,7 @@ from db.delivery import Delivery
 from db.lanes import Answer, Claimed, write
 from db.quarantine import parse_entry
 from db.store_status import StoreStatus
+from engine.audit_trail import AuditSentFile
 from engine.commit import Commit
 from engine.open_gaps import OpenGap, OpenGapsFile
 from engine.recovery import recover
@@ -136,7 +137,8 @@ class World:
             self._note_committed()
             self._commit = None
             encoder = ColumnEncoder(self.destination)
-            self._engine = CommitByHand(self.table, self._memory.ring, self._spool, encoder, self._config, self._open_gaps, self._name_of)
+            files = self._open_gaps, AuditSentFile(STATE / "audit_sent", self.disk)
+            self._engine = CommitByHand(self.table, self._memory.ring, self._spool, encoder, self._config, *files, self._name_of)
         return self._engine
 
     @staticmethod

@@ -1,0 +1,41 @@
+<?xml version="1.0" encoding="UTF-8"?>
+<databrowser>
+  <title>$(CH)</title>
+  <save_changes>false</save_changes>
+  <show_legend>true</show_legend>
+  <show_toolbar>true</show_toolbar>
+  <grid>true</grid>
+  <scroll>true</scroll>
+  <update_period>3.0</update_period>
+  <start>-1 hours</start>
+  <end>now</end>
+  <archive_rescale>STAGGER</archive_rescale>
+  <axes>
+    <axis>
+      <visible>true</visible>
+      <name>$(CH)</name>
+      <use_axis_name>true</use_axis_name>
+      <use_trace_names>false</use_trace_names>
+      <grid>true</grid>
+      <autoscale>true</autoscale>
+    </axis>
+  </axes>
+  <pvlist>
+    <pv>
+      <display_name>$(CH)</display_name>
+      <visible>true</visible>
+      <name>$(CH)</name>
+      <axis>0</axis>
+      <color>
+        <red>31</red>
+        <green>119</green>
+        <blue>180</blue>
+      </color>
+      <trace_type>AREA</trace_type>
+      <linewidth>2</linewidth>
+      <period>0.0</period>
+      <ring_size>5000</ring_size>
+      <request>OPTIMIZED</request>
+    </pv>
+  </pvlist>
+</databrowser>

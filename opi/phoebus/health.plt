@@ -1,0 +1,89 @@
+<?xml version="1.0" encoding="UTF-8"?>
+<databrowser>
+  <title>Archiver $(P)</title>
+  <save_changes>false</save_changes>
+  <show_legend>true</show_legend>
+  <show_toolbar>true</show_toolbar>
+  <grid>true</grid>
+  <scroll>true</scroll>
+  <update_period>3.0</update_period>
+  <start>-1 days</start>
+  <end>now</end>
+  <archive_rescale>STAGGER</archive_rescale>
+  <axes>
+    <axis>
+      <visible>true</visible>
+      <name>Samples (1/s)</name>
+      <use_axis_name>true</use_axis_name>
+      <use_trace_names>false</use_trace_names>
+      <grid>true</grid>
+      <autoscale>true</autoscale>
+    </axis>
+    <axis>
+      <visible>true</visible>
+      <name>Lag (s)</name>
+      <use_axis_name>true</use_axis_name>
+      <use_trace_names>false</use_trace_names>
+      <grid>true</grid>
+      <autoscale>true</autoscale>
+    </axis>
+    <axis>
+      <visible>true</visible>
+      <name>Spool (%)</name>
+      <use_axis_name>true</use_axis_name>
+      <use_trace_names>false</use_trace_names>
+      <grid>true</grid>
+      <autoscale>true</autoscale>
+    </axis>
+  </axes>
+  <pvlist>
+    <pv>
+      <display_name>Samples</display_name>
+      <visible>true</visible>
+      <name>$(P)SampleRate</name>
+      <axis>0</axis>
+      <color>
+        <red>31</red>
+        <green>119</green>
+        <blue>180</blue>
+      </color>
+      <trace_type>AREA</trace_type>
+      <linewidth>2</linewidth>
+      <period>0.0</period>
+      <ring_size>5000</ring_size>
+      <request>OPTIMIZED</request>
+    </pv>
+    <pv>
+      <display_name>Lag</display_name>
+      <visible>true</visible>
+      <name>$(P)Lag</name>
+      <axis>1</axis>
+      <color>
+        <red>140</red>
+        <green>86</green>
+        <blue>75</blue>
+      </color>
+      <trace_type>AREA</trace_type>
+      <linewidth>2</linewidth>
+      <period>0.0</period>
+      <ring_size>5000</ring_size>
+      <request>OPTIMIZED</request>
+    </pv>
+    <pv>
+      <display_name>Spool</display_name>
+      <visible>true</visible>
+      <name>$(P)Spool:FillPct</name>
+      <axis>2</axis>
+      <color>
+        <red>90</red>
+        <green>90</green>
+        <blue>90</blue>
+      </color>
+      <trace_type>AREA</trace_type>
+      <linewidth>2</linewidth>
+      <period>0.0</period>
+      <ring_size>5000</ring_size>
+      <request>OPTIMIZED</request>
+    </pv>
+  </pvlist>
+</databrowser>

@@ -1,0 +1,63 @@
+"""Colours, fonts and distances of all screens.
+
+Colours and fonts are names of Phoebus' `color.def` and `font.def`, so that a site's own definitions restyle the screens.
+"""
+
+from __future__ import annotations
+
+from opi.bob import Part
+
+GAP = 6
+"""Between widgets (pixels)."""
+
+ROW = 24
+"""Height of a line of text (pixels)."""
+
+MARGIN = 12
+"""Between widgets and the edge of a display (pixels)."""
+
+_COLORS = {
+    "Background": (255, 255, 255),
+    "Button_Background": (210, 210, 210),
+    "MAJOR": (255, 0, 0),
+    "MINOR": (255, 128, 0),
+    "INVALID": (255, 0, 255),
+    "OK": (0, 255, 0),
+    "Attention": (255, 160, 0),
+    "Off": (60, 100, 60),
+    "Text": (0, 0, 0),
+    "Header_Background": (77, 77, 77),
+    "Header_ForeGround": (255, 255, 255),
+    "Trace 1": (31, 119, 180),
+    "Trace 2": (140, 86, 75),
+    "Trace 3": (90, 90, 90),
+}
+"""Values count only where a site has no such name; `Trace N`, the lines of charts, are not among Phoebus' own."""
+
+_FONTS = {
+    "Default": ("REGULAR", 14),
+    "Default Bold": ("BOLD", 14),
+    "Header 1": ("BOLD", 22),
+    "Header 2": ("BOLD", 18),
+    "Header 3": ("BOLD", 16),
+    "Comment": ("ITALIC", 14),
+    "Fine Print": ("REGULAR", 12),
+}
+
+
+def color(name: str) -> Part:
+    """A named colour. Raises KeyError for one that Phoebus does not define."""
+    red, green, blue = _COLORS[name]
+    attributes = {"name": name, "red": str(red), "green": str(green), "blue": str(blue), "alpha": "255"}
+    return Part((("color", Part(attributes=attributes)),))
+
+
+def font(name: str) -> Part:
+    """A named font. Raises KeyError for one that Phoebus does not define."""
+    style, size = _FONTS[name]
+    return Part((("font", Part(attributes={"name": name, "family": "Liberation Sans", "style": style, "size": f"{size:.1f}"})),))
+
+
+def font_height(name: str) -> int:
+    """Pixels that a line in this font needs at least."""
+    return _FONTS[name][1] + 4

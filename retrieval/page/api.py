@@ -1,0 +1,128 @@
+"""`/api/...`: what the page asks; JSON in, JSON out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from archioc.core.batch import ChannelMeta
+from archioc.core.events import GAPS, ChannelEvent
+from retrieval.appliance.request import LAST_NS, channel_of, time_of
+from retrieval.appliance.source import Range, Source
+from retrieval.budget import Budget
+from retrieval.faults import refusal
+from retrieval.page.drawing import Line, Told, draw
+from retrieval.page.finding import find_names
+from retrieval.page.states import NS_PER_MS, lines_of
+from retrieval.parts import archive_of, queries_of
+
+ROWS = 50
+"""Channels of one list where no limit is given."""
+
+MAX_ROWS = 200
+
+BINS = 600
+"""Bins where no number is given."""
+
+MAX_BINS = 4000
+
+NO_STORE = {"Cache-Control": "no-store"}
+
+
+async def get_channels(request: Request) -> Response:
+    """The state of the channels `pv`, or of the first ones that `search` finds."""
+    names, archive = request.query_params.getlist("pv"), archive_of(request)
+    search, limit = request.query_params.get("search", ""), _whole(request.query_params, "limit", ROWS, MAX_ROWS)
+    if len(names) > MAX_ROWS:
+        raise refusal(400, f"pv: {len(names)} channels, at most {MAX_ROWS}")
+
+    def find(budget: Budget) -> bytes:
+        found = [channel_of(name, archive.catalogue) for name in names] or find_names(archive.catalogue.names().all, search)
+        now_ns = time.time_ns()
+        shown = found if names else found[:limit]
+        lines = [asdict(line) for line in lines_of(archive, shown, now_ns, budget)]
+        return orjson.dumps({"now_ms": now_ns / NS_PER_MS, "found": len(found), "channels": lines})
+
+    return _json(await queries_of(request).run(find))
+
+
+async def get_plot(request: Request) -> Response:
+    """What is drawn of the channel `pv` from `from` to `to`: at most `bins` samples, or so many bins."""
+    name, archive = request.query_params.get("pv"), archive_of(request)
+    if not name:
+        raise refusal(400, "pv is needed")
+    bins, span = _whole(request.query_params, "bins", BINS, MAX_BINS), _span(request.query_params)
+
+    def make(budget: Budget) -> bytes:
+        channel = channel_of(name, archive.catalogue)
+        source = Source(archive.reader, channel, budget)
+        line, told = draw(source, archive.reader, span, bins)
+        return orjson.dumps(
+            {"channel": channel, "now_ms": time.time_ns() / NS_PER_MS}
+            | {"from_ms": span.start_ns / NS_PER_MS, "to_ms": span.end_ns / NS_PER_MS}
+            | _described(source.meta(span.end_ns))
+            | _of_line(line)
+            | _of_events(told),
+            option=orjson.OPT_SERIALIZE_NUMPY,
+        )
+
+    return _json(await queries_of(request).run(make))
+
+
+def _json(body: bytes) -> Response:
+    return Response(body, media_type="application/json", headers=NO_STORE)
+
+
+def _described(meta: ChannelMeta | None) -> dict[str, object]:
+    return {"units": "" if meta is None else meta.units, "labels": [] if meta is None else [*meta.labels]}
+
+
+def _of_line(line: Line) -> dict[str, object]:
+    return {
+        "binned": line.binned,
+        "time_ms": line.time / NS_PER_MS,
+        "mean": line.mean,
+        "min": line.min,
+        "max": line.max,
+        "severity": line.severity,
+        "text": line.text,
+    }
+
+
+def _of_events(told: Told) -> dict[str, object]:
+    return {"events": [_event(event) for event in told.events], "events_left_out": told.left_out}
+
+
+def _event(event: ChannelEvent) -> dict[str, object]:
+    return {
+        "reason": event.reason.word,
+        "gap": event.reason in GAPS,
+        "from_ms": event.time_ns / NS_PER_MS,
+        "to_ms": None if event.end_ns is None else event.end_ns / NS_PER_MS,
+        "count": event.count,
+        "text": event.text,
+    }
+
+
+def _span(parameters: Mapping[str, str]) -> Range:
+    first, last = parameters.get("from", "-1h"), parameters.get("to", "now")
+    begin, end = time_of(first, "from"), time_of(last, "to")
+    if not 0 <= begin < end <= LAST_NS:
+        raise refusal(400, f"from={first}, to={last}: from lies before to, both in 1970 to 2115")
+    return Range(begin, end)
+
+
+def _whole(parameters: Mapping[str, str], name: str, default: int, most: int) -> int:
+    text = parameters.get(name, str(default))
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= most):
+        raise refusal(400, f"{name}={text[:40]}: a whole number from 1 to {most}")
+    return int(text)
+
+
+API_ROUTES = [Route("/api/channels", get_channels), Route("/api/plot", get_plot)]

@@ -1,0 +1,34 @@
+"""The shipped displays on a running control process; on a whole archiver with many channels in `tests/proof`."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from opi import displays
+from tests.conftest import CaClientFactory
+from tests.processes.ca_client import CaClient
+from tests.processes.control_process import ControlProcess
+from tests.screens.live import check_live
+
+
+def test_every_pv_of_every_display(control: ControlProcess, client: CaClient, prefix: str) -> None:
+    """Libca finds every PV that a display shows or puts, of the type and with the rights that its widget needs."""
+    assert check_live(client, displays.SHIPPED, {"P": prefix, "CH": "SR:DCCT", "pv_value": "SR:DCCT"}) > 500
+
+
+def test_operator_who_may_not_write(tmp_path: Path, ports: Callable[[int], list[int]], prefix: str, ca_client: CaClientFactory) -> None:
+    """The same check tells what a client that may not write cannot put."""
+    nobody = "access: {control: [{hosts: [127.0.0.9]}], expert: [{hosts: [127.0.0.9]}]}"
+    control = ControlProcess(tmp_path, ports(1)[0], prefix, f"channels: [SR:DCCT]\n{nobody}")
+    control.start()
+    (tmp_path / "displays").mkdir()
+    shutil.copy(displays.SHIPPED / "limits.bob", tmp_path / "displays")
+    try:
+        with pytest.raises(AssertionError, match=r"limits.bob: textentry .*DisconnectedPct.HIHI cannot be put"):
+            check_live(ca_client([control.port]), tmp_path / "displays", {"P": prefix})
+    finally:
+        control.close()

@@ -1,0 +1,69 @@
+"""Whether PVs are promised, of a kind that the widget shows or puts, and whether every macro has a value on every path."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from tests.screens.known import PROVIDED
+from tests.screens.pvs import Contract, Promised
+from tests.screens.reading import Screen, Shown, expand, macros_in, texts
+
+PUTS = frozenset({"textentry", "combo", "bool_button"})
+TEXT_FORMAT = "6"
+
+EXAMPLES = {"DID": "D1", "pv_value": "SR:DCCT", "pv_name": "X", "CH": "SR:DCCT"}
+"""Values for macros whose text does not matter."""
+
+
+def pvs(screen: Screen, given: Mapping[str, str] | None = None) -> Iterator[tuple[Shown, str, bool]]:
+    """Every PV of a display with its widget, macros replaced, and whether it is put there. given: what its opener gives."""
+    values = EXAMPLES | screen.macros | dict(given or {})
+    for shown in screen.widgets:
+        if name := shown.text("pv_name"):
+            yield shown, expand(name, values), shown.kind in PUTS
+        for trace in shown.element.findall("traces/trace/y_pv"):
+            yield shown, expand(trace.text or "", values), False
+        for action in shown.element.findall("actions/action"):
+            if action.get("type") == "write_pv":
+                yield shown, expand(action.findtext("pv_name", ""), values), True
+
+
+def pv_findings(screen: Screen, contract: Contract) -> Iterator[str]:
+    """PVs that are not there, cannot be put, or are of another kind than the widget is for."""
+    for shown, name, is_put in pvs(screen):
+        promised = contract.find(name)
+        if promised is None:
+            yield f"{shown.title}: no such PV: {name}"
+        elif is_put and not promised.writable:
+            yield f"{shown.title}: {name} cannot be put"
+        else:
+            yield from (f"{shown.title}: {name} {what}" for what in unfit(shown, promised))
+
+
+def unfit(shown: Shown, promised: Promised) -> Iterator[str]:
+    """Why a widget cannot show or put a PV as it should."""
+    if shown.kind in {"textupdate", "textentry"} and promised.is_text != (shown.text("format") == TEXT_FORMAT):
+        yield "is an array of characters and not shown as text" if promised.is_text else "is shown as text and no array of characters"
+    if shown.kind == "combo" and len(promised.states) < 2:
+        yield "has no states to choose from"
+    if shown.kind == "bool_button" and len(promised.states) != 2:
+        yield "has not two states"
+
+
+def macro_findings(screens: Mapping[str, Screen]) -> Iterator[str]:
+    """Macros without a value: those of a display that it does not define itself, for each display that opens it."""
+    needs = {name: _needed(screen) for name, screen in screens.items()}
+    for screen in screens.values():
+        own = set(screen.macros) | PROVIDED
+        for shown in screen.widgets:
+            for opened in shown.element.findall("actions/action[@type='open_display']"):
+                given = {one.tag for one in opened.find("macros") or ()}
+                target = opened.findtext("file", "")
+                missing = needs.get(target, set()) - given - own
+                yield from (f"{screen.path.name}: {shown.title} opens {target} without {macro}" for macro in sorted(missing))
+
+
+def _needed(screen: Screen) -> set[str]:
+    """Macros that have neither a value in the display nor a default, and are not Phoebus' own."""
+    found = {macro for shown in screen.widgets for text in texts(shown.element) for macro, default in macros_in(text) if default is None}
+    return found - set(screen.macros) - PROVIDED

@@ -1,0 +1,94 @@
+"""Displays read from their files, with places counted from the display's corner."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree.ElementTree import Element, parse
+
+BOX_INSET = 16
+"""What the frame of a group of style 0 takes from its inside."""
+
+_MACRO = re.compile(r"\$\(([A-Za-z_][A-Za-z0-9_]*)(?:=((?:[^()]|\([^()]*\))*))?\)")
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A widget as it stands on the display. parent: the number of the group that holds it, -1 for none."""
+
+    element: Element
+    kind: str
+    x: int
+    y: int
+    width: int
+    height: int
+    parent: int
+
+    def text(self, tag: str, default: str = "") -> str:
+        """A property as text."""
+        return self.element.findtext(tag, default)
+
+    @property
+    def title(self) -> str:
+        """How findings name it."""
+        return f"{self.kind} {self.text('name')!r}"
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """A display's file. widgets: groups come before what they hold."""
+
+    path: Path
+    root: Element
+    width: int
+    height: int
+    widgets: tuple[Shown, ...]
+
+    @property
+    def macros(self) -> dict[str, str]:
+        """What the display itself gives values to."""
+        found = self.root.find("macros")
+        return {} if found is None else {one.tag: one.text or "" for one in found}
+
+
+def read(path: Path) -> Screen:
+    """Read a display. Raises ParseError."""
+    root = parse(path).getroot()
+    widgets: list[Shown] = []
+    _collect(root, 0, 0, -1, widgets)
+    return Screen(path, root, int(root.findtext("width", "800")), int(root.findtext("height", "600")), tuple(widgets))
+
+
+def _collect(holder: Element, x: int, y: int, parent: int, found: list[Shown]) -> None:
+    for element in holder.findall("widget"):
+        at_x, at_y = x + int(element.findtext("x", "0")), y + int(element.findtext("y", "0"))
+        size = int(element.findtext("width", "0")), int(element.findtext("height", "0"))
+        found.append(Shown(element, element.get("type", ""), at_x, at_y, *size, parent))
+        if element.get("type") == "group":
+            _collect(element, at_x + BOX_INSET, at_y + BOX_INSET, len(found) - 1, found)
+
+
+def macros_in(text: str) -> Iterator[tuple[str, str | None]]:
+    """Names of the macros in a text with their defaults, also of those within a default."""
+    for name, default in ((match[1], match[2]) for match in _MACRO.finditer(text)):
+        yield name, default
+        if default:
+            yield from macros_in(default)
+
+
+def expand(text: str, values: dict[str, str]) -> str:
+    """A text with its macros replaced; one without a value and a default is empty."""
+
+    def value(match: re.Match[str]) -> str:
+        return values.get(match[1], expand(match[2] or "", values))
+
+    return _MACRO.sub(value, text)
+
+
+def texts(element: Element) -> Iterator[str]:
+    """All texts of a widget but those of widgets in it."""
+    for child in element:
+        if child.tag != "widget":
+            yield from (one.text for one in child.iter() if one.text and one.text.strip())
