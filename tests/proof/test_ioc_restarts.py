@@ -23,6 +23,8 @@ WARM_UP = 0.2
 """After this part of the restarts nothing may grow any more."""
 GROWTH = 1.05
 """What remains of pages that the allocator keeps."""
+POOL_THREADS = 4
+"""Threads of a pool come when they are first needed, some of them late; one for each restart would be ten times as many."""
 SLACK_BYTES = 2_000_000
 
 pytestmark = [pytest.mark.proof, pytest.mark.timeout(600)]
@@ -57,7 +59,7 @@ def test_ioc_restarts(archiver: ArchiverFactory, softioc: SoftIocFactory, prefix
     warm = held[max(1, int(WARM_UP * restarts))]
     for name in PROCESSES:
         before, after = warm[name], held[-1][name]
-        assert after.threads <= before.threads, f"{name}: {[one[name] for one in held]}"
+        assert after.threads <= before.threads + POOL_THREADS, f"{name}: {[one[name] for one in held]}"
         assert after.descriptors <= before.descriptors, f"{name}: {[one[name] for one in held]}"
         assert after.memory <= before.memory * GROWTH + SLACK_BYTES, f"{name}: {[one[name] for one in held]}"
 
