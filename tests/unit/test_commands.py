@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from ioc.registry import Registry
 from ioc.results import ResultCode
 from ioc.rows import ChannelRows
 from tests.declarations import declaration, declare
+from tests.refusals import refused
 
 
 class Planner:
@@ -49,12 +50,6 @@ def planner(tmp_path: Path) -> Iterator[Planner]:
     yield made
     made.registry.close()
     table.close()
-
-
-def refused(command: Callable[[str], Change], text: str) -> tuple[ResultCode, str]:
-    with pytest.raises(CommandRefused) as caught:
-        command(text)
-    return ResultCode(caught.value.code), str(caught.value)
 
 
 def test_add_reads_settings_of_each_line(planner: Planner) -> None:

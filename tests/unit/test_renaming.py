@@ -1,12 +1,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from archioc.core.errors import CommandRefused
 from archioc.core.registry import read_aliases
 from archioc.core.table import ChannelTable, RowState
 from ioc.audit import AuditEntry, Peer
@@ -18,6 +17,7 @@ from ioc.renaming import plan_rename
 from ioc.results import ResultCode
 from ioc.rows import ChannelRows
 from tests.declarations import declaration, declare
+from tests.refusals import refused
 
 IN_FILE = tuple(declare(name, rate=5.0) for name in ("A", "B"))
 
@@ -81,12 +81,6 @@ def archive(tmp_path: Path) -> Iterator[Archive]:
     yield made
     made.registry.close()
     table.close()
-
-
-def refused(command: Callable[[str], Change], text: str) -> tuple[ResultCode, str]:
-    with pytest.raises(CommandRefused) as caught:
-        command(text)
-    return ResultCode(caught.value.code), str(caught.value)
 
 
 def test_a_renamed_channel_keeps_what_it_has(archive: Archive) -> None:
