@@ -22,10 +22,13 @@ from archioc.demo.child import Child
 from archioc.demo.ports import LOOPBACK
 from archioc.reading import open_reader
 from tests.processes.archiver_answers import AtRest, Finished, History, Status, read_histories, read_status
+from tests.processes.ca_client import CaClient
 from tests.processes.waiting import wait_until
 
 PROCESSES = ("ioc", "db", "engine")
 FAR_NS = 2**62
+CLIENT_PRECISION_NS = 1000
+"""A client tells a time stamp as a float of seconds."""
 ALL_TIME = ("--start", "1971-01-01T00:00:00Z", "--end", "2100-01-01T00:00:00Z")
 COMMAND_S = 60.0
 MAX_CHANNELS = 2000
@@ -277,6 +280,12 @@ class Archiver:
             )
         finally:
             reader.close()
+
+    def wait_for_newest(self, client: CaClient, records: Mapping[str, str]) -> None:
+        """Wait until the store has what records hold now. records: of each channel, the record without a field."""
+        for channel, record in records.items():
+            stamp_s = client.describe(f"{record}.SEVR").time_s
+            self.wait_for_samples(channel, int(stamp_s * 1e9) - CLIENT_PRECISION_NS, 30.0)
 
     def spooled(self) -> int:
         """Batches that are in the spool."""

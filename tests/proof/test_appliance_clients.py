@@ -19,7 +19,6 @@ from tests.conftest import ArchiverFactory, CaClientFactory, SoftIocFactory
 from tests.processes.appliance_clients import CLIENTS
 from tests.processes.archiver import Archiver, StoreBlock
 from tests.processes.http_client import HttpClient, http_of
-from tests.processes.waiting import wait_until
 from tests.type_table import DATABASE, TYPES
 
 HTTP = {"http": {"enabled": True, "port": 0}}
@@ -91,8 +90,7 @@ def site(store: StoreBlock, archiver: ArchiverFactory, softioc: SoftIocFactory, 
     for row in TYPES:
         for value in row.puts:
             client.put(prefix + row.put_to, [*value, 0] if isinstance(value, bytes) else value)
-    puts = sum(len(row.puts) for row in TYPES)
-    wait_until(lambda: made.overview().conservation.received >= puts, 20, "the archiver has received all")
+    made.wait_for_newest(client, {prefix + row.channel: prefix + row.name for row in TYPES if row.at_least})
     made.wait_for_empty_spool()
     reader = open_reader(load_config(made.config))
     stored = {name: in_store(reader, name) for name in names}
