@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from ioc.server import ControlServer
 
 READ_BYTES = 16384
+SEND_BUFFER_BYTES = 2**18
+"""What the kernel keeps for a client that does not read; what is beyond waits here, and of each monitor only the newest value."""
+
 CLAIMED_LETTERS = 255
 """Of the names that a client gives of its host and its user so much is kept."""
 
@@ -58,6 +61,7 @@ class Circuit:
         connection = writer.get_extra_info("socket")
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         self._answers: dict[type, Callable[[Any], Any]] = {
             ca.VersionRequest: self._version,
             ca.HostNameRequest: self._host_name,
