@@ -97,6 +97,7 @@ class Outbox:
         while self._waiting and len(events) < BATCH_EVENTS and not slice_.over:
             monitor = next(iter(self._waiting.values()))
             await monitor.pv.catch_up()
-            if self._waiting.pop(monitor.subscription, None) is monitor:
+            if self._waiting.get(monitor.subscription) is monitor:
+                del self._waiting[monitor.subscription]
                 events.append(await monitor.event())
         return b"".join(events)
