@@ -112,19 +112,7 @@ class Open:
         return Part(inner, {"type": "open_display"})
 
 
-@dataclass(frozen=True, slots=True)
-class Plot:
-    """What a button does: it opens the Data Browser with these PVs."""
-
-    pvs: tuple[str, ...]
-    timeframe: str = "8 hours"
-
-    def part(self, description: str) -> Part:
-        inner = (*(("pv_name", pv) for pv in self.pvs), ("timeframe", self.timeframe), ("description", description))
-        return Part(inner, {"type": "open_data_browser"})
-
-
-Action = Write | Open | Plot
+Action = Write | Open
 
 
 def button(text: str, at: Place, actions: Sequence[Action], *, pv: str = "", confirm: str = "", tip: str = "") -> Widget:

@@ -34,6 +34,7 @@ SCREENS = (
     ("Add and remove", "add.bob", "Add, import and remove channels"),
     ("Groups", "groups.bob", "Groups of channels and their conditions"),
     ("Database", "database.bob", "Delivery, spool and errors of the store"),
+    ("History", "history.bob", "Rates, lag, spool and disk of the last days"),
     ("Alarm limits", "limits.bob", "Limits of the archiver's own alarms"),
     ("Changes", "audit.bob", "Who has changed what"),
 )

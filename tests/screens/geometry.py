@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 from tests.screens.reading import BOX_INSET, Screen, Shown, expand
@@ -23,9 +24,12 @@ def findings(screen: Screen) -> Iterator[str]:
         yield from _outside(screen, shown)
         if shown.kind in {"label", "action_button"}:
             yield from _too_small(screen, shown)
-    for number, one in enumerate(screen.widgets):
-        for other in screen.widgets[number + 1 :]:
-            if one.parent == other.parent and not BEHIND & {one.kind, other.kind} and _near(one, other):
+    from_above = sorted((shown for shown in screen.widgets if shown.kind not in BEHIND), key=lambda shown: shown.y)
+    for number, one in enumerate(from_above):
+        for other in itertools.islice(from_above, number + 1, None):
+            if other.y >= one.y + one.height + NEAREST:
+                break
+            if one.parent == other.parent and _near(one, other):
                 yield f"{one.title} is less than {NEAREST} px from {other.title}"
 
 

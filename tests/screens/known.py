@@ -62,8 +62,11 @@ COLORS = frozenset(
 )
 FONTS = frozenset({"Default", "Default Bold", "Header 1", "Header 2", "Header 3", "Comment", "Fine Print"})
 
-ACTIONS = frozenset({"write_pv", "open_display", "open_data_browser", "open_file", "open_webpage", "close_display"})
+ACTIONS = frozenset({"write_pv", "open_display", "open_file", "open_webpage"})
+"""Those of all versions; `open_data_browser` and `close_display` came later than 4.7."""
 TARGETS = frozenset({"replace", "tab", "window", "standalone"})
 
-PROVIDED = frozenset({"DID", "DNAME", "name", "pv_name", "pv_value", "actions"})
-"""Macros that Phoebus itself gives: of the display, and the properties of the widget."""
+PROVIDED = frozenset({"DID", "DNAME", "name", "pv_name", "actions"})
+"""Macros that Phoebus itself gives: of the display, and the properties of the widget. In the macros that an action hands on they have no
+value (`OpenDisplayActionHandler` looks at the macros of displays and groups alone). `pv_value` is none of them, since it is not the value
+alone but `VString["value", alarm, time]`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree.ElementTree import Element, parse
@@ -78,11 +78,11 @@ def macros_in(text: str) -> Iterator[tuple[str, str | None]]:
             yield from macros_in(default)
 
 
-def expand(text: str, values: dict[str, str]) -> str:
-    """A text with its macros replaced; one without a value and a default is empty."""
+def expand(text: str, values: Mapping[str, str]) -> str:
+    """A text with its macros replaced; one without a value and a default stays as it is."""
 
     def value(match: re.Match[str]) -> str:
-        return values.get(match[1], expand(match[2] or "", values))
+        return values.get(match[1], match[0] if match[2] is None else expand(match[2], values))
 
     return _MACRO.sub(value, text)
 
