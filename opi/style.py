@@ -58,6 +58,6 @@ def font(name: str) -> Part:
     return Part((("font", Part(attributes={"name": name, "family": "Liberation Sans", "style": style, "size": f"{size:.1f}"})),))
 
 
-def font_height(name: str) -> int:
-    """Pixels that a line in this font needs at least."""
-    return _FONTS[name][1] + 4
+def font_size(name: str) -> int:
+    """Pixels of a named font. Raises KeyError for one that Phoebus does not define."""
+    return _FONTS[name][1]

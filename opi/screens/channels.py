@@ -87,8 +87,8 @@ def _selected(bottom: int) -> list[Widget]:
     hint = "Past data: copy the name into a Data Browser"
     values = (Trace("Value", f"{SELECTED}Value"),)
     return [
-        label("Channel", Place(PANEL_X, TOP, 60), style="Default Bold"),
-        entry(_SELECT, Place(PANEL_X + 65, TOP, PANEL_WIDTH - 65), text=True, tip=SELECT_TIP),
+        label("Channel", Place(PANEL_X, TOP, 70), style="Default Bold"),
+        entry(_SELECT, Place(PANEL_X + 75, TOP, PANEL_WIDTH - 75), text=True, tip=SELECT_TIP),
         lines("Settings", Place(PANEL_X, UPPER_Y, BOX_WIDTH, upper), settings(SELECTED)),
         lines("State", Place(right, UPPER_Y, BOX_WIDTH, upper), state(SELECTED)),
         lines("What became of it", Place(PANEL_X, LOWER_Y, BOX_WIDTH, lower), counts(SELECTED)),

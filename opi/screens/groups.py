@@ -21,11 +21,11 @@ def _show(slot: str, at: Place) -> Widget:
 
 COLUMNS = (
     Column("Group", 150, shown("Name", text=True)),
-    Column("Archived", 70, shown("State")),
+    Column("Archived", 78, shown("State")),
     Column("Archive", 75, lambda slot, at: switch(f"{slot}Enable", at)),
     Column("Condition", 160, lambda slot, at: entry(f"{slot}Condition", at, text=True, tip=CONDITION_TIP)),
     Column("Holds?", 100, shown("ConditionState")),
-    Column("Channels", 70, shown("Channels")),
+    Column("Channels", 78, shown("Channels")),
     Column("Missing", 65, shown("Disconnected")),
     Column("Updates", 80, shown("EventRate")),
     Column("", 55, _show),
@@ -70,7 +70,7 @@ def _group_controls(y: int) -> list[Widget]:
 def _list_controls(y: int) -> list[Widget]:
     pager_x = WIDTH - MARGIN - PAGER_WIDTH
     return [
-        label("Channels", Place(LIST_X, y, 70), style="Default Bold"),
-        entry(f"{VIEW}Filter", Place(LIST_X + 75, y, pager_x - LIST_X - 85), text=True, tip=FILTER_TIP),
+        label("Channels", Place(LIST_X, y, 78), style="Default Bold"),
+        entry(f"{VIEW}Filter", Place(LIST_X + 84, y, pager_x - LIST_X - 94), text=True, tip=FILTER_TIP),
         *pager("", pager_x, y),
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 
-from tests.screens.reading import BOX_INSET, Screen, Shown, expand
+from tests.screens.reading import Screen, Shown, expand
 
 NEAREST = 5
 """Pixels between widgets."""
@@ -37,8 +37,8 @@ def _outside(screen: Screen, shown: Shown) -> Iterator[str]:
     left, top, right, bottom = 0, 0, screen.width, screen.height
     if shown.parent >= 0:
         holder = screen.widgets[shown.parent]
-        left, top = holder.x + BOX_INSET, holder.y + BOX_INSET
-        right, bottom = holder.x + holder.width - BOX_INSET, holder.y + holder.height - BOX_INSET
+        left, top = holder.x + holder.inset, holder.y + holder.inset
+        right, bottom = holder.x + holder.width - holder.inset, holder.y + holder.height - holder.inset
     if shown.x < left or shown.y < top or shown.x + shown.width > right or shown.y + shown.height > bottom:
         yield f"{shown.title} is not inside"
 
@@ -51,7 +51,7 @@ def _near(one: Shown, other: Shown) -> bool:
 
 def _too_small(screen: Screen, shown: Shown) -> Iterator[str]:
     font = shown.element.find("font/font")
-    size = float(font.get("size", "14")) if font is not None else 14.0
+    size = shown.font_size
     letter = LETTER * size * (BOLD if font is not None and "BOLD" in font.get("style", "") else 1.0)
     text = expand(shown.text("text"), screen.macros)
     if len(text) * letter > shown.width or size + 4 > shown.height:
