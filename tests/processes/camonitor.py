@@ -37,7 +37,7 @@ class Camonitor:
             program = str(UNPACKED / "bin/camonitor")
             environment["LD_LIBRARY_PATH"] = str(UNPACKED / "lib")
             if not (UNPACKED / "bin/camonitor").exists():
-                missing_tool("camonitor", "`make camonitor` unpacks it into .cache")
+                missing_tool("camonitor", "`make wheels` unpacks it into .cache")
         with self._output.open("wb") as output:
             self._process = subprocess.Popen(
                 [program, "-F", "|", *names], stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=environment
