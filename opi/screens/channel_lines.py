@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from opi.bob import Widget
-from opi.widgets import Place, choice, entry, readout, switch
+from opi.widgets import Align, Place, choice, entry, readout, switch
 
 Lines = tuple[tuple[str, Widget], ...]
 """Words and the widget beside them; `column` puts them into their places."""
@@ -42,7 +42,7 @@ def state(stem: str) -> Lines:
         ("Text", readout(f"{stem}Text", _ANYWHERE)),
         ("Unit", readout(f"{stem}Units", _ANYWHERE)),
         ("Severity", readout(f"{stem}Severity", _ANYWHERE)),
-        ("IOC time", readout(f"{stem}Time", _ANYWHERE, style="Fine Print")),
+        ("IOC time", readout(f"{stem}Time", _ANYWHERE, align=Align.LEFT, style="Fine Print")),
         ("Age", readout(f"{stem}Age", _ANYWHERE)),
         ("Type", readout(f"{stem}Type", _ANYWHERE)),
         ("Elements", readout(f"{stem}Elements", _ANYWHERE)),
