@@ -86,13 +86,13 @@ class ControlProcess:
     def wait(self) -> int:
         """Wait for a process that ends by itself; the exit code."""
         assert self._process is not None
-        return self._process.wait(timeout=10)
+        return self._process.wait(timeout=30)
 
     def _end(self, number: int) -> int:
         assert self._process is not None
         if self._process.poll() is None:
             self._process.send_signal(number)
-        return self._process.wait(timeout=10)
+        return self._process.wait(timeout=30)
 
     def close(self) -> None:
         """End what runs and let go of the table."""
