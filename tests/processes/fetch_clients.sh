@@ -25,4 +25,5 @@ fetch pyarchappl 'pyarchappl==1.0.3.post3'
 fetch retrieval-client 'epicsarchiver-retrieval-client[async,sync]==1.0.1'
 fetch aaclient 'aaclient==0.0.5'
 fetch archapp 'archapp==1.1.0'
+fetch schemathesis 'schemathesis==4.32.5'
 exit 0
