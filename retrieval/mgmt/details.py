@@ -89,7 +89,7 @@ def _details(row: ChannelRow, meta: ChannelMeta | None) -> list[dict[str, str]]:
         "Is this PV paused:": _yes(row.paused),
         "Sampling method:": row.method,
         "Sampling period:": java_double(row.period_s),
-        "Host name": row.host,
+        "Hostname of PV from CA": row.host,
         "Is this PV currently connected?": _yes(row.connected),
         "Estimated event rate (events/sec)": java_double(float(row.status["event_rate"])),
         "Estimated storage rate (MB/day)": java_double(mb_a_day),
