@@ -91,6 +91,7 @@ def test_recorded_requests(http: HttpClient, prefix: str) -> None:
     assert {row["name"] for row in ask(http, "getPVDetails", pv=first)} >= LABELS
     told = ask(http, "getPVTypeInfo", pv=first)
     assert (told["pvName"], told["DBRType"], told["units"], told["paused"]) == (first, "DBR_SCALAR_DOUBLE", "mA", "false")
+    assert ask(http, "getStoresForPV", pv=first) == {"store": "embedded"}
     for call, expected in (("archivedPVs", [first]), ("unarchivedPVs", ["OTHER"])):
         answer = http.post(f"/mgmt/bpl/{call}", f"pv={first}&pv=OTHER".encode(), FORM)
         assert (answer.status, answer.json()) == (200, expected)
