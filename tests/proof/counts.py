@@ -68,8 +68,8 @@ _SHORT_AND_FULL: dict[str, tuple[Any, Any]] = {
     "apply_kills": (6, 30),
     "hostile_puts": (5000, 100_000),
     "control_kills": (6, 100),
-    "http_examples": (4, 60),
-    "hostile_requests": (600, 6000),
+    "http_examples": (4, 20),
+    "hostile_requests": (600, 2500),
 }
 
 

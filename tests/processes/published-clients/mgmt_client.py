@@ -21,8 +21,8 @@ json.dump(
         "archived": mgmt.get_archived_pvs([name, "NONE"]),
         "unarchived": mgmt.get_unarchived_pvs([name, "NONE"]),
         "policies": mgmt.get_policy_list(),
-        "never": mgmt.never_connected_pvs(),
-        "appliances": len(mgmt.appliances_in_cluster()),
+        "never": mgmt.never_connected_pvs,
+        "appliances": len(mgmt.appliances_in_cluster),
         "dropped": [str(one) for reason in DroppedReason for one in reports.get_pvs_dropped(reason)],
         "reports": [
             len(report())
