@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 import threading
 import time
-from pathlib import Path
 
 import structlog
 
 from archioc.core.config import Config
-from archioc.core.config_file import load_blocks
 from archioc.core.directories import Directories
-from archioc.core.errors import ArchiocError, ConfigError, StoreUnavailable
-from archioc.core.log import configure_log
-from archioc.core.process import StopSignal, stop_with_parent
+from archioc.core.errors import StoreUnavailable
+from archioc.core.process import StopSignal, run_process
 from archioc.core.spool import SpoolDirectory
 from archioc.core.table import ChannelTable, ProcessState
 from db.book import DeliveryBook
@@ -31,28 +27,8 @@ _log = structlog.get_logger()
 SIGN_OF_LIFE_S = 0.25
 
 
-def main() -> int:
-    """Deliver and answer queries until SIGTERM or SIGINT; the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m db")
-    parser.add_argument("config", type=Path)
-    parser.add_argument("--parent", type=int, default=0, help="process to end with; 0: none")
-    arguments = parser.parse_args()
-    stop = StopSignal()
-    stop.install()
-    stop_with_parent(arguments.parent)
-    try:
-        config = load_blocks(arguments.config)
-        configure_log("db", config.log.level.value, config.log.format.value)
-        return _run(config, stop)
-    except ConfigError as error:
-        _log.error("db_cannot_start", error=str(error))
-        return 2
-    except ArchiocError as error:
-        _log.error("db_cannot_start", error=str(error))
-        return 1
-
-
-def _run(config: Config, stop: StopSignal) -> int:
+def _work(config: Config, stop: StopSignal) -> int:
+    """Deliver and answer queries until told to stop; the exit code."""
     directories = Directories(config.archiver.state_dir)
     table = ChannelTable(directories.run)
     table.open()
@@ -101,4 +77,4 @@ def _finish(worker: threading.Thread, status: SpoolStatus) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_process("db", "db", _work))

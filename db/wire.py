@@ -85,9 +85,10 @@ def unpack_columns(answer: dict[str, Any]) -> SampleColumns:
     for name, dtype in _NUMBERS.items():
         numbers[name] = np.frombuffer(answer["numbers"], dtype, n, at)
         at += numbers[name].nbytes
-    arrays: list[Array | None] = [_array(array) for array in answer["arrays"] or [None] * n]
-    reduced = [None if one is None else _statistics(one) for one in answer["reduced"] or [None] * n]
-    return SampleColumns(**numbers, text=answer["text"] or [None] * n, arrays=arrays, reduced=reduced)
+    text: list[str | None] = answer["text"] or [None] * n
+    arrays: list[Array | None] = [_array(array) for array in answer["arrays"]] if answer["arrays"] else [None] * n
+    reduced = [None if one is None else _statistics(one) for one in answer["reduced"]] if answer["reduced"] else []
+    return SampleColumns(**numbers, text=text, arrays=arrays, reduced=reduced)
 
 
 def pack_alarms(columns: AlarmColumns) -> dict[str, str]:

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 import time
-from pathlib import Path
 
 import structlog
 
 from archioc.core.config import Config
-from archioc.core.config_file import load_blocks
 from archioc.core.directories import Directories
 from archioc.core.encoding import encoder_for
-from archioc.core.errors import ArchiocError
-from archioc.core.log import configure_log
-from archioc.core.process import StopSignal, stop_with_parent
+from archioc.core.process import StopSignal, run_process
 from archioc.core.registry import RegistryReader
 from archioc.core.spool import SpoolDirectory
 from archioc.core.table import ChannelTable, ProcessState
@@ -51,24 +46,11 @@ CALLBACK_CODES = {"pinned": 1, "compiled": 2}
 """As the head of the status block tells them."""
 
 
-def main() -> int:
-    """Collect until told to stop; 0 after a clean stop, 1 when the process cannot do its work."""
-    arguments = argparse.ArgumentParser(prog="engine", description="ArchIOC's collector; started by `archioc run`.")
-    arguments.add_argument("config", type=Path)
-    arguments.add_argument("--parent", type=int, default=0, help="process id of the supervisor")
-    given = arguments.parse_args()
-    stop = StopSignal()
-    stop.install()
-    stop_with_parent(given.parent)
-    try:
-        config = load_blocks(given.config)
-        configure_log("engine", config.log.level.value, config.log.format.value)
-        os.environ.update(config.ca.environment())
-        with repeater_at_hand():
-            ended = _collect(config, stop)
-    except ArchiocError as error:
-        _log.error("cannot_collect", error=str(error))
-        return 1
+def _work(config: Config, stop: StopSignal) -> int:
+    """Collect until told to stop; the exit code."""
+    os.environ.update(config.ca.environment())
+    with repeater_at_hand():
+        ended = _collect(config, stop)
     if not ended:  # threads of libca must not meet an interpreter that is being taken down
         sys.stdout.flush()
         sys.stderr.flush()
@@ -163,4 +145,4 @@ def _tell_alive(alive: AliveFile, now: int, revision: int, *, stopped: bool = Fa
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_process("engine", "engine", _work))

@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Coroutine
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from ioc.database import PvDatabase
 from ioc.declaring import apply_declared
 from ioc.garbage import keep_collections_short
 from ioc.group_pvs import GroupPvs
+from ioc.http_process import http_state
 from ioc.limit_puts import LimitPuts
 from ioc.limit_store import LimitStore
 from ioc.prefix_watch import Address, PrefixWatch, is_own_address, search_targets
@@ -71,7 +73,8 @@ async def serve(config: Config, table: ChannelTable, registry: Registry, rows: C
         return address[1] == server.tcp_port and is_own_address(address[0], config.ioc.interfaces)
 
     watch = PrefixWatch(prefix, search_targets(config), is_ours)
-    status = StatusPvs(prefix, table, rows, config.spool.max_bytes, limits, lambda: watch.reason)
+    http = partial(http_state, config)
+    status = StatusPvs(prefix, table, rows, config.spool.max_bytes, limits, lambda: watch.reason, http)
     heartbeat = AlarmServerHeartbeat(prefix)
     fixed = (*status.pvs.values(), *commands.pvs.values(), heartbeat.pv)
     server = ControlServer(PvDatabase(fixed, (channels, groups, views)), control, config.access)

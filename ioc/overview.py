@@ -8,7 +8,7 @@ from enum import IntEnum
 
 from archioc.core.archive_totals import ArchiveTotals, count_up
 from archioc.core.process_counts import ProcessCounts
-from archioc.core.table import ChannelTable, StoreState
+from archioc.core.table import ChannelTable, ProcessState, StoreState
 from ioc.loss_window import NO_LOSSES, Losses
 from ioc.row_view import SILENT_S, is_silent
 
@@ -31,6 +31,7 @@ class OwnHealth:
     """What the ioc process knows of itself. loop_lag in s, memory in bytes, started_ns in ns since 1970.
 
     conflict: why clients may reach another IOC under our names; empty when they cannot.
+    http_state: of the http process, which writes no block of the table.
     """
 
     version: str
@@ -42,6 +43,7 @@ class OwnHealth:
     restarts: ProcessCounts
     spool_max_bytes: int
     conflict: str = ""
+    http_state: ProcessState = ProcessState.STOPPED
 
 
 @dataclass(frozen=True, slots=True)

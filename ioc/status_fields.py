@@ -183,4 +183,8 @@ STATUS_FIELDS: dict[str, StatusField] = {
     "Engine:Restarts": _long("ioc", "Restarts of the engine process since the archiver started", lambda view: view.own.restarts.engine),
     "Writer:State": _process_state("db", "State of the db process", lambda view: int(view.delivery("state"))),
     "Writer:Restarts": _long("ioc", "Restarts of the db process since the archiver started", lambda view: view.own.restarts.db),
+    "Http:State": _process_state(
+        "ioc", "State of the http process; Stopped where http.enabled is false", lambda view: int(view.own.http_state)
+    ),
+    "Http:Restarts": _long("ioc", "Restarts of the http process since the archiver started", lambda view: view.own.restarts.http),
 }

@@ -47,12 +47,13 @@ class StatusPvs:
         spool_max_bytes: int,
         limits: LimitPuts,
         conflict: Callable[[], str] = str,
+        http_state: Callable[[], ProcessState] = lambda: ProcessState.STOPPED,
     ) -> None:
         self.pvs = {
             name: PV(f"{prefix}{name}", field.spec, limit_writer=limits.put if field.spec.dbr in {Dbr.DOUBLE, Dbr.LONG} else None)
             for name, field in STATUS_FIELDS.items()
         }
-        self._limits, self._conflict = limits, conflict
+        self._limits, self._conflict, self._http_state = limits, conflict, http_state
         self._table, self._rows, self._spool_max_bytes = table, rows, spool_max_bytes
         self._version = version("archioc")
         self._started_ns = time.time_ns()
@@ -98,6 +99,7 @@ class StatusPvs:
             self._count_restarts(),
             self._spool_max_bytes,
             self._conflict(),
+            self._http_state(),
         )
         overview = look(self._table, own, time.time_ns(), was_running=self._was_running, stopping=self._stopping)
         overview = replace(overview, last_minute=self._losses.take(overview.totals, time.monotonic()))

@@ -17,6 +17,7 @@ from retrieval.appliance.bpl import BPL_ROUTES
 from retrieval.appliance.data import DATA_ROUTES
 from retrieval.archive import Archive
 from retrieval.archive_access.routes import ARCHIVE_ACCESS_ROUTES
+from retrieval.columns.routes import COLUMN_ROUTES
 from retrieval.faults import HANDLERS
 from retrieval.health import HEALTH_ROUTES
 from retrieval.metrics import METRICS_ROUTES
@@ -46,6 +47,7 @@ def make_app(archive: Archive, queries: Queries) -> Starlette:
             *AT_TIME_ROUTES,
             *ARCHIVE_ACCESS_ROUTES,
             *MGMT_ROUTES,
+            *COLUMN_ROUTES,
             *API_ROUTES,
             *PAGE_ROUTES,
         ],

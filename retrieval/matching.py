@@ -39,7 +39,7 @@ def matching_regex(names: Sequence[str], regex: str) -> list[str]:
             found = connection.execute("select place from known where regexp_full_match(name, ?) order by place", [regex]).fetchnumpy()
         except duckdb.InvalidInputException as error:
             raise refusal(400, f"regex {regex!r}: {' '.join(str(error).split())}") from None
-    return [names[at] for at in found["place"].tolist()]
+    return [names[at] for at in np.asarray(found["place"], np.intp).tolist()]
 
 
 def _check_length(pattern: str) -> None:

@@ -59,6 +59,7 @@ def pytest_configure() -> None:
     os.environ[SESSION_VARIABLE] = secrets.token_hex(8)
     os.environ |= client_variables([], free_ports(1)[0])
     os.environ["EPICS_CAS_INTF_ADDR_LIST"] = "127.0.0.1"
+    os.environ["no_proxy"] = "127.0.0.1"
 
 
 @pytest.fixture(autouse=True)

@@ -15,6 +15,7 @@
     ├── CallbackMissing      the compiled callback is asked for and was not built
     ├── RegistryError        state.db cannot be opened, read or written
     ├── ServeError           control PVs or HTTP cannot be served: address or port
+    ├── ServerUnavailable    the client: nothing answers at its address, or the answer broke off
     ├── QuarantineError      an entry of the quarantine that is not there, damaged, or not for this store
     ├── SpoolError
     │   └── SpoolFileDamaged     a spool file whose header or CRC is wrong
@@ -122,6 +123,10 @@ class RegistryError(ArchiocError):
 
 class ServeError(ArchiocError):
     """The control PVs, or HTTP, cannot be served: an address that this machine does not have, or a port that is taken."""
+
+
+class ServerUnavailable(ArchiocError):
+    """Nothing answers where `archioc.Client` asks, or the answer broke off."""
 
 
 class QuarantineError(ArchiocError):

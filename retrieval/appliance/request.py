@@ -38,14 +38,14 @@ class Wanted:
 
 
 def wanted_of(text: str, post_processor: str | None, catalogue: Catalogue) -> Wanted:
-    """`NAME`, `mean_60(NAME)` or `mean(NAME,60)`. post_processor: an operator that is named beside.
+    """`NAME`, `mean_60(NAME)` or `mean(NAME,60)`; a channel may be called so itself. post_processor: an operator that is named beside.
 
     Raises HTTPException: 400 where parentheses do not match, 404 for a channel or an argument that there is not.
     """
     if len(text) > MAX_NAME:
         raise refusal(400, f"a name has at most {MAX_NAME} letters")
     asked = text.strip()
-    if catalogue.archived(asked) is not None:
+    if catalogue.archived(asked) is not None or ("(" in asked and asked in catalogue.names().stored):
         return Wanted(asked, asked, operator(post_processor) if post_processor else Source.runs)
     name, operate = asked, post_processor
     if "(" in asked or ")" in asked:

@@ -14,6 +14,7 @@ import structlog
 from archioc.core.batch import ChannelMeta
 from archioc.core.errors import QueryError, StoreUnavailable
 from archioc.core.events import GAPS, ChannelEvent, Reason
+from db.alarm_columns import AlarmColumns
 from db.bins import Bins, Grid, bins_of
 from db.sample_columns import SampleColumns
 from db.store import Reader
@@ -107,6 +108,10 @@ class Source:
         """Statistics that the store makes (`db.store.Reader.bins`)."""
         self._budget.check()
         return self._reader.bins(self.channel, start_ns, end_ns, count)
+
+    def alarms(self, span: Range) -> Iterator[AlarmColumns]:
+        """The alarm state in force at the start, then each that was written up to the end, in chunks."""
+        return self._budget.watch(self._reader.alarms(self.channel, span.start_ns, span.end_ns))
 
     def few_bins(self, start_ns: int, end_ns: int) -> Bins:
         """The same of one short bin, made here."""

@@ -19,9 +19,10 @@ MARKERS = {
     Reason.ENGINE_RESTART: "Archive_Off",
     Reason.LOST_OVERFLOW: "Write_Error",
     Reason.LOST_SPOOL_FULL: "Write_Error",
+    Reason.LOST_QUOTA: "Write_Error",
     Reason.REJECTED: "Write_Error",
 }
-"""A quota has none: like a dead band it thins out what is archived, by somebody's wish."""
+"""By the reason of an event. Also what is beyond a quota was lost: nobody chose which samples, as with a dead band."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,4 +1,4 @@
-"""What is known of one channel: `getPVTypeInfo` and `getPVDetails`."""
+"""What is known of one channel: `getPVTypeInfo`, `getPVDetails`, `getStoresForPV`."""
 
 from __future__ import annotations
 
@@ -32,6 +32,12 @@ async def get_pv_type_info(request: Request) -> Response:
 async def get_pv_details(request: Request) -> Response:
     """What the engine knows, under the labels that clients look up. Raises HTTPException (404) for a channel that is not archived."""
     return await _describe(request, _details)
+
+
+async def get_stores_for_pv(request: Request) -> Response:
+    """The one store that there is, by its kind. Raises HTTPException (404) for a channel that is not archived."""
+    kind = "embedded" if archive_of(request).config.store.influxdb is None else "influxdb"
+    return await _describe(request, lambda _row, _meta: {"store": kind})
 
 
 async def _describe(request: Request, described: Described) -> Response:
@@ -89,7 +95,7 @@ def _details(row: ChannelRow, meta: ChannelMeta | None) -> list[dict[str, str]]:
         "Is this PV paused:": _yes(row.paused),
         "Sampling method:": row.method,
         "Sampling period:": java_double(row.period_s),
-        "Host name": row.host,
+        "Hostname of PV from CA": row.host,
         "Is this PV currently connected?": _yes(row.connected),
         "Estimated event rate (events/sec)": java_double(float(row.status["event_rate"])),
         "Estimated storage rate (MB/day)": java_double(mb_a_day),
@@ -112,4 +118,8 @@ def _yes(holds: bool) -> str:
     return "yes" if holds else "no"
 
 
-DETAIL_ROUTES = [Route("/mgmt/bpl/getPVTypeInfo", get_pv_type_info), Route("/mgmt/bpl/getPVDetails", get_pv_details)]
+DETAIL_ROUTES = [
+    Route("/mgmt/bpl/getPVTypeInfo", get_pv_type_info),
+    Route("/mgmt/bpl/getPVDetails", get_pv_details),
+    Route("/mgmt/bpl/getStoresForPV", get_stores_for_pv),
+]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from dataclasses import asdict
 
 import orjson
@@ -13,13 +12,14 @@ from starlette.routing import Route
 
 from archioc.core.batch import ChannelMeta
 from archioc.core.events import GAPS, ChannelEvent
-from retrieval.appliance.request import LAST_NS, channel_of, time_of
-from retrieval.appliance.source import Range, Source
+from retrieval.appliance.request import channel_of
+from retrieval.appliance.source import Source
 from retrieval.budget import Budget
 from retrieval.faults import refusal
 from retrieval.page.drawing import Line, Told, draw
 from retrieval.page.finding import find_names
 from retrieval.page.states import NS_PER_MS, lines_of
+from retrieval.parameters import name_of, span_of, whole_of
 from retrieval.parts import archive_of, queries_of
 
 ROWS = 50
@@ -38,7 +38,7 @@ NO_STORE = {"Cache-Control": "no-store"}
 async def get_channels(request: Request) -> Response:
     """The state of the channels `pv`, or of the first ones that `search` finds."""
     names, archive = request.query_params.getlist("pv"), archive_of(request)
-    search, limit = request.query_params.get("search", ""), _whole(request.query_params, "limit", ROWS, MAX_ROWS)
+    search, limit = request.query_params.get("search", ""), whole_of(request.query_params, "limit", ROWS, MAX_ROWS)
     if len(names) > MAX_ROWS:
         raise refusal(400, f"pv: {len(names)} channels, at most {MAX_ROWS}")
 
@@ -54,10 +54,8 @@ async def get_channels(request: Request) -> Response:
 
 async def get_plot(request: Request) -> Response:
     """What is drawn of the channel `pv` from `from` to `to`: at most `bins` samples, or so many bins."""
-    name, archive = request.query_params.get("pv"), archive_of(request)
-    if not name:
-        raise refusal(400, "pv is needed")
-    bins, span = _whole(request.query_params, "bins", BINS, MAX_BINS), _span(request.query_params)
+    name, archive = name_of(request.query_params), archive_of(request)
+    bins, span = whole_of(request.query_params, "bins", BINS, MAX_BINS), span_of(request.query_params, empty=False)
 
     def make(budget: Budget) -> bytes:
         channel = channel_of(name, archive.catalogue)
@@ -108,21 +106,6 @@ def _event(event: ChannelEvent) -> dict[str, object]:
         "count": event.count,
         "text": event.text,
     }
-
-
-def _span(parameters: Mapping[str, str]) -> Range:
-    first, last = parameters.get("from", "-1h"), parameters.get("to", "now")
-    begin, end = time_of(first, "from"), time_of(last, "to")
-    if not 0 <= begin < end <= LAST_NS:
-        raise refusal(400, f"from={first}, to={last}: from lies before to, both in 1970 to 2115")
-    return Range(begin, end)
-
-
-def _whole(parameters: Mapping[str, str], name: str, default: int, most: int) -> int:
-    text = parameters.get(name, str(default))
-    if not (text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= most):
-        raise refusal(400, f"{name}={text[:40]}: a whole number from 1 to {most}")
-    return int(text)
 
 
 API_ROUTES = [Route("/api/channels", get_channels), Route("/api/plot", get_plot)]

@@ -52,11 +52,12 @@ def test_names(served: ServedStore) -> None:
 def test_range_and_gaps(served: ServedStore) -> None:
     """The last sample at or before the start comes first; where a gap begins there is a marker, also of one that began before."""
     at = [T0 + second * SECOND for second in range(10)]
-    reasons = {1: Reason.DISCONNECTED, 3: Reason.ENGINE_RESTART, 5: Reason.GROUP_OFF, 6: Reason.SETTINGS_CHANGED, 7: Reason.LOST_SPOOL_FULL}
+    reasons = {1: Reason.DISCONNECTED, 3: Reason.ENGINE_RESTART, 5: Reason.GROUP_OFF, 6: Reason.SETTINGS_CHANGED}
+    reasons |= {7: Reason.LOST_SPOOL_FULL, 8: Reason.LOST_QUOTA}
     ends = {1: at[2], 3: at[4], 5: at[6]}
     events = [ChannelEvent("A", at[second] + 5, reason, ends.get(second)) for second, reason in reasons.items()]
     served.write([Point("A", at[second], float(second), severity=2, status=3) for second in (0, 1, 2, 4, 6, 8)], events)
-    found = read(served.http, "A", at[2] - 1, at[7] + 6)
+    found = read(served.http, "A", at[2] - 1, at[8] + 6)
     assert [(one.time, *one.value) for one in found] == [
         (at[1], 1.0),
         (at[1] + 5, "Disconnected"),
@@ -66,6 +67,8 @@ def test_range_and_gaps(served: ServedStore) -> None:
         (at[5] + 5, "Archive_Disabled"),
         (at[6], 6.0),
         (at[7] + 5, "Write_Error"),
+        (at[8], 8.0),
+        (at[8] + 5, "Write_Error"),
     ]
     assert {(one.level, one.has_value, one.status == one.value[0]) for one in found if one.kind == "string"} == {("INVALID", False, True)}
     assert {(one.level, one.status) for one in found if one.kind == "double"} == {("MAJOR", "HIHI")}

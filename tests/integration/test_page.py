@@ -192,3 +192,14 @@ def test_channel_that_is_not_there(ring: ServedStore, browser: Chromium) -> None
     assert browser.value(TRACES.format("value")) == 1
     names = "[...document.querySelectorAll('#channels tbody tr')].map(row => row.children[1].textContent)"
     browser.wait(names, lambda found: found == ["SR:CURRENT", "SR:SHUTTER"])
+
+
+def test_download_of_a_name_with_parentheses(served_store: ServedStoreFactory, browser: Chromium) -> None:
+    """The link to the CSV of a channel that is called like a post-processor has the samples of that channel."""
+    made = served_store()
+    made.write([Point("mean_60(A)", START + SECOND, 5.5), Point("mean_60(A)", START + 2 * SECOND, 7.5), Point("A", START, 1.0)])
+    browser.open(page_of(made, "mean_60(A)"))
+    browser.wait(SHOWN)
+    rows = browser.value("fetch(document.querySelector('#summary a').href).then(answer => answer.text())").split()
+    assert [row.split(",")[1] for row in rows] == ["5.5", "7.5"]
+    assert browser.faults == []

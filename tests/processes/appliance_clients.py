@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.appliance_decoder import DOUBLE, DOUBLES, FLOAT, FLOATS, INT, INTS
 from tests.processes.http_client import HttpClient
@@ -35,16 +36,26 @@ class PublishedClient:
 
     def read(self, http: HttpClient, start: str, end: str, names: Sequence[str]) -> dict[str, list[tuple[int, object, int, int]]]:
         """Time, value, severity and status of the samples of each channel. The test is skipped where the client is not installed."""
-        python = _ENVIRONMENTS / self.environment / "bin/python"
-        if not (_ENVIRONMENTS / self.environment / "ready").exists():
+        if not is_installed(self.environment):
             missing_tool("clients", "`make proof` installs them into .cache/clients")
-        host, port = http.url.removeprefix("http://").split(":")
-        command = [str(python), str(_PROGRAMS / f"{self.program}.py"), host, port, start, end, *names]
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")} | {"TZ": "UTC", "NO_PROXY": host}
-        done = subprocess.run(command, capture_output=True, text=True, timeout=CLIENT_S, check=False, env=environment)
-        assert done.returncode == 0, done.stderr[-3000:]
-        found = json.loads(done.stdout.splitlines()[-1])
+        found = run_client(self.environment, self.program, http, [start, end, *names])
         return {name: [(time, value, severity, status) for time, value, severity, status in one] for name, one in found.items()}
+
+
+def is_installed(environment: str) -> bool:
+    """Whether a client is there."""
+    return (_ENVIRONMENTS / environment / "ready").exists()
+
+
+def run_client(environment: str, program: str, http: HttpClient, arguments: Sequence[str]) -> Any:
+    """What a program that uses a client says, as JSON."""
+    python = _ENVIRONMENTS / environment / "bin/python"
+    host, port = http.url.removeprefix("http://").split(":")
+    command = [str(python), str(_PROGRAMS / f"{program}.py"), host, port, *arguments]
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")} | {"TZ": "UTC", "NO_PROXY": host}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=CLIENT_S, check=False, env=variables)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 CLIENTS = {

@@ -25,4 +25,13 @@ fetch pyarchappl 'pyarchappl==1.0.3.post3'
 fetch retrieval-client 'epicsarchiver-retrieval-client[async,sync]==1.0.1'
 fetch aaclient 'aaclient==0.0.5'
 fetch archapp 'archapp==1.1.0'
+fetch schemathesis 'schemathesis==4.32.5'
+
+# needs Python 3.12; without one its requests are sent as they are written down in the tests
+for newer in python3.14 python3.13 python3.12; do
+    if command -v "$newer" >/dev/null && [ ! -e "$cache/clients/mgmt-client/ready" ]; then
+        python=$newer
+        fetch mgmt-client 'epicsarchiver-mgmt-client==1.1.0'
+    fi
+done
 exit 0

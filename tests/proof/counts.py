@@ -20,6 +20,7 @@ class ProofCounts:
     control_channels: of a control process that is asked much, for control_s seconds in each case.
     grafana_channels: channels that the queries of the dashboards find.
     hostile_puts: of any kind. control_kills: of the ioc process while it is put to.
+    http_examples: requests that schemathesis makes of each operation, at least. hostile_requests: over HTTP, for each store.
     """
 
     demo_minutes: float
@@ -42,6 +43,8 @@ class ProofCounts:
     apply_kills: int
     hostile_puts: int
     control_kills: int
+    http_examples: int
+    hostile_requests: int
 
 
 _SHORT_AND_FULL: dict[str, tuple[Any, Any]] = {
@@ -65,6 +68,8 @@ _SHORT_AND_FULL: dict[str, tuple[Any, Any]] = {
     "apply_kills": (6, 30),
     "hostile_puts": (5000, 100_000),
     "control_kills": (6, 100),
+    "http_examples": (4, 20),
+    "hostile_requests": (600, 2500),
 }
 
 

@@ -1,0 +1,1 @@
+"""Reading the archive over HTTP, as `archioc.Client`."""

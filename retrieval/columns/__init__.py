@@ -1,0 +1,1 @@
+"""Answers for programs that work with whole columns, such as `archioc.Client`."""

@@ -1,0 +1,137 @@
+"""What HTTP answers is what the contract says, whatever is asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from starlette.exceptions import HTTPException
+
+from archioc.core.errors import ArchiocError
+from archioc.core.timestamp import format_utc
+from retrieval.faults import HANDLERS
+from tests.conftest import ArchiverFactory, CaClientFactory, SoftIocFactory
+from tests.hostile_requests import NAMES, hostile_paths
+from tests.processes.archiver import Archiver, StoreBlock
+from tests.processes.http_client import HttpClient, http_of
+from tests.processes.schemathesis import run_schemathesis
+from tests.proof.counts import counts
+
+HTTP = {"http": {"enabled": True, "port": 0}}
+DATABASE = """
+record(ao, "$(P)KNOWN") { field(PINI, "YES") field(EGU, "mA") field(PREC, "3") field(VAL, "123456.75") }
+record(mbbo, "$(P)STATE") { field(PINI, "YES") field(ZRST, "Idle") field(ONST, "Ramp") }
+"""
+VALUE = b"123456.75"
+EMBEDDED = pytest.mark.parametrize("store", [{"embedded": {}}], ids=["embedded"])
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A running archiver with a channel that has had VALUE and then 1 to 5."""
+
+    archiver: Archiver
+    http: HttpClient
+    known: str
+    state: str
+
+    def check_log(self) -> None:
+        """No request has ended in a fault of ours."""
+        log = self.archiver.log.read_text()
+        assert "Traceback" not in log, log[-5000:]
+        assert self.archiver.status().running
+
+
+@pytest.fixture
+def site(store: StoreBlock, archiver: ArchiverFactory, softioc: SoftIocFactory, ca_client: CaClientFactory, prefix: str) -> Site:
+    """The archiver, at rest."""
+    ioc = softioc(DATABASE, f"P={prefix}")
+    known, state = f"{prefix}KNOWN", f"{prefix}STATE"
+    made = archiver([known, state], [ioc.port], store, more=HTTP)
+    made.start(connected=2)
+    client = ca_client([ioc.port])
+    for value in range(1, 6):
+        client.put(known, float(value))
+    made.wait_for_newest(client, {known: known})
+    made.wait_for_empty_spool()
+    return Site(made, http_of(made.directories), known, state)
+
+
+@pytest.mark.proof
+@pytest.mark.timeout(400)
+@EMBEDDED
+def test_openapi_with_a_known_channel(site: Site, tmp_path: Path) -> None:
+    """Answers about a channel that is there have the statuses, types and schemas of the contract; so do those about any other."""
+    asked = f'[parameters]\npv = "{site.known}"\nname = "{site.known}"\n'
+    boundaries = ["coverage"] if counts().http_examples > 10 else []
+    for seed, settings, phases in ((1, asked, ["examples", *boundaries, "fuzzing"]), (2, "", ["fuzzing"])):
+        found = run_schemathesis(site.http.url, tmp_path, counts().http_examples, seed, phases, settings)
+        assert not found.failed, found.told
+    site.check_log()
+
+
+@pytest.mark.proof
+@pytest.mark.timeout(300)
+def test_hostile_requests(site: Site) -> None:
+    """Names that are code find nothing, and odd times, operators and numbers are refused: no status above 499 but 504, no trace."""
+    ever = {"from": "1971-01-01T00:00:00Z"}
+    known = site.http.get("/retrieval/data/getData.json", pv=site.known, **ever)
+    assert VALUE in known.body
+    for path in hostile_paths(3, counts().hostile_requests, site.known):
+        answer = site.http.get(path)
+        assert answer.status < 500, (path, answer.status, answer.body)
+    for name in NAMES:
+        for path in ("/retrieval/data/getData.raw", "/retrieval/data/getData.json", "/api/samples", "/api/alarms", "/api/plot"):
+            answer = site.http.get(path, pv=name, **ever)
+            assert answer.status in {400, 404}, (path, name, answer.status)
+            assert site.known.encode() not in answer.body
+    assert site.http.get("/retrieval/data/getData.json", pv=site.known, **ever).json() == known.json()
+    site.check_log()
+
+
+@pytest.mark.proof
+@EMBEDDED
+def test_known_data_from_every_path(site: Site) -> None:
+    """A valid request of each kind returns the data that are known to be there."""
+    end = format_utc(2**61)
+    span = {"from": "1971-01-01T00:00:00Z", "to": end}
+    for path, parameters, expected in (
+        ("/retrieval/data/getData.json", {"pv": site.known, **span}, VALUE),
+        ("/retrieval/data/getData.qw", {"pv": site.known, **span}, VALUE),
+        ("/retrieval/data/getData.csv", {"pv": site.known, **span}, VALUE),
+        ("/retrieval/data/getData.txt", {"pv": site.known, **span}, VALUE),
+        ("/retrieval/data/getData.raw", {"pv": site.known, **span}, b"EGU"),
+        ("/retrieval/data/getData.json", {"pv": f"max_86400({site.known})", **span}, VALUE),
+        ("/retrieval/data/getDataForPVs.json", {"pv": f"{site.known},{site.state}", **span}, VALUE),
+        (f"/archive/1/samples/{site.known}", {"start": "0", "end": str(2**61)}, VALUE),
+        (f"/archive/1/channels-by-pattern/*{site.known[-5:].lower()}", {}, site.known.encode()),
+        ("/archive/", {}, b"ArchIOC"),
+        ("/retrieval/bpl/getMatchingPVs", {"pv": f"{site.known[:-2]}*"}, site.known.encode()),
+        ("/retrieval/bpl/searchForPVsRegex", {"regex": f".*{site.known[2:]}"}, site.known.encode()),
+        ("/retrieval/bpl/getMetadata", {"pv": site.known}, b'"mA"'),
+        ("/retrieval/bpl/areWeArchivingPV", {"pv": site.known}, b'"true"'),
+        ("/mgmt/bpl/getAllPVs", {"pv": f"{site.known}*"}, site.known.encode()),
+        ("/mgmt/bpl/getPVStatus", {"pv": site.known}, b"Being archived"),
+        ("/mgmt/bpl/getPVTypeInfo", {"pv": site.known}, b"DBR_SCALAR_DOUBLE"),
+        ("/mgmt/bpl/getPVDetails", {"pv": site.known}, b"Estimated event rate"),
+        ("/api/channels", {"pv": site.known}, b'"mA"'),
+        ("/api/plot", {"pv": site.known, "from": "-1h", "to": "now"}, VALUE),
+        ("/api/samples", {"pv": site.known, **span}, b'"done":true'),
+        ("/api/events", {"pv": site.known, **span}, b'"mA"'),
+        ("/metrics", {}, b"archioc_channels 2.0"),
+        ("/readyz", {}, b"archiving"),
+    ):
+        answer = site.http.get(path, **parameters)
+        assert answer.status == 200, (path, answer.text)
+        assert expected in answer.body, (path, answer.body[:500])
+    named = site.http.post("/retrieval/data/getDataAtTime?at=now", f'["{site.known}"]'.encode(), "application/json").json()
+    assert named[site.known]["val"] == 5.0
+    site.check_log()
+
+
+@pytest.mark.proof
+def test_nothing_is_caught_that_is_not_ours() -> None:
+    """The server turns into an answer only what is raised on purpose; any other fault ends in its log."""
+    assert all(issubclass(error, ArchiocError) or error is HTTPException for error in HANDLERS)
+    assert ArchiocError not in HANDLERS
