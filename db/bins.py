@@ -119,9 +119,10 @@ def bins_of(grid: Grid, chunks: Iterable[SampleColumns]) -> Bins:
     """Bins from the samples themselves, for a store that cannot make them."""
     found = Bins.empty(grid.starts)
     for chunk in chunks:
-        scalar = np.array([array is None and reduced is None for array, reduced in zip(chunk.arrays, chunk.reduced, strict=True)], bool)
-        if scalar.any():
-            found.add(_of_scalars(grid, chunk.take(np.flatnonzero(scalar))))
+        arrays = chunk.array_places
+        scalars = chunk.take(np.delete(np.arange(len(chunk)), arrays)) if arrays else chunk
+        if len(scalars):
+            found.add(_of_scalars(grid, scalars))
     return found
 
 

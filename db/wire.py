@@ -72,10 +72,11 @@ def pack_columns(columns: SampleColumns) -> dict[str, Any]:
 
     `text`, `arrays` and `reduced` are null when they have nothing but nulls.
     """
-    text = columns.text if any(found is not None for found in columns.text) else None
-    arrays = [None if array is None else {"dtype": array.dtype.str, "data": _base64(array)} for array in columns.arrays]
-    reduced = [None if one is None else _numbers_or_null(one) for one in columns.reduced]
-    lists = {"text": text, "arrays": arrays if any(arrays) else None, "reduced": reduced if any(reduced) else None}
+    lists: dict[str, object] = {"text": columns.text if columns.has_texts else None, "arrays": None, "reduced": None}
+    if columns.array_places:
+        arrays = [None if array is None else {"dtype": array.dtype.str, "data": _base64(array)} for array in columns.arrays]
+        reduced = [None if one is None else _numbers_or_null(one) for one in columns.reduced]
+        lists |= {"arrays": arrays if any(arrays) else None, "reduced": reduced if any(reduced) else None}
     return lists | {"numbers": b"".join(getattr(columns, name).astype(dtype, copy=False).tobytes() for name, dtype in _NUMBERS.items())}
 
 
@@ -85,8 +86,8 @@ def unpack_columns(answer: dict[str, Any]) -> SampleColumns:
     for name, dtype in _NUMBERS.items():
         numbers[name] = np.frombuffer(answer["numbers"], dtype, n, at)
         at += numbers[name].nbytes
-    arrays: list[Array | None] = [_array(array) for array in answer["arrays"] or [None] * n]
-    reduced = [None if one is None else _statistics(one) for one in answer["reduced"] or [None] * n]
+    arrays: list[Array | None] = [_array(array) for array in answer["arrays"]] if answer["arrays"] else [None] * n
+    reduced: list[ArrayStatistics | None] = [_statistics(one) for one in answer["reduced"]] if answer["reduced"] else [None] * n
     return SampleColumns(**numbers, text=answer["text"] or [None] * n, arrays=arrays, reduced=reduced)
 
 
@@ -145,6 +146,8 @@ def _numbers_or_null(found: ArrayStatistics) -> list[float | None]:
     return [found.n, *(number if math.isfinite(number) else None for number in (found.min, found.max, found.mean, found.std))]
 
 
-def _statistics(packed: list[float | None]) -> ArrayStatistics:
+def _statistics(packed: list[float | None] | None) -> ArrayStatistics | None:
+    if packed is None:
+        return None
     n, *numbers = packed
     return ArrayStatistics(int(n or 0), *(math.nan if number is None else number for number in numbers))
