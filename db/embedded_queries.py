@@ -57,7 +57,7 @@ class EmbeddedReader:
         number = self._number(channel)
         return None if number is None else self._last(number, t_ns)
 
-    def bins(self, channel: str, start_ns: int, end_ns: int, count: int) -> Bins:
+    def bins(self, channel: str, start_ns: int, end_ns: int, count: int, *, times: bool = True) -> Bins:  # noqa: ARG002 - they cost nothing here
         """Statistics of the numbers with start <= time < end in bins, made by DuckDB day by day."""
         grid = Grid.of(start_ns, end_ns, count)
         found = Bins.empty(grid.starts)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import math
+from collections.abc import Iterable
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -23,7 +24,8 @@ from db.sample_columns import Array, SampleColumns
 
 # The wide ones first: each column starts where its numbers are aligned.
 _NUMBERS = {"time": "<i8", "value": "<f8", "src_time": "<i8", "severity": "|u1", "status": "|u1", "flags": "|u1"}
-_SAMPLE_BYTES = sum(np.dtype(dtype).itemsize for dtype in _NUMBERS.values())
+_ALWAYS = ("time", "value")
+"""Columns that are there also where all their numbers are 0."""
 _ALARMS = {"time": "<i8", "severity": "|u1", "status": "|u1"}
 
 
@@ -59,8 +61,11 @@ def decode(stream: BinaryIO) -> dict[str, Any] | None:
 
 def _with_numbers(answer: dict[str, Any], stream: BinaryIO) -> dict[str, Any]:
     samples, size = answer["samples"], answer.get("bytes")
-    if not isinstance(samples, dict) or type(size) is not int or not 0 <= size <= MAX_BYTES or size % _SAMPLE_BYTES:
-        raise QueryError(f"an answer with samples has {_SAMPLE_BYTES} bytes for each, at most {MAX_BYTES}, not {size!r}")
+    columns = samples.get("columns") if isinstance(samples, dict) else None
+    if not isinstance(columns, list) or columns != [name for name in _NUMBERS if name in columns or name in _ALWAYS]:
+        raise QueryError(f"an answer with samples has columns out of {', '.join(_NUMBERS)}, the first two always, not {columns!r}")
+    if type(size) is not int or not 0 <= size <= MAX_BYTES or size % _sample_bytes(columns):
+        raise QueryError(f"an answer with samples has {_sample_bytes(columns)} bytes for each, at most {MAX_BYTES}, not {size!r}")
     numbers = stream.read(size)
     if len(numbers) < size:
         raise QueryError(f"an answer ended after {len(numbers)} of {size} bytes")
@@ -68,22 +73,27 @@ def _with_numbers(answer: dict[str, Any], stream: BinaryIO) -> dict[str, Any]:
 
 
 def pack_columns(columns: SampleColumns) -> dict[str, Any]:
-    """Columns as `encode` takes them: `numbers` holds the bytes of one column after the other.
+    """Columns as `encode` takes them: `numbers` holds the bytes of one column after the other, those that `columns` names.
 
-    `text`, `arrays` and `reduced` are null when they have nothing but nulls.
+    `text`, `arrays` and `reduced` are null when they have nothing but nulls; columns of nothing but 0 are left out.
     """
+    there = [name for name in _NUMBERS if name in _ALWAYS or getattr(columns, name).any()]
     lists: dict[str, object] = {"text": columns.text if columns.has_texts else None, "arrays": None, "reduced": None}
     if columns.array_places:
         arrays = [None if array is None else {"dtype": array.dtype.str, "data": _base64(array)} for array in columns.arrays]
         reduced = [None if one is None else _numbers_or_null(one) for one in columns.reduced]
         lists |= {"arrays": arrays if any(arrays) else None, "reduced": reduced if any(reduced) else None}
-    return lists | {"numbers": b"".join(getattr(columns, name).astype(dtype, copy=False).tobytes() for name, dtype in _NUMBERS.items())}
+    numbers = b"".join(getattr(columns, name).astype(_NUMBERS[name], copy=False).tobytes() for name in there)
+    return lists | {"columns": there, "numbers": numbers}
 
 
 def unpack_columns(answer: dict[str, Any]) -> SampleColumns:
     """What `pack_columns` was given."""
-    n, at, numbers = len(answer["numbers"]) // _SAMPLE_BYTES, 0, {}
+    n, at, numbers = len(answer["numbers"]) // _sample_bytes(answer["columns"]), 0, {}
     for name, dtype in _NUMBERS.items():
+        if name not in answer["columns"]:
+            numbers[name] = np.zeros(n, dtype)
+            continue
         numbers[name] = np.frombuffer(answer["numbers"], dtype, n, at)
         at += numbers[name].nbytes
     arrays: list[Array | None] = [_array(array) for array in answer["arrays"]] if answer["arrays"] else [None] * n
@@ -124,6 +134,10 @@ def pack_meta(meta: ChannelMeta) -> dict[str, Any]:
 def unpack_meta(answer: dict[str, Any]) -> ChannelMeta:
     """Metadata from its fields."""
     return ChannelMeta(**{**answer, "labels": tuple(answer["labels"])})
+
+
+def _sample_bytes(columns: Iterable[str]) -> int:
+    return sum(np.dtype(_NUMBERS[name]).itemsize for name in columns)
 
 
 def _pack(columns: object, types: dict[str, str]) -> dict[str, str]:

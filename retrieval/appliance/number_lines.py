@@ -48,8 +48,17 @@ def number_lines(
 ) -> bytes:
     """Lines of scalar numbers that the type can carry (`payload.fits`). second: of the year. All have one length."""
     value = _value(kind, values)
-    pieces = [_varints(bytes([_SECOND]), second), _varints(bytes([_NANO]), nano), value, _ends(value.last, severity, status)]
-    return _join(pieces)
+    return _join([_seconds(second), _varints(bytes([_NANO]), nano), value, _ends(value.last, severity, status)])
+
+
+def _seconds(second: npt.NDArray[np.int64]) -> _Piece:
+    """Of samples in order there are often several in a second: each second is looked at once then."""
+    tag, n = bytes([_SECOND]), len(second)
+    first, number = (int(second[0]), int(second[-1] - second[0]) + 1) if n else (0, 1)
+    if not 0 < number < n or second.min() < first or second.max() >= first + number:
+        return _varints(tag, second)
+    known, at = _varints(tag, first + np.arange(number)), second - first
+    return _Piece(tag, known.low[at], None, known.length[at], known.last[at])
 
 
 def _value(kind: PayloadType, values: npt.NDArray[np.float64]) -> _Piece:
