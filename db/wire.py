@@ -16,7 +16,7 @@ import orjson
 
 from archioc.core.array_statistics import ArrayStatistics
 from archioc.core.batch import ChannelMeta
-from archioc.core.errors import QueryError
+from archioc.core.errors import QueryError, StoreUnavailable
 from archioc.core.events import ChannelEvent, Reason
 from db.alarm_columns import AlarmColumns
 from db.bins import BIN_COLUMNS, Bins
@@ -44,10 +44,16 @@ def encode(answer: dict[str, Any]) -> bytes:
 
 
 def decode(stream: BinaryIO) -> dict[str, Any] | None:
-    """What `encode` was given; None at the end of the stream. Raises QueryError for an answer that is torn or none."""
+    """What `encode` was given; None at the end of the stream.
+
+    Raises QueryError for an answer that is none, and StoreUnavailable for one that is torn: who sent it has died, or has cut off
+    a client that took too long.
+    """
     line = stream.readline()
     if not line:
         return None
+    if not line.endswith(b"\n"):
+        raise StoreUnavailable("an answer ended in the middle of a line")
     try:
         answer = orjson.loads(line)
     except orjson.JSONDecodeError as error:
@@ -68,7 +74,7 @@ def _with_numbers(answer: dict[str, Any], stream: BinaryIO) -> dict[str, Any]:
         raise QueryError(f"an answer with samples has {_sample_bytes(columns)} bytes for each, at most {MAX_BYTES}, not {size!r}")
     numbers = stream.read(size)
     if len(numbers) < size:
-        raise QueryError(f"an answer ended after {len(numbers)} of {size} bytes")
+        raise StoreUnavailable(f"an answer ended after {len(numbers)} of {size} bytes")
     return {**samples, "numbers": numbers}
 
 
