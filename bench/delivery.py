@@ -149,13 +149,13 @@ def _readings(directory: Path, server: Influxd, rounds: int) -> tuple[list[Readi
     own: dict[tuple[str, str], Callable[[], float]] = {
         ("InfluxDB", "raw"): lambda: download(server.url, "day", _RAW),
         ("InfluxDB", "bins"): lambda: download(server.url, "day", InfluxBins(_CHANNEL, _GRID, _END - 1).statement),
-        ("embedded", "raw"): lambda: _own_duckdb(files, sql.SCALARS, {}),
+        ("embedded", "raw"): lambda: _own_duckdb(files, f"{sql.SCALARS} order by time, rowid", {}),
         ("embedded", "bins"): lambda: _own_duckdb(files, sql.BINS, {"width": _GRID.width_ns}),
     }
     stores: dict[str, Reader] = {"InfluxDB": influx, "embedded": EmbeddedReader(files)}
     ours: dict[str, Callable[[Reader], int]] = {
         "raw": lambda store: sum(len(chunk) for chunk in store.samples(_CHANNEL, MIDNIGHT_NS, _END)),
-        "bins": lambda store: int(store.bins(_CHANNEL, MIDNIGHT_NS, _END, BINS).count.sum()),
+        "bins": lambda store: int(store.bins(_CHANNEL, MIDNIGHT_NS, _END, BINS, times=False).count.sum()),
     }
     found = []
     for (name, query), measure in own.items():

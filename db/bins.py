@@ -53,7 +53,8 @@ class Bins:
     start: begin of the bin, ns since 1970 UTC; a bin ends where the next begins.
     count: finite numbers. non_finite: NaN and infinities.
     min, max, mean, std (of the population): float64; NaN where count is 0, not finite where float64 does not reach.
-    first, last: the first and the last finite number, float64; first_time, last_time: their times, ns; 0 where count is 0.
+    first, last: the first and the last finite number, float64; first_time, last_time: their times, ns; 0 where count is 0, and where
+    times were not asked for.
     severity: the highest of all scalar samples and texts, uint8.
     """
 
@@ -83,7 +84,7 @@ class Bins:
         return len(self.start)
 
     def add(self, part: Bins) -> None:
-        """Take in statistics of other samples for some of the bins, each at most once. Changes this."""
+        """Take in statistics of later samples for some of the bins, each at most once. Changes this."""
         at = np.searchsorted(self.start, part.start)
         self.non_finite[at] += part.non_finite
         self.severity[at] = np.maximum(self.severity[at], part.severity)
@@ -100,9 +101,9 @@ class Bins:
         self.count[at] = n
         self.min[at] = np.fmin(self.min[at], part.min)
         self.max[at] = np.fmax(self.max[at], part.max)
-        earlier, later = (before == 0) | (part.first_time < self.first_time[at]), (before == 0) | (part.last_time > self.last_time[at])
-        self.first[at[earlier]], self.first_time[at[earlier]] = part.first[earlier], part.first_time[earlier]
-        self.last[at[later]], self.last_time[at[later]] = part.last[later], part.last_time[later]
+        new = before == 0
+        self.first[at[new]], self.first_time[at[new]] = part.first[new], part.first_time[new]
+        self.last[at], self.last_time[at] = part.last, part.last_time
 
     def take(self, wanted: npt.NDArray[np.bool_]) -> Bins:
         """Some of the bins."""
@@ -119,9 +120,10 @@ def bins_of(grid: Grid, chunks: Iterable[SampleColumns]) -> Bins:
     """Bins from the samples themselves, for a store that cannot make them."""
     found = Bins.empty(grid.starts)
     for chunk in chunks:
-        scalar = np.array([array is None and reduced is None for array, reduced in zip(chunk.arrays, chunk.reduced, strict=True)], bool)
-        if scalar.any():
-            found.add(_of_scalars(grid, chunk.take(np.flatnonzero(scalar))))
+        arrays = chunk.array_places
+        scalars = chunk.take(np.delete(np.arange(len(chunk)), arrays)) if arrays else chunk
+        if len(scalars):
+            found.add(_of_scalars(grid, scalars))
     return found
 
 

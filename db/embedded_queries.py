@@ -57,7 +57,7 @@ class EmbeddedReader:
         number = self._number(channel)
         return None if number is None else self._last(number, t_ns)
 
-    def bins(self, channel: str, start_ns: int, end_ns: int, count: int) -> Bins:
+    def bins(self, channel: str, start_ns: int, end_ns: int, count: int, *, times: bool = True) -> Bins:  # noqa: ARG002 - they cost nothing here
         """Statistics of the numbers with start <= time < end in bins, made by DuckDB day by day."""
         grid = Grid.of(start_ns, end_ns, count)
         found = Bins.empty(grid.starts)
@@ -144,10 +144,20 @@ class EmbeddedReader:
         arrays = self._windows(day, sql.WEIGHT_OF_ARRAYS, number, start_ns, end_ns)
         return merge_by_time(
             [
-                (_scalars(self._fetch(day, sql.SCALARS, number, *window)) for window in scalars),
+                self._scalars(day, number, scalars),
                 (_arrays(self._fetch(day, sql.ARRAYS, number, *window)) for window in arrays),
             ]
         )
+
+    def _scalars(self, day: str, number: int, windows: Iterable[tuple[int, int]]) -> Iterator[SampleColumns]:
+        """Samples of each window; texts are asked for from the first one on that has any."""
+        texts = False
+        for window in windows:
+            found = self._fetch(day, sql.SCALARS if texts else sql.NUMBERS, number, *window)
+            if not texts and found["is_text"].any():
+                texts = True
+                found = self._fetch(day, sql.SCALARS, number, *window)
+            yield _scalars(found)
 
     def _alarms(self, day: str, number: int, start_ns: int, end_ns: int) -> AlarmColumns:
         found = self._fetch(day, sql.ALARMS, number, start_ns, end_ns)
@@ -214,9 +224,10 @@ def _common(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def _scalars(found: dict[str, Any]) -> SampleColumns:
-    text: list[str | None] = found["text"].tolist()
+    n = len(found["time"])
+    text: list[str | None] = found["text"].tolist() if "text" in found else [None] * n
     value = np.ma.filled(found["value"], np.nan)  # what DuckDB takes from numpy has NULL for NaN
-    columns = SampleColumns(**_common(found), value=value, text=text, arrays=[None] * len(text))
+    columns = SampleColumns(**_common(found), value=value, text=text, arrays=[None] * n)
     return newest_of_each_time(columns)
 
 

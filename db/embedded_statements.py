@@ -21,7 +21,11 @@ WEIGHT_OF_SCALARS = _WEIGHT.format(table="sample", bytes="strlen(text)")
 WEIGHT_OF_ARRAYS = _WEIGHT.format(table="array_sample", bytes="octet_length(data)")
 WEIGHT_OF_ALARMS = _WEIGHT.format(table="alarm", bytes="0")
 
-SCALARS = f"select time, value, severity, status, flags, src_time, text from sample where {_RANGE} order by time, rowid"
+# Lines come as they were inserted (`preserve_insertion_order`), and mostly that is by time: sorting them costs DuckDB more than finding
+# them. A column of texts costs as much, also where all are NULL.
+_SCALARS = f"select time, value, severity, status, flags, src_time, {{text}} from sample where {_RANGE}"
+NUMBERS = _SCALARS.format(text="text is not null as is_text")
+SCALARS = _SCALARS.format(text="text")
 ARRAYS = f"""
 select time, severity, status, flags, src_time, dbr, data, n, min, max, mean, std
 from array_sample where {_RANGE} order by time, rowid

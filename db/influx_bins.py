@@ -39,18 +39,24 @@ class InfluxBins:
     grid: Grid
     last_ns: int
 
-    def ask(self, samples: InfluxSamples) -> Bins | None:
+    def ask(self, samples: InfluxSamples, *, times: bool) -> Bins | None:
         """The bins; None when the samples have changed in between. Raises NumberTooLarge when a mean is beyond float64."""
-        found = Bins.empty(self.grid.starts)
+        if not times:
+            return self._ask_statistics(samples)
         with ThreadPoolExecutor(1) as beside:  # 1.x works on one statement with one core
             spans = beside.submit(self._ask_spans, samples)
-            for columns in samples.numbers(self.statement, *_BINS, rows=_ROWS):
-                found.add(_part(columns))
+            found = self._ask_statistics(samples)
         first = [columns["time"][0] for columns in samples.numbers(self._first, "first")]
         filled = np.flatnonzero(found.count)
         if not len(filled) or not first:
             return None if len(filled) or first else found
         return found if _add_times(found, filled, first[0], spans.result()) else None
+
+    def _ask_statistics(self, samples: InfluxSamples) -> Bins:
+        found = Bins.empty(self.grid.starts)
+        for columns in samples.numbers(self.statement, *_BINS, rows=_ROWS):
+            found.add(_part(columns))
+        return found
 
     @property
     def statement(self) -> str:

@@ -53,7 +53,7 @@ class InfluxReader:
         time_ns = self._time_in_force(channel, t_ns)
         return None if time_ns is None else next(self._samples.stored(channel, time_ns, time_ns), None)
 
-    def bins(self, channel: str, start_ns: int, end_ns: int, count: int) -> Bins:
+    def bins(self, channel: str, start_ns: int, end_ns: int, count: int, *, times: bool = True) -> Bins:
         """Statistics of the numbers with start <= time < end in bins, made by the server."""
         grid = Grid.of(start_ns, end_ns, count)
         # Samples that arrive while the server works are later than this one, and do not matter.
@@ -61,7 +61,7 @@ class InfluxReader:
         if last is None or last < start_ns:
             return Bins.empty(grid.starts)
         try:
-            found = InfluxBins(channel, grid, last).ask(self._samples)
+            found = InfluxBins(channel, grid, last).ask(self._samples, times=times)
         except NumberTooLarge:
             found = None
         return bins_of(grid, self._samples.stored(channel, start_ns, last)) if found is None else found

@@ -58,7 +58,8 @@ def _at(reader: Reader, request: Request) -> Answers:
 
 
 def _bins(reader: Reader, request: Request) -> Answers:
-    yield {"bins": wire.pack_bins(reader.bins(_channel(request), *_range(request), int(request["count"])))}
+    found = reader.bins(_channel(request), *_range(request), int(request["count"]), times=bool(request.get("times", True)))
+    yield {"bins": wire.pack_bins(found)}
 
 
 def _alarms(reader: Reader, request: Request) -> Answers:

@@ -43,9 +43,10 @@ class SocketReader:
         (answer,) = self._ask({"query": "at", "channel": channel, "t_ns": t_ns})
         return None if answer["samples"] is None else wire.unpack_columns(answer["samples"])
 
-    def bins(self, channel: str, start_ns: int, end_ns: int, count: int) -> Bins:
+    def bins(self, channel: str, start_ns: int, end_ns: int, count: int, *, times: bool = True) -> Bins:
         """Statistics of the numbers with start <= time < end in bins."""
-        (answer,) = self._ask({"query": "bins", "channel": channel, "start_ns": start_ns, "end_ns": end_ns, "count": count})
+        request = {"query": "bins", "channel": channel, "start_ns": start_ns, "end_ns": end_ns, "count": count, "times": times}
+        (answer,) = self._ask(request)
         return wire.unpack_bins(answer["bins"])
 
     def alarms(self, channel: str, start_ns: int, end_ns: int, *, with_previous: bool = True) -> Iterator[AlarmColumns]:

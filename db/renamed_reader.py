@@ -72,13 +72,13 @@ class RenamedReader:
         """The sample in force at a time."""
         return self._in_force(self._pieces(channel), t_ns)
 
-    def bins(self, channel: str, start_ns: int, end_ns: int, count: int) -> Bins:
+    def bins(self, channel: str, start_ns: int, end_ns: int, count: int, *, times: bool = True) -> Bins:
         """Statistics of the numbers with start <= time < end in bins; one that holds samples under two names is of both."""
         grid = Grid.of(start_ns, end_ns, count)
         found = Bins.empty(grid.starts)
         for piece in self._pieces(channel):
             first, end = max(start_ns, piece.first_ns), min(end_ns, piece.last_ns + 1)
-            for part in self._bins_within(piece.name, grid, first, end) if first < end else ():
+            for part in self._bins_within(piece.name, grid, first, end, times) if first < end else ():
                 found.add(part)
         return found
 
@@ -176,16 +176,16 @@ class RenamedReader:
                     return found
         return None
 
-    def _bins_within(self, name: str, grid: Grid, first_ns: int, end_ns: int) -> Iterator[Bins]:
+    def _bins_within(self, name: str, grid: Grid, first_ns: int, end_ns: int, times: bool) -> Iterator[Bins]:
         """Statistics of first <= time < end: of the whole bins there, and of the parts of bins at both ends."""
         if (first_ns, end_ns) == (grid.start_ns, grid.end_ns):
-            yield self._reader.bins(name, first_ns, end_ns, len(grid.starts))
+            yield self._reader.bins(name, first_ns, end_ns, len(grid.starts), times=times)
             return
         width, at = grid.width_ns, first_ns
         while at < end_ns:
             start = grid.start_ns + (at - grid.start_ns) // width * width
             whole = (end_ns - at) // width if at == start else 0
             end = at + whole * width if whole else min(start + width, end_ns)
-            part = self._reader.bins(name, at, end, max(whole, 1))
+            part = self._reader.bins(name, at, end, max(whole, 1), times=times)
             yield part if whole else dataclasses.replace(part, start=part.start - at + start)
             at = end

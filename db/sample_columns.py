@@ -45,6 +45,17 @@ class SampleColumns:
     def __len__(self) -> int:
         return len(self.time)
 
+    @property
+    def has_texts(self) -> bool:
+        """Whether any sample has a text or label."""
+        return self.text.count(None) < len(self.text)
+
+    @property
+    def array_places(self) -> list[int]:
+        """Places of array samples, found among those whose value is NaN, so that numbers are not looked at one by one."""
+        places = np.flatnonzero(np.isnan(self.value)).tolist()
+        return [at for at in places if self.arrays[at] is not None or self.reduced[at] is not None]
+
     def statistics(self, at: int) -> ArrayStatistics | None:
         """Number and statistics of the elements of the sample at a place; None where it is no array."""
         array = self.arrays[at]

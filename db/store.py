@@ -87,9 +87,10 @@ class Reader(Protocol):
         """The sample in force at a time: the last with time <= `t_ns` (one row), None when there is none."""
         ...
 
-    def bins(self, channel: str, start_ns: int, end_ns: int, count: int) -> Bins:
+    def bins(self, channel: str, start_ns: int, end_ns: int, count: int, *, times: bool = True) -> Bins:
         """Statistics of the numbers with start <= time < end in `count` bins of equal width (`db.bins.Grid.of`), empty ones too.
 
+        times: whether `first_time` and `last_time` are wanted, which cost an InfluxDB as much as all the rest.
         Raises QueryError for an empty range and for a count outside 1 to `db.bins.MAX_BINS`.
         """
         ...

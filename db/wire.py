@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import math
+from collections.abc import Iterable
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -15,7 +16,7 @@ import orjson
 
 from archioc.core.array_statistics import ArrayStatistics
 from archioc.core.batch import ChannelMeta
-from archioc.core.errors import QueryError
+from archioc.core.errors import QueryError, StoreUnavailable
 from archioc.core.events import ChannelEvent, Reason
 from db.alarm_columns import AlarmColumns
 from db.bins import BIN_COLUMNS, Bins
@@ -23,7 +24,8 @@ from db.sample_columns import Array, SampleColumns
 
 # The wide ones first: each column starts where its numbers are aligned.
 _NUMBERS = {"time": "<i8", "value": "<f8", "src_time": "<i8", "severity": "|u1", "status": "|u1", "flags": "|u1"}
-_SAMPLE_BYTES = sum(np.dtype(dtype).itemsize for dtype in _NUMBERS.values())
+_ALWAYS = ("time", "value")
+"""Columns that are there also where all their numbers are 0."""
 _ALARMS = {"time": "<i8", "severity": "|u1", "status": "|u1"}
 
 
@@ -42,10 +44,16 @@ def encode(answer: dict[str, Any]) -> bytes:
 
 
 def decode(stream: BinaryIO) -> dict[str, Any] | None:
-    """What `encode` was given; None at the end of the stream. Raises QueryError for an answer that is torn or none."""
+    """What `encode` was given; None at the end of the stream.
+
+    Raises QueryError for an answer that is none, and StoreUnavailable for one that is torn: who sent it has died, or has cut off
+    a client that took too long.
+    """
     line = stream.readline()
     if not line:
         return None
+    if not line.endswith(b"\n"):
+        raise StoreUnavailable("an answer ended in the middle of a line")
     try:
         answer = orjson.loads(line)
     except orjson.JSONDecodeError as error:
@@ -59,36 +67,44 @@ def decode(stream: BinaryIO) -> dict[str, Any] | None:
 
 def _with_numbers(answer: dict[str, Any], stream: BinaryIO) -> dict[str, Any]:
     samples, size = answer["samples"], answer.get("bytes")
-    if not isinstance(samples, dict) or type(size) is not int or not 0 <= size <= MAX_BYTES or size % _SAMPLE_BYTES:
-        raise QueryError(f"an answer with samples has {_SAMPLE_BYTES} bytes for each, at most {MAX_BYTES}, not {size!r}")
+    columns = samples.get("columns") if isinstance(samples, dict) else None
+    if not isinstance(columns, list) or columns != [name for name in _NUMBERS if name in columns or name in _ALWAYS]:
+        raise QueryError(f"an answer with samples has columns out of {', '.join(_NUMBERS)}, the first two always, not {columns!r}")
+    if type(size) is not int or not 0 <= size <= MAX_BYTES or size % _sample_bytes(columns):
+        raise QueryError(f"an answer with samples has {_sample_bytes(columns)} bytes for each, at most {MAX_BYTES}, not {size!r}")
     numbers = stream.read(size)
     if len(numbers) < size:
-        raise QueryError(f"an answer ended after {len(numbers)} of {size} bytes")
+        raise StoreUnavailable(f"an answer ended after {len(numbers)} of {size} bytes")
     return {**samples, "numbers": numbers}
 
 
 def pack_columns(columns: SampleColumns) -> dict[str, Any]:
-    """Columns as `encode` takes them: `numbers` holds the bytes of one column after the other.
+    """Columns as `encode` takes them: `numbers` holds the bytes of one column after the other, those that `columns` names.
 
-    `text`, `arrays` and `reduced` are null when they have nothing but nulls.
+    `text`, `arrays` and `reduced` are null when they have nothing but nulls; columns of nothing but 0 are left out.
     """
-    text = columns.text if any(found is not None for found in columns.text) else None
-    arrays = [None if array is None else {"dtype": array.dtype.str, "data": _base64(array)} for array in columns.arrays]
-    reduced = [None if one is None else _numbers_or_null(one) for one in columns.reduced]
-    lists = {"text": text, "arrays": arrays if any(arrays) else None, "reduced": reduced if any(reduced) else None}
-    return lists | {"numbers": b"".join(getattr(columns, name).astype(dtype, copy=False).tobytes() for name, dtype in _NUMBERS.items())}
+    there = [name for name in _NUMBERS if name in _ALWAYS or getattr(columns, name).any()]
+    lists: dict[str, object] = {"text": columns.text if columns.has_texts else None, "arrays": None, "reduced": None}
+    if columns.array_places:
+        arrays = [None if array is None else {"dtype": array.dtype.str, "data": _base64(array)} for array in columns.arrays]
+        reduced = [None if one is None else _numbers_or_null(one) for one in columns.reduced]
+        lists |= {"arrays": arrays if any(arrays) else None, "reduced": reduced if any(reduced) else None}
+    numbers = b"".join(getattr(columns, name).astype(_NUMBERS[name], copy=False).tobytes() for name in there)
+    return lists | {"columns": there, "numbers": numbers}
 
 
 def unpack_columns(answer: dict[str, Any]) -> SampleColumns:
     """What `pack_columns` was given."""
-    n, at, numbers = len(answer["numbers"]) // _SAMPLE_BYTES, 0, {}
+    n, at, numbers = len(answer["numbers"]) // _sample_bytes(answer["columns"]), 0, {}
     for name, dtype in _NUMBERS.items():
+        if name not in answer["columns"]:
+            numbers[name] = np.zeros(n, dtype)
+            continue
         numbers[name] = np.frombuffer(answer["numbers"], dtype, n, at)
         at += numbers[name].nbytes
-    text: list[str | None] = answer["text"] or [None] * n
     arrays: list[Array | None] = [_array(array) for array in answer["arrays"]] if answer["arrays"] else [None] * n
-    reduced = [None if one is None else _statistics(one) for one in answer["reduced"]] if answer["reduced"] else []
-    return SampleColumns(**numbers, text=text, arrays=arrays, reduced=reduced)
+    reduced: list[ArrayStatistics | None] = [_statistics(one) for one in answer["reduced"]] if answer["reduced"] else [None] * n
+    return SampleColumns(**numbers, text=answer["text"] or [None] * n, arrays=arrays, reduced=reduced)
 
 
 def pack_alarms(columns: AlarmColumns) -> dict[str, str]:
@@ -126,6 +142,10 @@ def unpack_meta(answer: dict[str, Any]) -> ChannelMeta:
     return ChannelMeta(**{**answer, "labels": tuple(answer["labels"])})
 
 
+def _sample_bytes(columns: Iterable[str]) -> int:
+    return sum(np.dtype(_NUMBERS[name]).itemsize for name in columns)
+
+
 def _pack(columns: object, types: dict[str, str]) -> dict[str, str]:
     return {name: _base64(getattr(columns, name).astype(dtype, copy=False)) for name, dtype in types.items()}
 
@@ -146,6 +166,8 @@ def _numbers_or_null(found: ArrayStatistics) -> list[float | None]:
     return [found.n, *(number if math.isfinite(number) else None for number in (found.min, found.max, found.mean, found.std))]
 
 
-def _statistics(packed: list[float | None]) -> ArrayStatistics:
+def _statistics(packed: list[float | None] | None) -> ArrayStatistics | None:
+    if packed is None:
+        return None
     n, *numbers = packed
     return ArrayStatistics(int(n or 0), *(math.nan if number is None else number for number in numbers))

@@ -49,13 +49,13 @@ def aligned_bin_header(channels: Sequence[str], statistics: Sequence[str]) -> tu
 
 def aligned_bin_rows(reader: Reader, channels: Iterable[str], span: Span, count: int, statistics: Sequence[str]) -> Iterator[Row]:
     """A line for each bin, the statistics of the channels beside each other."""
-    all_bins = [reader.bins(channel, span.start_ns, span.end_ns, count) for channel in channels]
+    all_bins = [reader.bins(channel, span.start_ns, span.end_ns, count, times=False) for channel in channels]
     for at, start in enumerate(all_bins[0].start.tolist()):
         yield (start, *(value for found in all_bins for value in _values(found, at, statistics)))
 
 
 def _bins(reader: Reader, channel: str, span: Span, count: int) -> tuple[Bins, list[str | None]]:
-    found = reader.bins(channel, span.start_ns, span.end_ns, count)
+    found = reader.bins(channel, span.start_ns, span.end_ns, count, times=False)
     return found, gaps_in(found.start.tolist(), span.end_ns, reader.events(channel, span.start_ns, span.end_ns))
 
 

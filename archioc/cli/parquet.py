@@ -38,7 +38,7 @@ SAMPLE_COLUMNS = {
 BIN_COLUMNS = {"channel": "varchar", "time": "timestamp_ns", "time_ns": "bigint", "count": "bigint", "gap": "varchar"}
 """Columns of bins before those of their statistics, which are double."""
 
-MEMORY = "256MB"
+MEMORY = "160MB"
 
 _FLAGS = np.array([flag_words(flags) for flags in range(2 * max(SampleFlag))], object)
 

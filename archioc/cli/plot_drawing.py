@@ -55,7 +55,7 @@ def read_trace(reader: Reader, channel: str, span: Span, width: int) -> Trace:
     meta = reader.meta(channel, span.end_ns)
     gaps = [event for event in reader.events(channel, span.start_ns, span.end_ns) if event.reason in GAPS]
     units, labels = (meta.units, meta.labels) if meta is not None else ("", ())
-    bins = reader.bins(channel, span.start_ns, max(span.end_ns, span.start_ns + 1), width)
+    bins = reader.bins(channel, span.start_ns, max(span.end_ns, span.start_ns + 1), width, times=False)
     if int(bins.count.sum()) <= _AS_POINTS:
         time, value, severity = _samples(reader, channel, span, gaps)
         return Trace(channel, units, labels, time.astype("M8[ns]"), value, value, value, severity, gaps, steps=True)

@@ -116,7 +116,7 @@ def count(source: Source, span: Range) -> Run:
 
 def cap_lot(source: Source, grid: BinGrid) -> Iterator[Run]:
     """Up to two samples of a bin as they are; else four points in it: first, least, largest and last."""
-    for index, bins in stored_bins(source, grid):
+    for index, bins in stored_bins(source, grid, times=True):
         few = bins.count <= 2
         parts = [
             _points(bins, few, bins.first_time, bins.first),

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from retrieval.appliance import wire
+from retrieval.appliance.number_lines import number_lines
 from retrieval.appliance.runs import Header, Run
 from retrieval.appliance.series import SECOND_NS, Series, year_start, years_of
 
@@ -59,7 +60,7 @@ def _number_lines(run: Run, year: int) -> bytes:
     if not len(run):
         return b""
     second, nano = run.time // SECOND_NS - year_start(year), run.time % SECOND_NS
-    return wire.number_lines(run.header.kind, second, nano, run.values, run.severity, run.status)
+    return number_lines(run.header.kind, second, nano, run.values, run.severity, run.status)
 
 
 def _line(run: Run, at: int, year: int) -> bytes:

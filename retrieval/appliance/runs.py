@@ -85,14 +85,12 @@ def _kinds(columns: SampleColumns, number: PayloadType) -> npt.NDArray[np.uint8]
     """The type of each sample."""
     number = number if is_numeric(number) else PayloadType.SCALAR_DOUBLE
     kinds = np.full(len(columns), number, np.uint8)
-    if columns.text.count(None) < len(columns):
+    if columns.has_texts:
         text = np.array([one is not None for one in columns.text], bool) & np.isnan(columns.value)
         kinds[text] = PayloadType.SCALAR_STRING
-    if columns.reduced.count(None) < len(columns):
-        kinds[[one is not None for one in columns.reduced]] = PayloadType.WAVEFORM_DOUBLE
-    for at, array in enumerate(columns.arrays):
-        if array is not None:
-            kinds[at] = OF_ELEMENTS[array.dtype.str]
+    for at in columns.array_places:
+        array = columns.arrays[at]
+        kinds[at] = PayloadType.WAVEFORM_DOUBLE if array is None else OF_ELEMENTS[array.dtype.str]
     numeric = kinds == number
     if number is not PayloadType.SCALAR_DOUBLE and not fits(number, columns.value[numeric]):
         kinds[numeric] = PayloadType.SCALAR_DOUBLE

@@ -104,10 +104,10 @@ class Source:
         found = self._reader.at(self.channel, span.start_ns)
         return None if found is None or int(found.time[0]) == span.start_ns else found
 
-    def bins(self, start_ns: int, end_ns: int, count: int) -> Bins:
+    def bins(self, start_ns: int, end_ns: int, count: int, *, times: bool) -> Bins:
         """Statistics that the store makes (`db.store.Reader.bins`)."""
         self._budget.check()
-        return self._reader.bins(self.channel, start_ns, end_ns, count)
+        return self._reader.bins(self.channel, start_ns, end_ns, count, times=times)
 
     def alarms(self, span: Range) -> Iterator[AlarmColumns]:
         """The alarm state in force at the start, then each that was written up to the end, in chunks."""

@@ -20,10 +20,11 @@ FEW_NS = 120 * 10**9
 IndexedBins = tuple[np.ndarray[tuple[int], np.dtype[np.int64]], Bins]
 
 
-def stored_bins(source: Source, grid: BinGrid) -> Iterator[IndexedBins]:
+def stored_bins(source: Source, grid: BinGrid, *, times: bool = False) -> Iterator[IndexedBins]:
     """Bins with finite numbers, in pieces: the number of each, and its statistics.
 
-    Numbers that are not finite, texts and arrays are in none. Raises HTTPException (400) for more than MAX_BINS.
+    times: whether those of the first and last number are wanted too. Numbers that are not finite, texts and arrays are in none.
+    Raises HTTPException (400) for more than MAX_BINS.
     """
     grid.check()
     previous = source.before(grid.span)
@@ -33,18 +34,18 @@ def stored_bins(source: Source, grid: BinGrid) -> Iterator[IndexedBins]:
     end_ns = span.end_ns + 1
     begin, first_whole = span.start_ns, -(-span.start_ns // width)
     if first_whole * width > begin:
-        yield from _ask(source, grid, begin, min(first_whole * width, end_ns), 1)
+        yield from _ask(source, grid, begin, min(first_whole * width, end_ns), 1, times)
     for at in range(first_whole, end_ns // width, WINDOW):
         upto = min(at + WINDOW, end_ns // width)
-        yield from _ask(source, grid, at * width, upto * width, upto - at)
+        yield from _ask(source, grid, at * width, upto * width, upto - at, times)
     last = max(end_ns // width, first_whole) * width
     if last < end_ns:
-        yield from _ask(source, grid, last, end_ns, 1)
+        yield from _ask(source, grid, last, end_ns, 1, times)
 
 
-def _ask(source: Source, grid: BinGrid, begin_ns: int, end_ns: int, count: int) -> Iterator[IndexedBins]:
+def _ask(source: Source, grid: BinGrid, begin_ns: int, end_ns: int, count: int, times: bool) -> Iterator[IndexedBins]:
     few = count == 1 and end_ns - begin_ns <= FEW_NS
-    found = source.few_bins(begin_ns, end_ns) if few else source.bins(begin_ns, end_ns, count)
+    found = source.few_bins(begin_ns, end_ns) if few else source.bins(begin_ns, end_ns, count, times=times)
     found = found.take(found.count > 0)
     if len(found):
         yield found.start // grid.width_ns, found

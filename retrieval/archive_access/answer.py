@@ -71,7 +71,7 @@ def _bins(source: Source, span: Range, count: int, metas: list[ChannelMeta]) -> 
     previous = source.before(span)
     if previous is not None:
         yield from _samples([previous], metas)
-    bins = source.bins(span.start_ns, span.end_ns + 1, count)
+    bins = source.bins(span.start_ns, span.end_ns + 1, count, times=True)
     bins = bins.take((bins.count > 0) | (bins.non_finite > 0))
     time = np.where(bins.count > 0, bins.first_time, bins.start)
     yield Block(time, bin_objects(bins, meta_of(metas, span.end_ns)))

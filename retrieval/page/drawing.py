@@ -58,7 +58,8 @@ def draw(source: Source, reader: Reader, span: Range, bins: int) -> tuple[Line, 
     gaps = [event for event in events if event.reason in GAPS]
     few = _few_samples(source, span, bins)
     if few is None:
-        line = line_of_bins(source.bins(span.start_ns, span.end_ns, bins), _value_at(reader, source.channel, span.start_ns), gaps)
+        found = source.bins(span.start_ns, span.end_ns, bins, times=False)
+        line = line_of_bins(found, _value_at(reader, source.channel, span.start_ns), gaps)
     else:
         line = line_of_samples(few, gaps)
     return line, _told(events)

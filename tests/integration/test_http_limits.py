@@ -58,7 +58,7 @@ class EndlessReader:
     def at(self, channel: str, t_ns: int) -> SampleColumns | None:
         return None
 
-    def bins(self, channel: str, start_ns: int, end_ns: int, count: int) -> Bins:
+    def bins(self, channel: str, start_ns: int, end_ns: int, count: int, *, times: bool = True) -> Bins:
         raise StoreUnavailable("the store is away")
 
     def alarms(self, channel: str, start_ns: int, end_ns: int, *, with_previous: bool = True) -> Iterator[AlarmColumns]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from structlog.testing import capture_logs
 
 from archioc.core.batch import ChannelMeta, Kind
 from archioc.core.config_file import parse_config
@@ -25,6 +26,8 @@ from db.query_client import SocketReader
 from db.query_server import QueryServer
 from db.sample_columns import SampleColumns, concatenate
 from db.store import CHUNK, Reader
+from retrieval.appliance.source import Range, Source
+from retrieval.budget import Budget
 from tests.batches import T0, Alarm, Point, make_batch, spool_file
 from tests.processes.waiting import wait_until
 
@@ -145,6 +148,26 @@ def test_slow_and_silent_clients_hold_up_nobody(
         assert b'"samples"' in lines.readline()
     slow.close()
     silent.close()
+
+
+def test_an_answer_goes_on_where_a_slow_client_was_cut_off(
+    store: EmbeddedStore, server: QueryServer, reader: SocketReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client that was cut off in the middle of a line asks for the rest, and has every sample once."""
+    n = 2 * CHUNK
+    store.write(spool_file(ENCODER, make_batch([Point("L", T0 + at, float(at)) for at in range(n)]), 2))
+    monkeypatch.setattr(query_server, "CLIENT_TIMEOUT_S", 0.2)
+    found: list[SampleColumns] = []
+    budget = Budget(60)
+    budget.begin()
+    with capture_logs() as told:
+        for chunk in Source(reader, "L", budget).samples(Range(T0, T0 + n)):
+            if not found:
+                monkeypatch.setattr(query_server, "CLIENT_TIMEOUT_S", 30.0)
+                time.sleep(1.0)
+            found.append(chunk)
+    assert [entry["event"] for entry in told].count("query_resumed") == 1
+    assert concatenate(found).value.tolist() == list(range(n))
 
 
 @dataclass

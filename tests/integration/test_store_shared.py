@@ -295,7 +295,10 @@ def test_statistics_in_bins(bench: Bench) -> None:
         (points[202].time_ns, points[203].time_ns, 2),
         (last + 1, last + 10, 3),
     ):
-        assert_same_bins(bench.store.bins("A", start, end, count), _in_bins(points, start, end, count))
+        wanted = _in_bins(points, start, end, count)
+        assert_same_bins(bench.store.bins("A", start, end, count), wanted)
+        timeless = bench.store.bins("A", start, end, count, times=False)
+        assert_same_bins(replace(timeless, first_time=wanted.first_time, last_time=wanted.last_time), wanted)
     for wrong in ((5, 5, 1), (0, 5, 0), (0, 5, MAX_BINS + 1)):
         with pytest.raises(QueryError, match=r"the end after it|from 1 to"):
             bench.store.bins("A", *wrong)
@@ -465,16 +468,24 @@ def test_the_audit_of_a_time(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_long_answers_come_in_chunks(bench: Bench) -> None:
-    """Many samples, also within a minute, come in chunks of a bounded size that together are complete and in order."""
+    """Many samples, also within a minute, come in chunks of a bounded size that together are complete and in order.
+
+    So they do when the later ones were stored first, and when only the last chunk has a text.
+    """
     n = 2 * CHUNK + 7
     step = 100_000
-    bench.write(*[Point("A", T0 + at * step, float(at)) for at in range(n)])
+    points = [Point("A", T0 + at * step, float(at)) for at in range(n)]
+    points[-3] = Point("A", T0 + (n - 3) * step, blob=b"late", kind=Kind.TEXT)
+    bench.write(*points[n // 2 :])
+    bench.write(*points[: n // 2])
     chunks = list(bench.store.samples("A", 0, EVER, with_previous=False))
     assert len(chunks) > 1
     assert max(len(chunk) for chunk in chunks) <= CHUNK
     found = concatenate(chunks)
     assert np.array_equal(found.time, T0 + np.arange(n) * step)
-    assert np.array_equal(found.value, np.arange(n, dtype=np.float64))
+    assert np.array_equal(np.flatnonzero(np.isnan(found.value)), [n - 3])
+    assert np.array_equal(np.delete(found.value, n - 3), np.delete(np.arange(n, dtype=np.float64), n - 3))
+    assert (found.text.count(None), found.text[n - 3]) == (n - 1, "late")
 
 
 def test_large_samples_come_a_few_at_a_time(bench: Bench) -> None:

@@ -21,6 +21,7 @@ class ProofCounts:
     grafana_channels: channels that the queries of the dashboards find.
     hostile_puts: of any kind. control_kills: of the ioc process while it is put to.
     http_examples: requests that schemathesis makes of each operation, at least. hostile_requests: over HTTP, for each store.
+    export_days: of a channel at 10 Hz in one answer.
     """
 
     demo_minutes: float
@@ -45,6 +46,7 @@ class ProofCounts:
     control_kills: int
     http_examples: int
     hostile_requests: int
+    export_days: int
 
 
 _SHORT_AND_FULL: dict[str, tuple[Any, Any]] = {
@@ -70,6 +72,7 @@ _SHORT_AND_FULL: dict[str, tuple[Any, Any]] = {
     "control_kills": (6, 100),
     "http_examples": (4, 20),
     "hostile_requests": (600, 2500),
+    "export_days": (2, 12),
 }
 
 

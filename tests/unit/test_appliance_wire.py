@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retrieval.appliance import wire
+from retrieval.appliance.number_lines import number_lines
 from retrieval.appliance.payload import PayloadType, fits
 from retrieval.appliance.raw_format import raw_pieces
 from retrieval.appliance.runs import Header, Run
@@ -123,7 +124,7 @@ def test_columns_are_written_like_single_samples(kind: PayloadType, data: st.Dat
     values = np.array(columns[2], np.float64)
     severity, status = (np.array(column, np.uint8) for column in columns[3:])
     one_by_one = [wire.sample_line(s, n, wire.value_field(kind, v), sev, stat, {}) for s, n, v, sev, stat in samples]
-    assert wire.number_lines(kind, second, nano, values, severity, status) == b"".join(one_by_one)
+    assert number_lines(kind, second, nano, values, severity, status) == b"".join(one_by_one)
 
 
 @pytest.mark.parametrize(
@@ -140,7 +141,7 @@ def test_columns_are_written_like_single_samples(kind: PayloadType, data: st.Dat
 def test_known_lines(kind: PayloadType, second: int, value: float, severity: int, status: int, line: str) -> None:
     """Lines are, byte for byte, those that the description of the format gives; one that would end with white space has a field more."""
     columns = np.array([second]), np.array([0]), np.array([value], np.float64), np.array([severity], "u1"), np.array([status], "u1")
-    assert wire.number_lines(kind, *columns).hex() == f"{line}0a"
+    assert number_lines(kind, *columns).hex() == f"{line}0a"
 
 
 def test_known_header() -> None:
