@@ -165,7 +165,8 @@ class InfluxTwo:
     def _make_bucket(self) -> dict[str, Any]:
         orgs = self._connection.json("/api/v2/orgs", "GET", self._org)["orgs"]
         if not orgs:
-            raise StoreDenied(f"{self._settings.url}: the token may see neither bucket {self._settings.bucket} nor org {self._settings.org}")
+            missing = f"neither bucket {self._settings.bucket} nor org {self._settings.org}"
+            raise StoreDenied(f"{self._settings.url}: the token may see {missing}")
         rules = [{"type": "expire", "everySeconds": int(self._settings.retention)}] if self._settings.retention else []
         bucket = {"name": self._settings.bucket, "orgID": orgs[0]["id"], "retentionRules": rules}
         made: dict[str, Any] = self._connection.json("/api/v2/buckets", "POST", [], bucket)

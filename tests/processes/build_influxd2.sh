@@ -29,8 +29,10 @@ build() {
     export GOCACHE=$work/gocache
     GOBIN=$work/bin go install "github.com/influxdata/pkg-config@v$pkg_config"
     cd "$work"
-    # Their pkg-config has cargo build flux, which turns each warning of its compiler into an error and asks for an old one.
-    PKG_CONFIG=$work/bin/pkg-config RUSTFLAGS=--cap-lints=warn RUSTUP_TOOLCHAIN=${RUSTUP_TOOLCHAIN:-stable} \
+    # Their pkg-config has cargo build flux, which asks for an old compiler, and takes each new warning of a newer one for an error.
+    printf '#!/bin/sh\nexec "$@" --cap-lints=warn\n' >"$work/bin/rustc"
+    chmod +x "$work/bin/rustc"
+    PKG_CONFIG=$work/bin/pkg-config RUSTC_WRAPPER=$work/bin/rustc RUSTUP_TOOLCHAIN=${RUSTUP_TOOLCHAIN:-stable} \
         timeout 3600 go build -p 2 -tags sqlite_foreign_keys,sqlite_json -ldflags "-s -w -X main.version=v$version" -o "$target/influxd" ./cmd/influxd
 }
 build >"$log" 2>&1

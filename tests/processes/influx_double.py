@@ -177,14 +177,19 @@ class InfluxDouble:
         if bad:
             return self._error(400, "invalid", f"unable to parse '{bad[0].decode()}': invalid number")
         self.lines.update(good)
-        if old and not conflicts:
-            lower = "dropped because it violates a Retention Policy Lower Bound at 2026-11-22T18:28:11.118955072Z"
-            ends = [f"{which} point {line.decode().split()[0]} at 1970-01-01T00:00:00Z {lower}" for which, line in (("oldest", old[0]), ("newest", old[-1]))]
-            words = f"dropped {len(old)} points outside retention policy of duration {self.retention_s:g}s - {', '.join(ends)} dropped={len(old)}"
-            words = f"{words} for database: 1735ea19ce49fdbe for retention policy: autogen"
-        else:
-            words = _dropped(conflicts, [])
-        return self._error(422, "unprocessable entity", f"failure writing points to database: partial write: {words}") if words else Answer()
+        words = _dropped(conflicts, []) or self._outside(old)
+        if not words:
+            return Answer()
+        return self._error(422, "unprocessable entity", f"failure writing points to database: partial write: {words}")
+
+    def _outside(self, old: list[bytes]) -> str:
+        """The words of 2.7.12 for lines that are too old; those of earlier ones are as in 1.x."""
+        if not old:
+            return ""
+        bound = "dropped because it violates a Retention Policy Lower Bound at 2026-11-22T18:28:11.118955072Z"
+        oldest, newest = (f"point {line.decode().split()[0]} at 1970-01-01T00:00:00Z {bound}" for line in (old[0], old[-1]))
+        words = f"dropped {len(old)} points outside retention policy of duration {self.retention_s:g}s - oldest {oldest}, newest {newest}"
+        return f"{words} dropped={len(old)} for database: 1735ea19ce49fdbe for retention policy: autogen"
 
     def _write_3(self, good: list[bytes], bad: list[bytes], conflicts: list[bytes], old: list[bytes]) -> Answer:
         """Takes a body as a whole or not at all."""

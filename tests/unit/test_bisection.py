@@ -47,7 +47,7 @@ class PickyServer:
         if bad:
             raise StoreRejected("400 partial write: field type conflict" + (f" dropped={len(bad)}" if self.tells else ""))
         if old and self.wordy:
-            raise StoreRejected(f"422 failure writing points to database: partial write: dropped {len(old)} points outside retention policy of")
+            raise StoreRejected(f"422 failure writing points: partial write: dropped {len(old)} points outside retention policy of dur")
         if old:
             raise StoreRejected("400 partial write: points beyond retention policy" + (f" dropped={len(old)}" if self.tells else ""))
 
@@ -82,7 +82,9 @@ def test_exactly_the_bad_lines_are_found(kinds: list[str], most: int, keeps: boo
     check(lines, kinds, server, send_lines(lines, server.post, OLDEST if knows_cut else None))
 
 
-@pytest.mark.parametrize(("knows_cut", "tells", "wordy"), [(True, True, False), (True, False, False), (False, True, False), (False, True, True)])
+@pytest.mark.parametrize(
+    ("knows_cut", "tells", "wordy"), [(True, True, False), (True, False, False), (False, True, False), (False, True, True)]
+)
 def test_few_requests_for_few_bad_lines(knows_cut: bool, tells: bool, wordy: bool) -> None:
     """3 bad lines and 500 old ones among 20 000 cost 2 log2(n) requests for each bad line, and a few where the retention is not known."""
     kinds = [BAD if at in {17, 9000, 19_999} else OLD if at % 40 == 5 else GOOD for at in range(20_000)]
