@@ -4,10 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test proof test-containers bench lint clean influxd influxd-1.8 clients chromium wheels
+.PHONY: help demo test proof test-containers bench lint clean influxd influxd-1.8 influxd-2 clients chromium wheels
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.demo-installed  ## a small storage ring and its archiver on this machine [MINUTES=n] [KEEP=1]
 	@exec $(BIN)/archioc demo $(if $(MINUTES),--minutes $(MINUTES)) $(if $(filter-out 0,$(KEEP)),--keep)
@@ -53,6 +53,9 @@ wheels: $(VENV)/.all-installed
 
 influxd-1.8:
 	@sh tests/processes/build_influxd.sh .cache
+
+influxd-2:  ## an InfluxDB 2.7 of its sources, for the proofs on a real one: 15 minutes, needs go and cargo
+	@sh tests/processes/build_influxd2.sh .cache
 
 $(BIN)/python:
 	@command -v $(PYTHON) >/dev/null || { echo "make: no $(PYTHON) here; install Python >= 3.11 or name one: make PYTHON=/path/to/python" >&2; exit 1; }

@@ -84,6 +84,9 @@ class InfluxDatabase(InfluxReader):
         if self._settings.version is InfluxVersion.AUTO and version is None:
             raise StoreDenied(f"{self._settings.url}: answers /ping without telling a version: is this an InfluxDB? (else set `version`)")
         self._path = "/api/v2/write" if self._writes_native(version) else "/write"
+        if version is not None and version[0] == 2 and self._path == "/api/v2/write" and not self._settings.org:
+            # The server would say 400 to each write, which would look as if the samples were bad.
+            raise StoreDenied(f"{self._settings.url}: InfluxDB {ping.version} needs an `org`")
         self._ahead_ns = int(ping.ahead * 1e9)
         major = version[0] if version else {InfluxVersion.V1: 1}.get(self._settings.version, 2)
         self._lanes = LANES_OF_3 if major >= 3 else LANES

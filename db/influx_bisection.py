@@ -27,7 +27,9 @@ MAX_BODY = 8_000_000
 """No body is longer than this before compression, a single line apart: 3.x takes 10 MiB, and 1.x cuts
 the connection at 25 MB, without an answer, which looks like a network that fails."""
 
-_TOO_OLD = "points beyond retention policy"
+_TOO_OLD = re.compile(r"partial write: (?:points beyond retention policy|dropped (\d+) points outside retention policy)")
+"""The second form is that of 2.7.12; its count at the end may be cut off, and holds other lines as well."""
+
 _DROPPED = re.compile(r"\bdropped=(\d+)")
 
 Index = npt.NDArray[np.intp]
@@ -140,9 +142,11 @@ class _Search:
         message = str(said)
         told = _DROPPED.search(message)
         dropped = int(told[1]) if told else int(len(which) == 1)
-        if _TOO_OLD in message and 0 < dropped <= len(which):
+        words = _TOO_OLD.search(message)
+        old = int(words[1] or dropped) if words else 0
+        if 0 < old <= len(which):
             # The server counts no line that it could not parse, so at least so many of the oldest are too old.
-            self._cut_ns = int(np.partition(self._lines.times[which], dropped - 1)[dropped - 1]) + 1
+            self._cut_ns = int(np.partition(self._lines.times[which], old - 1)[old - 1]) + 1
             return [_Part(which)]
         given_up = isinstance(said, StoreRejected) and self._refusals > MAX_REFUSALS
         if len(which) == 1 or dropped == len(which) or given_up:

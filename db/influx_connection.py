@@ -37,6 +37,10 @@ class NumberTooLarge(QueryError):
     """An answer holds a result beyond float64 (the mean of huge numbers): InfluxDB 1.x sends the words of its JSON encoder in its place."""
 
 
+class NotFound(StoreDenied):
+    """404: the server has no such thing, or no such path."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ping:
     """What a server tells of itself. version: empty when it does not; ahead: its clock before ours (s)."""
@@ -220,7 +224,7 @@ def _store_error(url: str, error: ApiException) -> StoreError:
         return StoreUnavailable(message, _retry_after(error))
     if status in {400, 422}:
         return StoreRejected(message)
-    return StoreTooLarge(message) if status == 413 else StoreDenied(message)
+    return {404: NotFound, 413: StoreTooLarge}.get(status, StoreDenied)(message)
 
 
 def _answer_text(error: ApiException) -> str:

@@ -10,7 +10,7 @@ import structlog
 
 from archioc.core.config_store import InfluxStore
 from archioc.core.errors import QueryError, StoreDenied, StoreRejected
-from db.influx_connection import InfluxConnection, Parameters
+from db.influx_connection import InfluxConnection, NotFound, Parameters
 from db.influx_language import quote_name
 
 _log = structlog.get_logger()
@@ -117,17 +117,18 @@ class InfluxTwo:
 
     def __init__(self, connection: InfluxConnection, settings: InfluxStore) -> None:
         self._connection, self._settings = connection, settings
+        self._database, _, self._policy = settings.bucket.partition("/")
         self._org: Parameters = [("org", settings.org)]
-        self._warning = ""
+        self._problem = self._mismatch = ""
 
     def make(self) -> None:
         """The bucket, and its mapping; a token that may only write goes on without."""
-        self._warning = ""
+        self._problem = self._mismatch = ""
         try:
-            bucket = self._bucket() or self._make_bucket()
-            self._map(bucket)
+            self._mismatch = self._map(self._bucket() or self._make_bucket())
         except (StoreDenied, StoreRejected) as error:
-            _log.warning("store_bucket_not_checked", bucket=self._settings.bucket, error=str(error))
+            self._problem = str(error)
+            _log.warning("store_bucket_not_checked", bucket=self._settings.bucket, error=self._problem)
 
     def retention(self) -> float | None:
         """The rule `expire` of the bucket."""
@@ -142,39 +143,49 @@ class InfluxTwo:
         return next((float(rule["everySeconds"]) for rule in rules if rule.get("everySeconds")), None)
 
     def warning(self) -> str:
-        """Reading goes through the mapping."""
-        return self._warning
+        """Samples may be written that cannot be read; a token may also read without seeing how its bucket is mapped."""
+        if self._mismatch:
+            return self._mismatch
+        scope: Parameters = [("db", self._database)] + ([("rp", self._policy)] if self._policy else [])
+        try:
+            for _ in self._connection.query("SELECT value FROM sample WHERE time > now() LIMIT 1", scope):
+                pass
+        except (QueryError, StoreDenied) as error:
+            return f"reading bucket {self._settings.bucket} will fail: " + "; ".join(filter(None, (str(error), self._problem)))
+        return ""
 
     def _bucket(self) -> dict[str, Any] | None:
-        found = self._connection.json("/api/v2/buckets", "GET", [("name", self._settings.bucket), *self._org])["buckets"]
+        """None where there is none, and where the token may not see it."""
+        try:
+            found = self._connection.json("/api/v2/buckets", "GET", [("name", self._settings.bucket), *self._org])["buckets"]
+        except NotFound:
+            return None
         return found[0] if found else None
 
     def _make_bucket(self) -> dict[str, Any]:
         orgs = self._connection.json("/api/v2/orgs", "GET", self._org)["orgs"]
         if not orgs:
-            raise StoreDenied(f"{self._settings.url}: has no organisation {self._settings.org!r}")
+            missing = f"neither bucket {self._settings.bucket} nor org {self._settings.org}"
+            raise StoreDenied(f"{self._settings.url}: the token may see {missing}")
         rules = [{"type": "expire", "everySeconds": int(self._settings.retention)}] if self._settings.retention else []
         bucket = {"name": self._settings.bucket, "orgID": orgs[0]["id"], "retentionRules": rules}
         made: dict[str, Any] = self._connection.json("/api/v2/buckets", "POST", [], bucket)
         _log.info("store_bucket_made", bucket=self._settings.bucket)
         return made
 
-    def _map(self, bucket: dict[str, Any]) -> None:
-        database, _, policy = self._settings.bucket.partition("/")
-        policy = policy or "autogen"
-        try:
-            listed = self._connection.json("/api/v2/dbrps", "GET", [("db", database), *self._org]).get("content") or []
-            mapped = [one for one in listed if one["database"] == database and one["retention_policy"] == policy]
-            if any(one["bucketID"] == bucket["id"] for one in mapped):
-                return
-            if any(not one.get("virtual") for one in mapped):
-                self._warning = f"database {database}, policy {policy} is mapped (DBRP) to another bucket than {self._settings.bucket}"
-                return
-            mapping = {"bucketID": bucket["id"], "orgID": bucket["orgID"], "database": database, "retention_policy": policy}
-            self._connection.json("/api/v2/dbrps", "POST", [], mapping | {"default": True})
-            _log.info("store_mapping_made", database=database, policy=policy)
-        except (StoreDenied, StoreRejected) as error:
-            self._warning = f"no mapping (DBRP) of bucket {self._settings.bucket} could be found or made: reading will fail: {error}"
+    def _map(self, bucket: dict[str, Any]) -> str:
+        """Make the mapping where there is none; what is wrong with the one that is there."""
+        policy = self._policy or "autogen"
+        listed = self._connection.json("/api/v2/dbrps", "GET", [("db", self._database), *self._org]).get("content") or []
+        mapped = [one for one in listed if one["database"] == self._database and one["retention_policy"] == policy]
+        if any(one["bucketID"] == bucket["id"] for one in mapped):
+            return ""
+        if any(not one.get("virtual") for one in mapped):
+            return f"database {self._database}, policy {policy} is mapped (DBRP) to another bucket than {self._settings.bucket}"
+        mapping = {"bucketID": bucket["id"], "orgID": bucket["orgID"], "database": self._database, "retention_policy": policy}
+        self._connection.json("/api/v2/dbrps", "POST", [], mapping | {"default": True})
+        _log.info("store_mapping_made", database=self._database, policy=policy)
+        return ""
 
 
 class InfluxThree:

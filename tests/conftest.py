@@ -21,7 +21,8 @@ from tests.processes.ca_client import CaClient
 from tests.processes.ca_watch import CaWatch
 from tests.processes.camonitor import Camonitor
 from tests.processes.engine_process import EngineProcess, on_servers
-from tests.processes.influxd import Influxd, InfluxDatabase, find_influxd
+from tests.processes.influxd import Influxd, InfluxDatabase, find_influxd, find_influxd_2
+from tests.processes.influxd_two import InfluxdTwo
 from tests.processes.leaks import SESSION_VARIABLE, holdings, leaks_since
 from tests.processes.raw_witness import RawWitness
 from tests.processes.served_store import ServedStore
@@ -187,9 +188,28 @@ def _shared_influxd(influxd_program: Path, tmp_path_factory: pytest.TempPathFact
 def influx_database(_shared_influxd: Influxd) -> Iterator[InfluxDatabase]:
     """A fresh database on a server that the whole session shares: not to be stopped."""
     database = InfluxDatabase(_shared_influxd, f"t_{secrets.token_hex(4)}")
-    _shared_influxd.query(f"CREATE DATABASE {database.name}")
+    _shared_influxd.make_database(database.name)
     yield database
-    _shared_influxd.query(f"DROP DATABASE {database.name}")
+    _shared_influxd.drop_database(database.name)
+
+
+@pytest.fixture(scope="session")
+def shared_influxd_2(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InfluxdTwo]:
+    """A 2.x server that the whole session shares: not to be stopped."""
+    program = find_influxd_2() or missing_tool("influxd-2", "`make influxd-2` builds it into .cache where there are go and cargo")
+    server = InfluxdTwo(program, free_ports(1)[0], tmp_path_factory.mktemp("influxd2"))
+    _session_processes.add(server.pid)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def influx_bucket(shared_influxd_2: InfluxdTwo) -> Iterator[InfluxDatabase]:
+    """A fresh bucket on a 2.x server that the whole session shares."""
+    bucket = InfluxDatabase(shared_influxd_2, f"t_{secrets.token_hex(4)}")
+    shared_influxd_2.make_database(bucket.name)
+    yield bucket
+    shared_influxd_2.drop_database(bucket.name)
 
 
 @pytest.fixture

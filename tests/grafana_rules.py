@@ -88,10 +88,10 @@ Series = dict[str, Any]
 """As InfluxDB gives it: `name`, `tags`, `columns`, `values`."""
 
 
-def ask(url: str, database: str, query: str) -> list[Series]:
+def ask(url: str, database: str, query: str, headers: Mapping[str, str]) -> list[Series]:
     """What the data source gets; times in ms. Raises RuntimeError with the server's words."""
     body = urllib.parse.urlencode({"q": query, "db": database, "epoch": "ms"}).encode()
-    with urllib.request.urlopen(f"{url}/query", data=body, timeout=30) as response:
+    with urllib.request.urlopen(urllib.request.Request(f"{url}/query", body, headers), timeout=30) as response:
         (result,) = json.load(response)["results"]
     if "error" in result:
         raise RuntimeError(f"{query}: {result['error']}")

@@ -29,7 +29,7 @@ from tests.batches import Point, make_batch, spool_file
 from tests.processes.influx_double import Answer, InfluxDouble, told
 from tests.processes.tools import missing_tool
 
-GENERATIONS = ["1.6.7~rc0", "1.8.10", "v2.7.1", "3.9.0"]
+GENERATIONS = ["1.6.7~rc0", "1.8.10", "v2.7.12", "3.9.0"]
 DAY_S = 86_400
 
 Double = Callable[..., InfluxDouble]
@@ -115,7 +115,7 @@ def test_bad_lines_are_found(double: Double, opened: Opened, version: str) -> No
     assert len(server.writes) < 60
 
 
-@pytest.mark.parametrize("version", ["1.8.10", "v2.7.1"])
+@pytest.mark.parametrize("version", ["1.8.10", "v2.7.12"])
 def test_what_is_too_old_is_not_sent(double: Double, opened: Opened, version: str) -> None:
     """Where a file may hold samples beyond the retention they are split off by the server's clock before anything is posted."""
     server = double(version, retention_s=DAY_S)
@@ -168,7 +168,7 @@ def test_a_line_that_is_too_large_for_itself(double: Double, opened: Opened) -> 
     assert "413" in outcome.refusals[0].message
 
 
-@pytest.mark.parametrize("version", ["1.8.10", "v2.7.1", "3.9.0"])
+@pytest.mark.parametrize("version", ["1.8.10", "v2.7.12", "3.9.0"])
 @pytest.mark.parametrize("status", [401, 403, 404, 307])
 def test_answers_that_call_for_a_person(double: Double, opened: Opened, version: str, status: int) -> None:
     """401, 403, 404 and whatever else is no answer to a write: the file is kept, with the server's words."""
@@ -180,7 +180,7 @@ def test_answers_that_call_for_a_person(double: Double, opened: Opened, version:
     assert store.write(one_sample()).rejected.tolist() == [0]
 
 
-@pytest.mark.parametrize("version", ["1.8.10", "v2.7.1", "3.9.0"])
+@pytest.mark.parametrize("version", ["1.8.10", "v2.7.12", "3.9.0"])
 @pytest.mark.parametrize("status", [429, 500, 503])
 def test_answers_of_a_busy_server(double: Double, opened: Opened, version: str, status: int) -> None:
     """429 and 5xx: the file is kept, with the server's words and the pause that it asks for."""
@@ -195,7 +195,7 @@ def test_answers_of_a_busy_server(double: Double, opened: Opened, version: str, 
 
 def test_a_busy_server_in_the_middle_of_a_search(double: Double, opened: Opened) -> None:
     """When the server is gone while bad lines are looked for, the whole file is kept; sent again it ends the same."""
-    server = double("v2.7.1")
+    server = double("v2.7.12")
     store = opened(server)
     file = a_file([Point("A", time.time_ns() + at, float(at)) for at in range(100)], {b"value=8.0": b'value="eight"'})
     server.scripted = [told(422, {"message": "partial write: field type conflict dropped=1"}), Answer(), Answer(503)]
@@ -223,7 +223,7 @@ def test_no_answer(double: Double, opened: Opened) -> None:
         ("1.8.10", "auto", "/api/v2/write"),
         ("1.11.8", "auto", "/api/v2/write"),
         ("1.8.10", "v1", "/write"),
-        ("v2.7.1", "v1", "/write"),
+        ("v2.7.12", "v1", "/write"),
         ("3.9.0", "auto", "/api/v2/write"),
         ("", "v2", "/api/v2/write"),
     ],
@@ -235,7 +235,7 @@ def test_where_each_version_is_written_to(double: Double, opened: Opened, versio
     assert [request.path for request in server.writes] == [path]
 
 
-@pytest.mark.parametrize(("version", "lanes"), [("1.8.10", 2), ("v2.7.1", 2), ("3.9.0", 8)])
+@pytest.mark.parametrize(("version", "lanes"), [("1.8.10", 2), ("v2.7.12", 2), ("3.9.0", 8)])
 def test_a_server_that_answers_slowly_gets_several_files_at_once(
     double: Double, opened: Opened, tmp_path: Path, version: str, lanes: int
 ) -> None:
@@ -260,18 +260,22 @@ def test_a_server_that_answers_slowly_gets_several_files_at_once(
     table.close()
 
 
-def test_a_bucket_of_2x(double: Double, opened: Opened, tmp_path: Path) -> None:
-    """2.x: bucket and mapping are made in their organisation, with the retention; writes are gzipped and have the token of the moment."""
-    server = double("v2.7.1")
+@pytest.mark.parametrize("version", ["v2.0.9", "v2.7.12"])
+def test_a_bucket_of_2x(double: Double, opened: Opened, tmp_path: Path, version: str) -> None:
+    """2.x: bucket and mapping are made in their organisation, with the retention; writes are gzipped and have the token of the moment.
+
+    From 2.1 on the server has a mapping of itself.
+    """
+    server = double(version)
     server.token = "first"
     token = tmp_path / "token"
     token.write_text("first\n")
     store = opened(server, token_file=str(token), retention=DAY_S)
     made = {request.path: json.loads(request.body) for request in server.requests if request.method == "POST"}
-    assert made == {
-        "/api/v2/buckets": {"name": "epics", "orgID": "0123", "retentionRules": [{"type": "expire", "everySeconds": DAY_S}]},
-        "/api/v2/dbrps": {"bucketID": "4567", "orgID": "0123", "database": "epics", "retention_policy": "autogen", "default": True},
-    }
+    bucket = {"name": "epics", "orgID": "0123", "retentionRules": [{"type": "expire", "everySeconds": DAY_S}]}
+    mapping = {"bucketID": "4567", "orgID": "0123", "database": "epics", "retention_policy": "autogen", "default": True}
+    assert made == {"/api/v2/buckets": bucket} | ({"/api/v2/dbrps": mapping} if version == "v2.0.9" else {})
+    assert store.warning == ""
     server.token = "second"
     token.write_text("second\n")
     now = time.time_ns()
@@ -280,7 +284,7 @@ def test_a_bucket_of_2x(double: Double, opened: Opened, tmp_path: Path) -> None:
     assert written.query == {"precision": ["ns"], "bucket": ["epics"], "org": ["lab"]}
     assert gzip.decompress(written.body) == b"sample,pv=A value=2.0 %d\n" % now
     store.prepare()
-    assert sum(request.method == "POST" for request in server.requests) == 3
+    assert sum(request.method == "POST" for request in server.requests) == len(made) + 1
 
 
 def test_a_mapping_that_cannot_be_made(double: Double, opened: Opened) -> None:
@@ -289,7 +293,8 @@ def test_a_mapping_that_cannot_be_made(double: Double, opened: Opened) -> None:
     server.databases["epics"] = {"id": "1", "orgID": "2", "retentionRules": []}
     server.may_create = False
     store = opened(server)
-    assert "no mapping (DBRP) of bucket epics" in store.warning
+    assert "reading bucket epics will fail: database not found: epics; " in store.warning
+    assert "401 write:orgs/0123/buckets is unauthorized" in store.warning
     assert store.write(one_sample()).rejected.tolist() == [0]
     server.mappings = [{"database": "epics", "retention_policy": "autogen", "bucketID": "other", "virtual": False}]
     store.prepare()
@@ -297,6 +302,31 @@ def test_a_mapping_that_cannot_be_made(double: Double, opened: Opened) -> None:
     server.mappings = [{"database": "epics", "retention_policy": "autogen", "bucketID": "1", "virtual": True}]
     store.prepare()
     assert store.warning == ""
+
+
+def test_a_bucket_of_2x_that_cannot_be_read(double: Double, opened: Opened) -> None:
+    """2.x: a token that may only write writes, and it is told that reading will fail."""
+    server = double("v2.7.12")
+    server.databases["epics"] = {"id": "1", "orgID": "2", "retentionRules": []}
+    server.may_create = server.may_see = False
+    store = opened(server)
+    assert store.write(one_sample()).rejected.tolist() == [0]
+    assert "reading bucket epics will fail: database not found: epics" in store.warning
+    assert "the token may see neither bucket epics nor org lab" in store.warning
+
+
+def test_2x_needs_an_organisation(double: Double) -> None:
+    """2.x without `org` is not written to: it would say 400 to every sample; a user of the paths of 1.x needs none."""
+    server = double("v2.7.12")
+    server.databases["epics"] = {"id": "1", "orgID": "2", "retentionRules": []}
+    store = InfluxDatabase(InfluxStore(url=server.url, bucket="epics"))
+    with pytest.raises(StoreDenied, match=r"InfluxDB 2\.7\.12 needs an `org`"):
+        store.prepare()
+    store.close()
+    user = InfluxDatabase(InfluxStore.model_validate({"url": server.url, "bucket": "epics", "username": "me", "password": "secret"}))
+    user.prepare()
+    assert (user.write(one_sample()).rejected.tolist(), user.warning) == ([0], "")
+    user.close()
 
 
 def test_a_database_of_3x(double: Double, opened: Opened) -> None:
@@ -313,7 +343,8 @@ def test_who_may_write_need_not_be_who_may_create(double: Double, opened: Opened
     """A server that lets us write, but neither make nor look, is written to."""
     for version in GENERATIONS:
         server = double(version)
-        server.may_create = False
+        server.may_create = server.may_see = False
+        server.databases["epics"] = {"id": "1", "orgID": "2", "retentionRules": []}
         assert opened(server, retention=DAY_S).write(one_sample()).rejected.tolist() == [0]
 
 
@@ -332,7 +363,7 @@ def test_events_of_our_own(double: Double, opened: Opened) -> None:
 
 def test_user_and_password(double: Double, opened: Opened) -> None:
     """A user logs in with Basic, on the paths of 1.x, which know users in every version."""
-    server = double("v2.7.1")
+    server = double("v2.7.12")
     opened(server, username="me", password="top:secret").write(one_sample())
     assert (server.writes[0].path, server.writes[0].headers["Authorization"]) == ("/write", "Basic bWU6dG9wOnNlY3JldA==")
 

@@ -1,4 +1,4 @@
-"""The whole path to real servers: influxd 1.6, influxd 1.8 where it is built, and the one that ARCHIOC_TEST_INFLUX_URL names.
+"""The whole path to real servers: influxd 1.6, influxd 1.8 and 2.7 where they are built, and the one that ARCHIOC_TEST_INFLUX_URL names.
 
 For that one ARCHIOC_TEST_INFLUX_BUCKET (default `archioc_test`), ARCHIOC_TEST_INFLUX_ORG and ARCHIOC_TEST_INFLUX_TOKEN tell where
 to write; samples of channels with random names stay there.
@@ -7,6 +7,7 @@ to write; samples of channels with random names stay there.
 from __future__ import annotations
 
 import itertools
+import json
 import math
 import os
 import secrets
@@ -37,13 +38,15 @@ from db.influx import InfluxDatabase
 from db.quarantine import Quarantine
 from db.store_status import StoreStatus
 from tests.batches import Point, make_batch, spool_file
-from tests.processes.influxd import Influxd, find_influxd, find_influxd_1_8
+from tests.processes.influxd import Influxd, find_influxd, find_influxd_1_8, find_influxd_2
+from tests.processes.influxd_two import InfluxdTwo
 from tests.processes.tools import missing_tool
 
 DAY_NS = 86_400 * 10**9
 URL_VARIABLE = "ARCHIOC_TEST_INFLUX_URL"
 
-OWN = ["1.6", pytest.param("1.8", marks=pytest.mark.proof)]
+OF_1X = ["1.6", pytest.param("1.8", marks=pytest.mark.proof)]
+OWN = [*OF_1X, pytest.param("2.7", marks=pytest.mark.proof)]
 ALL = [*OWN, *(["named"] if URL_VARIABLE in os.environ else [])]
 
 Start = Callable[..., Influxd]
@@ -51,6 +54,8 @@ Start = Callable[..., Influxd]
 
 def program_of(version: str) -> Path:
     """The influxd of a version, else the test is skipped."""
+    if version == "2.7":
+        return find_influxd_2() or missing_tool("influxd-2", "`make influxd-2` builds it into .cache where there are go and cargo")
     if version == "1.8":
         return find_influxd_1_8() or missing_tool("influxd-1.8", "`make proof` builds it into .cache where there is go")
     return find_influxd() or missing_tool("influxd", "`make test` unpacks Debian's into .cache, else install InfluxDB 1.x")
@@ -62,7 +67,9 @@ def start(tmp_path: Path) -> Iterator[Start]:
     made: list[Influxd] = []
 
     def start_server(version: str, index: str = "inmem") -> Influxd:
-        made.append(Influxd(program_of(version), free_ports(2), tmp_path / f"influxd{len(made)}", index))
+        program, directory = program_of(version), tmp_path / f"influxd{len(made)}"
+        two = version == "2.7"
+        made.append(InfluxdTwo(program, free_ports(1)[0], directory) if two else Influxd(program, free_ports(2), directory, index))
         return made[-1]
 
     yield start_server
@@ -81,7 +88,7 @@ def store(request: pytest.FixtureRequest, start: Start) -> Iterator[InfluxDataba
             token=os.environ.get("ARCHIOC_TEST_INFLUX_TOKEN"),  # type: ignore[arg-type] # pydantic makes a secret of it
         )
     else:
-        settings = InfluxStore(url=start(request.param).url, bucket="epics")
+        settings = InfluxStore.model_validate(start(request.param).settings("epics"))
     made = InfluxDatabase(settings)
     made.prepare()
     yield made
@@ -134,7 +141,7 @@ def test_poison_and_what_is_too_old(version: str, start: Start, tmp_path: Path) 
     """Of 20 000 lines, 3 poison and 500 beyond the retention, 19 497 are stored, 503 count as rejected, the quarantine has 3."""
     server = start(version)
     config = tmp_path / "archioc.yml"
-    block = f"{{influxdb: {{url: '{server.url}', bucket: epics, retention: 30d}}}}"
+    block = json.dumps({"influxdb": server.settings("epics") | {"retention": "30d"}})
     config.write_text(f"archiver: {{state_dir: .}}\nstore: {block}\nchannels: [A]\n")
     settings = load_config(config)
     assert settings.store.influxdb is not None
@@ -172,7 +179,7 @@ def test_poison_and_what_is_too_old(version: str, start: Start, tmp_path: Path) 
     table.close()
 
 
-@pytest.mark.parametrize("version", OWN)
+@pytest.mark.parametrize("version", OF_1X)
 def test_a_limit_on_channels_is_told_in_time(version: str, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """From 80 % of max-values-per-tag on the store warns, until the limit is raised; with an index that has no such limit it does not."""
     monkeypatch.setenv("INFLUXDB_DATA_MAX_VALUES_PER_TAG", "10")
@@ -200,7 +207,7 @@ def test_a_limit_on_channels_is_told_in_time(version: str, start: Start, monkeyp
         store.close()
 
 
-@pytest.mark.parametrize("version", OWN)
+@pytest.mark.parametrize("version", OF_1X)
 def test_a_server_that_cuts_large_bodies_off(version: str, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that cuts the connection instead of answering 413 gets the batch in pieces, and nothing is rejected."""
     monkeypatch.setenv("INFLUXDB_HTTP_MAX_BODY_SIZE", "100000")

@@ -1,4 +1,4 @@
-"""What every store must do, shown on the embedded store and on a real InfluxDB."""
+"""What every store must do, shown on the embedded store and on real InfluxDB servers."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ from db.influx import InfluxDatabase
 from db.sample_columns import SampleColumns, concatenate
 from db.store import CHUNK, CHUNK_BYTES, Store
 from tests.batches import T0, Alarm, Point, make_batch, spool_file
+from tests.processes.influxd import InfluxDatabase as Database
 
 EVER = 2**63 - 1
 
@@ -79,15 +80,15 @@ class Bench:
         ]
 
 
-@pytest.fixture(params=["embedded", "influxdb"])
+@pytest.fixture(params=["embedded", "influxdb", pytest.param("influxdb-2", marks=pytest.mark.proof)])
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
     store: Store
     if request.param == "embedded":
         store = EmbeddedStore(tmp_path / "store")
         encoder = encoder_for(StoreSettings.model_validate({}))
     else:
-        database = request.getfixturevalue("influx_database")
-        settings = InfluxStore(url=database.url, bucket=database.name)
+        database: Database = request.getfixturevalue("influx_database" if request.param == "influxdb" else "influx_bucket")
+        settings = InfluxStore.model_validate(database.settings)
         store = InfluxDatabase(settings)
         encoder = encoder_for(StoreSettings(influxdb=settings))
     store.prepare()

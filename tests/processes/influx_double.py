@@ -59,8 +59,8 @@ def told(status: int, document: object, **headers: str) -> Answer:
 class InfluxDouble:
     """An HTTP server that writes, refuses and answers as InfluxDB 1.x, 2.x or 3.x does.
 
-    Bodies and codes are those of the sources of 1.6 to 1.8, 2.7 and 3.9. A line with UNPARSABLE cannot be
-    parsed, one with CONFLICT has a field of another type, one older than `retention_s` is too old.
+    Bodies and codes are those of servers 1.6, 1.8 and 2.7.12, and of the sources of 3.9. A line with UNPARSABLE cannot
+    be parsed, one with CONFLICT has a field of another type, one older than `retention_s` is too old.
     version: as /ping tells it; its first number decides how the double behaves. token: who has no such
     token gets 401. max_body: bytes, compressed for 1.x, decompressed for 3.x.
     """
@@ -72,7 +72,7 @@ class InfluxDouble:
         self.retention_s = retention_s
         self.max_body = max_body
         self.token: str | None = None
-        self.may_create = True
+        self.may_create = self.may_see = True
         self.forgiving = False
         """Take every line."""
         self.databases: dict[str, dict[str, Any]] = {}
@@ -110,13 +110,13 @@ class InfluxDouble:
         """What a server of this version says."""
         self.requests.append(request)
         if self.token is not None and request.headers.get("Authorization") != f"Token {self.token}":
-            return self._error(401, "unauthorized", "authorization failed")
+            return self._error(401, "unauthorized", "unauthorized access" if self.major == 2 else "authorization failed")
         if request.path == "/ping":
             return self._ping()
         if request.writes:
             return self._write(request)
         if request.path == "/query":
-            return self._query(request.query["q"][0])
+            return self._query(request.query["q"][0], request.query.get("db", [""])[0])
         return self._manage(request)
 
     def _ping(self) -> Answer:
@@ -137,6 +137,8 @@ class InfluxDouble:
             time.sleep(answer)
         if request.path == "/api/v2/write" and re.match(r"1\.[67]\b", self.version):
             return Answer(404, b"404 page not found\n", {"Content-Type": "text/plain; charset=utf-8"})
+        if self.major == 2 and (missing := self._missing(request)) is not None:
+            return missing
         lines = request.lines()
         if (sum(map(len, lines)) if self.major == 3 else len(request.body)) > self.max_body:
             return self._error(413, "request too large", "Request Entity Too Large" if self.major == 1 else "body too large")
@@ -149,6 +151,16 @@ class InfluxDouble:
         old = [line for line in lines if time_of_line(line) < oldest and line not in conflicts and line not in bad]
         good = [line for line in lines if line not in {*bad, *conflicts, *old}]
         return {1: self._write_1, 2: self._write_2, 3: self._write_3}[self.major](good, bad, conflicts, old)
+
+    def _missing(self, request: Request) -> Answer | None:
+        """What 2.x says where a write names no organisation, or a bucket that is not there."""
+        if request.path == "/write":
+            mapped = self.virtual or any(one["database"] == request.query["db"][0] for one in self.mappings)
+            return None if mapped else self._error(404, "not found", "no dbrp mapping found")
+        if not request.query.get("org", [""])[0]:
+            return self._error(400, "invalid", "Please provide either orgID or org")
+        bucket = request.query["bucket"][0]
+        return None if bucket in self.databases else self._error(404, "not found", f'bucket "{bucket}" not found')
 
     def _write_1(self, good: list[bytes], bad: list[bytes], conflicts: list[bytes], old: list[bytes]) -> Answer:
         """Stores the good lines; of an unparsable line beside others that were dropped it says nothing."""
@@ -165,9 +177,19 @@ class InfluxDouble:
         if bad:
             return self._error(400, "invalid", f"unable to parse '{bad[0].decode()}': invalid number")
         self.lines.update(good)
-        if dropped := _dropped(conflicts, old):
-            return self._error(422, "unprocessable entity", f"failure writing points to database: partial write: {dropped}")
-        return Answer()
+        words = _dropped(conflicts, []) or self._outside(old)
+        if not words:
+            return Answer()
+        return self._error(422, "unprocessable entity", f"failure writing points to database: partial write: {words}")
+
+    def _outside(self, old: list[bytes]) -> str:
+        """The words of 2.7.12 for lines that are too old; those of earlier ones are as in 1.x."""
+        if not old:
+            return ""
+        bound = "dropped because it violates a Retention Policy Lower Bound at 2026-11-22T18:28:11.118955072Z"
+        oldest, newest = (f"point {line.decode().split()[0]} at 1970-01-01T00:00:00Z {bound}" for line in (old[0], old[-1]))
+        words = f"dropped {len(old)} points outside retention policy of duration {self.retention_s:g}s - oldest {oldest}, newest {newest}"
+        return f"{words} dropped={len(old)} for database: 1735ea19ce49fdbe for retention policy: autogen"
 
     def _write_3(self, good: list[bytes], bad: list[bytes], conflicts: list[bytes], old: list[bytes]) -> Answer:
         """Takes a body as a whole or not at all."""
@@ -177,7 +199,21 @@ class InfluxDouble:
         self.lines.update(good)
         return Answer()
 
-    def _query(self, statement: str) -> Answer:
+    @property
+    def virtual(self) -> list[dict[str, Any]]:
+        """Mappings that 2.x, from 2.1 on, has of itself: of each bucket that has no other."""
+        if self.major != 2 or self.version.startswith("v2.0"):
+            return []
+        mapped = {one["bucketID"] for one in self.mappings}
+        return [
+            {"id": bucket["id"], "bucketID": bucket["id"], "database": name, "retention_policy": "autogen", "virtual": True}
+            for name, bucket in self.databases.items()
+            if bucket["id"] not in mapped
+        ]
+
+    def _query(self, statement: str, database: str) -> Answer:
+        if self.major == 2 and not (self.may_see and any(one["database"] == database for one in [*self.mappings, *self.virtual])):
+            return told(200, {"results": [{"statement_id": 0, "error": f"database not found: {database}"}]})
         if self.major == 1 and (found := re.match(r'CREATE DATABASE "(\w+)"(?: WITH DURATION (\d+)s)?$', statement)):
             if not self.may_create:
                 return told(200, {"results": [{"statement_id": 0, "error": "error authorizing query: not an admin"}]})
@@ -196,17 +232,18 @@ class InfluxDouble:
             return self._create(request.path, json.loads(request.body))
         name = request.query.get("name", [""])[0]
         if request.path == "/api/v2/buckets" and self.major == 2:
-            found = [self.databases[name]] if name in self.databases else []
-            return told(200, {"buckets": found})
+            if name not in self.databases:
+                return self._error(404, "not found", f'bucket "{name}" not found')
+            return told(200, {"buckets": [self.databases[name]] if self.may_see else []})
         if request.path == "/api/v2/orgs" and self.major == 2:
-            return told(200, {"orgs": [{"id": "0123", "name": request.query["org"][0]}]})
+            return told(200, {"orgs": [{"id": "0123", "name": request.query["org"][0]}] if self.may_see else []})
         if request.path == "/api/v2/dbrps" and self.major == 2:
-            return told(200, {"content": self.mappings})
+            return told(200, {"content": [*self.mappings, *self.virtual] if self.may_see else []})
         return self._error(404, "not found", "not found")
 
     def _create(self, path: str, wanted: dict[str, Any]) -> Answer:
         if not self.may_create:
-            return self._error(403, "forbidden", "insufficient permissions")
+            return self._error(401, "unauthorized", "write:orgs/0123/buckets is unauthorized")
         if path == "/api/v2/buckets" and self.major == 2:
             self.databases[wanted["name"]] = {**wanted, "id": "4567"}
             self.retention_s = next((rule["everySeconds"] for rule in wanted["retentionRules"]), None)

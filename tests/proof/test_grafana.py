@@ -48,6 +48,13 @@ BOARDS: list[dict[str, Any]] = [json.loads(text) for path, text in files().items
 RULES: list[dict[str, Any]] = yaml.safe_load(files()[ALERTS])["groups"][0]["rules"]
 
 
+@pytest.fixture(params=["influx_database", "influx_bucket"], ids=["1.6", "2.7"])
+def database(request: pytest.FixtureRequest) -> InfluxDatabase:
+    """A fresh database on each real server there is."""
+    found: InfluxDatabase = request.getfixturevalue(request.param)
+    return found
+
+
 @pytest.fixture(scope="module")
 def rules() -> dict[str, dict[str, Any]]:
     """Alert rules by uid."""
@@ -58,7 +65,7 @@ def run(database: InfluxDatabase, query: str, span: Range, interval_ms: int = SO
     """What the server answers to a query of Grafana; within SLOWEST_S."""
     text = expand(query, span, interval_ms, variables)
     begun = time.perf_counter()
-    answer = ask(database.url, database.name, text)
+    answer = ask(database.url, database.name, text, database.server.headers)
     took = time.perf_counter() - begun
     assert took < SLOWEST_S, f"{took:.1f} s: {text[:300]}"
     return answer
@@ -78,7 +85,8 @@ class Site:
 
 
 def post(database: InfluxDatabase, lines: bytes) -> None:
-    with urllib.request.urlopen(f"{database.url}/write?db={database.name}", data=lines, timeout=30) as response:
+    request = urllib.request.Request(f"{database.url}/write?db={database.name}", lines, database.server.headers)
+    with urllib.request.urlopen(request, timeout=30) as response:
         assert response.status == 204
 
 
@@ -140,17 +148,17 @@ def check_panel(site: Site, uid: str, panel: Mapping[str, Any], target: Mapping[
 
 
 @pytest.fixture
-def site(softioc: SoftIocFactory, archiver: ArchiverFactory, influx_database: InfluxDatabase, prefix: str) -> Site:
+def site(softioc: SoftIocFactory, archiver: ArchiverFactory, database: InfluxDatabase, prefix: str) -> Site:
     """A running archiver whose records never leave NO_ALARM, with a name as odd as EPICS allows; beside it a year of others."""
     names = [f"{prefix}C{number}" for number in range(counts().grafana_channels)] + [f"{prefix}odd[0]<b>;{{c}}+"]
     records = "".join(f'record(calc, "{name}") {{ field(SCAN, "1 second") field(INPA, "{name}") field(CALC, "A+1") }}\n' for name in names)
     ioc = softioc(records)
-    made = archiver(names, [ioc.port], {"influxdb": {"url": influx_database.url, "bucket": influx_database.name}})
+    made = archiver(names, [ioc.port], {"influxdb": database.settings})
     made.start(connected=len(names))
-    found = Site(influx_database, names, ioc)
+    found = Site(database, names, ioc)
     found.write(*history([HOSTILE, "OLD:1", "OLD:2"], time.time_ns() // 10**6))
-    post(influx_database, puts(time.time_ns() // 10**6))
-    latest = partial(influx_database.query, "SELECT count(channels) AS n FROM archiver WHERE archiver = 'main'")
+    post(database, puts(time.time_ns() // 10**6))
+    latest = partial(database.query, "SELECT count(channels) AS n FROM archiver WHERE archiver = 'main'")
     wait_until(lambda: [row["n"] for row in latest()] >= [3], 90, "the archiver has told of itself three times", 0.5)
     return found
 
@@ -237,7 +245,7 @@ FAULTS: dict[str, Fault] = {
 }
 
 
-def test_alert_rules_fire_on_their_fault_alone(influx_database: InfluxDatabase, rules: dict[str, dict[str, Any]]) -> None:
+def test_alert_rules_fire_on_their_fault_alone(database: InfluxDatabase, rules: dict[str, dict[str, Any]]) -> None:
     """Each rule fires for the archiver with its fault, and for no other: not for the one that is well, nor for those with other faults."""
     now_ns = time.time_ns()
     for name, fault in {"well": lambda _: {}, **FAULTS}.items():
@@ -246,13 +254,13 @@ def test_alert_rules_fire_on_their_fault_alone(influx_database: InfluxDatabase, 
             for ago in range(NOW_STEP, -1, -1)
             if (fields := fault(ago)) is not None
         ]
-        post(influx_database, b"".join(lines))
+        post(database, b"".join(lines))
     now_ms = now_ns // 10**6
-    assert {uid: firing(rule, partial(run, influx_database), now_ms) for uid, rule in rules.items()} == {uid: {uid} for uid in FAULTS}
+    assert {uid: firing(rule, partial(run, database), now_ms) for uid, rule in rules.items()} == {uid: {uid} for uid in FAULTS}
     assert set(FAULTS) == set(rules)
 
 
-def test_silence_of_all_archivers_is_an_alert(influx_database: InfluxDatabase, rules: dict[str, dict[str, Any]]) -> None:
+def test_silence_of_all_archivers_is_an_alert(database: InfluxDatabase, rules: dict[str, dict[str, Any]]) -> None:
     """Where no archiver answers at all the rule for silence fires, and no other."""
     now_ms = time.time_ns() // 10**6
-    assert {uid for uid, rule in rules.items() if firing(rule, partial(run, influx_database), now_ms)} == {"archioc-silent"}
+    assert {uid for uid, rule in rules.items() if firing(rule, partial(run, database), now_ms)} == {"archioc-silent"}

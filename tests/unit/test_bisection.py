@@ -24,11 +24,13 @@ class PickyServer:
     """Takes bodies of at most `most` lines, and of these the good ones.
 
     keeps: whether it stores good lines beside others (1.x) or none (3.x). tells: whether it says how many it dropped.
+    wordy: whether it speaks of lines that are too old as 2.7.12 does, in words so long that their end is cut off.
     """
 
     most: int = 1_000_000
     keeps: bool = True
     tells: bool = True
+    wordy: bool = False
     taken: set[bytes] = field(default_factory=set)
     requests: int = 0
 
@@ -44,6 +46,8 @@ class PickyServer:
         # As InfluxDB 1.x: who is told of one kind does not hear of the other.
         if bad:
             raise StoreRejected("400 partial write: field type conflict" + (f" dropped={len(bad)}" if self.tells else ""))
+        if old and self.wordy:
+            raise StoreRejected(f"422 failure writing points: partial write: dropped {len(old)} points outside retention policy of dur")
         if old:
             raise StoreRejected("400 partial write: points beyond retention policy" + (f" dropped={len(old)}" if self.tells else ""))
 
@@ -69,19 +73,22 @@ def check(lines: Lines, kinds: Sequence[str], server: PickyServer, verdict: Verd
     st.booleans(),
     st.booleans(),
     st.booleans(),
+    st.booleans(),
 )
-def test_exactly_the_bad_lines_are_found(kinds: list[str], most: int, keeps: bool, tells: bool, knows_cut: bool) -> None:
+def test_exactly_the_bad_lines_are_found(kinds: list[str], most: int, keeps: bool, tells: bool, wordy: bool, knows_cut: bool) -> None:
     """Every good line is taken, each other one is told with its reason, whatever the server keeps, tells and takes at once."""
-    server = PickyServer(most, keeps, tells)
+    server = PickyServer(most, keeps, tells, wordy)
     lines = lines_of(kinds)
     check(lines, kinds, server, send_lines(lines, server.post, OLDEST if knows_cut else None))
 
 
-@pytest.mark.parametrize(("knows_cut", "tells"), [(True, True), (True, False), (False, True)])
-def test_few_requests_for_few_bad_lines(knows_cut: bool, tells: bool) -> None:
+@pytest.mark.parametrize(
+    ("knows_cut", "tells", "wordy"), [(True, True, False), (True, False, False), (False, True, False), (False, True, True)]
+)
+def test_few_requests_for_few_bad_lines(knows_cut: bool, tells: bool, wordy: bool) -> None:
     """3 bad lines and 500 old ones among 20 000 cost 2 log2(n) requests for each bad line, and a few where the retention is not known."""
     kinds = [BAD if at in {17, 9000, 19_999} else OLD if at % 40 == 5 else GOOD for at in range(20_000)]
-    server = PickyServer(tells=tells)
+    server = PickyServer(tells=tells, wordy=wordy)
     lines = lines_of(kinds)
     check(lines, kinds, server, send_lines(lines, server.post, OLDEST if knows_cut else None))
     assert server.requests <= 3 * 2 * math.ceil(math.log2(20_000)) + (1 if knows_cut else 10)
