@@ -18,6 +18,7 @@ from engine.array_rules import ArrayRules
 from engine.channel_access import ECA_NORMAL, ChannelAccess
 from engine.channel_metadata import ChannelMetadata
 from engine.channel_types import UNKNOWN, ChannelTypes
+from engine.daily import Daily
 from engine.gaps import Gaps
 from engine.groups import Groups
 from engine.last_run import LastRun
@@ -45,6 +46,8 @@ class Channels:
         sampler: Sampler,
         groups: Groups,
         inherited: open_gaps.Gaps,
+        *,
+        shared_store: bool = False,
     ) -> None:
         self._table, self._registry, self._access, self._sampler, self._groups = table, registry, access, sampler, groups
         rows = table.capacity
@@ -58,12 +61,13 @@ class Channels:
         self.arrays = ArrayRules(rows)
         self._types = ChannelTypes(rows)
         self.metadata = ChannelMetadata(table, self.names, self._types, sampler.memory)
-        self.gaps = Gaps(sampler.memory, self.names, inherited)
+        self.gaps = Gaps(sampler.memory, self.names, inherited, shared=shared_store)
         self._refusals = Refusals(self.gaps, self.names)
         self._admission = Admission(self._types, self.arrays, self._refusals, sampler)
         self._revision = 0
         self._searches = Searches(access, self.names, self.generation)
         self._leaving: list[int] = []
+        self._daily = Daily()
 
     @property
     def revision(self) -> int:
@@ -112,7 +116,7 @@ class Channels:
         for row in gone.tolist():
             self._access.clear(self.names[row])
             self._leaving.append(row)
-        self.gaps.close(gone, np.full(len(gone), now))  # nobody waits for them any more
+        self.gaps.leave(gone, now)
         self._refusals.forget(gone.tolist())
         self.connected[gone] = False
         self._sampler.clocks.disconnect(gone)
@@ -233,6 +237,12 @@ class Channels:
         self.gaps.open(rows[memory.seen[rows] != 0], last.reason, last.ended_ns)
         before = rows[(memory.seen[rows] == 0) & enabled & (self._added_by[rows] <= last.revision)]
         self.gaps.change(before[self.gaps.unannounced(before)], last.reason, last.ended_ns)
+
+    def tell_collected(self, now: int, *, every: bool = False) -> None:
+        """Tell a shared store which channels are collected here (now: ns): those whose turn it is today, or every one."""
+        due = self._daily.due(now, self._sampler.memory.used)
+        rows = self.ours() if every else due[self.generation[due] != 0]
+        self.gaps.tell_collected(rows[~np.isin(rows, self._leaving)], now)
 
     def create_some(self, now: int) -> None:
         """Have libca look for some of the channels that wait for it (now: ns)."""
