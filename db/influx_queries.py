@@ -87,6 +87,10 @@ class InfluxReader:
         """Moments in the range and gaps that overlap with it; of several archivers only what they all missed is a gap."""
         return self._events.of(channel, start_ns, end_ns)
 
+    def archivers(self, channel: str) -> list[str]:
+        """The archivers that have told of a channel, sorted."""
+        return self._events.archivers(channel)
+
     def meta(self, channel: str, at_ns: int) -> ChannelMeta | None:
         """What the IOC told last at or before a time."""
         statement = select(_META_FIELDS, "meta", channel, f"time <= {time_of(at_ns)} ORDER BY time DESC LIMIT 1")

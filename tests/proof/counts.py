@@ -20,6 +20,7 @@ class ProofCounts:
     control_channels: of a control process that is asked much, for control_s seconds in each case.
     grafana_channels: channels that the queries of the dashboards find.
     hostile_puts: of any kind. control_kills: of the ioc process while it is put to.
+    pair_kills: of one or the other of two archivers of the same channels.
     """
 
     demo_minutes: float
@@ -42,6 +43,7 @@ class ProofCounts:
     apply_kills: int
     hostile_puts: int
     control_kills: int
+    pair_kills: int
 
 
 _SHORT_AND_FULL: dict[str, tuple[Any, Any]] = {
@@ -65,6 +67,7 @@ _SHORT_AND_FULL: dict[str, tuple[Any, Any]] = {
     "apply_kills": (6, 30),
     "hostile_puts": (5000, 100_000),
     "control_kills": (6, 100),
+    "pair_kills": (6, 100),
 }
 
 
