@@ -66,7 +66,7 @@ class InfluxEvents:
         found: dict[tuple[int, Reason, str], ChannelEvent] = {}
         for condition in conditions:
             for series in self._series(select(_FIELDS, "event", channel, condition)):
-                reason, archiver = Reason(int(series["tags"]["code"])), series["tags"]["archiver"]
+                reason, archiver = Reason(int(series["tags"]["code"])), series["tags"].get("archiver") or ""
                 for time_ns, _, end_of_gap, count, text in series["values"]:
                     found[time_ns, reason, archiver] = ChannelEvent(channel, time_ns, reason, end_of_gap, count or 0, text or "")
         by_archiver: EventsByArchiver = {}

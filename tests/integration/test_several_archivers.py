@@ -5,11 +5,15 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pytest
 
+from archioc.cli.explaining.causes import Explanation
+from archioc.cli.explaining.evidence import gather
 from archioc.core.archiver_health import ArchiverHealth
 from archioc.core.batch import SampleFlag
+from archioc.core.config_file import load_config
 from archioc.core.config_store import InfluxStore
 from archioc.core.encoding.line_protocol import LineEncoder
 from archioc.core.events import ChannelEvent, Reason
@@ -117,3 +121,24 @@ def test_points_of_both_are_one_history(store: InfluxDatabase) -> None:
     assert found.flags.tolist() == [0, 0, 1, 1]
     assert found.severity.tolist() == [0, 2, 0, 0]
     assert sum(len(chunk) for chunk in store.alarms("A", 0, at(1000))) == 1
+
+
+def test_explain_with_a_pair(store: InfluxDatabase, influx_database: Database, tmp_path: Path) -> None:
+    """A moment that both missed has the gap of both as its cause; one that one of them missed, or lost, is no hole of the archive."""
+    config = tmp_path / "archioc.yml"
+    bucket = f"{{url: '{influx_database.url}', bucket: {influx_database.name}}}"
+    config.write_text(f"archiver: {{name: main, state_dir: {tmp_path}}}\nstore: {{influxdb: {bucket}}}\nchannels: [A]\n")
+    for name, gap in (("main", event(100, Reason.DISCONNECTED, 200)), ("spare", event(150, Reason.ENGINE_RESTART, 250))):
+        live(store, name, 0, 1000)
+        tell(store, name, event(0, Reason.COLLECTING), gap)
+    points = [Point("A", at(second), float(second)) for second in range(0, 1000, 10) if not 150 < second < 200]
+    tell(store, "spare", event(402, Reason.LOST_QUOTA), points=points)
+
+    def explained(second: int) -> Explanation:
+        return Explanation.of(gather(load_config(config), "A", at(second) + 1000, NOW))
+
+    found = explained(170)
+    assert found.evidence.stored.others == ("spare",)
+    assert found.causes[0].word == "engine_restart"
+    assert found.causes[0].text.endswith("main: disconnected; spare: engine_restart")
+    assert {second: explained(second).causes[0].word for second in (125, 205, 402)} == dict.fromkeys((125, 205, 402), "unknown")

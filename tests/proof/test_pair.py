@@ -158,7 +158,7 @@ def _kill_at_random(pair: Sequence[_Member], frail: SoftIoc, moments: random.Ran
 
 
 def _kill(victim: _Member, other: _Member, moments: random.Random) -> int:
-    what = moments.choices(("all", "power", *PROCESSES), (30, 10, 10, 20, 30))[0]
+    what = moments.choices(("all", "power", *PROCESSES), (25, 10, 10, 25, 30))[0]
     if what == "power":
         time.sleep(max(0.0, other.well_at + ALIVE_S - time.monotonic()))
         victim.cut_power()
