@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from archioc.core.events import GAPS, ChannelEvent, Reason
 from db.influx_events import HEALTH_NS, SILENT_NS, absences_of
 from db.several_archivers import BETWEEN, FOREVER, NO_SIGN_OF_LIFE, Archiver, Missed, Span, missed_by_all, told_of_several
+from retrieval.archive_access.markers import with_markers
 
 SECOND = 1_000_000_000
 LAST = 40
@@ -115,6 +116,20 @@ def test_moments_are_told_with_the_archiver() -> None:
         (Reason.SETTINGS_CHANGED, "spare", "rate 0 -> 1"),
         (Reason.LOST_QUOTA, "main", ""),
     ]
+
+
+def test_a_loss_of_one_ends_no_trace() -> None:
+    """Where a trace ends there is a marker; not where one of several archivers has lost samples, since another may have them."""
+    told = told_of_several(
+        {
+            "main": [_event(1, Reason.COLLECTING), _event(5, Reason.LOST_OVERFLOW), _event(9, Reason.DISCONNECTED, 20)],
+            "spare": [_event(1, Reason.COLLECTING), _event(9, Reason.DISCONNECTED, 20)],
+        },
+        {},
+    )
+    assert [len(markers) for markers in with_markers([], told)] == [1]
+    alone = [_event(5, Reason.LOST_OVERFLOW), _event(9, Reason.DISCONNECTED, 20)]
+    assert [len(markers) for markers in with_markers([], alone)] == [2]
 
 
 def test_each_reason_is_told() -> None:
