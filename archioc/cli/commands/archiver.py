@@ -14,7 +14,7 @@ app = typer.Typer()
 
 
 @app.command()
-def run(config: ConfigArgument) -> None:
+def run(config: ConfigArgument = DEFAULT_CONFIG) -> None:
     """Run an archiver until SIGTERM or Ctrl-C.
 
     Example: archioc run site.yml
@@ -37,7 +37,7 @@ def serve(config: ConfigOption = DEFAULT_CONFIG) -> None:
 
 @app.command()
 def check(
-    config: ConfigArgument,
+    config: ConfigArgument = DEFAULT_CONFIG,
     restore: Annotated[
         str | None, typer.Option(metavar="FILE|newest", help="Put this copy of state.db in its place; the archiver must not run.")
     ] = None,

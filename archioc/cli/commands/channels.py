@@ -78,6 +78,45 @@ def channels_import(
     import_files(config, files, form, dry_run=dry_run)
 
 
+WordsArgument = Annotated[list[str], typer.Argument(metavar="WORD...", help="Names, then SETTING=VALUE for all of them.")]
+
+
+@app.command("add")
+def channels_add(words: WordsArgument, config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Add channels to the running archiver, all of them or none.
+
+    Examples: archioc channels add SR:DCCT:CURRENT SR:DCCT:LIFETIME rate=10
+    archioc channels add SR:VAC:P1 mode=scan rate=0.1 description='arc 1'
+    """
+    from archioc.cli.editing import put_lines
+
+    put_lines(config, "Add", words)
+
+
+@app.command("set")
+def channels_set(words: WordsArgument, config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Change settings of channels of the running archiver; a glob needs confirm=N, the number of channels that it means.
+
+    Examples: archioc channels set SR:DCCT:CURRENT rate=1
+    archioc channels set 'SR:VAC:*' enable=0 confirm=120
+    """
+    from archioc.cli.editing import put_lines
+
+    put_lines(config, "Set", words)
+
+
+@app.command("remove")
+def channels_remove(words: WordsArgument, config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Remove channels of the running archiver; what is stored stays. A glob needs confirm=N, the number of channels that it means.
+
+    Examples: archioc channels remove SR:OLD:P1 SR:OLD:P2
+    archioc channels remove 'SR:OLD:*' confirm=12
+    """
+    from archioc.cli.editing import put_lines
+
+    put_lines(config, "Remove", words)
+
+
 @app.command("rename")
 def channels_rename(
     old: Annotated[str, typer.Argument(metavar="OLD", help="The name that the channel has.")],

@@ -36,7 +36,7 @@ def opi(directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where to 
 
 @alarms_app.command("config")
 def alarms_config(
-    config: ConfigArgument,
+    config: ConfigArgument = DEFAULT_CONFIG,
     part: Annotated[bool, typer.Option("--part", help="Write a component to be included in the site's file.")] = False,
     channels: Annotated[
         list[str] | None, typer.Option("--channels", metavar="GROUP", help="Also an entry for each channel of this group.")
