@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archioc.core.events import GAPS, ChannelEvent, Reason
-from db.influx_events import HEALTH_NS, SILENT_NS, absences_of
+from db.influx_events import HEALTH_NS, MAX_WINDOWS, SILENT_NS, absences_of, windows_of
 from db.several_archivers import BETWEEN, FOREVER, NO_SIGN_OF_LIFE, Archiver, Missed, Span, missed_by_all, told_of_several
 from retrieval.archive_access.markers import with_markers
 
@@ -185,3 +185,18 @@ def test_absences_lie_between_signs_of_life(signs: set[int], start: int, length:
         silent = (now if after is None else after) - (before or 0) > SILENT_NS
         absent = silent and (before is None or t_ns >= before + HEALTH_NS)
         assert _at(found, t_ns) == absent, second
+
+
+@given(st.lists(spans(40), max_size=2), st.integers(0, LAST), st.integers(0, LAST))
+def test_health_is_looked_at_around_all_gaps(gaps: list[list[Span]], start: int, length: int) -> None:
+    """Every moment of a gap within the range lies in a window, as do both ends of the range; windows are few and do not overlap."""
+    hour = 3600
+    begin, end = start * hour * SECOND, (start + length) * hour * SECOND
+    long = [Span(span.start_ns * hour, span.end_ns if span.end_ns == FOREVER else span.end_ns * hour) for its in gaps for span in its]
+    first, *found, last = windows_of(long, begin, end)
+    assert (first, last) == (Span(begin, begin), Span(end, end))
+    assert len(found) <= MAX_WINDOWS
+    assert all(one.end_ns < other.start_ns for one, other in pairwise(found))
+    for gap in long:
+        low, high = max(gap.start_ns, begin), min(gap.end_ns, end)
+        assert low > high or any(one.start_ns <= low and high <= one.end_ns for one in found)
