@@ -36,7 +36,7 @@ def _work(config: Config, stop: StopSignal) -> int:
     spool.create()
     status = SpoolStatus(table.delivery, spool)
     status.show(ProcessState.STARTING)
-    store = open_store(config.store)
+    store = open_store(config.store, config.archiver.name)
     if config.store.influxdb is None:
         _open_before_queries(store)
     server = QueryServer(directories.query_socket, store)

@@ -97,6 +97,10 @@ class EmbeddedReader:
             lines = cursor.execute(sql.EVENTS, asked).fetchall()
         return bounded(channel, (ChannelEvent(channel, time_ns, Reason(reason), *rest) for time_ns, reason, *rest in lines))
 
+    def archivers(self, channel: str) -> list[str]:  # noqa: ARG002 - as the protocol has it
+        """Nobody else writes here."""
+        return []
+
     def meta(self, channel: str, at_ns: int) -> ChannelMeta | None:
         """What the IOC told last at or before a time."""
         with self._files.catalog() as cursor, _answering(cursor):

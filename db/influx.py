@@ -16,7 +16,7 @@ from archioc.core.config_store import Store as StoreSettings
 from archioc.core.encoding import destination_of
 from archioc.core.encoding.compression import content_size, decompress
 from archioc.core.encoding.escaping import channel_of_line, split_lines
-from archioc.core.encoding.line_protocol import LineEncoder
+from archioc.core.encoding.line_protocol import DEFAULT_ARCHIVER, LineEncoder
 from archioc.core.errors import StoreDenied, StoreRejected, StoreTooLarge
 from archioc.core.events import ChannelEvent
 from archioc.core.spool import SpoolFile
@@ -47,10 +47,10 @@ WARN_EVERY_S = 600.0
 
 
 class InfluxDatabase(InfluxReader):
-    """A database (1.x) or bucket (2.x, 3.x) on an InfluxDB server."""
+    """A database (1.x) or bucket (2.x, 3.x) on an InfluxDB server. archiver: name of the one that writes."""
 
-    def __init__(self, settings: InfluxStore) -> None:
-        self._settings = settings
+    def __init__(self, settings: InfluxStore, archiver: str = DEFAULT_ARCHIVER) -> None:
+        self._settings, self._archiver = settings, archiver
         database, _, policy = settings.bucket.partition("/")
         super().__init__(InfluxConnection(settings), database, policy)
         self._path = "/write"
@@ -113,7 +113,7 @@ class InfluxDatabase(InfluxReader):
     def write_events(self, events: Sequence[ChannelEvent]) -> None:
         """Store events of our own. One that the server refuses is told in the log: there is nothing to keep of it."""
         batch = Batch(np.zeros(0, SAMPLE), (), {}, np.zeros(0, COUNTS), tuple(events))
-        lines = Lines.parse(split_lines(LineEncoder(self.destination).lines(batch)))
+        lines = Lines.parse(split_lines(LineEncoder(self.destination, self._archiver).lines(batch)))
         verdict = send_lines(lines, self._post)
         if verdict.refused or verdict.too_old:
             words = next(iter(verdict.refused.values()), BEYOND)

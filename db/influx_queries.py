@@ -12,17 +12,17 @@ from archioc.core.audit import AuditRecord
 from archioc.core.batch import ChannelMeta
 from archioc.core.encoding.escaping import channel_of_tag
 from archioc.core.encoding.line_fields import AUDIT_TEXTS, LIMITS
-from archioc.core.events import ChannelEvent, Reason
+from archioc.core.events import ChannelEvent
 from db.alarm_columns import AlarmColumns
 from db.bins import Bins, Grid, bins_of
 from db.influx_bins import InfluxBins
 from db.influx_connection import InfluxConnection, NumberTooLarge, Parameters
+from db.influx_events import InfluxEvents
 from db.influx_language import quote_name, select, time_of, within
 from db.influx_samples import Columns, InfluxSamples
 from db.sample_columns import SampleColumns
-from db.store import MAX_EVENTS, bounded, concerns, glob_filter
+from db.store import MAX_EVENTS, bounded, glob_filter
 
-_EVENT_FIELDS = "reason, end_ns, count, text"
 _META_FIELDS = ", ".join(("dbr", "count", "host", "units", "labels", "precision", *LIMITS))
 _ALARM_FIELDS = ("severity", "status")
 _HAS_A_SAMPLE = {"sample": ("value", "nan", "text"), "array": ("n",)}
@@ -36,6 +36,7 @@ class InfluxReader:
         self._connection = connection
         self._scope: Parameters = [("db", database)] + ([("rp", policy)] if policy else [])
         self._samples = InfluxSamples(connection, self._scope)
+        self._events = InfluxEvents(connection, self._scope)
 
     def samples(self, channel: str, start_ns: int, end_ns: int, *, with_previous: bool = True) -> Iterator[SampleColumns]:
         """Samples with start <= time <= end in chunks, after the last one before if wanted."""
@@ -83,21 +84,12 @@ class InfluxReader:
         return filter(glob_filter(pattern), sorted(names))
 
     def events(self, channel: str, start_ns: int, end_ns: int) -> list[ChannelEvent]:
-        """Moments in the range and gaps that overlap with it."""
-        start = time_of(start_ns)
-        conditions = (
-            f"{within(start_ns, end_ns)} GROUP BY code LIMIT {MAX_EVENTS + 1}",
-            f"time < {start} AND end_ns >= {start} GROUP BY code LIMIT {MAX_EVENTS + 1}",
-            # A channel has one gap of a kind at a time, so one that is still open is the last of its kind.
-            f"time < {start} GROUP BY code ORDER BY time DESC LIMIT 1",
-        )
-        found: dict[tuple[int, int], ChannelEvent] = {}
-        for condition in conditions:
-            for series in self._series(select(_EVENT_FIELDS, "event", channel, condition)):
-                reason = Reason(int(series["tags"]["code"]))
-                for time_ns, _, end_of_gap, count, text in series["values"]:
-                    found[time_ns, reason] = ChannelEvent(channel, time_ns, reason, end_of_gap, count or 0, text or "")
-        return bounded(channel, (event for _, event in sorted(found.items()) if concerns(event, start_ns, end_ns)))
+        """Moments in the range and gaps that overlap with it; of several archivers only what they all missed is a gap."""
+        return self._events.of(channel, start_ns, end_ns)
+
+    def archivers(self, channel: str) -> list[str]:
+        """The archivers that have told of a channel, sorted."""
+        return self._events.archivers(channel)
 
     def meta(self, channel: str, at_ns: int) -> ChannelMeta | None:
         """What the IOC told last at or before a time."""

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from archioc.core.config_store import Store as StoreSettings
+from archioc.core.encoding.line_protocol import DEFAULT_ARCHIVER
 from db.embedded import EmbeddedStore
 from db.influx import InfluxDatabase
 from db.store import Store
 
 
-def open_store(settings: StoreSettings) -> Store:
-    """The store that is configured; nothing is opened before `prepare`."""
+def open_store(settings: StoreSettings, archiver: str = DEFAULT_ARCHIVER) -> Store:
+    """The store that is configured; nothing is opened before `prepare`. archiver: name of the one that writes."""
     if settings.influxdb is not None:
-        return InfluxDatabase(settings.influxdb)
+        return InfluxDatabase(settings.influxdb, archiver)
     assert settings.embedded is not None, "one of the two is there"
     return EmbeddedStore(settings.embedded.directory, settings.embedded.retention)

@@ -77,6 +77,10 @@ def _events(reader: Reader, request: Request) -> Answers:
     yield {"events": reader.events(_channel(request), *_range(request))}
 
 
+def _archivers(reader: Reader, request: Request) -> Answers:
+    yield {"archivers": reader.archivers(_channel(request))}
+
+
 def _meta(reader: Reader, request: Request) -> Answers:
     meta = reader.meta(_channel(request), int(request["at_ns"]))
     yield {"meta": None if meta is None else wire.pack_meta(meta)}
@@ -96,6 +100,7 @@ _QUERIES: dict[str, Callable[[Reader, Request], Answers]] = {
     "alarms": _alarms,
     "names": _names,
     "events": _events,
+    "archivers": _archivers,
     "meta": _meta,
     "audit": _audit,
 }

@@ -63,6 +63,11 @@ class SocketReader:
         (answer,) = self._ask({"query": "events", "channel": channel, "start_ns": start_ns, "end_ns": end_ns})
         return [wire.unpack_event(event) for event in answer["events"]]
 
+    def archivers(self, channel: str) -> list[str]:
+        """The archivers that have told of a channel, sorted."""
+        (answer,) = self._ask({"query": "archivers", "channel": channel})
+        return list(answer["archivers"])
+
     def meta(self, channel: str, at_ns: int) -> ChannelMeta | None:
         """What the IOC told last at or before a time."""
         (answer,) = self._ask({"query": "meta", "channel": channel, "at_ns": at_ns})

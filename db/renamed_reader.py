@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from archioc.core.aliases import Alias, Aliases, Tenure, tenures
 from archioc.core.audit import AuditRecord
 from archioc.core.batch import ChannelMeta
-from archioc.core.events import ChannelEvent
+from archioc.core.events import ChannelEvent, Reason
 from db.alarm_columns import AlarmColumns
 from db.bins import Bins, Grid
 from db.sample_columns import SampleColumns
@@ -109,13 +109,18 @@ class RenamedReader:
 
     def events(self, channel: str, start_ns: int, end_ns: int) -> list[ChannelEvent]:
         """Moments in the range and gaps that overlap with it."""
+        pieces = self._pieces(channel)
         found = [
             dataclasses.replace(event, channel=channel)
-            for piece in self._pieces(channel)
+            for piece in pieces
             for event in self._reader.events(piece.name, start_ns, end_ns)
-            if piece.first_ns <= event.time_ns <= piece.told_ns
+            if piece.first_ns <= event.time_ns <= piece.told_ns and (event.reason is not Reason.REMOVED or piece is pieces[-1])
         ]
         return bounded(channel, sorted(found, key=lambda event: (event.time_ns, event.reason)))
+
+    def archivers(self, channel: str) -> list[str]:
+        """The archivers that have told of a channel, under whichever of its names, sorted."""
+        return sorted({name for piece in self._pieces(channel) for name in self._reader.archivers(piece.name)})
 
     def meta(self, channel: str, at_ns: int) -> ChannelMeta | None:
         """What the IOC told last at or before a time."""

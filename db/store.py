@@ -109,8 +109,14 @@ class Reader(Protocol):
     def events(self, channel: str, start_ns: int, end_ns: int) -> list[ChannelEvent]:
         """Moments with start <= time <= end and gaps that overlap with that range, sorted by time.
 
-        An event that was written open and again with its end is one event. Raises QueryError for more than MAX_EVENTS.
+        An event that was written open and again with its end is one event. Where several archivers have told of the channel, only
+        what they all missed is a gap, and moments have the name of the one that tells them (`db.several_archivers`).
+        Raises QueryError for more than MAX_EVENTS.
         """
+        ...
+
+    def archivers(self, channel: str) -> list[str]:
+        """The archivers that have told of a channel, sorted; none where the store is that of one archiver alone."""
         ...
 
     def meta(self, channel: str, at_ns: int) -> ChannelMeta | None:

@@ -85,10 +85,19 @@ def _collect(config: Config, stop: StopSignal) -> bool:
     access = ChannelAccess(callback)
     registry = RegistryReader(directories.registry)
     groups = Groups(table)
-    channels = Channels(table, registry, access, sampler, groups, open_gaps.read())
+    channels = Channels(table, registry, access, sampler, groups, open_gaps.read(), shared_store=config.store.influxdb is not None)
     channels.follow(time.time_ns())
     audit_sent = AuditSentFile(directories.audit_sent)
-    commits = CommitThread(table, ring, spool, encoder_for(config.store), config.spool, open_gaps, audit_sent, channels.name_of)
+    commits = CommitThread(
+        table,
+        ring,
+        spool,
+        encoder_for(config.store, config.archiver.name),
+        config.spool,
+        open_gaps,
+        audit_sent,
+        channels.name_of,
+    )
     health = HealthReport(table, config.archiver.name) if config.store.influxdb is not None else None
     collector = Collector(table, ring, sampler, channels, commits, AuditTrail(registry, audit_sent.read()), health)
     try:

@@ -16,6 +16,7 @@ from engine.channel_access import ChannelAccess
 from engine.channel_metadata import ChannelMetadata
 from engine.channel_status import ChannelStatus
 from engine.channel_types import ChannelTypes
+from engine.daily import Daily
 from engine.gaps import Gaps
 from engine.groups import Groups
 from engine.last_run import LastRun
@@ -44,6 +45,8 @@ class Channels:
         sampler: Sampler,
         groups: Groups,
         inherited: open_gaps.Gaps,
+        *,
+        shared_store: bool = False,
     ) -> None:
         self._table, self._registry, self._access, self._sampler, self._groups = table, registry, access, sampler, groups
         rows = table.capacity
@@ -56,7 +59,7 @@ class Channels:
         self.arrays = ArrayRules(rows)
         self._types = ChannelTypes(rows)
         self.metadata = ChannelMetadata(table, self.names, self._types, sampler.memory)
-        self.gaps = Gaps(sampler.memory, self.names, inherited)
+        self.gaps = Gaps(sampler.memory, self.names, inherited, shared=shared_store)
         self._refusals = Refusals(self.gaps, self.names)
         self.status = ChannelStatus(table, sampler.wanted, groups, self.gaps, self._refusals, self.connected, self._group)
         self._subscriptions = Subscriptions(access, self.names, self._types, self.gaps, self._refusals)
@@ -64,6 +67,7 @@ class Channels:
         self._revision = 0
         self._searches = Searches(access, self.names, self.generation)
         self._leaving: list[int] = []
+        self._daily = Daily()
 
     @property
     def revision(self) -> int:
@@ -112,7 +116,7 @@ class Channels:
         for row in gone.tolist():
             self._access.clear(self.names[row])
             self._leaving.append(row)
-        self.gaps.close(gone, np.full(len(gone), now))  # nobody waits for them any more
+        self.gaps.leave(gone, now)
         self._refusals.forget(gone.tolist())
         self.connected[gone] = False
         self._sampler.clocks.disconnect(gone)
@@ -208,6 +212,12 @@ class Channels:
         before = rows[(memory.seen[rows] == 0) & enabled & (self._added_by[rows] <= last.revision)]
         self.gaps.change(before[self.gaps.unannounced(before)], last.reason, last.ended_ns)
         self.gaps.open(before, last.reason, last.ended_ns)  # of those that had been refused all the time
+
+    def tell_collected(self, now: int, *, every: bool = False) -> None:
+        """Tell a shared store which channels are collected here (now: ns): those whose turn it is today, or every one."""
+        due = self._daily.due(now, self._sampler.memory.used)
+        rows = self.ours() if every else due[self.generation[due] != 0]
+        self.gaps.tell_collected(rows[~np.isin(rows, self._leaving)], now)
 
     def create_some(self, now: int) -> None:
         """Have libca look for some of the channels that wait for it (now: ns)."""

@@ -82,6 +82,7 @@ class Collector:
         if self._commits.take_forgotten():
             self._tell_again(now)
         self._channels.status.show_state(self._channels.gaps.announce_lasting(now))
+        self._channels.tell_collected(now)
         self._audit.look()
         self._watch_clock()
         self._view.refresh(now, self._ring.fill, self._sampler.clocks.suspect)
@@ -186,6 +187,7 @@ class Collector:
         self._sampler.memory.labelled[:] = 0
         self._metas += self._channels.metadata.of.values()
         self._channels.gaps.tell_again()
+        self._channels.tell_collected(now, every=True)
         self._audit.send_again()
         self._add_alarms(self._sampler.alarms_again(now, self._channels.connected))
 

@@ -24,12 +24,14 @@ class Gaps:
     """The open gaps of all channels. `events` are taken by the next batch.
 
     inherited: those that were open when collecting ended, for the channels of which the memory does not know.
+    shared: other archivers may write to the same store, so it is told as well which channels are collected here.
     """
 
-    def __init__(self, memory: SamplerMemory, names: list[str], inherited: open_gaps.Gaps) -> None:
+    def __init__(self, memory: SamplerMemory, names: list[str], inherited: open_gaps.Gaps, *, shared: bool = False) -> None:
         self._memory = memory
         self._names = names
         self._inherited = dict(inherited)
+        self._shared = shared
         self._unannounced: dict[int, int] = {}
         self._texts: dict[int, str] = {}  # of open gaps, by row
         self.events: list[ChannelEvent] = []
@@ -73,8 +75,22 @@ class Gaps:
             if self._unannounced.pop(row, None) is None:
                 start, reason = int(memory.gap_start[row]), Reason(int(memory.gap[row]))
                 self.events.append(ChannelEvent(self._names[row], start, reason, end_ns=max(end, start), text=text))
+            elif self._shared:
+                self.events.append(ChannelEvent(self._names[row], end, Reason.COLLECTING))
         memory.gap[rows] = 0
         memory.touched[rows] = True
+
+    def leave(self, rows: Rows, time_ns: int) -> None:
+        """These channels are removed: nobody waits for them any more."""
+        self.close(rows, np.full(len(rows), time_ns))
+        if self._shared:
+            self.events += [ChannelEvent(self._names[row], time_ns, Reason.REMOVED) for row in rows.tolist()]
+
+    def tell_collected(self, rows: Rows, time_ns: int) -> None:
+        """Tell that those of these channels are collected here that have no gap; only where the store is shared."""
+        if self._shared:
+            rows = rows[self._memory.gap[rows] == 0]
+            self.events += [ChannelEvent(self._names[row], time_ns, Reason.COLLECTING) for row in rows.tolist()]
 
     def change(self, rows: Rows, reason: Reason, time_ns: int, texts: Mapping[int, str] = MappingProxyType({})) -> None:
         """From now on these channels have no samples for another reason. texts: as for `open`."""

@@ -50,6 +50,7 @@ def _document(explanation: Explanation) -> dict[str, object]:
         "before": _sample(evidence.stored.before),
         "after": _sample(evidence.stored.after),
         "events": [event_document(event) for event in _near(evidence)],
+        "other_archivers": list(evidence.stored.others),
         "archived": evidence.archived is not None,
         "settings": None if evidence.settings is None else _settings(evidence.settings),
     }
@@ -89,6 +90,8 @@ def _show(explanation: Explanation, console: Console) -> None:
     if evidence.settings is not None:
         given = ", ".join(f"{name}={text}" for name, text in _settings(evidence.settings).items() if text != _DEFAULTS[name])
         console.print(f"  settings  {given or 'all default'}", markup=False)
+    if stored.others:
+        console.print(f"  archivers this one, {', '.join(stored.others)}", markup=False)
     for event in _near(evidence)[:_SHOWN_EVENTS]:
         console.print(f"  event     {event_line(event)}", markup=False)
 

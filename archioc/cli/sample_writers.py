@@ -122,7 +122,8 @@ def sample_document(chunk: SampleColumns, at: int) -> dict[str, object]:
 
 def event_document(event: ChannelEvent) -> dict[str, object]:
     """An event as JSON has it."""
-    return {"reason": event.reason.word, "time_ns": event.time_ns, "end_ns": event.end_ns, "count": event.count, "text": event.text}
+    told = {"reason": event.reason.word, "time_ns": event.time_ns, "end_ns": event.end_ns, "count": event.count, "text": event.text}
+    return told | ({"archiver": event.archiver} if event.archiver else {})
 
 
 class TableWriter:
@@ -167,4 +168,5 @@ def event_line(event: ChannelEvent) -> str:
     lasted = f" for {format_span((event.end_ns - event.time_ns) / 1e9)}" if event.end_ns is not None else ""
     count = f", {event.count} updates" if event.count else ""
     text = f": {event.text}" if event.text else ""
-    return f"{format_local(event.time_ns)}  -- {event.reason.word}{lasted}{count}{text}"
+    archiver = f" ({event.archiver})" if event.archiver else ""
+    return f"{format_local(event.time_ns)}  -- {event.reason.word}{archiver}{lasted}{count}{text}"

@@ -25,6 +25,8 @@ class Reason(IntEnum):
     SETTINGS_CHANGED = 10
     LOST_QUOTA = 11
     GROUP_OFF = 12
+    COLLECTING = 13
+    REMOVED = 14
 
     @property
     def word(self) -> str:
@@ -43,6 +45,7 @@ class ChannelEvent:
         so that an event written again with `end_ns` closes the open one.
     end_ns: when a gap closed; None while it is open, and for events that are moments.
     count: how many updates it concerns, 0 where that means nothing.
+    archiver: which of several archivers of the channel tells it; empty where there is one only, and of a gap that they all missed.
     """
 
     channel: str
@@ -51,6 +54,7 @@ class ChannelEvent:
     end_ns: int | None = None
     count: int = 0
     text: str = ""
+    archiver: str = ""
 
 
 class DropReason(IntEnum):

@@ -7,13 +7,13 @@ from grafana.health import growth, over_time
 from grafana.influxql import InfluxQuery
 from grafana.panels import channel_link, graph, in_unit, rows
 
-_EVENT_COLUMNS = 'SELECT "pv", "reason", "text", "end_ns" / 1000000 AS "end" FROM "event" WHERE $timeFilter AND "code"'
+_EVENT_COLUMNS = 'SELECT "pv", "archiver", "reason", "text", "end_ns" / 1000000 AS "end" FROM "event" WHERE $timeFilter AND "code"'
 
 
 def connections() -> Dashboard:
     """What comes in, and from whom nothing comes."""
     gone = InfluxQuery(f"{_EVENT_COLUMNS} = '1' ORDER BY time DESC LIMIT 200")
-    changed = InfluxQuery(f"{_EVENT_COLUMNS} =~ /^(7|8|9|10)$/ ORDER BY time DESC LIMIT 200")
+    changed = InfluxQuery(f"{_EVENT_COLUMNS} =~ /^(7|8|9|10|14)$/ ORDER BY time DESC LIMIT 200")
     lost = InfluxQuery(
         'SELECT sum("count") FROM "event" WHERE $timeFilter AND "code" =~ /^(5|6|11)$/ GROUP BY time($__interval), "code" fill(none)',
         "code $tag_code",
@@ -33,7 +33,7 @@ def connections() -> Dashboard:
             graph("Losses by reason", "Samples dropped in each bin", [growth("dropped_overflow", "dropped_spool_full", "dropped_quota")]),
             graph("Losses told by events", "Code 5: the ring was full, 6: the spool was, 11: beyond the quota", [lost]),
             rows("Disconnections", "The newest 200; without an end the channel is still away", gone, columns=columns),
-            rows("Refusals and changes", "Refused values, unusable stamps, other types, settings", changed, columns=columns),
+            rows("Refusals and changes", "Refused values, unusable stamps, other types, settings, removals", changed, columns=columns),
         ],
         [board.archiver_choice()],
     )

@@ -9,7 +9,7 @@ from grafana.palette import BLUE, GREY, RED, SEVERITIES, YELLOW, words
 from grafana.panels import as_words, channel_link, graph, in_unit, rows, strip
 
 GAP_CODES = "^(1|2|3|4|12)$"
-LOSS_CODES = "^(5|6|7|8|9|10|11)$"
+LOSS_CODES = "^(5|6|7|8|9|10|11|14)$"
 """Tag `code` of the measurement `event`: docs/reference/contract/events.md."""
 
 _BINS = 'GROUP BY time($__interval), "pv" fill(none)'
@@ -22,7 +22,8 @@ def explorer() -> Dashboard:
         f'SELECT "pv", "value", "label", "text", "severity", "status", "flags" FROM "sample" WHERE {OF_PV} ORDER BY time DESC LIMIT 200'
     )
     events = InfluxQuery(
-        f'SELECT "pv", "reason", "text", "count", "end_ns" / 1000000 AS "end" FROM "event" WHERE {OF_PV} ORDER BY time DESC LIMIT 200'
+        f'SELECT "pv", "archiver", "reason", "text", "count", "end_ns" / 1000000 AS "end" FROM "event" '
+        f"WHERE {OF_PV} AND \"code\" <> '13' ORDER BY time DESC LIMIT 200"
     )
     return board.make(
         "archioc-explorer",
@@ -58,7 +59,7 @@ def explorer() -> Dashboard:
             ),
             rows(
                 "Events",
-                "The newest 200 gaps and losses that began within the range; a gap without an end is open",
+                "The newest 200 gaps and losses that began within the range, of each archiver; a gap without an end is open",
                 events,
                 columns={"pv": channel_link(), "end": in_unit("dateTimeAsIso")},
             ),
@@ -87,16 +88,17 @@ def _fixed(color: str) -> DynamicConfigValue:
 
 
 def _annotations() -> list[InfluxAnnotation]:
-    gaps = f'SELECT "reason", "text", "end_ns" / 1000000 AS "end_ms" FROM "event" WHERE {OF_PV} AND "code" =~ /{GAP_CODES}/ LIMIT 500'
-    starts = f'SELECT "reason", "text" FROM "event" WHERE {OF_PV} AND "code" =~ /{GAP_CODES}/ LIMIT 500'
-    losses = f'SELECT "reason", "text" FROM "event" WHERE {OF_PV} AND "code" =~ /{LOSS_CODES}/ LIMIT 500'
+    told = f'FROM "event" WHERE {OF_PV} AND "code" =~'
+    gaps = f'SELECT "reason", "text", "archiver", "end_ns" / 1000000 AS "end_ms" {told} /{GAP_CODES}/ LIMIT 500'
+    starts = f'SELECT "reason", "text", "archiver" {told} /{GAP_CODES}/ LIMIT 500'
+    losses = f'SELECT "reason", "text", "archiver" {told} /{LOSS_CODES}/ LIMIT 500'
     alarms = f'SELECT "status_text" FROM "alarm" WHERE {OF_PV} AND "severity" > 0 LIMIT 500'
     put = '"pv" =~ /:CH:${pv:regex}:[A-Za-z]+$/ AND "outcome" = \'done\''
     puts = f'SELECT "new", "user", "pv" FROM "audit" WHERE {put} AND $timeFilter LIMIT 500'
     return [
-        InfluxAnnotation("Gaps", gaps, GREY, text="event.reason", end="event.end_ms", tags="event.text"),
-        InfluxAnnotation("Gaps begin", starts, GREY, text="event.reason", tags="event.text"),
-        InfluxAnnotation("Losses and changes", losses, RED, text="event.reason", tags="event.text"),
+        InfluxAnnotation("Gaps", gaps, GREY, text="event.reason", end="event.end_ms", tags="event.text,event.archiver"),
+        InfluxAnnotation("Gaps begin", starts, GREY, text="event.reason", tags="event.text,event.archiver"),
+        InfluxAnnotation("Losses and changes", losses, RED, text="event.reason", tags="event.text,event.archiver"),
         InfluxAnnotation("Alarms", alarms, YELLOW, text="alarm.status_text", enable=False),
         InfluxAnnotation("Puts", puts, BLUE, text="audit.new", tags="audit.user,audit.pv"),
     ]

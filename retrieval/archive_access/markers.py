@@ -37,7 +37,7 @@ def with_markers(blocks: Iterable[Block], events: Iterable[ChannelEvent]) -> Ite
     """The objects of all blocks with a marker where a gap begins; of markers with the same time the first."""
     words: dict[int, str] = {}
     for event in sorted(events, key=lambda event: event.time_ns):
-        if event.reason in MARKERS:
+        if event.reason in MARKERS and not event.archiver:  # what one of several archivers lost the others may have
             words.setdefault(event.time_ns, MARKERS[event.reason])
     waiting = np.array(list(words), np.int64)
     before = -1

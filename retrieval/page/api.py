@@ -104,7 +104,7 @@ def _event(event: ChannelEvent) -> dict[str, object]:
         "from_ms": event.time_ns / NS_PER_MS,
         "to_ms": None if event.end_ns is None else event.end_ns / NS_PER_MS,
         "count": event.count,
-        "text": event.text,
+        "text": ": ".join(filter(None, (event.archiver, event.text))),
     }
 
 

@@ -155,7 +155,7 @@ def test_what_a_server_refused_and_what_it_never_got(archive: StoredArchive, por
 )
 def test_an_event_is_read_from_its_line(event: ChannelEvent) -> None:
     """An event read from line protocol is the one that was written."""
-    line = event_line(escape_tag(event.channel), event)
+    line = event_line(b"main", escape_tag(event.channel), event)
     assert event_of_line(line, event.channel) == event
 
 

@@ -44,6 +44,7 @@ class Event:
     end_ns: int | None
     count: int
     text: str
+    archiver: str = ""
 
 
 @dataclass(frozen=True, slots=True)

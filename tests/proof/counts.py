@@ -22,6 +22,7 @@ class ProofCounts:
     hostile_puts: of any kind. control_kills: of the ioc process while it is put to.
     http_examples: requests that schemathesis makes of each operation, at least. hostile_requests: over HTTP, for each store.
     export_days: of a channel at 10 Hz in one answer.
+    pair_kills: of one or the other of two archivers of the same channels.
     """
 
     demo_minutes: float
@@ -47,6 +48,7 @@ class ProofCounts:
     http_examples: int
     hostile_requests: int
     export_days: int
+    pair_kills: int
 
 
 _SHORT_AND_FULL: dict[str, tuple[Any, Any]] = {
@@ -73,6 +75,7 @@ _SHORT_AND_FULL: dict[str, tuple[Any, Any]] = {
     "http_examples": (4, 20),
     "hostile_requests": (600, 2500),
     "export_days": (2, 12),
+    "pair_kills": (6, 100),
 }
 
 

@@ -224,8 +224,9 @@ def test_metadata_and_events() -> None:
         {"dbr": 3, "count": 1, "host": "h:1", "units": "m,m", "labels": '["on","o\\"ff"]', "precision": 2, "display_low": 1.0},
         5,
     )
-    assert found[1] == ("event", {"code": "1", "pv": "A"}, {"reason": "disconnected", "count": 0, "text": "x\\"}, 6)
-    assert found[2] == ("event", {"code": "1", "pv": "A"}, {"reason": "disconnected", "count": 3, "text": "", "end_ns": T0}, 6)
+    tags = {"archiver": "main", "code": "1", "pv": "A"}
+    assert found[1] == ("event", tags, {"reason": "disconnected", "count": 0, "text": "x\\"}, 6)
+    assert found[2] == ("event", tags, {"reason": "disconnected", "count": 3, "text": "", "end_ns": T0}, 6)
 
 
 def test_the_payload_is_gzip() -> None:

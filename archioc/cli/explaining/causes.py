@@ -173,9 +173,9 @@ def _pending(evidence: Evidence) -> Iterator[Cause]:
 
 
 def _nobody_collects(evidence: Evidence) -> Iterator[Cause]:
-    """After the last sign of collecting: the event is not written before the next start."""
+    """After the last sign of collecting: the event is not written before the next start. Others may collect."""
     live = evidence.live
-    if evidence.archived is None or live.running or not live.collected_ns or evidence.t_ns <= live.collected_ns:
+    if evidence.archived is None or evidence.stored.others or live.running or not live.collected_ns or evidence.t_ns <= live.collected_ns:
         return
     if live.stopped:
         yield Cause("archiver_stop", "no archiver runs; it was stopped", start_ns=live.collected_ns)
@@ -197,9 +197,15 @@ def _uncommitted(evidence: Evidence) -> Iterator[Cause]:
 
 
 def _not_archiving_now(evidence: Evidence) -> Iterator[Cause]:
-    """What the channel does now, where no event tells of the moment."""
+    """What the channel does now, where no event tells of the moment; with other archivers it may do well there."""
     channel = evidence.live.channel
-    if channel is None or not evidence.live.running or evidence.stored.after is not None or evidence.t_ns > evidence.now_ns:
+    if (
+        channel is None
+        or evidence.stored.others
+        or not evidence.live.running
+        or evidence.stored.after is not None
+        or evidence.t_ns > evidence.now_ns
+    ):
         return
     word = _NOT_ARCHIVING.get(channel.state)
     if word is not None:

@@ -14,7 +14,7 @@ from archioc.core.channel import SETTING_NAMES, ChannelSettings
 from archioc.core.config import Config
 from archioc.core.directories import Directories
 from archioc.core.errors import QueryError, SettingError, StoreDenied, StoreUnavailable
-from archioc.core.events import ChannelEvent, Reason
+from archioc.core.events import GAPS, ChannelEvent, Reason
 from archioc.core.timestamp import SECOND
 from archioc.reading import open_reader
 from db.sample_columns import SampleColumns
@@ -35,6 +35,7 @@ class Stored:
     """What the store has. before: the last sample with time <= t_ns, after: the first one later; one row each.
 
     spacing_ns: from sample to sample behind the moment, the median; 0 where there are not enough of them to tell.
+    others: archivers beside this one that have told of the channel.
     error: why the store could not be asked, empty when it could.
     """
 
@@ -42,6 +43,7 @@ class Stored:
     after: SampleColumns | None = None
     events: tuple[ChannelEvent, ...] = ()
     spacing_ns: int = 0
+    others: tuple[str, ...] = ()
     error: str = ""
 
 
@@ -50,7 +52,7 @@ class Evidence:
     """What is known of a channel around `t_ns`. All times are ns since 1970 UTC.
 
     archived: None when it is not archived now. settings: those at the moment, as far as events tell; None where not archived.
-    retention_s, commit_s: of the configuration; retention None for no limit.
+    retention_s, commit_s: of the configuration; retention None for no limit. archiver: name of the one that is asked.
     """
 
     channel: str
@@ -65,6 +67,7 @@ class Evidence:
     puts: tuple[Put, ...]
     retention_s: float | None
     commit_s: float
+    archiver: str
 
     @property
     def hole(self) -> tuple[int, int]:
@@ -75,10 +78,16 @@ class Evidence:
 
     @property
     def events(self) -> list[ChannelEvent]:
-        """Of the store and of the spool, by time; one that was told open and again with its end once."""
-        found: dict[tuple[int, Reason], ChannelEvent] = {}
-        for event in (*self.stored.events, *(event for batch in self.spooled for event in batch.events)):
-            key = event.time_ns, event.reason
+        """Of the store and of the spool, by time; one that was told open and again with its end once.
+
+        Where others archive the channel too, a gap of this archiver alone is none.
+        """
+        found: dict[tuple[int, Reason, str], ChannelEvent] = {}
+        spooled = [event for batch in self.spooled for event in batch.events if event.reason is not Reason.COLLECTING]
+        if self.stored.others:
+            spooled = [replace(event, archiver=self.archiver) for event in spooled if event.reason not in GAPS]
+        for event in (*self.stored.events, *spooled):
+            key = event.time_ns, event.reason, event.archiver
             if key not in found or found[key].end_ns is None:
                 found[key] = event
         return sorted(found.values(), key=lambda event: event.time_ns)
@@ -107,10 +116,12 @@ def gather(config: Config, channel: str, t_ns: int, now_ns: int) -> Evidence:
         puts,
         _retention(config),
         config.spool.commit_interval,
+        config.archiver.name,
     )
     if archived is None:
         return evidence
-    return replace(evidence, settings=settings_at(archived.settings, evidence.events, t_ns))
+    own = [event for event in evidence.events if event.archiver in ("", config.archiver.name)]
+    return replace(evidence, settings=settings_at(archived.settings, own, t_ns))
 
 
 def _retention(config: Config) -> float | None:
@@ -122,7 +133,9 @@ def _ask_store(config: Config, channel: str, t_ns: int, now_ns: int) -> Stored:
     try:
         reader = open_reader(config)
         try:
-            return _read_store(reader, channel, t_ns, now_ns)
+            found = _read_store(reader, channel, t_ns, now_ns)
+            others = set(reader.archivers(channel)) - {config.archiver.name}
+            return replace(found, others=tuple(sorted(others)))
         finally:
             reader.close()
     except (StoreUnavailable, StoreDenied) as error:

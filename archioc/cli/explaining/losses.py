@@ -42,7 +42,7 @@ def _concerns(evidence: Evidence, event: ChannelEvent, *, soon: bool) -> bool:
     """Whether a loss lies in the hole. soon: it was told soon after the moment."""
     match event.reason:
         case Reason.LOST_QUOTA:
-            return soon
+            return soon and (not event.archiver or _wide(evidence))  # the others may have it
         case Reason.LOST_OVERFLOW:
             return soon and _wide(evidence)
         case Reason.LOST_SPOOL_FULL:
@@ -67,5 +67,6 @@ def _wide(evidence: Evidence) -> bool:
 
 
 def _loss(event: ChannelEvent) -> Cause:
-    text = f"{event.count} {_TEXTS[event.reason]}; the event tells until when, not which"
+    by = f" (archiver {event.archiver})" if event.archiver else ""
+    text = f"{event.count} {_TEXTS[event.reason]}{by}; the event tells until when, not which"
     return Cause(event.reason.word, text, start_ns=event.time_ns, count=event.count)

@@ -7,7 +7,7 @@ from typing import Protocol
 from archioc.core.batch import Batch
 from archioc.core.config_store import Store
 from archioc.core.encoding.columns import ColumnEncoder
-from archioc.core.encoding.line_protocol import LineEncoder
+from archioc.core.encoding.line_protocol import DEFAULT_ARCHIVER, LineEncoder
 
 EMBEDDED = "embedded"
 """Destination of payloads for the embedded store."""
@@ -37,7 +37,7 @@ def destination_of(store: Store) -> str:
     return EMBEDDED
 
 
-def encoder_for(store: Store) -> Encoder:
-    """The encoder whose payloads the configured store takes."""
+def encoder_for(store: Store, archiver: str = DEFAULT_ARCHIVER) -> Encoder:
+    """The encoder whose payloads the configured store takes. archiver: name of the one that sends them."""
     destination = destination_of(store)
-    return LineEncoder(destination) if store.influxdb is not None else ColumnEncoder(destination)
+    return LineEncoder(destination, archiver) if store.influxdb is not None else ColumnEncoder(destination)

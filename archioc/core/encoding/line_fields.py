@@ -74,9 +74,9 @@ def meta_line(tag: bytes, meta: ChannelMeta) -> bytes:
     return _line(b"meta,pv=" + tag, _meta_fields(meta), meta.time_ns)
 
 
-def event_line(tag: bytes, event: ChannelEvent) -> bytes:
-    """The line of an event."""
-    return _line(b"event,code=%d,pv=%b" % (event.reason, tag), _event_fields(event), event.time_ns)
+def event_line(archiver: bytes, tag: bytes, event: ChannelEvent) -> bytes:
+    """The line of an event. archiver: name of the one that tells it."""
+    return _line(b"event,archiver=%b,code=%d,pv=%b" % (archiver, event.reason, tag), _event_fields(event), event.time_ns)
 
 
 def audit_line(tag: bytes, record: AuditRecord) -> bytes:

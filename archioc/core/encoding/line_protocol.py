@@ -20,12 +20,18 @@ from archioc.core.encoding.order import sort_by_row
 
 _MAX_CACHED = 262_144
 
+DEFAULT_ARCHIVER = "main"
+"""`archiver.name` where the configuration tells none."""
+
 
 class LineEncoder:
-    """Makes gzipped line protocol: samples sorted by row, one line each, then alarms, metadata, events, audit and health."""
+    """Makes gzipped line protocol: samples sorted by row, one line each, then alarms, metadata, events, audit and health.
 
-    def __init__(self, destination: str) -> None:
-        self._destination = destination
+    archiver: its name, with the events. It holds nothing that a tag must escape.
+    """
+
+    def __init__(self, destination: str, archiver: str = DEFAULT_ARCHIVER) -> None:
+        self._destination, self._archiver = destination, archiver.encode()
         self._tags: dict[str, bytes] = {}
 
     @property
@@ -41,7 +47,7 @@ class LineEncoder:
         """The same, not compressed."""
         parts = [self._samples(batch), self._alarms(batch)]
         parts += [meta_line(self._tag(meta.channel), meta) for meta in batch.metas]
-        parts += [event_line(self._tag(event.channel), event) for event in batch.events]
+        parts += [event_line(self._archiver, self._tag(event.channel), event) for event in batch.events]
         parts += [audit_line(escape_tag(record.pv), record) for record in batch.audit]
         if batch.health is not None:
             parts.append(health_line(batch.health))

@@ -112,3 +112,27 @@ def test_a_gap_is_inherited() -> None:
     assert gaps.take() == (ChannelEvent("A", T0 - 5, Reason.DISCONNECTED, end_ns=T0 + 1),)
     gaps.wait_for_first(np.array([1]), T0 + 2)
     assert gaps.standing() == {}
+
+
+def test_a_shared_store_is_told_who_collects_what() -> None:
+    """Where others write too, the first value of a channel is told, its removal, and that it is collected where it has no gap."""
+    gaps = Gaps(SamplerMemory(3), ["A", "B", "C"], {}, shared=True)
+    gaps.wait_for_first(np.arange(3), T0)
+    gaps.close(ROWS, np.array([T0 + 1, T0 + 2]))
+    assert gaps.take() == (ChannelEvent("A", T0 + 1, Reason.COLLECTING), ChannelEvent("B", T0 + 2, Reason.COLLECTING))
+    gaps.tell_collected(np.arange(3), T0 + 5)
+    assert [event.channel for event in gaps.take()] == ["A", "B"]
+    gaps.open(ROWS[:1], Reason.DISCONNECTED, T0 + 6)
+    gaps.leave(ROWS, T0 + 7)
+    assert gaps.take()[1:] == (
+        ChannelEvent("A", T0 + 6, Reason.DISCONNECTED, end_ns=T0 + 7),
+        ChannelEvent("A", T0 + 7, Reason.REMOVED),
+        ChannelEvent("B", T0 + 7, Reason.REMOVED),
+    )
+
+
+def test_a_store_of_our_own_is_not_told_who_collects(gaps: Gaps) -> None:
+    """Without others there is nothing to tell apart."""
+    gaps.leave(ROWS, T0)
+    gaps.tell_collected(ROWS, T0)
+    assert gaps.take() == ()
