@@ -113,6 +113,8 @@ class Channels:
             self._access.clear(self.names[row])
             self._leaving.append(row)
         self.gaps.close(gone, np.full(len(gone), now))  # nobody waits for them any more
+        moved = self._registry.moved(gone.tolist())
+        self.gaps.events += [ChannelEvent(self.names[row], now, Reason.REMOVED, text=f"moved to {shard}") for row, shard in moved.items()]
         self._refusals.forget(gone.tolist())
         self.connected[gone] = False
         self._sampler.clocks.disconnect(gone)

@@ -42,6 +42,9 @@ from ioc.view_pvs import ViewPvs
 NOTES_PERIOD_S = 1.0
 """How often the audit of refused puts is written."""
 
+HANDOVER_POLL_S = 0.5
+"""How often it is looked whether channels have been handed over."""
+
 STOP_NOTICE_S = 0.1
 """Time for clients to be sent State=Stopping before they are disconnected."""
 
@@ -66,7 +69,7 @@ async def serve(config: Config, table: ChannelTable, registry: Registry, rows: C
         return address[1] == server.tcp_port and is_own_address(address[0], config.ioc.interfaces)
 
     watch = PrefixWatch(prefix, search_targets(config), is_ours)
-    status = StatusPvs(prefix, table, rows, config.spool.max_bytes, limits, lambda: watch.reason)
+    status = StatusPvs(prefix, table, rows, config.spool.max_bytes, limits, lambda: watch.reason, lambda: registry.sharing)
     heartbeat = AlarmServerHeartbeat(prefix)
     fixed = (*status.pvs.values(), *commands.pvs.values(), heartbeat.pv)
     server = ControlServer(PvDatabase(fixed, (channels, groups, views)), control, config.access)
@@ -82,6 +85,7 @@ async def serve(config: Config, table: ChannelTable, registry: Registry, rows: C
         status.keep_fresh(lambda: len(server.circuits)),
         heartbeat.keep_watch(),
         _write_notes(control),
+        _end_handovers(control, f"{prefix}Shard:Leaving"),
         watch.keep_watch(),
     )
     tasks = [asyncio.create_task(work) for work in works]
@@ -109,6 +113,12 @@ async def _write_notes(control: Control) -> None:
         await control.write_notes()
 
 
+async def _end_handovers(control: Control, pv: str) -> None:
+    while True:
+        await asyncio.sleep(HANDOVER_POLL_S)
+        await control.end_handovers(pv)
+
+
 def _back_up(copy: Callable[[Path, Path], Path | None], directories: Directories) -> None:
     """Copy the registry. An archiver without a copy is better than none."""
     try:
@@ -127,11 +137,11 @@ def run(config: Config) -> None:
     table = ChannelTable(directories.run)
     table.open()
     _back_up(back_up_earlier_version, directories)
-    registry = Registry(directories.registry)
+    registry = Registry(directories.registry, config.own_shard)
     _back_up(back_up, directories)  # only now it has been found healthy
     rows = ChannelRows(table, registry.channels.values(), registry.removed_rows, registry.groups)
     rows.beat(ProcessState.STARTING, 0)
-    known = registry.content.fingerprint == fingerprint_of(read_config(config.path))
+    known = registry.content.fingerprint == fingerprint_of(read_config(config.path), config.own_shard)
     declaration = None if known else load_declaration(config.path)
     change = apply_declared(registry, rows, declaration, int(table.settings.head["revision"][0]))
     rows.synchronise(registry.channels.values(), registry.revision)

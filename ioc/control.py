@@ -24,6 +24,7 @@ from ioc.audit import AuditEntry, Peer, told
 from ioc.change import Change
 from ioc.commands import plan_add, plan_group, plan_remove, plan_set, plan_setting, refusal
 from ioc.importing import plan_import
+from ioc.moved import leaving
 from ioc.reading_access import read_access
 from ioc.registry import Registry
 from ioc.renaming import plan_rename
@@ -40,6 +41,9 @@ DROP_DELAY_S = 0.02
 """Clients lose the PVs of a removed channel this long after, so that a put to one of these PVs can complete."""
 
 log = structlog.get_logger()
+
+_OURSELVES = Peer("127.0.0.1", 0, user="archioc")
+"""Who lets go of channels that have moved to other shards."""
 
 Planner = Callable[[], Awaitable[Change]]
 Teller = Callable[[Change], Awaitable[str]]
@@ -192,6 +196,30 @@ class Control:
             return outcome
 
         await self._command(_Order(pv, text, peer, plan, tell))
+
+    async def end_handovers(self, pv: str) -> None:
+        """Let go of channels that another shard archives, where the time to do so beside it is over. `Result` stays that of the last put.
+
+        pv: under which it is audited.
+        """
+        if leaving(self._registry.content, time.time_ns()):
+            await self._to_its_end(self._end_handovers(pv))
+
+    async def _end_handovers(self, pv: str) -> None:
+        async with self._lock:
+            begun_ns = time.time_ns()
+            change = Change(removed=leaving(self._registry.content, begun_ns))  # an Apply may have taken some back meanwhile
+
+            async def plan() -> Change:
+                return change
+
+            text = f"let go of {len(change.removed)} channels that moved to other shards"
+            try:
+                await self._change(_Order(pv, text, _OURSELVES, plan, _saying(text)), begun_ns)
+            except RegistryError as error:
+                log.warning("handover_not_ended", error=str(error))  # tried again
+                return
+            log.info("handover_ended", channels=len(change.removed))
 
     async def _pick(self, count: int) -> list[tuple[int, int]]:
         """Places for so many channels; the table grows outside the event loop."""

@@ -9,6 +9,7 @@ from enum import IntEnum
 from archioc.core.archive_totals import ArchiveTotals, count_up
 from archioc.core.process_counts import ProcessCounts
 from archioc.core.table import ChannelTable, StoreState
+from ioc.hand_over import NO_SHARING, Sharing
 from ioc.loss_window import NO_LOSSES, Losses
 from ioc.row_view import SILENT_S, is_silent
 
@@ -31,6 +32,7 @@ class OwnHealth:
     """What the ioc process knows of itself. loop_lag in s, memory in bytes, started_ns in ns since 1970.
 
     conflict: why clients may reach another IOC under our names; empty when they cannot.
+    sharing: among the shards.
     """
 
     version: str
@@ -42,6 +44,7 @@ class OwnHealth:
     restarts: ProcessCounts
     spool_max_bytes: int
     conflict: str = ""
+    sharing: Sharing = NO_SHARING
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,8 @@ def look(table: ChannelTable, own: OwnHealth, now_ns: int, *, was_running: bool,
     state, reason = _judge(totals, [name for name in silent if silent[name]], now_ns, was_running=was_running, stopping=stopping)
     if state is ArchiverState.RUNNING and own.conflict:
         state, reason = ArchiverState.DEGRADED, own.conflict
+    elif state is ArchiverState.RUNNING:
+        reason = own.sharing.idle_reason
     return Overview(own, totals, now_ns, silent["engine"], silent["db"], state, reason)
 
 

@@ -17,6 +17,7 @@ from archioc.core.errors import RunDirError
 from archioc.core.process_counts import ProcessCounts, read_counts
 from archioc.core.table import ChannelTable, ProcessState
 from ioc.alarm import NO_ALARM
+from ioc.hand_over import NO_SHARING, Sharing
 from ioc.limit_puts import LimitPuts
 from ioc.loss_window import LossWindow
 from ioc.overview import ArchiverState, OwnHealth, look
@@ -37,6 +38,7 @@ class StatusPvs:
     """The PVs of the archiver, and the heartbeat of the ioc process in the channel table.
 
     conflict: tells why clients may reach another IOC under our names; empty when they cannot.
+    sharing: tells how the archiver stands among the shards.
     """
 
     def __init__(
@@ -47,12 +49,13 @@ class StatusPvs:
         spool_max_bytes: int,
         limits: LimitPuts,
         conflict: Callable[[], str] = str,
+        sharing: Callable[[], Sharing] = lambda: NO_SHARING,
     ) -> None:
         self.pvs = {
             name: PV(f"{prefix}{name}", field.spec, limit_writer=limits.put if field.spec.dbr in {Dbr.DOUBLE, Dbr.LONG} else None)
             for name, field in STATUS_FIELDS.items()
         }
-        self._limits, self._conflict = limits, conflict
+        self._limits, self._conflict, self._sharing = limits, conflict, sharing
         self._table, self._rows, self._spool_max_bytes = table, rows, spool_max_bytes
         self._version = version("archioc")
         self._started_ns = time.time_ns()
@@ -98,6 +101,7 @@ class StatusPvs:
             self._count_restarts(),
             self._spool_max_bytes,
             self._conflict(),
+            self._sharing(),
         )
         overview = look(self._table, own, time.time_ns(), was_running=self._was_running, stopping=self._stopping)
         overview = replace(overview, last_minute=self._losses.take(overview.totals, time.monotonic()))

@@ -25,6 +25,7 @@ class Reason(IntEnum):
     SETTINGS_CHANGED = 10
     LOST_QUOTA = 11
     GROUP_OFF = 12
+    REMOVED = 14
 
     @property
     def word(self) -> str:
