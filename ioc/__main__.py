@@ -73,7 +73,12 @@ async def serve(config: Config, table: ChannelTable, registry: Registry, rows: C
     heartbeat = AlarmServerHeartbeat(prefix)
     fixed = (*status.pvs.values(), *commands.pvs.values(), heartbeat.pv)
     server = ControlServer(PvDatabase(fixed, (channels, groups, views)), control, config.access)
-    control.listen(server.drop, commands.show_result, server.use_access)
+
+    async def show_result() -> None:
+        await status.show_sharing()
+        await commands.show_result()
+
+    control.listen(server.drop, show_result, server.use_access)
     await commands.show_result()
     await status.load_limits()
     await status.refresh(0)

@@ -20,7 +20,7 @@ from ioc.alarm import NO_ALARM
 from ioc.hand_over import NO_SHARING, Sharing
 from ioc.limit_puts import LimitPuts
 from ioc.loss_window import LossWindow
-from ioc.overview import ArchiverState, OwnHealth, look
+from ioc.overview import ArchiverState, Overview, OwnHealth, look
 from ioc.pv import PV
 from ioc.rows import ChannelRows
 from ioc.status_fields import STATUS_FIELDS
@@ -28,6 +28,9 @@ from ioc.status_fields import STATUS_FIELDS
 PERIOD_S = 0.5
 PROBE_S = 0.05
 """How often the delay of the event loop is measured."""
+
+SHARING = tuple(name for name in STATUS_FIELDS if name.startswith("Shard:"))
+"""PVs that follow each command."""
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -65,6 +68,7 @@ class StatusPvs:
         self._stopping = False
         self._lag = 0.0
         self._restarts = ProcessCounts()
+        self._overview: Overview | None = None
 
     async def load_limits(self) -> None:
         """Take up the alarm limits that operators have put. Raises RegistryError."""
@@ -107,11 +111,24 @@ class StatusPvs:
         overview = replace(overview, last_minute=self._losses.take(overview.totals, time.monotonic()))
         if overview.state not in {ArchiverState.STARTING, ArchiverState.STOPPING}:
             self._was_running = True
-        for name, field in STATUS_FIELDS.items():
-            pv, value, alarm = self.pvs[name], field.show(overview), field.alarm_of(overview)
-            if alarm == NO_ALARM and not isinstance(value, str):
-                alarm = pv.limits.judge(value, pv.alarm)
-            await pv.show(value, alarm=alarm)
+        self._overview = overview
+        for name in STATUS_FIELDS:
+            await self._show(name, overview)
+
+    async def show_sharing(self) -> None:
+        """Show now how the archiver stands among the shards: who waits for the end of a hand-over must not see the time before it."""
+        sharing = self._sharing()
+        if self._overview is not None and self._overview.own.sharing != sharing:
+            self._overview = replace(self._overview, own=replace(self._overview.own, sharing=sharing))
+            for name in SHARING:
+                await self._show(name, self._overview)
+
+    async def _show(self, name: str, overview: Overview) -> None:
+        pv, field = self.pvs[name], STATUS_FIELDS[name]
+        value, alarm = field.show(overview), field.alarm_of(overview)
+        if alarm == NO_ALARM and not isinstance(value, str):
+            alarm = pv.limits.judge(value, pv.alarm)
+        await pv.show(value, alarm=alarm)
 
     def _count_restarts(self) -> ProcessCounts:
         try:

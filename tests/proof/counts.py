@@ -19,6 +19,7 @@ class ProofCounts:
     many: channels lost and regained at once.
     control_channels: of a control process that is asked much, for control_s seconds in each case.
     grafana_channels: channels that the queries of the dashboards find.
+    shard_counters: records that count every shard_period_s seconds while shards come and go.
     hostile_puts: of any kind. control_kills: of the ioc process while it is put to.
     """
 
@@ -42,6 +43,8 @@ class ProofCounts:
     apply_kills: int
     hostile_puts: int
     control_kills: int
+    shard_counters: int
+    shard_period_s: float
 
 
 _SHORT_AND_FULL: dict[str, tuple[Any, Any]] = {
@@ -65,6 +68,8 @@ _SHORT_AND_FULL: dict[str, tuple[Any, Any]] = {
     "apply_kills": (6, 30),
     "hostile_puts": (5000, 100_000),
     "control_kills": (6, 100),
+    "shard_counters": (1500, 20_000),
+    "shard_period_s": (0.1, 1),
 }
 
 

@@ -1,0 +1,119 @@
+"""Four shards under load become five and then three, and the store has every value."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from archioc.core.events import Reason
+from archioc.demo.ports import free_ports
+from tests.conftest import CaClientFactory, InfluxdFactory, RawWitnessFactory, SoftIocFactory
+from tests.counters import counter_database, counter_names
+from tests.processes.influxd import Influxd
+from tests.processes.raw_witness import stamps_of
+from tests.processes.shards import Shards
+from tests.processes.stored_counters import check_stored, in_influxdb
+from tests.processes.waiting import wait_until
+from tests.proof.counts import counts
+
+MOST = 5
+IOCS = 4
+HANDOVER_S = 8.0
+CALM_S = 2.0
+"""Between the steps, so that there are samples of each state."""
+
+pytestmark = [pytest.mark.proof, pytest.mark.timeout(900)]
+
+
+@pytest.fixture
+def iocs(softioc: SoftIocFactory, prefix: str) -> tuple[list[str], list[int]]:
+    """Counters on several soft IOCs: all names, and the ports."""
+    names = counter_names(prefix, counts().shard_counters)
+    scan = f"{counts().shard_period_s:g} second".removeprefix("0")
+    ports = [softioc(counter_database(names[first::IOCS], scan)).port for first in range(IOCS)]
+    return names, ports
+
+
+@pytest.fixture
+def server(own_influxd: InfluxdFactory) -> Influxd:
+    return own_influxd("tsi1")
+
+
+@pytest.fixture
+def shards(tmp_path: Path, prefix: str, iocs: tuple[list[str], list[int]], server: Influxd, repeater_port: int) -> Iterator[Shards]:
+    """Four shards, and a fifth that does not run yet."""
+    names, ports = iocs
+    store = {"influxdb": {"url": server.url, "bucket": "epics"}}
+    made = Shards(tmp_path, free_ports(MOST), f"{prefix}A", ports, repeater_port, names, store, 4, HANDOVER_S)
+    made.start(0, 1, 2, 3)
+    yield made
+    made.close()
+
+
+def check_one_each(shards: Shards, *running: int) -> None:
+    """By registry and channel table of each shard: every channel is archived by the one that owns it, and connected there."""
+    for index in running:
+        assert shards.holds(index) == shards.owned(index)
+        shards.archivers[index].wait_connected(len(shards.owned(index)))
+    assert sum(len(shards.holds(index)) for index in running) == len(shards.names)
+
+
+def test_four_then_five_then_three(
+    shards: Shards,
+    iocs: tuple[list[str], list[int]],
+    server: Influxd,
+    raw_witness: RawWitnessFactory,
+    ca_client: CaClientFactory,
+) -> None:
+    """Outside hand-over each channel is archived by one shard; every update that a raw client saw is stored, and no count is missing."""
+    names, ports = iocs
+    client = ca_client([one.port for one in shards.archivers])
+    check_one_each(shards, 0, 1, 2, 3)
+    witness = raw_witness(names, ports, int(len(names) / counts().shard_period_s * 400))
+    time.sleep(CALM_S)
+    before = {index: shards.owned(index) for index in range(4)}
+
+    shards.change_count(5)
+    shards.start(4)
+    moved = {index: before[index] - shards.owned(index) for index in range(4)}
+    assert all(moved.values())
+    assert set().union(*moved.values()) == shards.owned(4) == shards.holds(4)
+    for index in range(4):
+        shards.apply(client, index)
+        assert shards.leaving(client, index) == len(moved[index])
+        assert shards.holds(index) == before[index]
+        assert client.get_text(f"{shards.archivers[index].prefix}CH:{min(moved[index])}:Reason").startswith("moves to shard 4, ")
+    shards.wait_handed_over(client, 0, 1, 2, 3)
+    check_one_each(shards, 0, 1, 2, 3, 4)
+    time.sleep(CALM_S)
+
+    shards.change_count(3)
+    shards.apply(client, 0, 1, 2)
+    shards.wait_connected(0, 1, 2)
+    shards.apply(client, 3, 4)
+    shards.wait_handed_over(client, 3, 4)
+    for index in (3, 4):
+        one = shards.archivers[index]
+        assert client.get_text(f"{one.prefix}State") == "Running"
+        assert client.get_text(f"{one.prefix}StateReason") == f"shard {index} owns no channels, since shard.count is 3"
+        wait_until(lambda one=one: one.overview().connected == 0, 10, "its channels are gone")  # type: ignore[misc]
+    shards.stop(3, 4)
+    check_one_each(shards, 0, 1, 2)
+    time.sleep(CALM_S)
+
+    until_ns = time.time_ns()
+    assert witness.stop() == 0
+    for index in range(3):
+        shards.archivers[index].wait_for_samples(min(shards.owned(index)), until_ns, timeout_s=60)
+    shards.stop(0, 1, 2)
+    for one in shards.archivers:
+        one.check_balance()
+    stored = in_influxdb(server.url, "epics", names)
+    updates = witness.updates()
+    assert len(updates) > 0.9 * len(names) / counts().shard_period_s * 2 * HANDOVER_S
+    check_stored(updates[stamps_of(updates) < until_ns], stored[stored["flags"] == 0], len(names))
+    told = server.query(f"SELECT text FROM event WHERE code = '{Reason.REMOVED}'", "epics")
+    assert len([row for row in told if row["text"] == f"moved to shard 4 ({shards.archivers[4].prefix})"]) == sum(map(len, moved.values()))
