@@ -170,10 +170,9 @@ class Control:
 
         async def plan() -> Change:
             nonlocal access
-            change = await plan_apply(how, self._config, self._registry, self._pick)
             if not how.is_dry:
                 access = await read_access(self._config)
-            return change
+            return await plan_apply(how, self._config, self._registry, self._pick)
 
         async def tell(change: Change) -> str:
             return await asyncio.to_thread(applied, how, change, self._registry.content)

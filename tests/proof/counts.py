@@ -19,7 +19,7 @@ class ProofCounts:
     many: channels lost and regained at once.
     control_channels: of a control process that is asked much, for control_s seconds in each case.
     grafana_channels: channels that the queries of the dashboards find.
-    shard_counters: records that count every shard_period_s seconds while shards come and go.
+    shard_counters: records that count every shard_period_s seconds while shards come and go. handover_s: how long two archive the same.
     hostile_puts: of any kind. control_kills: of the ioc process while it is put to.
     """
 
@@ -45,6 +45,7 @@ class ProofCounts:
     control_kills: int
     shard_counters: int
     shard_period_s: float
+    handover_s: float
 
 
 _SHORT_AND_FULL: dict[str, tuple[Any, Any]] = {
@@ -69,7 +70,8 @@ _SHORT_AND_FULL: dict[str, tuple[Any, Any]] = {
     "hostile_puts": (5000, 100_000),
     "control_kills": (6, 100),
     "shard_counters": (1500, 20_000),
-    "shard_period_s": (0.1, 1),
+    "shard_period_s": (0.2, 1),
+    "handover_s": (6, 15),
 }
 
 

@@ -21,7 +21,6 @@ from tests.proof.counts import counts
 
 MOST = 5
 IOCS = 4
-HANDOVER_S = 8.0
 CALM_S = 2.0
 """Between the steps, so that there are samples of each state."""
 
@@ -47,7 +46,7 @@ def shards(tmp_path: Path, prefix: str, iocs: tuple[list[str], list[int]], serve
     """Four shards, and a fifth that does not run yet."""
     names, ports = iocs
     store = {"influxdb": {"url": server.url, "bucket": "epics"}}
-    made = Shards(tmp_path, free_ports(MOST), f"{prefix}A", ports, repeater_port, names, store, 4, HANDOVER_S)
+    made = Shards(tmp_path, free_ports(MOST), f"{prefix}A", ports, repeater_port, names, store, 4, counts().handover_s)
     made.start(0, 1, 2, 3)
     yield made
     made.close()
@@ -85,7 +84,8 @@ def test_four_then_five_then_three(
         shards.apply(client, index)
         assert shards.leaving(client, index) == len(moved[index])
         assert shards.holds(index) == before[index]
-        assert client.get_text(f"{shards.archivers[index].prefix}CH:{min(moved[index])}:Reason").startswith("moves to shard 4, ")
+        reason = client.get_text(f"{shards.archivers[index].prefix}CH:{min(moved[index])}:Reason", timeout_s=15.0)
+        assert reason.startswith("moves to shard 4, archived here until ")
     shards.wait_handed_over(client, 0, 1, 2, 3)
     check_one_each(shards, 0, 1, 2, 3, 4)
     time.sleep(CALM_S)
@@ -113,7 +113,7 @@ def test_four_then_five_then_three(
         one.check_balance()
     stored = in_influxdb(server.url, "epics", names)
     updates = witness.updates()
-    assert len(updates) > 0.9 * len(names) / counts().shard_period_s * 2 * HANDOVER_S
+    assert len(updates) > 0.9 * len(names) / counts().shard_period_s * 2 * counts().handover_s
     check_stored(updates[stamps_of(updates) < until_ns], stored[stored["flags"] == 0], len(names))
     told = server.query(f"SELECT text FROM event WHERE code = '{Reason.REMOVED}'", "epics")
     assert len([row for row in told if row["text"] == f"moved to shard 4 ({shards.archivers[4].prefix})"]) == sum(map(len, moved.values()))
