@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from archioc.core.events import Reason
 from archioc.demo.ports import free_ports
 from tests.conftest import CaClientFactory, InfluxdFactory, RawWitnessFactory, SoftIocFactory
 from tests.counters import counter_database, counter_names
+from tests.processes.ca_client import CaClient
 from tests.processes.influxd import Influxd
 from tests.processes.raw_witness import stamps_of
 from tests.processes.shards import Shards
@@ -60,6 +62,11 @@ def check_one_each(shards: Shards, *running: int) -> None:
     assert sum(len(shards.holds(index)) for index in running) == len(shards.names)
 
 
+def says(client: CaClient, pv: str, text: str) -> bool:
+    """Whether a PV has this text."""
+    return client.get_text(pv) == text
+
+
 def test_four_then_five_then_three(
     shards: Shards,
     iocs: tuple[list[str], list[int]],
@@ -97,9 +104,11 @@ def test_four_then_five_then_three(
     shards.wait_handed_over(client, 3, 4)
     for index in (3, 4):
         one = shards.archivers[index]
+        one.wait_connected(0)
+        one.wait_for_empty_spool(timeout_s=120)
+        reason = f"shard {index} owns no channels, since shard.count is 3"
+        wait_until(partial(says, client, f"{one.prefix}StateReason", reason), 10, f"shard {index} says that it is idle", 0.2)
         assert client.get_text(f"{one.prefix}State") == "Running"
-        assert client.get_text(f"{one.prefix}StateReason") == f"shard {index} owns no channels, since shard.count is 3"
-        wait_until(lambda one=one: one.overview().connected == 0, 10, "its channels are gone")  # type: ignore[misc]
     shards.stop(3, 4)
     check_one_each(shards, 0, 1, 2)
     time.sleep(CALM_S)
