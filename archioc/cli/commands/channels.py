@@ -148,6 +148,17 @@ def channels_shard(
     show_owners(config, names, count, form.value)
 
 
+@app.command("merge")
+def channels_merge(files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="What the shards have exported.")]) -> None:
+    """Write the exports of several shards as the blocks of one file for all.
+
+    Example: archioc channels merge shard-0.yml shard-1.yml > channels.yml
+    """
+    from archioc.cli.merging import merge_exports
+
+    merge_exports(files)
+
+
 @app.command("export")
 def channels_export(config: ConfigOption = DEFAULT_CONFIG) -> None:
     """Write policies, groups and channels as they are now, as blocks of a configuration file.
