@@ -42,15 +42,15 @@ class Import:
     foreign: int = 0
 
     @property
-    def left_out(self) -> str:
-        """How many channels of the files are not imported, and why."""
-        known = f", {self.known} archived already" if self.known else ""
-        return known + (f", {self.foreign} of other shards left to them" if self.foreign else "")
+    def left_to_others(self) -> str:
+        """How many channels of the files belong to other shards, in words; empty for none."""
+        return f", {self.foreign} of other shards left to them" if self.foreign else ""
 
     def __str__(self) -> str:
         """What `Result` says."""
         added = len(self.change.added)
-        lines = [f"imported {added} channel{'s' if added != 1 else ''}{self.left_out}"]
+        known = f", {self.known} archived already" if self.known else ""
+        lines = [f"imported {added} channel{'s' if added != 1 else ''}{known}{self.left_to_others}"]
         room = TOLD_BYTES
         for remark in self.remarks:
             room -= len(remark.encode()) + 1

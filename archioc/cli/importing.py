@@ -58,4 +58,5 @@ def _tell(imported: Imported, directories: Directories, shard: Shard) -> None:
         sys.stdout.write(f"{line}\n")
     for remark in planned.remarks:
         sys.stdout.write(f"! not mapped: {remark}\n")
-    sys.stdout.write(f"dry run: would have added {len(planned.change.added)} channels{planned.left_out}\n")
+    known = f"{planned.known} are archived already{planned.left_to_others}"
+    sys.stdout.write(f"dry run: would have added {len(planned.change.added)} channels, {known}\n")
