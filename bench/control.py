@@ -157,7 +157,7 @@ def main() -> int:
 
 def _measure_start(site: ControlSite, figures: Figures) -> None:
     figures.add("first answer, file read", site.start(), "s")
-    figures.add("own memory, file read", memory_of(site.pid).anonymous / 1e6, "MB")
+    figures.add("resident, file read", memory_of(site.pid).resident / 1e6, "MB", 150.0)
     site.stop()
     figures.add("first answer, from state.db", site.start(), "s", 3.0)
     memory = memory_of(site.pid)
@@ -184,7 +184,7 @@ def _measure_clients(site: ControlSite, figures: Figures, seconds: float) -> Non
     with figures.loop(site, "a deaf client and its death"):
         with clients(site, 1, value_pvs(DEAF_SUBSCRIPTIONS), "--deaf"):
             site.change(DEAF_SUBSCRIPTIONS)
-            figures.puts(site, f"beside a deaf client with {DEAF_SUBSCRIPTIONS} monitors", seconds)
+            figures.puts(site, f"beside a deaf client with {DEAF_SUBSCRIPTIONS} monitors", seconds, 50.0)
             site.change(0)
         figures.puts(site, "after its death", seconds / 2)
 

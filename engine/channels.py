@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import numpy.typing as npt
 
-from archioc.core.channel import Mask
-from archioc.core.dbr import DBR_CTRL_OFFSET, Dbr
+from archioc.core.dbr import DBR_CTRL_OFFSET
 from archioc.core.events import ChannelEvent, Reason
 from archioc.core.registry import RegistryChannel, RegistryReader
-from archioc.core.table import ChannelState, ChannelTable, RowState, write_rows
+from archioc.core.table import ChannelTable, RowState
 from engine import open_gaps
 from engine.admission import ECA_NORDACCESS, ECA_TOLARGE, Admission, why_refused
 from engine.array_rules import ArrayRules
-from engine.channel_access import ECA_NORMAL, ChannelAccess
+from engine.channel_access import ChannelAccess
 from engine.channel_metadata import ChannelMetadata
-from engine.channel_types import UNKNOWN, ChannelTypes
+from engine.channel_status import ChannelStatus
+from engine.channel_types import ChannelTypes
 from engine.gaps import Gaps
 from engine.groups import Groups
 from engine.last_run import LastRun
@@ -26,6 +24,7 @@ from engine.ring import TOO_LARGE
 from engine.sampler import Sampler
 from engine.searches import Searches
 from engine.setting_changes import SettingChanges
+from engine.subscriptions import Subscriptions
 from engine.updates import Updates
 
 ECA_DISCONN = 192
@@ -52,7 +51,6 @@ class Channels:
         self.generation = np.zeros(rows, "u4")
         self._added_by = np.zeros(rows, "i8")  # revision of the registry
         self.connected = np.zeros(rows, bool)
-        self._mask = np.zeros(rows, "u1")  # Mask
         self._changes = SettingChanges(rows)
         self._group = np.zeros(rows, "u4")  # number of its group, 0 = none
         self.arrays = ArrayRules(rows)
@@ -60,6 +58,8 @@ class Channels:
         self.metadata = ChannelMetadata(table, self.names, self._types, sampler.memory)
         self.gaps = Gaps(sampler.memory, self.names, inherited)
         self._refusals = Refusals(self.gaps, self.names)
+        self.status = ChannelStatus(table, sampler.wanted, groups, self.gaps, self._refusals, self.connected, self._group)
+        self._subscriptions = Subscriptions(access, self.names, self._types, self.gaps, self._refusals)
         self._admission = Admission(self._types, self.arrays, self._refusals, sampler)
         self._revision = 0
         self._searches = Searches(access, self.names, self.generation)
@@ -124,11 +124,7 @@ class Channels:
         self.connected[gone] = False
         self._sampler.clocks.disconnect(gone)
         self._sampler.wanted.enable[gone] = False
-        status = self._table.status.cells[: len(cells)]
-        never_ours = (ours == 0) & (cells["state"] == RowState.REMOVED)
-        never_ours &= (status["released"] == 0) | (status["generation"] != cells["generation"])
-        rows = np.flatnonzero(never_ours)
-        write_rows(self._table.status, rows, generation=cells["generation"][rows], released=1)
+        self.status.release_unknown(ours)
         return gone
 
     def forget_removed(self) -> None:
@@ -140,7 +136,7 @@ class Channels:
         for row in rows.tolist():
             self.names[row] = ""
             self.metadata.forget(row)
-        write_rows(self._table.status, rows, generation=self.generation[rows], connected=0, released=1)
+        self.status.release(rows, self.generation[rows])
         self.generation[rows] = 0
 
     def _adopt(self, channels: list[RegistryChannel], now: int) -> None:
@@ -155,29 +151,10 @@ class Channels:
         self.generation[rows] = generation
         self._added_by[rows] = [channel.revision for channel in channels]
         self._types.forget(rows[new])
-        self._types.dbr[rows[~new]] = self._known_types(rows[~new])
-        write_rows(self._table.status, rows[new], count=0, disconnects=0, value=np.nan, time=0, received_at=0)
-        write_rows(self._table.status, rows[new], severity=3, status=17, text=b"", units=b"")
-        write_rows(
-            self._table.status,
-            rows,
-            generation=generation,
-            state=ChannelState.CONNECTING,
-            connected=0,
-            released=0,
-            event_rate=0,
-            sample_rate=0,
-            host=b"",
-            reason=b"no server has answered yet",
-        )
+        self._types.dbr[rows[~new]] = self.status.known_types(rows[~new], generation[~new])
+        self.status.begin(rows, generation, new)
         self.gaps.wait_for_first(rows[new], now)
         self._searches.add(rows)
-
-    def _known_types(self, rows: Rows) -> npt.NDArray[np.integer]:
-        """Native types that the engine before this one has left in the status block; a count of 0 says that there was none."""
-        cells = self._table.status.cells[rows]
-        known = (cells["generation"] == self.generation[rows]) & (cells["count"] != 0)
-        return np.where(known, cells["dbr"].astype("i2"), UNKNOWN)
 
     def _take_settings(self, now: int) -> None:
         """Copy settings from the table; act where a channel was switched on or off."""
@@ -191,11 +168,8 @@ class Channels:
             self.gaps.events.append(ChannelEvent(self.names[row], now, Reason.SETTINGS_CHANGED, text=text))
         self._group[rows] = cells["group"]
         wanted.group_on[rows] = self._groups.on[cells["group"]]
-        remasked = rows[(self._mask[rows] != cells["mask"]) & self.connected[rows]]
-        self._mask[rows] = cells["mask"]
+        self._subscriptions.take_masks(rows, cells["mask"], self.connected)
         self._refused_by_setting(self.arrays.take(rows, cells))
-        for row in remasked.tolist():
-            self._access.follow_mask(self.names[row], Mask(int(self._mask[row])))
         self._switch(rows, was_on, now)
         to_repeat = rows[wanted.on(rows) & was_on & ~repeated & (wanted.longest[rows] > 0)]
         for row in to_repeat[self.connected[to_repeat]].tolist():
@@ -227,7 +201,7 @@ class Channels:
         for row in on[self.connected[on]].tolist():
             self._sampler.fresh[row] = True
             self._access.ask(self.names[row])
-        self.show_state(np.concatenate([rows[was_on & ~is_on], disabled, grouped, on]))
+        self.status.show_state(np.concatenate([rows[was_on & ~is_on], disabled, grouped, on]))
 
     def mark_absence(self, last: LastRun) -> None:
         """The channels that the engine before this one collected have a gap since then.
@@ -239,13 +213,14 @@ class Channels:
         self.gaps.open(rows[memory.seen[rows] != 0], last.reason, last.ended_ns)
         before = rows[(memory.seen[rows] == 0) & enabled & (self._added_by[rows] <= last.revision)]
         self.gaps.change(before[self.gaps.unannounced(before)], last.reason, last.ended_ns)
+        self.gaps.open(before, last.reason, last.ended_ns)  # of those that had been refused all the time
 
     def create_some(self, now: int) -> None:
         """Have libca look for some of the channels that wait for it (now: ns)."""
         refused = self._searches.begin_some(now, self._leaving)
         for row in refused:
             self._refusals.begin(row, now, "Channel Access does not take this name")
-        self.show_state(np.array(refused, np.intp))
+        self.status.show_state(np.array(refused, np.intp))
 
     # -- what Channel Access tells -------------------------------------------------------------
 
@@ -255,33 +230,17 @@ class Channels:
         rows, dbr, count = rows[staying], dbr[staying], count[staying]
         self._refusals.forget(rows.tolist())
         for row, its_dbr, its_count in zip(rows.tolist(), dbr.tolist(), count.tolist(), strict=True):
-            self._follow_one(row, its_dbr, its_count)
+            self._subscriptions.begin(row, its_dbr, its_count)
         self.connected[rows] = True
         self._sampler.fresh[rows] = True
         hosts = [self._access.host(self.names[row]) for row in rows.tolist()]
         self._sampler.clocks.connect(rows, hosts)
-        host = np.array([one.encode()[:64] for one in hosts], "S64")
-        write_rows(self._table.status, rows, connected=1, dbr=dbr, count=count, host=host)
-        self.show_state(rows)
-
-    def _follow_one(self, row: int, dbr: int, count: int) -> None:
-        """Subscribe to a channel that has connected."""
-        if not 0 <= dbr < len(Dbr):
-            return  # gone again before libca's thread looked
-        name, now = self.names[row], time.time_ns()
-        changed = self._types.connect(row, dbr, count)
-        if changed is not None:
-            self.gaps.events.append(ChannelEvent(name, now, Reason.TYPE_CHANGED, text=changed))
-        answer = self._access.follow(name, dbr, count, Mask(int(self._mask[row])))
-        if answer != ECA_NORMAL:
-            self._refusals.begin(row, now, f"Channel Access error {answer}")
-        elif self._access.too_large(dbr, count):
-            self._refusals.begin(row, now, f"{count} elements are beyond EPICS_CA_MAX_ARRAY_BYTES")
+        self.status.connect(rows, dbr, count, hosts)
 
     def on_resumed(self, rows: Rows, times: npt.NDArray[np.int64]) -> None:
         """The traces of these channels began or resumed at these times (ns)."""
         self.gaps.close(rows, times)
-        self.show_state(rows)
+        self.status.show_state(rows)
 
     def on_disconnected(self, rows: Rows, time_ns: int) -> None:
         """These channels have lost their server."""
@@ -290,8 +249,7 @@ class Channels:
         self._refusals.forget(rows.tolist())
         self._sampler.clocks.disconnect(rows)
         self._searches.lose(rows, time_ns)
-        write_rows(self._table.status, rows, connected=0, disconnects=self._table.status.cells["disconnects"][rows] + 1)
-        self.show_state(rows)
+        self.status.disconnect(rows)
 
     def on_refused(self, slots: npt.NDArray[np.void]) -> None:
         """The server, libca or the ring refuses values of channels; slots: of kind REFUSED, with ECA_ numbers of `caerr.h` as count."""
@@ -307,7 +265,7 @@ class Channels:
                     self._access.do_without_properties(self.names[row])
                 continue
             self._refusals.begin(row, int(slot["received"]), why_refused(code, elements))
-        self.show_state(lasting["row"].astype(np.intp))
+        self.status.show_state(lasting["row"].astype(np.intp))
 
     def _refused_by_setting(self, changed: Rows) -> None:
         """The rules for arrays of these rows have changed: what they refused may pass now."""
@@ -315,12 +273,12 @@ class Channels:
         self._refusals.forget(again)
         for row in again:
             self._access.ask(self.names[row])
-        self.show_state(np.array(again, np.intp))
+        self.status.show_state(np.array(again, np.intp))
 
     def admit(self, updates: Updates) -> Updates:
         """The updates that are to be sampled, in the shape in which they are stored."""
         admitted, changed = self._admission.admit(updates)
-        self.show_state(changed)
+        self.status.show_state(changed)
         return admitted
 
     def look_again(self, rows: Rows, now: int) -> None:
@@ -342,28 +300,3 @@ class Channels:
             self.on_connected(up, dbr, count)
             for row in up.tolist():
                 self._access.ask(self.names[row])
-
-    def show_state(self, rows: Rows) -> None:
-        """Write state and reason of these channels for others to see."""
-        if not len(rows):
-            return
-        rows = np.unique(rows)
-        state = np.full(len(rows), ChannelState.DISCONNECTED)
-        state[self.gaps.unannounced(rows)] = ChannelState.CONNECTING
-        state[self.connected[rows]] = ChannelState.ARCHIVING
-        refused = self._refusals.among(rows)
-        state[[at for at, _ in refused]] = ChannelState.REJECTED
-        state[~self._sampler.wanted.group_on[rows]] = ChannelState.GROUP_OFF
-        state[~self._sampler.wanted.enable[rows]] = ChannelState.DISABLED
-        by_group = state == ChannelState.GROUP_OFF
-        reason = np.where(by_group, self._groups.reasons[self._group[rows]], _REASONS[state])
-        for at, why in refused:
-            if state[at] == ChannelState.REJECTED:
-                reason[at] = why
-        write_rows(self._table.status, rows, state=state, reason=reason)
-
-
-_REASONS = np.zeros(len(ChannelState), "S64")
-_REASONS[ChannelState.CONNECTING] = b"no server has answered yet"
-_REASONS[ChannelState.DISABLED] = b"switched off by Enable"
-_REASONS[ChannelState.DISCONNECTED] = b"no server answers"

@@ -13,7 +13,8 @@ from archioc.core.errors import SpoolError
 from archioc.core.events import ChannelEvent, Reason
 from archioc.core.ledger import Booking
 from archioc.core.opaque import opaque
-from archioc.core.table import LEDGER_HEAD, LEDGER_TOTALS, ChannelTable, ProcessState
+from archioc.core.table import ChannelTable, ProcessState
+from archioc.core.table_columns import LEDGER_HEAD, LEDGER_TOTALS
 from engine.alarms import AlarmStates
 from engine.audit_trail import AuditTrail
 from engine.channels import Channels, Rows
@@ -80,7 +81,7 @@ class Collector:
         self._book_losses(now)
         if self._commits.take_forgotten():
             self._tell_again(now)
-        self._channels.show_state(self._channels.gaps.announce_lasting(now))
+        self._channels.status.show_state(self._channels.gaps.announce_lasting(now))
         self._audit.look()
         self._watch_clock()
         self._view.refresh(now, self._ring.fill, self._sampler.clocks.suspect)

@@ -30,7 +30,8 @@ from archioc.core.ledger import Booking, Ledger
 from archioc.core.mapped_file import MappedFile
 from archioc.core.spool import SpoolDirectory, SpoolEntry, SpoolFile
 from archioc.core.spool_file import Tally, no_counts
-from archioc.core.table import LEDGER, ChannelTable
+from archioc.core.table import ChannelTable
+from archioc.core.table_columns import LEDGER
 from engine.audit_trail import AuditSentFile
 from engine.open_gaps import Gaps, OpenGapsFile
 from engine.recovery import HEAD_FIELDS, RETRY_S, recover

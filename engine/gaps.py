@@ -58,6 +58,11 @@ class Gaps:
         self._texts.update((row, texts[row]) for row in opened if row in texts)
         self.events += [ChannelEvent(self._names[row], time_ns, reason, text=texts.get(row, "")) for row in opened]
 
+    def end_wait(self, row: int, time_ns: int) -> None:
+        """A server has answered for this channel, but not with values: where it is new there is nothing to be told of its wait."""
+        if row in self._unannounced:
+            self.close(np.array([row]), np.array([time_ns]))
+
     def close(self, rows: Rows, times: npt.NDArray[np.int64]) -> None:
         """The gaps of these channels, where there are any, end at these times (ns)."""
         memory = self._memory

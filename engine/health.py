@@ -9,7 +9,8 @@ from archioc.core.archive_totals import count_up
 from archioc.core.archiver_health import HEALTH_EVERY_S, ArchiverHealth
 from archioc.core.errors import RunDirError
 from archioc.core.process_counts import ProcessCounts, read_counts
-from archioc.core.table import DROPS, ChannelTable
+from archioc.core.table import ChannelTable
+from archioc.core.table_columns import DROPS
 
 _log = structlog.get_logger()
 

@@ -1,6 +1,6 @@
 """What the engine must remember of each channel to go on sampling where it, or the one before it, was.
 
-The same fields as a row of the ledger (`archioc.core.table.LEDGER`), each as an array over all rows.
+The same fields as a row of the ledger (`archioc.core.table_columns.LEDGER`), each as an array over all rows.
 The engine changes these; a commit copies the touched rows into the ledger. What becomes of samples in
 the spool (`engine.spool_account`) is booked there and not known here.
 """
@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from archioc.core.opaque import opaque
-from archioc.core.table import LEDGER, LEDGER_TOTALS, Rows
+from archioc.core.table import Rows
+from archioc.core.table_columns import LEDGER, LEDGER_TOTALS
 
 Column = npt.NDArray[Any]
 

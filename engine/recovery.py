@@ -13,7 +13,8 @@ import structlog
 from archioc.core.ledger import Booking, Ledger
 from archioc.core.process import StopSignal
 from archioc.core.spool import SpoolDirectory
-from archioc.core.table import LEDGER_HEAD, ChannelTable, LedgerAct
+from archioc.core.table import ChannelTable, LedgerAct
+from archioc.core.table_columns import LEDGER_HEAD
 
 _log = structlog.get_logger()
 

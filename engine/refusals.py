@@ -27,6 +27,7 @@ class Refusals:
     def begin(self, row: int, time_ns: int, why: str) -> None:
         """Values of this channel are refused, last at this time (ns)."""
         if row not in self._refused:
+            self._gaps.end_wait(row, time_ns)
             self._gaps.events.append(ChannelEvent(self._names[row], time_ns, Reason.REJECTED, text=why))
         self._refused[row] = (time_ns, why)
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from archioc.core.channel import LargeArrays, Mask, Mode
 from archioc.core.opaque import opaque
-from archioc.core.table import SETTINGS
+from archioc.core.table_columns import SETTINGS
 
 Rows = npt.NDArray[np.integer]
 

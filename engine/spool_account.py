@@ -14,7 +14,8 @@ from archioc.core.ledger import Booking
 from archioc.core.mapped_file import MappedFile
 from archioc.core.opaque import opaque
 from archioc.core.spool_file import Tally
-from archioc.core.table import LEDGER, SPOOL_TOTALS, LedgerAct, Rows
+from archioc.core.table import LedgerAct, Rows
+from archioc.core.table_columns import LEDGER, SPOOL_TOTALS
 
 SPOOL_COLUMNS = (*SPOOL_TOTALS, "told_spool_full")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import signal
 import sys
 import time
@@ -15,9 +16,9 @@ import structlog
 
 from archioc.core.config import Config
 from archioc.core.config_file import load_blocks, load_declaration, read_config
-from archioc.core.declared import fingerprint_of
+from archioc.core.declared import Declaration, fingerprint_of
 from archioc.core.directories import Directories
-from archioc.core.errors import ArchiocError, ConfigError, RegistryError
+from archioc.core.errors import ArchiocError, CommandRefused, ConfigError, RegistryError
 from archioc.core.log import configure_log
 from archioc.core.process import stop_with_parent
 from archioc.core.table import ChannelTable, ProcessState
@@ -33,6 +34,7 @@ from ioc.group_pvs import GroupPvs
 from ioc.limit_puts import LimitPuts
 from ioc.limit_store import LimitStore
 from ioc.prefix_watch import Address, PrefixWatch, is_own_address, search_targets
+from ioc.reading import read_declaration
 from ioc.registry import Registry
 from ioc.rows import ChannelRows
 from ioc.server import ControlServer
@@ -50,6 +52,9 @@ STOP_NOTICE_S = 0.1
 
 SWITCH_INTERVAL_S = 0.0005
 """How long the event loop waits for a worker thread (a commit, the plan of a large change) to let it go on."""
+
+APART_BYTES = 500_000
+"""A file as long as this is read by another process: what reading takes, 1 kB a channel, this one would keep."""
 
 log = structlog.get_logger()
 
@@ -132,23 +137,13 @@ def _back_up(copy: Callable[[Path, Path], Path | None], directories: Directories
         log.warning("no_backup", error=str(error))
 
 
-def run(config: Config) -> None:
-    """Bring registry and channel table up to date with the configuration, then serve. Raises ArchiocError.
-
-    config: without the blocks that declare channels; these are read only when the file is not the one that was applied last.
-    """
+def _follow_file(path: Path, registry: Registry, rows: ChannelRows, floor: int) -> None:
+    """Apply the file, unless it is the one that was applied last, and bring the table up to date. floor: as for `apply_declared`."""
     begun = time.monotonic()
-    directories = Directories(config.archiver.state_dir)
-    table = ChannelTable(directories.run)
-    table.open()
-    _back_up(back_up_earlier_version, directories)
-    registry = Registry(directories.registry, config.own_shard)
-    _back_up(back_up, directories)  # only now it has been found healthy
-    rows = ChannelRows(table, registry.channels.values(), registry.removed_rows, registry.groups)
-    rows.beat(ProcessState.STARTING, 0)
-    known = registry.content.fingerprint == fingerprint_of(read_config(config.path), config.own_shard)
-    declaration = None if known else load_declaration(config.path)
-    change = apply_declared(registry, rows, declaration, int(table.settings.head["revision"][0]))
+    content = read_config(path)
+    known = registry.content.fingerprint == fingerprint_of(content, registry.content.shard)
+    declaration = None if known else _declared(path, len(content))
+    change = apply_declared(registry, rows, declaration, floor)
     rows.synchronise(registry.channels.values(), registry.revision)
     log.info(
         "channels_ready",
@@ -159,6 +154,30 @@ def run(config: Config) -> None:
         file_read=declaration is not None,
         seconds=round(time.monotonic() - begun, 3),
     )
+
+
+def _declared(path: Path, size: int) -> Declaration:
+    """What a file of so many bytes declares. Raises ConfigError."""
+    if size >= APART_BYTES:
+        with contextlib.suppress(CommandRefused):  # then the fault, with its place, is found below
+            return asyncio.run(read_declaration(path))
+    return load_declaration(path)
+
+
+def run(config: Config) -> None:
+    """Bring registry and channel table up to date with the configuration, then serve. Raises ArchiocError.
+
+    config: without the blocks that declare channels; these are read only when the file is not the one that was applied last.
+    """
+    directories = Directories(config.archiver.state_dir)
+    table = ChannelTable(directories.run)
+    table.open()
+    _back_up(back_up_earlier_version, directories)
+    registry = Registry(directories.registry, config.own_shard)
+    _back_up(back_up, directories)  # only now it has been found healthy
+    rows = ChannelRows(table, registry.channels.values(), registry.removed_rows, registry.groups)
+    rows.beat(ProcessState.STARTING, 0)
+    _follow_file(config.path, registry, rows, int(table.settings.head["revision"][0]))
     keep_collections_short()
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     try:

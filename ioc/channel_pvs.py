@@ -74,7 +74,8 @@ class ChannelPvs:
                 if before != self._silent:
                     await self._refresh_channels(list(self._watched), slice_)
                 for pv in list(self._beside):
-                    await self._refresh(pv)
+                    if not pv.put_off():
+                        await self._refresh(pv)
                     await slice_.give_way()
 
     def _who_is_silent(self) -> tuple[bool, bool]:
@@ -111,11 +112,15 @@ class ChannelPvs:
 
     async def _refresh_channels(self, names: Iterable[str], slice_: Slice) -> None:
         for name in names:
+            await slice_.give_way()
             channel = self._find(name)
             if channel is None:
                 continue
+            wanted = [pv for pv in self._watched.get(name, ()) if not pv.put_off()]
+            if not wanted:
+                continue
             view = view_row(self._table, channel)
-            for pv in list(self._watched.get(name, ())):
+            for pv in wanted:
                 await self._show(pv, view)
                 await slice_.give_way()
 

@@ -1,4 +1,4 @@
-"""What stands for channels in names of PVs where a name has no room: in a DBR_STRING, which is all that a display makes a macro of."""
+"""What stands for channels in names of PVs where a name has no room: in a DBR_STRING."""
 
 from __future__ import annotations
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ from caproto import ChannelType
 from ioc import messages
 from ioc.audit import Peer
 from ioc.delivery import Monitor, Outbox
+from ioc.monitors import Monitors
 from ioc.open_views import MAX_VIEWS_OF_CLIENT, OpenViews
 from ioc.put_line import PutLine
 from ioc.request_stream import BadRequest, RequestStream, StreamBroken
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from ioc.server import ControlServer
 
 READ_BYTES = 16384
+SEND_BUFFER_BYTES = 2**18
+"""What the kernel keeps for a client that does not read; what is beyond waits here, and of each monitor only the newest value."""
+
 CLAIMED_LETTERS = 255
 """Of the names that a client gives of its host and its user so much is kept."""
 
@@ -48,16 +51,16 @@ class Circuit:
         self.peer = Peer(address, port)
         self._stream = RequestStream()
         self._channels: dict[int, ServedChannel] = {}
-        self._monitors: dict[int, Monitor] = {}
-        self._monitors_of: defaultdict[int, set[Monitor]] = defaultdict(set)
         self._views = OpenViews()
         self._outbox = Outbox(server.turns)
+        self._monitors = Monitors(self._outbox)
         self._puts = PutLine(server, lambda: self.peer, self._answer_put)
         self._next_sid = 1
         self._tasks: list[asyncio.Task[None]] = []
         connection = writer.get_extra_info("socket")
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         self._answers: dict[type, Callable[[Any], Any]] = {
             ca.VersionRequest: self._version,
             ca.HostNameRequest: self._host_name,
@@ -194,17 +197,7 @@ class Circuit:
     def _close_channel(self, channel: ServedChannel) -> None:
         del self._channels[channel.sid]
         self._views.leave(channel.pv)
-        for monitor in self._monitors_of.pop(channel.sid, ()):
-            self._forget(monitor)
-
-    def _end_monitor(self, monitor: Monitor) -> None:
-        self._monitors_of[monitor.sid].discard(monitor)
-        self._forget(monitor)
-
-    def _forget(self, monitor: Monitor) -> None:
-        del self._monitors[monitor.subscription]
-        monitor.pv.remove_monitor(monitor)
-        self._outbox.forget(monitor)
+        self._monitors.end_of_channel(channel.sid)
 
     async def _read(self, command: Any) -> None:
         channel = self._channels.get(command.sid)
@@ -261,9 +254,6 @@ class Circuit:
             return
         await self._puts.settled()
         pv = channel.pv
-        known = self._monitors.get(command.subscriptionid)
-        if known is not None:
-            self._end_monitor(known)
         monitor = Monitor(
             self._outbox,
             command.subscriptionid,
@@ -274,17 +264,13 @@ class Circuit:
             mask,
             channel.long_string,
         )
-        self._monitors[monitor.subscription] = monitor
-        self._monitors_of[monitor.sid].add(monitor)
-        pv.add_monitor(monitor)
+        self._monitors.add(monitor)
         if pv.refresh is not None:
             await pv.refresh(pv)
         self._outbox.post(monitor)
 
     async def _cancel_monitor(self, command: Any) -> None:
-        monitor = self._monitors.get(command.subscriptionid)
-        if monitor is not None:
-            self._end_monitor(monitor)
+        self._monitors.end(command.subscriptionid)
         self._send(messages.monitor_cancelled(command.header.data_type, command.sid, command.subscriptionid))
 
     async def _events_on(self, _: Any) -> None:

@@ -89,14 +89,16 @@ class CommandPvs:
             await self._control.apply(pv.name, Apply(int(word)), peer)
         elif word != "0":
             rule = "must be 1 (apply), 2 (dry run), 3 (apply and prune) or 4 (dry run of 3); nothing was done"
-            refused = CommandRefused(ResultCode.SYNTAX, f"{str(value)[:40]!r}: {rule}")
-            raise await self._control.refuse_unreadable(pv.name, str(value), refused, peer)
+            raise await self._unknown_word(pv, value, rule, peer)
         await pv.touch()
 
     async def _flush(self, pv: PV, value: PutValue, peer: Peer) -> None:
         if str(value).strip() == "1":
             await self._control.flush(pv.name, peer)
         elif str(value).strip() != "0":
-            rule = CommandRefused(ResultCode.SYNTAX, f"{str(value)[:40]!r}: must be 1; nothing was done")
-            raise await self._control.refuse_unreadable(pv.name, str(value), rule, peer)
+            raise await self._unknown_word(pv, value, "must be 1; nothing was done", peer)
         await pv.touch()
+
+    async def _unknown_word(self, pv: PV, value: PutValue, rule: str, peer: Peer) -> CommandRefused:
+        error = CommandRefused(ResultCode.SYNTAX, f"{str(value)[:40]!r}: {rule}")
+        return await self._control.refuse_unreadable(pv.name, str(value), error, peer)

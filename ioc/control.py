@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Coroutine
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,17 +23,16 @@ from ioc.archived import setting_text
 from ioc.audit import AuditEntry, Peer, told
 from ioc.change import Change
 from ioc.commands import plan_add, plan_group, plan_remove, plan_set, plan_setting, refusal
+from ioc.flushing import flush
 from ioc.importing import plan_import
 from ioc.moved import leaving
+from ioc.order import Order, counted, saying
 from ioc.reading_access import read_access
 from ioc.registry import Registry
 from ioc.renaming import plan_rename
 from ioc.results import ResultCode
 from ioc.rows import ChannelRows
-from ioc.taking_up import let_go, take_up
-
-FLUSH_TIMEOUT_S = 5.0
-FLUSH_POLL_S = 0.01
+from ioc.taking_up import let_go, names_gone, take_up
 
 KEPT_CHANGES = 20
 
@@ -44,25 +43,6 @@ log = structlog.get_logger()
 
 _OURSELVES = Peer("127.0.0.1", 0, user="archioc")
 """Who lets go of channels that have moved to other shards."""
-
-Planner = Callable[[], Awaitable[Change]]
-Teller = Callable[[Change], Awaitable[str]]
-
-
-@dataclass(frozen=True, slots=True)
-class _Order:
-    """A put that is to be carried out. tell: what `Result` says of its change. dry: nothing is to be changed."""
-
-    pv: str
-    new: str
-    peer: Peer
-    plan: Planner
-    tell: Teller
-    old: str = ""
-    dry: bool = False
-
-    def entry(self, time_ns: int, outcome: str) -> AuditEntry:
-        return AuditEntry(time_ns, self.peer, self.pv, self.old, self.new, outcome)
 
 
 class Control:
@@ -104,19 +84,19 @@ class Control:
 
     async def add(self, pv: str, text: str, peer: Peer) -> None:
         """Add channels. Raises CommandRefused."""
-        await self._command(_Order(pv, text, peer, lambda: plan_add(text, self._registry, self._rows), _told))
+        await self._command(Order(pv, text, peer, lambda: plan_add(text, self._registry, self._rows), counted))
 
     async def remove(self, pv: str, text: str, peer: Peer) -> None:
         """Remove channels. Raises CommandRefused."""
-        await self._command(_Order(pv, text, peer, lambda: plan_remove(text, self._registry), _told))
+        await self._command(Order(pv, text, peer, lambda: plan_remove(text, self._registry), counted))
 
     async def rename(self, pv: str, text: str, peer: Peer) -> None:
         """Give channels other names. Raises CommandRefused."""
-        await self._command(_Order(pv, text, peer, lambda: plan_rename(text, self._registry, self._rows), _told))
+        await self._command(Order(pv, text, peer, lambda: plan_rename(text, self._registry, self._rows), counted))
 
     async def set(self, pv: str, text: str, peer: Peer) -> None:
         """Change settings. Raises CommandRefused."""
-        await self._command(_Order(pv, text, peer, lambda: plan_set(text, self._registry), _told))
+        await self._command(Order(pv, text, peer, lambda: plan_set(text, self._registry), counted))
 
     async def put_setting(self, pv: str, channel: str, setting: str, value: object, peer: Peer) -> None:
         """Change one setting of one channel. Raises CommandRefused."""
@@ -126,7 +106,7 @@ class Control:
 
         known = self._registry.content.find(channel)
         old = setting_text(known.settings, setting) if known else ""
-        await self._command(_Order(pv, str(value), peer, plan, _saying(f"{channel}: {setting}={value}"), old))
+        await self._command(Order(pv, str(value), peer, plan, saying(f"{channel}: {setting}={value}"), old))
 
     async def put_group(self, pv: str, group: str, setting: str, value: object, peer: Peer) -> None:
         """Change one setting of one group. Raises CommandRefused."""
@@ -136,7 +116,7 @@ class Control:
 
         known = self._registry.groups.get(group)
         old = known.text(setting) if known else ""
-        await self._command(_Order(pv, str(value), peer, plan, _saying(f"group {group}: {setting}={value}"), old))
+        await self._command(Order(pv, str(value), peer, plan, saying(f"group {group}: {setting}={value}"), old))
 
     async def put_limit(self, pv: str, old: str, new: str, store: Callable[[AuditEntry], None], peer: Peer) -> None:
         """Have an alarm limit on disk. store: writes it together with its audit entry. Raises CommandRefused."""
@@ -153,9 +133,7 @@ class Control:
                 try:
                     await asyncio.to_thread(write)
                 except RegistryError as error:
-                    refused = refusal(error)
-                    await self._refuse(refused, replace(entry, outcome=str(refused)))
-                    raise refused from None
+                    raise await self._refused(error, entry) from None
                 self._show_change(entry)
                 await self._end(f"{pv}={new}", ResultCode.DONE)
 
@@ -177,7 +155,7 @@ class Control:
         async def tell(change: Change) -> str:
             return await asyncio.to_thread(applied, how, change, self._registry.content)
 
-        await self._command(_Order(pv, str(int(how)), peer, plan, tell, dry=how.is_dry))
+        await self._command(Order(pv, str(int(how)), peer, plan, tell, dry=how.is_dry))
         if access is not None:
             self._on_access(access)
 
@@ -194,7 +172,7 @@ class Control:
         async def tell(_: Change) -> str:
             return outcome
 
-        await self._command(_Order(pv, text, peer, plan, tell))
+        await self._command(Order(pv, text, peer, plan, tell))
 
     async def end_handovers(self, pv: str) -> None:
         """Let go of channels that another shard archives, where the time to do so beside it is over. `Result` stays that of the last put.
@@ -207,18 +185,21 @@ class Control:
     async def _end_handovers(self, pv: str) -> None:
         async with self._lock:
             begun_ns = time.time_ns()
-            change = Change(removed=leaving(self._registry.content, begun_ns))  # an Apply may have taken some back meanwhile
+            change = Change(removed=leaving(self._registry.content, begun_ns))
+            if not change:
+                return  # an Apply has taken them back meanwhile
 
             async def plan() -> Change:
                 return change
 
             text = f"let go of {len(change.removed)} channels that moved to other shards"
             try:
-                await self._change(_Order(pv, text, _OURSELVES, plan, _saying(text)), begun_ns)
+                await self._change(Order(pv, text, _OURSELVES, plan, saying(text)), begun_ns)
             except RegistryError as error:
                 log.warning("handover_not_ended", error=str(error))  # tried again
                 return
             log.info("handover_ended", channels=len(change.removed))
+            await self._tell()
 
     async def _pick(self, count: int) -> list[tuple[int, int]]:
         """Places for so many channels; the table grows outside the event loop."""
@@ -231,17 +212,11 @@ class Control:
 
     async def _flush(self, pv: str, peer: Peer) -> None:
         await self._begin()
-        settings, status = self._table.settings.head, self._table.status.head
-        settings["flush"][0] += 1
-        wanted = int(settings["flush"][0])
-        deadline = time.monotonic() + FLUSH_TIMEOUT_S
-        while int(status["flush_done"][0]) < wanted:
-            if time.monotonic() > deadline:
-                refused = CommandRefused(ResultCode.NO_ANSWER, f"the engine did not flush within {FLUSH_TIMEOUT_S:.0f} s")
-                await self._refuse(refused, AuditEntry(time.time_ns(), peer, pv, "0", "1", str(refused)))
-                raise refused
-            await asyncio.sleep(FLUSH_POLL_S)
         entry = AuditEntry(time.time_ns(), peer, pv, "0", "1", "done")
+        try:
+            await flush(self._table)
+        except CommandRefused as error:
+            raise await self._refused(error, entry) from None
         self._registry.note(entry)
         self._show_change(entry)
         await self._end("flushed", ResultCode.DONE)
@@ -257,10 +232,8 @@ class Control:
 
     async def refuse_unreadable(self, pv: str, value: str, error: ArchiocError, peer: Peer) -> CommandRefused:
         """The refusal of a put whose value is not of a kind that the PV takes."""
-        refused = refusal(error)
         await self._begin()
-        await self._refuse(refused, AuditEntry(time.time_ns(), peer, pv, "", value, str(refused)))
-        return refused
+        return await self._refused(error, AuditEntry(time.time_ns(), peer, pv, "", value, ""))
 
     async def make_room_for_notes(self) -> None:
         """Write the audit of refused puts when so many wait that soon one would be pushed out."""
@@ -281,7 +254,7 @@ class Control:
         if self._under_way:
             await asyncio.wait(self._under_way)
 
-    async def _command(self, order: _Order) -> None:
+    async def _command(self, order: Order) -> None:
         await self._to_its_end(self._carry_out(order))
 
     async def _to_its_end(self, work: Coroutine[Any, Any, None]) -> None:
@@ -294,24 +267,22 @@ class Control:
         finally:
             del task  # with it in this frame, a refusal and its traceback would be a cycle
 
-    async def _carry_out(self, order: _Order) -> None:
+    async def _carry_out(self, order: Order) -> None:
         begun_ns = time.time_ns()
         async with self._lock:
             await self._begin()
             try:
                 text = await self._change(order, begun_ns)
             except ArchiocError as error:
-                refused = refusal(error)
-                await self._refuse(refused, order.entry(begun_ns, str(refused)))
-                raise refused from None
+                raise await self._refused(error, order.entry(begun_ns)) from None
             log.info("put_done", pv=order.pv, peer=order.peer.address, user=order.peer.user, result=text)
             await self._end(text, ResultCode.DONE)
 
-    async def _change(self, order: _Order, begun_ns: int) -> str:
+    async def _change(self, order: Order, begun_ns: int) -> str:
         """Plan, commit, make known; what `Result` is to say. Raises ArchiocError, and nothing has changed then."""
         change = await order.plan()
         text = await order.tell(change)
-        entry = order.entry(begun_ns, "done")
+        entry = order.entry(begun_ns)
         if order.dry:
             self._registry.note(entry)
             planned: list[object] = [*change.added, *change.changed]
@@ -323,7 +294,7 @@ class Control:
         await take_up(self._registry, self._rows, change, revision)
         self._show_change(entry)
         if change.removed or change.removed_groups:
-            channels = self._names_gone(change)
+            channels = await names_gone(self._registry, change)
             groups = {group.name for group in change.removed_groups}
             asyncio.get_running_loop().call_later(DROP_DELAY_S, self._on_removed, channels, groups)
             removed: list[object] = list(change.removed)
@@ -331,16 +302,13 @@ class Control:
             await let_go(removed)
         return text
 
-    def _names_gone(self, change: Change) -> Collection[str]:
-        """Names that stand for a channel no more. Those of a renamed one still do."""
-        renamed = {alias.old for alias in change.renamed}
-        removed = [channel.name for channel in change.removed if channel.name not in renamed]
-        return {*removed, *(old for name in removed for old in self._registry.aliases.olds(name))}
-
-    async def _refuse(self, refused: CommandRefused, entry: AuditEntry) -> None:
-        self._registry.note(entry)
+    async def _refused(self, error: ArchiocError, entry: AuditEntry) -> CommandRefused:
+        """The refusal of a put that has begun, told and audited. Who raises it must not keep it: with its traceback it would be a cycle."""
+        refused = refusal(error)
+        self._registry.note(replace(entry, outcome=str(refused)))
         log.warning("put_refused", pv=entry.pv, peer=entry.peer.address, user=entry.peer.user, reason=str(refused))
         await self._end(str(refused), ResultCode(refused.code))
+        return refused
 
     def _show_change(self, entry: AuditEntry) -> None:
         self.changes.appendleft(told(entry.record()))
@@ -357,22 +325,3 @@ class Control:
     async def _tell(self) -> None:
         if self._on_result is not None:
             await self._on_result()
-
-
-def _saying(text: str) -> Teller:
-    """Says the same of every change."""
-
-    async def tell(_: Change) -> str:
-        return text
-
-    return tell
-
-
-async def _told(change: Change) -> str:
-    """A change in words, as `Result` tells it."""
-    if change.renamed:
-        return f"renamed {len(change.renamed)} channel{'s' if len(change.renamed) != 1 else ''}"
-    for word, channels in (("added", change.added), ("removed", change.removed), ("changed", change.changed)):
-        if channels:
-            return f"{word} {len(channels)} channel{'s' if len(channels) != 1 else ''}"
-    return "nothing to do"

@@ -61,6 +61,10 @@ class Outbox:
         self._waiting[monitor.subscription] = monitor
         self._wake.set()
 
+    def holds(self, monitor: Monitor) -> bool:
+        """Whether a monitor waits for its turn."""
+        return monitor.subscription in self._waiting
+
     def forget(self, monitor: Monitor) -> None:
         """Send a monitor nothing any more."""
         self._waiting.pop(monitor.subscription, None)
@@ -91,6 +95,9 @@ class Outbox:
         events: list[bytes] = []
         slice_ = Slice()
         while self._waiting and len(events) < BATCH_EVENTS and not slice_.over:
-            number = next(iter(self._waiting))
-            events.append(await self._waiting.pop(number).event())
+            monitor = next(iter(self._waiting.values()))
+            await monitor.pv.catch_up()
+            if self._waiting.get(monitor.subscription) is monitor:
+                del self._waiting[monitor.subscription]
+                events.append(await monitor.event())
         return b"".join(events)

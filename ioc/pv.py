@@ -111,6 +111,7 @@ class PV:
         self.data = _channel_data(spec)
         self.monitors: set[Monitor] = set()
         self._followers: dict[PV, Refresh] = {}
+        self._behind = False
         self._value: Value | None = None
         self._alarm: Alarm = NO_ALARM
         self._cache: dict[tuple[int, int, bool], tuple[int, bytes]] = {}
@@ -127,6 +128,7 @@ class PV:
 
     async def show(self, value: Value, *, alarm: Alarm = NO_ALARM, unit: str | None = None, time_ns: int | None = None) -> None:
         """Publish a value, if it is new. time_ns: its time stamp (ns since 1970), now when left out."""
+        self._behind = False
         if isinstance(value, str):
             value = _clipped(value, self.spec.count if self.spec.dbr is Dbr.CHAR else LONG_STRING_BYTES)
         events = Event(0)
@@ -156,6 +158,20 @@ class PV:
     async def _lead(self) -> None:
         for follower, follow in list(self._followers.items()):
             await follow(follower)
+
+    def put_off(self) -> bool:
+        """Whether it need not be shown now: all who look at it have an event waiting, which has it catch up before it is sent.
+
+        So a client that does not read costs nobody the time to show it what it does not take.
+        """
+        self._behind = not self._followers and all(monitor.outbox.holds(monitor) for monitor in self.monitors)
+        return self._behind
+
+    async def catch_up(self) -> None:
+        """Show what was put off."""
+        if self._behind and self.refresh is not None:
+            self._behind = False
+            await self.refresh(self)
 
     async def touch(self) -> None:
         """Tell the monitors that the value was put, although it is as before (a command PV)."""

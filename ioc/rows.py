@@ -87,11 +87,12 @@ class ChannelRows:
         # Columns first: looking at each of 100 000 waiting rows twice a second would hold up the loop.
         rows = np.flatnonzero(settings["state"] == RowState.REMOVED)
         rows = rows[(status["released"][rows] == 1) & (status["generation"][rows] == settings["generation"][rows])]
-        let_go = [
-            self._waiting.get(row) == generation
-            for row, generation in zip(rows.tolist(), settings["generation"][rows].tolist(), strict=True)
-        ]
-        done = rows[np.array(let_go, bool)]
+        if not len(rows):
+            return
+        waiting, generations = self._waiting_arrays()
+        awaited = np.zeros(self._next, np.int64)
+        awaited[waiting] = generations
+        done = rows[awaited[rows] == settings["generation"][rows]]
         if len(done):
             write_rows(self._table.settings, done, state=RowState.FREE)
 

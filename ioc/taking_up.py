@@ -34,6 +34,19 @@ async def let_go(items: list[object]) -> None:
         await asyncio.sleep(0)
 
 
+async def names_gone(registry: Registry, change: Change) -> set[str]:
+    """Names that stand for a channel no more after a change. Those of a renamed one still do."""
+    renamed = {alias.old for alias in change.renamed}
+    gone: set[str] = set()
+    for some in _slices(change.removed):
+        for channel in some:
+            if channel.name not in renamed:
+                gone.add(channel.name)
+                gone.update(registry.aliases.olds(channel.name))
+        await asyncio.sleep(0)
+    return gone
+
+
 def _parts(change: Change) -> Iterator[Change]:
     for some in _slices(change.removed):
         yield Change(removed=some)

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections import deque
 
-SLICE_S = 0.001
+SLICE_S = 0.0005
 """How long one piece of work may keep the loop, in wall time: where the machine is busy there is less work in it."""
 
 

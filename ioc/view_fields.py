@@ -13,6 +13,7 @@ from ioc.channel_refs import reference
 from ioc.pv import PvSpec, Value
 from ioc.row_view import RowView
 from ioc.view import View
+from ioc.view_filter import listed_group
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ def _message_alarm(view: View) -> Alarm:
 
 FILTER_BYTES = 256
 MESSAGE_BYTES = 256
+GROUP_BYTES = 64
 
 LIST_FIELDS: dict[str, ListField] = {
     "Filter": ListField(
@@ -77,6 +79,10 @@ LIST_FIELDS: dict[str, ListField] = {
     ),
     "GroupNext": ListField(PvSpec(Dbr.LONG, "1 = one page of groups on; reads back 0", access="anyone"), lambda _: 0),
     "GroupPrev": ListField(PvSpec(Dbr.LONG, "1 = one page of groups back; reads back 0", access="anyone"), lambda _: 0),
+    "GroupSelect": ListField(
+        PvSpec(Dbr.CHAR, "Number of a group slot or name of a group whose channels are to be listed", count=GROUP_BYTES, access="anyone"),
+        lambda view: listed_group(view.filter_text),
+    ),
     "GroupPages": ListField(PvSpec(Dbr.LONG, "Pages of 10 groups; 1 where there is none"), lambda view: view.groups.pages),
     "GroupTotal": ListField(PvSpec(Dbr.DOUBLE, "Groups of the archive"), lambda view: view.groups.total),
 }

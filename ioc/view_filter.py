@@ -65,6 +65,17 @@ def read_filter(text: str) -> ViewFilter:
     return ViewFilter(tuple(names), tuple(groups), *(frozenset(chosen[key]) for key in _CHOICES))
 
 
+def group_filter(name: str) -> str:
+    """The filter that lists the channels of one group."""
+    return f"group={name}"
+
+
+def listed_group(text: str) -> str:
+    """The group whose channels a filter lists, if it is `group_filter` of one; else empty."""
+    name = text.removeprefix(group_filter(""))
+    return name if name != text and re.fullmatch(r"[A-Za-z0-9_-]+", name, re.ASCII) else ""
+
+
 def _choice(key: str, wanted: str, labels: Sequence[str]) -> int:
     for index, label in enumerate(labels):
         if label.lower() == wanted.lower():

@@ -9,6 +9,7 @@ import numpy as np
 
 from archioc.core.table import ChannelTable
 from ioc.archived import ArchivedChannel
+from ioc.archived_group import ArchivedGroup
 from ioc.channel_index import ChannelIndex, Mask
 from ioc.registry import Registry
 from ioc.view import PAGE_ROWS, Slot, View
@@ -66,6 +67,10 @@ class ViewLists:
     def channel(self, name: str) -> ArchivedChannel | None:
         """The channel of this name."""
         return self._registry.channels.get(name)
+
+    def group(self, name: str) -> ArchivedGroup | None:
+        """The group of this name."""
+        return self._registry.groups.get(name)
 
     def channel_in(self, slot: Slot) -> ArchivedChannel | None:
         """The channel that a slot shows, also when it has been renamed; when it is no longer there, the slot is empty from now on."""

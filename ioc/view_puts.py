@@ -11,9 +11,9 @@ from ioc.archived import ArchivedChannel
 from ioc.archived_group import ArchivedGroup
 from ioc.put_value import PutValue
 from ioc.results import ResultCode
-from ioc.view import ROW_NAMES, SELECTED, GroupPage, Slot, View
-from ioc.view_fields import FILTER_BYTES, LIST_FIELDS
-from ioc.view_filter import read_filter
+from ioc.view import GROUP_NAMES, ROW_NAMES, SELECTED, GroupPage, Slot, View
+from ioc.view_fields import FILTER_BYTES, GROUP_BYTES, LIST_FIELDS
+from ioc.view_filter import group_filter, read_filter
 from ioc.view_groups import ViewGroups
 from ioc.view_lists import ViewLists
 from ioc.view_order import Sort
@@ -112,6 +112,21 @@ def _put_select(lists: ViewLists, view: View, value: PutValue) -> None:
     view.slots[SELECTED].show(channel.name, time.monotonic())
 
 
+def _put_group_select(lists: ViewLists, view: View, value: PutValue) -> None:
+    text = value.text(GROUP_BYTES - 1).strip()
+    if lists.group(text) is None and re.fullmatch(r"[0-9]", text):
+        slot_name = GROUP_NAMES[int(text)]
+        slot = view.groups.slots[slot_name]
+        _check_steady(slot_name, slot, value.arrived)
+        if lists.group(slot.shown) is None:
+            raise CommandRefused(ResultCode.UNKNOWN_CHANNEL, f"{slot_name}: shows no group; nothing was changed")
+        text = slot.shown
+    elif lists.group(text) is None:
+        raise CommandRefused(ResultCode.UNKNOWN_CHANNEL, f"there is no group {text!r}; nothing was changed")
+    view.filter_text = group_filter(text)
+    view.filter, view.page = read_filter(view.filter_text), 0
+
+
 LIST_PUTS: dict[str, ListPut] = {
     "Filter": _put_filter,
     "Sort": _put_sort,
@@ -122,10 +137,11 @@ LIST_PUTS: dict[str, ListPut] = {
     "Prev": _turning(-1, _channels),
     "Select": _put_select,
     "GroupPage": _put_group_page,
+    "GroupSelect": _put_group_select,
     "GroupNext": _turning(1, _groups),
     "GroupPrev": _turning(-1, _groups),
 }
 """Each raises CommandRefused, and nothing has changed then."""
 
-REARRANGING = frozenset({"Filter", "Sort", "Order", "Page", "Next", "Prev"})
+REARRANGING = frozenset({"Filter", "GroupSelect", "Sort", "Order", "Page", "Next", "Prev"})
 """After a put to one of these the list is made anew, whatever it is."""

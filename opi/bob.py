@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
+from opi.macro_defaults import write_defaults
+
 Content: TypeAlias = "str | int | float | bool | Part"
 """What a property holds. bool is `true` or `false`."""
 
@@ -42,14 +44,13 @@ class Widget:
 
 @dataclass(frozen=True, slots=True)
 class Display:
-    """A display. file: its name below the directory of displays. macros: values that hold where the opener gives none."""
+    """A display. file: its name below the directory of displays."""
 
     file: str
     title: str
     width: int
     height: int
     widgets: tuple[Widget, ...]
-    macros: Mapping[str, str] = field(default_factory=dict)
 
 
 def to_xml(display: Display) -> str:
@@ -58,10 +59,9 @@ def to_xml(display: Display) -> str:
     _add(root, "name", display.title)
     _add(root, "width", display.width)
     _add(root, "height", display.height)
-    if display.macros:
-        _add(root, "macros", macros(display.macros))
     for widget in display.widgets:
         root.append(_element(widget))
+    write_defaults(root)
     indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + tostring(root, encoding="unicode") + "\n"
 

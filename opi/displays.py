@@ -11,10 +11,11 @@ from opi.screens.channel import channel
 from opi.screens.channels import channels
 from opi.screens.database import database
 from opi.screens.groups import groups
+from opi.screens.history import history
 from opi.screens.limits import limits
 from opi.screens.overview import overview
 
-SCREENS = (overview, channels, channel, add, groups, database, limits, audit)
+SCREENS = (overview, channels, channel, add, groups, database, history, limits, audit)
 
 SHIPPED = Path(__file__).parent / "phoebus"
 """The files as they are in the distribution."""

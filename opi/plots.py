@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
+from opi.macro_defaults import write_defaults
+
 
 @dataclass(frozen=True, slots=True)
 class PlotTrace:
@@ -38,6 +40,7 @@ def to_xml(plot: Plot) -> str:
         axis = SubElement(axes, "axis")
         _add(axis, visible="true", name=name, use_axis_name="true", use_trace_names="false", grid="true", autoscale="true")
     _add_traces(SubElement(root, "pvlist"), plot.traces)
+    write_defaults(root)
     indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + tostring(root, encoding="unicode") + "\n"
 
@@ -57,7 +60,7 @@ def _add(parent: Element, **texts: str) -> None:
         SubElement(parent, tag).text = text
 
 
-BLUE, BROWN, GREY = (31, 119, 180), (140, 86, 75), (90, 90, 90)
+BLUE, GREEN, BROWN, GREY, BLACK = (31, 119, 180), (0, 128, 96), (140, 86, 75), (90, 90, 90), (0, 0, 0)
 
 CHANNEL = Plot("channel.plt", "$(CH)", "-1 hours", ("$(CH)",), (PlotTrace("$(CH)", "$(CH)", BLUE),))
 
@@ -65,11 +68,13 @@ HEALTH = Plot(
     "health.plt",
     "Archiver $(P)",
     "-1 days",
-    ("Samples (1/s)", "Lag (s)", "Spool (%)"),
+    ("Samples (1/s)", "Lag (s)", "Spool, free disk (%)"),
     (
         PlotTrace("$(P)SampleRate", "Samples", BLUE),
+        PlotTrace("$(P)WriteRate", "Stored", GREEN),
         PlotTrace("$(P)Lag", "Lag", BROWN, 1),
         PlotTrace("$(P)Spool:FillPct", "Spool", GREY, 2),
+        PlotTrace("$(P)Disk:FreePct", "Free disk", BLACK, 2),
     ),
 )
 

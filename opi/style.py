@@ -16,7 +16,7 @@ ROW = 24
 MARGIN = 12
 """Between widgets and the edge of a display (pixels)."""
 
-_COLORS = {
+COLORS = {
     "Background": (255, 255, 255),
     "Button_Background": (210, 210, 210),
     "MAJOR": (255, 0, 0),
@@ -34,7 +34,7 @@ _COLORS = {
 }
 """Values count only where a site has no such name; `Trace N`, the lines of charts, are not among Phoebus' own."""
 
-_FONTS = {
+FONTS = {
     "Default": ("REGULAR", 14),
     "Default Bold": ("BOLD", 14),
     "Header 1": ("BOLD", 22),
@@ -47,17 +47,17 @@ _FONTS = {
 
 def color(name: str) -> Part:
     """A named colour. Raises KeyError for one that Phoebus does not define."""
-    red, green, blue = _COLORS[name]
+    red, green, blue = COLORS[name]
     attributes = {"name": name, "red": str(red), "green": str(green), "blue": str(blue), "alpha": "255"}
     return Part((("color", Part(attributes=attributes)),))
 
 
 def font(name: str) -> Part:
     """A named font. Raises KeyError for one that Phoebus does not define."""
-    style, size = _FONTS[name]
+    style, size = FONTS[name]
     return Part((("font", Part(attributes={"name": name, "family": "Liberation Sans", "style": style, "size": f"{size:.1f}"})),))
 
 
-def font_height(name: str) -> int:
-    """Pixels that a line in this font needs at least."""
-    return _FONTS[name][1] + 4
+def font_size(name: str) -> int:
+    """Pixels of a named font. Raises KeyError for one that Phoebus does not define."""
+    return FONTS[name][1]

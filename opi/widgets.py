@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from opi.bob import Content, Part, Widget, macros
-from opi.style import GAP, ROW, color, font
+from opi.style import GAP, ROW, color, font, font_size
 
 
 class Align(IntEnum):
@@ -65,11 +65,13 @@ def readout(
     return _widget("textupdate", f"value {pv}", at, **properties)
 
 
-def entry(pv: str, at: Place, *, text: bool = False, lines: bool = False, tip: str = "") -> Widget:
+def entry(pv: str, at: Place, *, text: bool = False, lines: bool = False, units: bool = True, tip: str = "") -> Widget:
     """A field to put a number or a text. lines: several lines; Ctrl-Return puts them."""
     properties: dict[str, Content] = {"pv_name": pv, "vertical_alignment": 0 if lines else MIDDLE}
     if text:
         properties["format"] = Format.STRING
+    if not units:
+        properties["show_units"] = False
     if lines:
         properties |= {"multi_line": True, "wrap_words": False}
     if tip:
@@ -112,19 +114,7 @@ class Open:
         return Part(inner, {"type": "open_display"})
 
 
-@dataclass(frozen=True, slots=True)
-class Plot:
-    """What a button does: it opens the Data Browser with these PVs."""
-
-    pvs: tuple[str, ...]
-    timeframe: str = "8 hours"
-
-    def part(self, description: str) -> Part:
-        inner = (*(("pv_name", pv) for pv in self.pvs), ("timeframe", self.timeframe), ("description", description))
-        return Part(inner, {"type": "open_data_browser"})
-
-
-Action = Write | Open | Plot
+Action = Write | Open
 
 
 def button(text: str, at: Place, actions: Sequence[Action], *, pv: str = "", confirm: str = "", tip: str = "") -> Widget:
@@ -164,14 +154,15 @@ def data_browser(file: str, at: Place, values: Mapping[str, str]) -> Widget:
     return _widget("databrowser", f"plot {file}", at, file=file, macros=macros(values), show_toolbar=True)
 
 
+BOX_FONT = "Header 3"
+BOX_EDGE = 2 + int(1.2 * font_size(BOX_FONT))
+"""What the frame of a group takes from its inside on each side (pixels), as `GroupRepresentation` of Phoebus reckons it."""
+
+
 def box(title: str, at: Place, children: Sequence[Widget]) -> Widget:
     """Widgets that belong together, under a title. Their places count from inside the frame."""
-    made = _widget("group", f"group {title}", at, style=0, font=font("Header 3"))
+    made = _widget("group", f"group {title}", at, style=0, font=font(BOX_FONT))
     return Widget(made.kind, title, made.x, made.y, made.width, made.height, made.properties, tuple(children))
-
-
-BOX_EDGE = 16
-"""What the frame of a group takes from its inside on each side (pixels)."""
 
 
 def column(rows: Sequence[tuple[str, Widget | None]], at: Place, label_width: int) -> list[Widget]:

@@ -19,7 +19,8 @@ from archioc import __version__
 from archioc.core.archive_totals import ArchiveTotals, count_up
 from archioc.core.directories import Directories
 from archioc.core.process_counts import ProcessCounts, read_counts
-from archioc.core.table import DROPS, ChannelTable, ProcessState, StoreState
+from archioc.core.table import ChannelTable, ProcessState, StoreState
+from archioc.core.table_columns import DROPS
 from retrieval.faults import refusal
 from retrieval.parts import archive_of
 

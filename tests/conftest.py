@@ -19,6 +19,7 @@ from tests.disturbances import FragileStore, Outage, suspended_writer
 from tests.processes.archiver import Archiver, Blocks, Channel, StoreBlock
 from tests.processes.ca_client import CaClient
 from tests.processes.ca_watch import CaWatch
+from tests.processes.camonitor import Camonitor
 from tests.processes.engine_process import EngineProcess, on_servers
 from tests.processes.influxd import Influxd, InfluxDatabase, find_influxd
 from tests.processes.leaks import SESSION_VARIABLE, holdings, leaks_since
@@ -31,6 +32,8 @@ SoftIocFactory = Callable[..., SoftIoc]
 """softioc(database, macros="") where database is text or a Path."""
 CaWatchFactory = Callable[..., CaWatch]
 """ca_watch(names, server_ports, mask="log")"""
+CamonitorFactory = Callable[[Sequence[str], int], Camonitor]
+"""camonitor(names, server_port)"""
 CaClientFactory = Callable[[Sequence[int]], CaClient]
 InfluxdFactory = Callable[..., Influxd]
 """own_influxd(index="inmem")"""
@@ -121,6 +124,20 @@ def ca_watch(repeater_port: int, tmp_path: Path) -> Iterator[CaWatchFactory]:
     yield start
     for watch in made:
         watch.stop()
+
+
+@pytest.fixture
+def camonitor(repeater_port: int, tmp_path: Path) -> Iterator[CamonitorFactory]:
+    """camonitor(names, server_port): EPICS Base's own, running."""
+    made: list[Camonitor] = []
+
+    def start(names: Sequence[str], server_port: int) -> Camonitor:
+        made.append(Camonitor(names, server_port, repeater_port, tmp_path / f"camonitor{len(made)}"))
+        return made[-1]
+
+    yield start
+    for one in made:
+        one.stop()
 
 
 @pytest.fixture

@@ -20,7 +20,8 @@ from archioc.core.config_file import load_config
 from archioc.core.directories import Directories
 from archioc.core.errors import UsageError
 from archioc.core.registry import RegistryReader
-from archioc.core.table import DROPS, ChannelState, ChannelTable
+from archioc.core.table import ChannelState, ChannelTable
+from archioc.core.table_columns import DROPS
 from archioc.core.timestamp import SECOND, format_span
 from archioc.core.units import parse_duration
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from archioc.core.table import DROPS, ChannelTable, RowState
+from archioc.core.table import ChannelTable, RowState
+from archioc.core.table_columns import DROPS
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ from archioc.core.group_status import ConditionState, identity, why_off
 from archioc.core.process_counts import read_counts
 from archioc.core.registry import RegistryReader
 from archioc.core.spool import SpoolDirectory
-from archioc.core.table import DROPS, ChannelState, ChannelTable, ProcessState, StoreState, read_row
+from archioc.core.table import ChannelState, ChannelTable, ProcessState, StoreState, read_row
+from archioc.core.table_columns import DROPS
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 <?xml version="1.0" encoding="UTF-8"?>
 <databrowser>
-  <title>Archiver $(P)</title>
+  <title>Archiver $(P=ARCH:)</title>
   <save_changes>false</save_changes>
   <show_legend>true</show_legend>
   <show_toolbar>true</show_toolbar>
@@ -29,7 +29,7 @@
     </axis>
     <axis>
       <visible>true</visible>
-      <name>Spool (%)</name>
+      <name>Spool, free disk (%)</name>
       <use_axis_name>true</use_axis_name>
       <use_trace_names>false</use_trace_names>
       <grid>true</grid>
@@ -40,7 +40,7 @@
     <pv>
       <display_name>Samples</display_name>
       <visible>true</visible>
-      <name>$(P)SampleRate</name>
+      <name>$(P=ARCH:)SampleRate</name>
       <axis>0</axis>
       <color>
         <red>31</red>
@@ -54,9 +54,25 @@
       <request>OPTIMIZED</request>
     </pv>
     <pv>
+      <display_name>Stored</display_name>
+      <visible>true</visible>
+      <name>$(P=ARCH:)WriteRate</name>
+      <axis>0</axis>
+      <color>
+        <red>0</red>
+        <green>128</green>
+        <blue>96</blue>
+      </color>
+      <trace_type>AREA</trace_type>
+      <linewidth>2</linewidth>
+      <period>0.0</period>
+      <ring_size>5000</ring_size>
+      <request>OPTIMIZED</request>
+    </pv>
+    <pv>
       <display_name>Lag</display_name>
       <visible>true</visible>
-      <name>$(P)Lag</name>
+      <name>$(P=ARCH:)Lag</name>
       <axis>1</axis>
       <color>
         <red>140</red>
@@ -72,12 +88,28 @@
     <pv>
       <display_name>Spool</display_name>
       <visible>true</visible>
-      <name>$(P)Spool:FillPct</name>
+      <name>$(P=ARCH:)Spool:FillPct</name>
       <axis>2</axis>
       <color>
         <red>90</red>
         <green>90</green>
         <blue>90</blue>
+      </color>
+      <trace_type>AREA</trace_type>
+      <linewidth>2</linewidth>
+      <period>0.0</period>
+      <ring_size>5000</ring_size>
+      <request>OPTIMIZED</request>
+    </pv>
+    <pv>
+      <display_name>Free disk</display_name>
+      <visible>true</visible>
+      <name>$(P=ARCH:)Disk:FreePct</name>
+      <axis>2</axis>
+      <color>
+        <red>0</red>
+        <green>0</green>
+        <blue>0</blue>
       </color>
       <trace_type>AREA</trace_type>
       <linewidth>2</linewidth>

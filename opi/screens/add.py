@@ -16,7 +16,7 @@ BOX_HEIGHT = TEXT_HEIGHT + 2 * (ROW + GAP) + 2 * BOX_EDGE
 COMMANDS = (
     ("Add", "$(P)Add", "A line each:  NAME [rate=10] [mode=scan] [group=vac]", "Ctrl-Return adds"),
     ("Remove", "$(P)Remove", "A line each:  NAME, or a glob with confirm=NUMBER", "Ctrl-Return removes; what is stored stays"),
-    ("Change settings", "$(P)Set", "A line each:  NAME or glob, setting=value ... [confirm=N]", "Ctrl-Return changes"),
+    ("Change settings", "$(P)Set", "A line each:  NAME or glob, setting=value [confirm=N]", "Ctrl-Return changes"),
     ("Rename", "$(P)Rename", "A line each:  OLD NEW", "Ctrl-Return renames; what is stored comes along"),
 )
 

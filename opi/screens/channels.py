@@ -1,96 +1,97 @@
-"""channels.bob: the list of channels in pages. Each open display has a view of its own, named after its display id."""
+"""channels.bob: the list of channels in pages, and beside it all about the one that is selected."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 from opi.bob import Display, Widget
+from opi.screens.channel_lines import Lines, counts, settings, state
 from opi.screens.frame import TOP, display, result_line
-from opi.style import MARGIN, ROW
-from opi.widgets import Align, Open, Place, Write, button, choice, entry, label, readout, switch
+from opi.screens.view_lines import LINE, PAGER_WIDTH, VIEW, Column, head, line, pager, shown, width_of
+from opi.style import GAP, MARGIN, ROW
+from opi.widgets import BOX_EDGE, Place, Trace, Write, box, button, chart, choice, column, entry, label, readout, switch
 
-WIDTH = 1200
 ROWS = 25
-GAP = 5
-VIEW = "$(P)View:$(VIEW=$(DID)):"
 FILTER_TIP = "Words that must all match: part of a name, a glob, state=Disconnected, severity=MAJOR, group=vac, enable=Off"
+SELECT_TIP = "Shown below; put a channel's name here to see another one"
 
-Cell = Callable[[str, Place], Widget]
-"""Makes the widget of a column from the PVs of a row and its place."""
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    title: str
-    width: int
-    cell: Cell
+_SELECT = f"{VIEW}Select"
 
 
-def _value(field: str, *, text: bool = False) -> Cell:
-    return lambda row, at: readout(f"{row}{field}", at, text=text)
-
-
-def _detail(row: str, at: Place) -> Widget:
-    macros = {"P": "$(P)", "CH": "$(pv_value)"}
-    return button("...", at, [Open("channel.bob", macros)], pv=f"{row}Ref", tip="All settings and numbers of this channel")
+def _select(slot: str, at: Place) -> Widget:
+    row = slot.removesuffix(":")[-2:]
+    return button("...", at, [Write(_SELECT, str(int(row)))], tip="Show all settings and numbers of this channel on the right")
 
 
 COLUMNS = (
-    Column("Channel", 390, _value("Name", text=True)),
-    Column("State", 110, _value("State")),
-    Column("Value", 190, _value("ValueText")),
-    Column("Updates/s", 80, _value("EventRate")),
-    Column("Samples/s", 80, _value("SampleRate")),
-    Column("Age", 80, _value("Age")),
-    Column("At most", 90, lambda row, at: entry(f"{row}Rate", at)),
-    Column("Archive", 80, lambda row, at: switch(f"{row}Enable", at)),
-    Column("", 36, _detail),
+    Column("Channel", 320, shown("Name", text=True)),
+    Column("State", 105, shown("State")),
+    Column("Value", 150, shown("ValueText")),
+    Column("Updates", 80, shown("EventRate")),
+    Column("Samples", 80, shown("SampleRate")),
+    Column("Age", 80, shown("Age")),
+    Column("At most", 80, lambda slot, at: entry(f"{slot}Rate", at)),
+    Column("Archive", 80, lambda slot, at: switch(f"{slot}Enable", at)),
+    Column("", 36, _select),
 )
+PANEL_X = MARGIN + width_of(COLUMNS) + MARGIN
+BOX_WIDTH = 310
+PANEL_WIDTH = 2 * BOX_WIDTH + GAP
+WIDTH = PANEL_X + PANEL_WIDTH + MARGIN
+SELECTED = f"{VIEW}Selected:"
+UPPER_Y = TOP + LINE
+
+
+def _box_height(lines: int) -> int:
+    return lines * (ROW + GAP) + 2 * BOX_EDGE
+
+
+UPPER_LINES, LOWER_LINES = len(settings(SELECTED)), len(counts(SELECTED))
+LOWER_Y = UPPER_Y + _box_height(UPPER_LINES) + GAP
 
 
 def channels() -> Display:
-    """The list with its filter, order and pages."""
-    head_y = TOP + ROW + GAP
-    rows_y = head_y + ROW + GAP
-    result_y = rows_y + ROWS * (ROW + GAP) + GAP
-    widgets = [*_controls(TOP), *_head(head_y)]
+    """The list with its filter, order and pages; the selected channel."""
+    head_y = TOP + LINE
+    result_y = max(head_y + LINE + ROWS * LINE, LOWER_Y + _box_height(LOWER_LINES)) + GAP
+    widgets = [*_controls(TOP), *head(COLUMNS, MARGIN, head_y)]
     for number in range(ROWS):
-        widgets += _row(f"{VIEW}Row{number:02d}:", rows_y + number * (ROW + GAP))
+        widgets += line(COLUMNS, f"Row{number:02d}", MARGIN, head_y + (number + 1) * LINE)
+    widgets += _selected(result_y - GAP)
     widgets += result_line(result_y, WIDTH)
     return display("channels.bob", "Channels", WIDTH, result_y + ROW + MARGIN, widgets)
 
 
 def _controls(y: int) -> list[Widget]:
-    message = readout(f"{VIEW}Message", Place(1012, y, WIDTH - MARGIN - 1012), text=True)
+    pager_x = 715
+    message_x = pager_x + PAGER_WIDTH + 5
     return [
-        label("Filter", Place(MARGIN, y, 55), style="Default Bold"),
-        entry(f"{VIEW}Filter", Place(72, y, 290), text=True, tip=FILTER_TIP),
-        label("Sort by", Place(370, y, 55)),
-        choice(f"{VIEW}Sort", Place(430, y, 110)),
-        choice(f"{VIEW}Order", Place(545, y, 110)),
-        label("Hold", Place(663, y, 37)),
-        switch(f"{VIEW}Hold", Place(705, y, 70)),
-        button("<", Place(783, y, 32), [Write(f"{VIEW}Prev", "1")], tip="One page back"),
-        entry(f"{VIEW}Page", Place(820, y, 45)),
-        readout(f"{VIEW}Pages", Place(870, y, 45), align=Align.CENTER),
-        button(">", Place(920, y, 32), [Write(f"{VIEW}Next", "1")], tip="One page on"),
-        readout(f"{VIEW}Total", Place(957, y, 50), align=Align.CENTER),
-        message,
+        label("Filter", Place(MARGIN, y, 52), style="Default Bold"),
+        entry(f"{VIEW}Filter", Place(69, y, 243), text=True, tip=FILTER_TIP),
+        label("Sort by", Place(320, y, 55)),
+        choice(f"{VIEW}Sort", Place(380, y, 105)),
+        choice(f"{VIEW}Order", Place(490, y, 100)),
+        label("Hold", Place(598, y, 37)),
+        switch(f"{VIEW}Hold", Place(640, y, 68)),
+        *pager("", pager_x, y),
+        readout(f"{VIEW}Message", Place(message_x, y, PANEL_X - MARGIN - message_x), text=True),
     ]
 
 
-def _head(y: int) -> list[Widget]:
-    return [label(column.title, at, style="Default Bold") for column, at in _places(y) if column.title]
+def _selected(bottom: int) -> list[Widget]:
+    inside = Place(0, 0, BOX_WIDTH - 2 * BOX_EDGE)
+    right = PANEL_X + BOX_WIDTH + GAP
+    upper, lower = _box_height(UPPER_LINES), _box_height(LOWER_LINES)
 
+    def lines(title: str, at: Place, rows: Lines) -> Widget:
+        return box(title, at, column(rows, inside, 112))
 
-def _row(row: str, y: int) -> list[Widget]:
-    return [column.cell(row, at) for column, at in _places(y)]
-
-
-def _places(y: int) -> list[tuple[Column, Place]]:
-    found, x = [], MARGIN
-    for column in COLUMNS:
-        found.append((column, Place(x, y, column.width)))
-        x += column.width + GAP
-    return found
+    hint = "Past data: copy the name into a Data Browser"
+    values = (Trace("Value", f"{SELECTED}Value"),)
+    return [
+        label("Channel", Place(PANEL_X, TOP, 70), style="Default Bold"),
+        entry(_SELECT, Place(PANEL_X + 75, TOP, PANEL_WIDTH - 75), text=True, tip=SELECT_TIP),
+        lines("Settings", Place(PANEL_X, UPPER_Y, BOX_WIDTH, upper), settings(SELECTED)),
+        lines("State", Place(right, UPPER_Y, BOX_WIDTH, upper), state(SELECTED)),
+        lines("What became of it", Place(PANEL_X, LOWER_Y, BOX_WIDTH, lower), counts(SELECTED)),
+        chart(Place(right, LOWER_Y, BOX_WIDTH, bottom - LOWER_Y - LINE), "Value from now on", ("",), values),
+        label(hint, Place(right, bottom - ROW, BOX_WIDTH), style="Fine Print"),
+    ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from opi.bob import Display, Widget
 from opi.screens.frame import TOP, display, result_line
 from opi.style import GAP, MARGIN, ROW
-from opi.widgets import BOX_EDGE, Place, Plot, Trace, Write, box, button, chart, column, readout
+from opi.widgets import BOX_EDGE, Open, Place, Trace, Write, box, button, chart, column, readout
 
 WIDTH, HEIGHT = 1000, 760
 HALF = (WIDTH - 2 * MARGIN - GAP) // 2
@@ -21,6 +21,7 @@ DELIVERY = (
     ("Retries", "Db:Retries"),
     ("Writer", "Writer:State"),
     ("   restarts", "Writer:Restarts"),
+    ("Refused last minute", "Rejected:LastMinute"),
 )
 SPOOL = (
     ("Batches", "Spool:Files"),
@@ -29,8 +30,9 @@ SPOOL = (
     ("Oldest batch", "Spool:OldestAge"),
     ("Disk free", "Disk:FreePct"),
     ("Pending", "Pending"),
-    ("Refused for good", "Rejected"),
     ("Lost, spool full", "Dropped:SpoolFull"),
+    ("Refused for good", "Rejected"),
+    ("In quarantine", "Quarantine"),
 )
 
 
@@ -61,8 +63,8 @@ def _box(title: str, number: int, rows: tuple[tuple[str, str], ...]) -> Widget:
 
 def _buttons(y: int) -> list[Widget]:
     flush = "$(P)Flush"
-    history = ("$(P)Lag", "$(P)Spool:FillPct", "$(P)WriteRate", "$(P)Disk:FreePct")
+    history = [Open("history.bob", {"P": "$(P)"})]
     return [
         button("Flush", Place(MARGIN, y, 120), [Write(flush, "1")], pv=flush, tip="Commit now what is collected"),
-        button("History", Place(MARGIN + 126, y, 120), [Plot(history)], tip="In the Data Browser, if the site archives these PVs"),
+        button("History", Place(MARGIN + 126, y, 120), history, tip="Rates, lag, spool and disk of the last days"),
     ]

@@ -17,7 +17,7 @@ RESULT_HEIGHT = ROW
 
 def display(file: str, title: str, width: int, height: int, content: Sequence[Widget]) -> Display:
     """A display with its title bar."""
-    return Display(file, f"{title} $(P)", width, height, (*_title_bar(title, width), *content), {"P": "ARCH:"})
+    return Display(file, f"{title} $(P)", width, height, (*_title_bar(title, width), *content))
 
 
 def _title_bar(title: str, width: int) -> list[Widget]:

@@ -1,78 +1,76 @@
-"""groups.bob: the groups of channels in pages, with their conditions. Each open display has a view of its own."""
+"""groups.bob: the groups of channels in pages with their conditions, and the channels of one of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 from opi.bob import Display, Widget
 from opi.screens.frame import TOP, display, result_line
-from opi.style import MARGIN, ROW
-from opi.widgets import Align, Open, Place, Write, button, entry, label, readout, switch
+from opi.screens.view_lines import LINE, PAGER_WIDTH, VIEW, Column, head, line, pager, shown, width_of
+from opi.style import GAP, MARGIN, ROW
+from opi.widgets import Place, Write, button, entry, label, readout, switch
 
-WIDTH = 1200
 GROUPS = 10
-GAP = 5
-VIEW = "$(P)View:$(VIEW=$(DID)):"
-
-Cell = Callable[[str, Place], Widget]
-"""Makes the widget of a column from the PVs of a group and its place."""
+ROWS = 25
+CONDITION_TIP = "PV OPERATOR VALUE; empty: always"
+FILTER_TIP = "group=NAME lists a group, group=NAME state=Disconnected what is missing of it"
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
-    title: str
-    width: int
-    cell: Cell
-
-
-def _value(field: str, *, text: bool = False) -> Cell:
-    return lambda group, at: readout(f"{group}{field}", at, text=text)
+def _show(slot: str, at: Place) -> Widget:
+    number = slot.removesuffix(":")[-1]
+    return button("Show", at, [Write(f"{VIEW}GroupSelect", number)], tip="List the channels of this group on the right")
 
 
 COLUMNS = (
-    Column("Group", 200, _value("Name", text=True)),
-    Column("Archived", 75, _value("State")),
-    Column("Archive", 75, lambda group, at: switch(f"{group}Enable", at)),
-    Column("Condition", 220, lambda group, at: entry(f"{group}Condition", at, text=True, tip="PV OPERATOR VALUE; empty: always")),
-    Column("Holds?", 110, _value("ConditionState")),
-    Column("Channels", 75, _value("Channels")),
-    Column("Connected", 85, _value("Connected")),
-    Column("Missing", 75, _value("Disconnected")),
-    Column("Updates", 90, _value("EventRate")),
-    Column("Why not", 126, _value("Reason", text=True)),
+    Column("Group", 150, shown("Name", text=True)),
+    Column("Archived", 78, shown("State")),
+    Column("Archive", 75, lambda slot, at: switch(f"{slot}Enable", at)),
+    Column("Condition", 160, lambda slot, at: entry(f"{slot}Condition", at, text=True, tip=CONDITION_TIP)),
+    Column("Holds?", 100, shown("ConditionState")),
+    Column("Channels", 78, shown("Channels")),
+    Column("Missing", 65, shown("Disconnected")),
+    Column("Updates", 80, shown("EventRate")),
+    Column("", 55, _show),
 )
+CHANNEL_COLUMNS = (
+    Column("Channel", 270, shown("Name", text=True)),
+    Column("State", 105, shown("State")),
+    Column("Value", 140, shown("ValueText")),
+    Column("Age", 75, shown("Age")),
+    Column("Why not", 140, shown("Reason", text=True)),
+)
+LIST_X = MARGIN + width_of(COLUMNS) + MARGIN
+WIDTH = LIST_X + width_of(CHANNEL_COLUMNS) + MARGIN
+REASON_INDENT = 20
 
 
 def groups() -> Display:
-    """The list with its pages."""
-    head_y = TOP + ROW + GAP
-    rows_y = head_y + ROW + GAP
-    result_y = rows_y + GROUPS * (ROW + GAP) + GAP
-    widgets = [*_controls(TOP), *(label(column.title, at, style="Default Bold") for column, at in _places(head_y))]
+    """Two lines for each group: the second says why it is not archived. Beside them the channels of the group that is shown."""
+    head_y = TOP + LINE
+    result_y = head_y + LINE + ROWS * LINE + GAP
+    widgets = [*_group_controls(TOP), *head(COLUMNS, MARGIN, head_y), *_list_controls(TOP), *head(CHANNEL_COLUMNS, LIST_X, head_y)]
     for number in range(GROUPS):
-        y = rows_y + number * (ROW + GAP)
-        widgets += [column.cell(f"{VIEW}Group{number:02d}:", at) for column, at in _places(y)]
+        y = head_y + LINE + 2 * number * LINE
+        slot = f"Group{number:02d}"
+        reason = Place(MARGIN + REASON_INDENT, y + LINE, width_of(COLUMNS) - REASON_INDENT)
+        widgets += [*line(COLUMNS, slot, MARGIN, y), readout(f"{VIEW}{slot}:Reason", reason, text=True, style="Fine Print")]
+    for number in range(ROWS):
+        widgets += line(CHANNEL_COLUMNS, f"Row{number:02d}", LIST_X, head_y + (number + 1) * LINE)
     widgets += result_line(result_y, WIDTH)
     return display("groups.bob", "Groups", WIDTH, result_y + ROW + MARGIN, widgets)
 
 
-def _controls(y: int) -> list[Widget]:
+def _group_controls(y: int) -> list[Widget]:
+    message_x = 75 + PAGER_WIDTH + 10
     return [
-        label("Groups", Place(MARGIN, y, 60), style="Default Bold"),
-        readout(f"{VIEW}GroupTotal", Place(77, y, 60), align=Align.CENTER),
-        button("<", Place(150, y, 32), [Write(f"{VIEW}GroupPrev", "1")], tip="One page back"),
-        entry(f"{VIEW}GroupPage", Place(187, y, 45)),
-        readout(f"{VIEW}GroupPages", Place(237, y, 45), align=Align.CENTER),
-        button(">", Place(287, y, 32), [Write(f"{VIEW}GroupNext", "1")], tip="One page on"),
-        readout(f"{VIEW}Message", Place(330, y, 720), text=True),
-        button("Channels", Place(1060, y, 128), [Open("channels.bob", {"P": "$(P)"})], tip="With the filter group=NAME those of a group"),
+        label("Groups", Place(MARGIN, y, 58), style="Default Bold"),
+        *pager("Group", 75, y),
+        readout(f"{VIEW}Message", Place(message_x, y, LIST_X - MARGIN - message_x), text=True),
     ]
 
 
-def _places(y: int) -> list[tuple[Column, Place]]:
-    found, x = [], MARGIN
-    for column in COLUMNS:
-        found.append((column, Place(x, y, column.width)))
-        x += column.width + GAP
-    return found
+def _list_controls(y: int) -> list[Widget]:
+    pager_x = WIDTH - MARGIN - PAGER_WIDTH
+    return [
+        label("Channels", Place(LIST_X, y, 78), style="Default Bold"),
+        entry(f"{VIEW}Filter", Place(LIST_X + 84, y, pager_x - LIST_X - 94), text=True, tip=FILTER_TIP),
+        *pager("", pager_x, y),
+    ]

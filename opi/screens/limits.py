@@ -12,12 +12,12 @@ NAMES = (
     ("Dropped:LastMinute", "Samples lost in the last minute"),
     ("Rejected:LastMinute", "Samples refused in the last minute"),
     ("BadTime:LastMinute", "Bad time stamps in the last minute"),
-    ("Late", "Updates older than the one before"),
     ("Quarantine", "Batches in quarantine"),
     ("Lag", "From commit to acknowledgement"),
     ("Spool:FillPct", "Fill of the spool"),
     ("Spool:OldestAge", "Oldest batch in the spool"),
     ("Disk:FreePct", "Free part of the spool's disk"),
+    ("Late", "Updates older than the one before"),
     ("EventRate", "Updates received"),
     ("SampleRate", "Samples taken"),
     ("WriteRate", "Samples stored"),
@@ -35,7 +35,7 @@ def limits() -> Display:
     for name, meaning in NAMES:
         widgets += _line(name, meaning, y)
         y += ROW + GAP
-    hint = "NaN: no limit. Limits hold at once and outlive a restart."
+    hint = "NaN: no limit. Limits are in the unit of the number, hold at once and outlive a restart."
     widgets.append(label(hint, Place(MARGIN, y, WIDTH - 2 * MARGIN), style="Comment"))
     y += ROW + GAP
     return display("limits.bob", "Alarm limits", WIDTH, y + ROW + MARGIN, (*widgets, *result_line(y, WIDTH)))
@@ -54,5 +54,5 @@ def _line(name: str, meaning: str, y: int) -> list[Widget]:
     return [
         label(meaning, Place(MARGIN, y, TITLE_WIDTH)),
         readout(f"$(P){name}", Place(MARGIN + TITLE_WIDTH + GAP, y, VALUE_WIDTH)),
-        *(entry(f"$(P){name}.{field}", _field_place(number, y)) for number, (field, _) in enumerate(FIELDS)),
+        *(entry(f"$(P){name}.{field}", _field_place(number, y), units=False) for number, (field, _) in enumerate(FIELDS)),
     ]

@@ -16,7 +16,7 @@ INSIDE = Place(0, 0, COLUMN - 2 * BOX_EDGE)
 
 COLLECTING = ("Channels", "Connected", "Disconnected", "DisconnectedPct", "Enabled", "EventRate", "SampleRate", "ClockSuspect", "BadTime")
 STORING = ("Db:State", "WriteRate", "Lag", "Db:WriteTime", "Db:Retries", "Quarantine", "Spool:FillPct", "Spool:OldestAge", "Disk:FreePct")
-COUNTS = ("Received", "Generated", "Filtered", "Stored", "Pending", "Rejected", "Dropped", "Dropped:SpoolFull", "Dropped:Overflow")
+COUNTS = ("Received", "Generated", "Filtered", "Stored", "Pending", "Rejected", "Dropped", "Dropped:LastMinute", "Dropped:SpoolFull")
 PROCESSES = (
     "Version",
     "UPTIME",
@@ -34,6 +34,7 @@ SCREENS = (
     ("Add and remove", "add.bob", "Add, import and remove channels"),
     ("Groups", "groups.bob", "Groups of channels and their conditions"),
     ("Database", "database.bob", "Delivery, spool and errors of the store"),
+    ("History", "history.bob", "Rates, lag, spool and disk of the last days"),
     ("Alarm limits", "limits.bob", "Limits of the archiver's own alarms"),
     ("Changes", "audit.bob", "Who has changed what"),
 )
@@ -90,8 +91,8 @@ WORDS = {
     "Spool:FillPct": "Spool fill",
     "Spool:OldestAge": "Oldest batch",
     "Disk:FreePct": "Disk free",
+    "Dropped:LastMinute": "   last minute",
     "Dropped:SpoolFull": "   spool full",
-    "Dropped:Overflow": "   ring full",
     "UPTIME": "Up for",
     "Engine:State": "Engine",
     "Engine:Restarts": "   restarts",

@@ -14,7 +14,8 @@ from archioc.core.channel import Mode
 from archioc.core.dbr import ELEMENT_DTYPE, Dbr
 from archioc.core.mapped_file import MappedFile
 from archioc.core.registry import RegistryChannel
-from archioc.core.table import DROPS, ChannelState, ChannelTable
+from archioc.core.table import ChannelState, ChannelTable
+from archioc.core.table_columns import DROPS
 from archioc.core.timestamp import SECOND
 from retrieval.archive import Archive
 

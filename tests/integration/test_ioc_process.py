@@ -7,6 +7,7 @@ from pathlib import Path
 import caproto as ca
 
 from archioc.core.table import ProcessState
+from ioc.__main__ import APART_BYTES
 from tests.processes.control_process import ControlProcess
 from tests.processes.raw_ca import RawCa
 
@@ -30,6 +31,22 @@ def test_damaged_registry_is_a_clear_error(tmp_path: Path, ports: Callable[[int]
     made.start(wait=False)
     assert made.wait() == 1
     assert "state.db: cannot be used" in made.log()
+    assert "Traceback" not in made.log()
+    made.close()
+
+
+def test_long_file_is_read_like_a_short_one(tmp_path: Path, ports: Callable[[int], list[int]], prefix: str) -> None:
+    """A file that another process has to read gives the channels it declares; a fault in it ends with exit code 2 and its line."""
+    comments = "# what nobody needs to know\n" * (APART_BYTES // 20)
+    made = ControlProcess(tmp_path, ports(1)[0], prefix, f"{comments}channels: [SR:DCCT]")
+    made.start()
+    assert made.used_rows() == [0]
+    assert made.stop() == 0
+    made.configure(f"{comments}channels: [{{pv: SR:DCCT, rate: -1}}]")
+    made.start(wait=False)
+    assert made.wait() == 2
+    line = comments.count("\n") + 3
+    assert f"config.yml:{line}: channels[0].rate: " in made.log()
     assert "Traceback" not in made.log()
     made.close()
 

@@ -162,7 +162,7 @@ PUT_OVER_THE_FILE = {
 OF_A_ROW = {name.replace("CH:SR:DCCT:", "View:v1:Row00:"): value for name, value in SETTINGS.items() if name.startswith("CH:")}
 OF_A_GROUP_SLOT = {name.replace("GRP:vac:", "View:v1:Group00:"): value for name, value in SETTINGS.items() if name.startswith("GRP:")}
 PAGING = ("Page", "Next", "Prev", "GroupPage", "GroupNext", "GroupPrev")
-OF_A_VIEW = {f"View:v1:{name}" for name in ("Filter", "Sort", "Order", "Hold", "Select", *PAGING)}
+OF_A_VIEW = {f"View:v1:{name}" for name in ("Filter", "Sort", "Order", "Hold", "Select", "GroupSelect", *PAGING)}
 COMMANDS: dict[str, object] = {
     "Add": "A:1",
     "AddList": ["A:2"],

@@ -338,7 +338,9 @@ def test_groups_in_pages(tmp_path: Path, ports: Callable[[int], list[int]], pref
             "MINOR",
             "COMM",
         )
+        list_channels_of_groups(control, client, view, names)
         client.put(view + "GroupNext", 1)
+        assert "Group00: g10 came here" in control.refuses(view + "GroupSelect", "0")
         assert [client.get_text(f"{view}Group{slot:02d}:Name") for slot in range(4)] == [*names[10:], ""]
         assert [client.get_text(view + "Group03:" + field) for field in ("State", "Condition", "Disconnected.SEVR")] == [
             "Off",
@@ -354,6 +356,22 @@ def test_groups_in_pages(tmp_path: Path, ports: Callable[[int], list[int]], pref
         assert client.get(view + "GroupPage") == 2
     finally:
         control.close()
+
+
+def list_channels_of_groups(control: ControlProcess, client: CaClient, view: str, names: list[str]) -> None:
+    """By the number of a slot and by name; what is no group changes nothing."""
+    time.sleep(STEADY_S)
+    client.put(view + "GroupSelect", "3")
+    listed = [f"SR:{names[3]}:X", f"SR:{names[3]}:Y"]
+    assert (client.get_text(view + "Filter"), shown(client, view, 3)) == (f"group={names[3]}", [*listed, ""])
+    assert client.get_text(view + "GroupSelect") == names[3]
+    client.put(view + "GroupSelect", names[12])
+    assert (client.get_text(view + "Filter"), client.get(view + "Total")) == (f"group={names[12]}", 2)
+    for nothing in ("vac", "10", "", "g0*"):
+        assert "there is no group" in control.refuses(view + "GroupSelect", nothing)
+    assert client.get_text(view + "GroupSelect") == names[12]
+    client.put(view + "Filter", f"group={names[12]} state=Rejected")
+    assert client.get_text(view + "GroupSelect") == ""
 
 
 def connect_half(control: ControlProcess) -> None:

@@ -29,7 +29,7 @@ class ControlProcess:
         self.port, self.prefix = port, prefix.replace("{shard}", "1")
         self._archiver = f"prefix: '{prefix}'" + (", name: 'main-{shard}'" if self.prefix != prefix else "")
         self._interface = interface
-        self._config = directory / "config.yml"
+        self.config = directory / "config.yml"
         self.directories = Directories(directory / "state")
         self.directories.run.mkdir(parents=True)
         self.table = ChannelTable(self.directories.run)
@@ -40,7 +40,7 @@ class ControlProcess:
 
     def configure(self, more: str) -> None:
         """Write the configuration; `more` holds further blocks."""
-        self._config.write_text(
+        self.config.write_text(
             f"archiver: {{{self._archiver}, state_dir: state, max_channels: {CAPACITY}}}\n"
             f"ioc: {{interfaces: [{self._interface}], port: {self.port}}}\n{more}\n"
         )
@@ -49,7 +49,7 @@ class ControlProcess:
         serving = self.log().count('"event": "serving"')
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "ioc", str(self._config), "--parent", str(os.getpid())], stderr=log, start_new_session=True
+                [sys.executable, "-m", "ioc", str(self.config), "--parent", str(os.getpid())], stderr=log, start_new_session=True
             )
         if wait:
             wait_until(lambda: self.log().count('"event": "serving"') > serving or self._ended(), 15, "the control process serves")
@@ -87,13 +87,13 @@ class ControlProcess:
     def wait(self) -> int:
         """Wait for a process that ends by itself; the exit code."""
         assert self._process is not None
-        return self._process.wait(timeout=10)
+        return self._process.wait(timeout=30)
 
     def _end(self, number: int) -> int:
         assert self._process is not None
         if self._process.poll() is None:
             self._process.send_signal(number)
-        return self._process.wait(timeout=10)
+        return self._process.wait(timeout=30)
 
     def close(self) -> None:
         """End what runs and let go of the table."""

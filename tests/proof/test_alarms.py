@@ -10,19 +10,20 @@ from pathlib import Path
 
 import pytest
 
-from archioc.core.dbr import Severity, Status
 from opi import displays
-from tests.conftest import ArchiverFactory, CaClientFactory, CaWatchFactory, CountingFactory, InfluxdFactory, SoftIocFactory
+from tests.conftest import ArchiverFactory, CaClientFactory, CamonitorFactory, CountingFactory, InfluxdFactory, SoftIocFactory
 from tests.counters import counter_database
 from tests.processes.archiver import Archiver
 from tests.processes.ca_client import CaClient
-from tests.processes.ca_watch import CaWatch
+from tests.processes.camonitor import Camonitor, Line
 from tests.processes.influxd import Influxd
 from tests.processes.old_stamps import start_old_stamps
 from tests.processes.soft_ioc import SoftIoc
 from tests.processes.waiting import wait_until
 from tests.proof.counts import counts
+from tests.screens.alarm_tree import check, pvs
 from tests.screens.live import check_live
+from tests.screens.pvs import Contract
 
 pytestmark = [pytest.mark.proof, pytest.mark.timeout(400)]
 
@@ -35,55 +36,56 @@ SPOOL_BYTES = 1_000_000
 STEP_SAMPLES = 4
 AHEAD_YEARS = -0.001
 """How far in the past the stamps of a server lie at most: these are ahead by hours."""
-GOOD = "NO_ALARM NO_ALARM"
+GOOD = "NO_ALARM"
+SINCE_THE_START = 0
+LASTING = {"Dropped:LastMinute", "BadTime:LastMinute"}
+"""Alarms that go on for a minute after what raised them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Monitor:
-    """A client like camonitor. prefix: of the archiver."""
+    """A camonitor of all PVs of the alarm tree, and what it has printed. prefix: of the archiver."""
 
-    watch: CaWatch
+    watch: Camonitor
     prefix: str
 
+    def lines(self, since: int) -> list[Line]:
+        """What it has printed after so many lines."""
+        return self.watch.lines()[since:]
+
     def alarms(self, name: str, since: int) -> list[str]:
-        """Severity and status of a PV, each time that they changed, after so many updates of all PVs."""
-        seen = [one for one in self.watch.updates()[since:] if one.channel == self.prefix + name]
-        said = [f"{Severity(one.severity).name} {Status(one.status).name}" for one in seen]
+        """Severity and status of a PV, each time that they changed."""
+        said = [line.alarm for line in self.lines(since) if line.channel == self.prefix + name]
         return [alarm for alarm, _ in groupby(said)]
 
-    def now(self) -> int:
-        """How many updates have come."""
-        return len(self.watch.updates())
+    def raised(self, since: int) -> list[tuple[str, str]]:
+        """What has been in which alarm, in the order in which that was seen first."""
+        seen = [(line.channel.removeprefix(self.prefix), line.alarm) for line in self.lines(since) if line.alarm != GOOD]
+        return list(dict.fromkeys(seen))
 
-    def wait(self, name: str, alarm: str, since: int = 0, timeout_s: float = 30.0) -> None:
+    def now(self) -> int:
+        """How many lines there are."""
+        return len(self.watch.lines())
+
+    def wait(self, name: str, alarm: str, since: int = SINCE_THE_START, timeout_s: float = 30.0) -> None:
         """Wait until a PV is in this alarm."""
         wait_until(lambda: self.alarms(name, since)[-1:] == [alarm], timeout_s, f"{name}: {alarm}", 0.2)
-
-
-WATCHED = (
-    "State",
-    "Db:State",
-    "Spool:FillPct",
-    "Dropped:LastMinute",
-    "Engine:State",
-    "DisconnectedPct",
-    "BadTime:LastMinute",
-    "GRP:half:Disconnected",
-)
 
 
 def test_alarms_of_each_fault(
     archiver: ArchiverFactory,
     softioc: SoftIocFactory,
     own_influxd: InfluxdFactory,
-    ca_watch: CaWatchFactory,
+    camonitor: CamonitorFactory,
     ca_client: CaClientFactory,
     ports: Callable[[int], list[int]],
     repeater_port: int,
     prefix: str,
     tmp_path: Path,
 ) -> None:
-    """Store away, spool full, engine gone, half the channels gone, an IOC's clock wrong: each raises its alarms in order and ends them."""
+    """Store away, spool full, engine gone, half the channels gone, an IOC's clock wrong: camonitor of all PVs of the alarm tree sees
+    the alarms of each in order, no others, and their end.
+    """
     halves = [[f"{prefix}{half}{number:02d}" for number in range(count)] for half, count in (("X", COUNTERS), ("Y", COUNTERS + MORE))]
     wave = f"{prefix}WAVE"
     array = f'record(waveform, "{wave}") {{ field(FTVL, "DOUBLE") field(NELM, "{ELEMENTS}") field(PINI, "YES") }}\n'
@@ -96,22 +98,34 @@ def test_alarms_of_each_fault(
         more={"spool": {"max_bytes": SPOOL_BYTES}, "groups": {"half": {"channels": halves[1]}}},
     )
     made.start(connected=2 * COUNTERS + MORE + 1)
-    connected = f"CH:{halves[1][0]}:Connected"
-    monitor = Monitor(ca_watch([made.prefix + name for name in (*WATCHED, connected)], [made.port]), made.prefix)
-    for name in (*WATCHED, connected):
-        monitor.wait(name, GOOD)
+    watched = alarm_tree(made)
+    monitor = Monitor(camonitor(watched, made.port), made.prefix)
+    for name in watched:
+        monitor.wait(name.removeprefix(made.prefix), GOOD)
     ahead = start_old_stamps(f"{prefix}AHEAD", 2, AHEAD_YEARS, future, repeater_port, tmp_path / "ahead")
+    operator = ca_client([made.port])
+    operator.put(f"{made.prefix}AlarmServer:Heartbeat", 1)
     try:
         monitor.wait("BadTime:LastMinute", "MINOR HIGH")
+        assert monitor.raised(SINCE_THE_START) == [("BadTime:LastMinute", "MINOR HIGH")]
         store_away_and_spool_full(monitor, server, ca_client([iocs[0].port]), wave)
+        alarm_server_gone(monitor, operator)
         engine_gone(monitor, made)
-        half_gone(monitor, iocs[1], connected)
-        assert monitor.alarms("BadTime:LastMinute", 0)[:2] == [GOOD, "MINOR HIGH"]
+        half_gone(monitor, iocs[1], halves[1])
+        assert monitor.alarms("BadTime:LastMinute", SINCE_THE_START)[:2] == [GOOD, "MINOR HIGH"]
         if counts().whole_minute:
             monitor.wait("BadTime:LastMinute", GOOD, timeout_s=90)
             monitor.wait("Dropped:LastMinute", GOOD, timeout_s=90)
     finally:
         ahead.stop()
+
+
+def alarm_tree(archiver: Archiver) -> list[str]:
+    """All PVs of what `archioc alarms config` writes for this archiver, each channel of the group among them."""
+    done = archiver.command("alarms", "config", str(archiver.config), "--channels", "half")
+    assert done.status == 0, done.err
+    assert check(done.out, Contract(archiver.prefix), displays.SHIPPED) == []
+    return pvs(done.out)
 
 
 def store_away_and_spool_full(monitor: Monitor, server: Influxd, client: CaClient, wave: str) -> None:
@@ -135,17 +149,9 @@ def store_away_and_spool_full(monitor: Monitor, server: Influxd, client: CaClien
     fill_until("Spool:FillPct", "MINOR HIGH")
     fill_until("Spool:FillPct", "MAJOR HIHI")
     fill_until("Dropped:LastMinute", "MAJOR HIHI")
-    raised = [
-        (one.channel.removeprefix(monitor.prefix), Severity(one.severity).name)
-        for one in monitor.watch.updates()[since:]
-        if one.severity and one.channel.removeprefix(monitor.prefix) in {"Db:State", "Spool:FillPct", "Dropped:LastMinute"}
-    ]
-    assert list(dict.fromkeys(raised)) == [
-        ("Db:State", "MAJOR"),
-        ("Spool:FillPct", "MINOR"),
-        ("Spool:FillPct", "MAJOR"),
-        ("Dropped:LastMinute", "MAJOR"),
-    ]
+    raised = [one for one in monitor.raised(since) if one[0] not in {"BadTime:LastMinute", "Spool:OldestAge"}]
+    assert sorted(raised[:2]) == [("Db:State", "MAJOR STATE"), ("State", "MINOR STATE")]
+    assert raised[2:] == [("Spool:FillPct", "MINOR HIGH"), ("Spool:FillPct", "MAJOR HIHI"), ("Dropped:LastMinute", "MAJOR HIHI")]
     assert monitor.alarms("State", since) == ["MINOR STATE"]
     server.start()
     for name in ("Db:State", "Spool:FillPct", "State"):
@@ -153,30 +159,42 @@ def store_away_and_spool_full(monitor: Monitor, server: Influxd, client: CaClien
     assert monitor.alarms("Db:State", since) == ["MAJOR STATE", GOOD]
 
 
+def alarm_server_gone(monitor: Monitor, operator: CaClient) -> None:
+    """Its heartbeat came once, at the start: 30 s later it is in alarm, until the next one."""
+    monitor.wait("AlarmServer:Heartbeat", "MAJOR TIMEOUT", timeout_s=40)
+    operator.put(f"{monitor.prefix}AlarmServer:Heartbeat", 1)
+    monitor.wait("AlarmServer:Heartbeat", GOOD)
+    assert monitor.alarms("AlarmServer:Heartbeat", SINCE_THE_START) == [GOOD, "MAJOR TIMEOUT", GOOD]
+
+
 def engine_gone(monitor: Monitor, archiver: Archiver) -> None:
     """What the engine knows is INVALID with TIMEOUT when it has been silent for 5 s, and the archiver is in Fault, until it is back."""
     since = monitor.now()
     with archiver.unattended():
         archiver.kill_child("engine")
-        monitor.wait("Engine:State", "INVALID TIMEOUT", since)
+        for name in ("Engine:State", "DisconnectedPct", "ClockSuspect", "GRP:half:Disconnected"):
+            monitor.wait(name, "INVALID TIMEOUT", since)
         monitor.wait("State", "MAJOR STATE", since)
-        monitor.wait("DisconnectedPct", "INVALID TIMEOUT", since)
-        monitor.wait("GRP:half:Disconnected", "INVALID TIMEOUT", since)
-    for name in ("Engine:State", "State", "DisconnectedPct", "GRP:half:Disconnected"):
+        raised = {name for name, alarm in monitor.raised(since) if alarm == "INVALID TIMEOUT"}
+        of_channels = {name for name in raised if name.startswith("CH:")}
+        assert raised - of_channels == {"Engine:State", "DisconnectedPct", "ClockSuspect", "GRP:half:Disconnected", *LASTING}
+        assert len(of_channels) == COUNTERS + MORE
+    for name in ("Engine:State", "State", "DisconnectedPct", "ClockSuspect", "GRP:half:Disconnected", *of_channels):
         monitor.wait(name, GOOD, since, timeout_s=40)
     assert monitor.alarms("Engine:State", since) == ["INVALID TIMEOUT", GOOD]
 
 
-def half_gone(monitor: Monitor, ioc: SoftIoc, connected: str) -> None:
-    """The part that is gone, the group and its channels are in alarm until their IOC is back."""
+def half_gone(monitor: Monitor, ioc: SoftIoc, channels: list[str]) -> None:
+    """The part that is gone, the group and its channels are in alarm until their IOC is back, and nothing else is."""
     since = monitor.now()
+    connected = [f"CH:{name}:Connected" for name in channels]
     ioc.kill()
-    monitor.wait("DisconnectedPct", "MAJOR HIHI", since)
-    monitor.wait("GRP:half:Disconnected", "MAJOR COMM", since)
-    monitor.wait(connected, "MAJOR COMM", since)
+    for name, alarm in (("DisconnectedPct", "MAJOR HIHI"), *((name, "MAJOR COMM") for name in ("GRP:half:Disconnected", *connected))):
+        monitor.wait(name, alarm, since)
     ioc.restart()
-    for name in ("DisconnectedPct", "GRP:half:Disconnected", connected):
+    for name in ("DisconnectedPct", "GRP:half:Disconnected", *connected):
         monitor.wait(name, GOOD, since, timeout_s=60)
+    assert {name for name, _ in monitor.raised(since)} - LASTING <= {"DisconnectedPct", "GRP:half:Disconnected", *connected}
 
 
 def test_displays_on_an_archiver_with_many_channels(counting: CountingFactory, ca_client: CaClientFactory) -> None:
@@ -184,4 +202,4 @@ def test_displays_on_an_archiver_with_many_channels(counting: CountingFactory, c
     load = counting(counts().shown_channels)
     archiver = load.archiver
     name = load.names[-1]
-    assert check_live(ca_client([archiver.port]), displays.SHIPPED, {"P": archiver.prefix, "CH": name, "pv_value": name}) > 500
+    assert check_live(ca_client([archiver.port]), displays.SHIPPED, {"P": archiver.prefix, "CH": name}) > 500

@@ -25,7 +25,7 @@ from bench.control import (
     put_times,
     value_pvs,
 )
-from bench.control_site import PREFIX, ControlSite, control_site, memory_of
+from bench.control_site import PREFIX, ControlSite, Memory, control_site, memory_of
 from tests.proof.counts import counts
 
 START_S, RESIDENT_BYTES = 3 * 3.0, 150e6
@@ -38,13 +38,20 @@ pytestmark = [pytest.mark.proof, pytest.mark.timeout(400)]
 
 
 @pytest.fixture(scope="module")
-def site() -> Iterator[ControlSite]:
-    """A site whose control process has started once, so that its registry holds the channels."""
+def first_start() -> Iterator[tuple[ControlSite, Memory]]:
+    """A site, and the memory of its control process when it had started for the first time."""
     many = counts().control_channels
     with control_site(many, 3 * many + 2 * ADDED) as made:
         made.start()
+        memory = memory_of(made.pid)
         made.stop()
-        yield made
+        yield made, memory
+
+
+@pytest.fixture(scope="module")
+def site(first_start: tuple[ControlSite, Memory]) -> ControlSite:
+    """A site whose control process has started once, so that its registry holds the channels."""
+    return first_start[0]
 
 
 @pytest.fixture
@@ -69,6 +76,11 @@ def slowness() -> float:
     while time.process_time() - cpu_s < SPUN_S:
         pass
     return (time.perf_counter() - wall_s) / SPUN_S
+
+
+def test_memory_of_the_first_start(first_start: tuple[ControlSite, Memory]) -> None:
+    """The process is small as well when it has had the file read."""
+    assert first_start[1].resident <= RESIDENT_BYTES, first_start[1]
 
 
 def test_first_answer_and_memory(site: ControlSite) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
-from tests.screens.reading import BOX_INSET, Screen, Shown, expand
+from tests.screens.reading import Screen, Shown, expand
 
 NEAREST = 5
 """Pixels between widgets."""
@@ -23,9 +24,12 @@ def findings(screen: Screen) -> Iterator[str]:
         yield from _outside(screen, shown)
         if shown.kind in {"label", "action_button"}:
             yield from _too_small(screen, shown)
-    for number, one in enumerate(screen.widgets):
-        for other in screen.widgets[number + 1 :]:
-            if one.parent == other.parent and not BEHIND & {one.kind, other.kind} and _near(one, other):
+    from_above = sorted((shown for shown in screen.widgets if shown.kind not in BEHIND), key=lambda shown: shown.y)
+    for number, one in enumerate(from_above):
+        for other in itertools.islice(from_above, number + 1, None):
+            if other.y >= one.y + one.height + NEAREST:
+                break
+            if one.parent == other.parent and _near(one, other):
                 yield f"{one.title} is less than {NEAREST} px from {other.title}"
 
 
@@ -33,8 +37,8 @@ def _outside(screen: Screen, shown: Shown) -> Iterator[str]:
     left, top, right, bottom = 0, 0, screen.width, screen.height
     if shown.parent >= 0:
         holder = screen.widgets[shown.parent]
-        left, top = holder.x + BOX_INSET, holder.y + BOX_INSET
-        right, bottom = holder.x + holder.width - BOX_INSET, holder.y + holder.height - BOX_INSET
+        left, top = holder.x + holder.inset, holder.y + holder.inset
+        right, bottom = holder.x + holder.width - holder.inset, holder.y + holder.height - holder.inset
     if shown.x < left or shown.y < top or shown.x + shown.width > right or shown.y + shown.height > bottom:
         yield f"{shown.title} is not inside"
 
@@ -47,7 +51,7 @@ def _near(one: Shown, other: Shown) -> bool:
 
 def _too_small(screen: Screen, shown: Shown) -> Iterator[str]:
     font = shown.element.find("font/font")
-    size = float(font.get("size", "14")) if font is not None else 14.0
+    size = shown.font_size
     letter = LETTER * size * (BOLD if font is not None and "BOLD" in font.get("style", "") else 1.0)
     text = expand(shown.text("text"), screen.macros)
     if len(text) * letter > shown.width or size + 4 > shown.height:

@@ -3,34 +3,32 @@
 from __future__ import annotations
 
 COMMON = frozenset({"name", "x", "y", "width", "height", "tooltip", "visible", "class", "rules", "scripts", "actions"})
-PV = frozenset({"pv_name", "border_alarm_sensitive", "border_width", "border_color"})
-TEXT = frozenset(
-    {"font", "foreground_color", "background_color", "transparent", "horizontal_alignment", "vertical_alignment", "wrap_words"}
-)
+PV = frozenset({"pv_name", "border_alarm_sensitive"})
+TEXT = frozenset({"font", "foreground_color", "background_color", "horizontal_alignment", "vertical_alignment"})
 NUMBER = frozenset({"format", "precision", "show_units"})
 CONTROL = frozenset({"enabled"})
 
 WIDGETS: dict[str, tuple[str, frozenset[str]]] = {
-    "label": ("2.0.0", TEXT | {"text", "auto_size", "rotation_step"}),
+    "label": ("2.0.0", TEXT | {"text", "auto_size", "rotation_step", "transparent", "wrap_words"}),
     "rectangle": ("2.0.0", frozenset({"line_width", "line_color", "background_color", "transparent", "corner_width", "corner_height"})),
-    "textupdate": ("2.0.0", PV | TEXT | NUMBER | {"rotation_step"}),
-    "textentry": ("3.0.0", PV | TEXT | NUMBER | CONTROL | {"multi_line"}),
+    "textupdate": ("2.0.0", PV | TEXT | NUMBER | {"rotation_step", "transparent", "wrap_words"}),
+    "textentry": ("3.0.0", PV | TEXT | NUMBER | CONTROL | {"multi_line", "wrap_words"}),
     "action_button": (
         "3.0.0",
-        PV | TEXT | CONTROL | {"text", "show_confirm_dialog", "confirm_message", "password", "rotation_step"},
+        PV | TEXT | CONTROL | {"transparent", "text", "show_confirm_dialog", "confirm_message", "password", "rotation_step"},
     ),
     "bool_button": (
         "2.0.0",
         PV
         | CONTROL
-        | {"bit", "on_label", "off_label", "on_color", "off_color", "show_led", "labels_from_pv", "mode", "font"}
+        | {"bit", "show_led", "labels_from_pv", "mode", "font"}
         | {"foreground_color", "background_color", "show_confirm_dialog", "confirm_message"},
     ),
     "combo": ("2.0.0", PV | CONTROL | {"items", "items_from_pv", "editable", "font", "foreground_color", "background_color"}),
     "group": ("3.0.0", frozenset({"style", "font", "foreground_color", "background_color", "line_color", "transparent", "macros"})),
     "stripchart": (
         "2.1.0",
-        TEXT
+        frozenset({"foreground_color", "background_color"})
         | {"title", "title_font", "label_font", "scale_font", "show_grid", "show_toolbar", "show_legend", "start", "end"}
         | {"y_axes", "traces"},
     ),
@@ -56,14 +54,19 @@ FLAGS = frozenset(
 )
 """Properties that are `true` or `false`."""
 
-COLORS = frozenset(
+OWN_COLORS = frozenset({"Trace 1", "Trace 2", "Trace 3"})
+"""Not among those of Phoebus: they have their values in the displays until a site defines them."""
+COLORS = OWN_COLORS | frozenset(
     {"OK", "MINOR", "MAJOR", "INVALID", "DISCONNECTED", "Text", "ActiveText", "Background", "Read_Background", "Write_Background"}
-    | {"Button_Background", "Header_Background", "Header_ForeGround", "STOP", "Attention", "On", "Off", "Trace 1", "Trace 2", "Trace 3"}
+    | {"Button_Background", "Header_Background", "Header_ForeGround", "STOP", "Attention", "On", "Off"}
 )
 FONTS = frozenset({"Default", "Default Bold", "Header 1", "Header 2", "Header 3", "Comment", "Fine Print"})
 
-ACTIONS = frozenset({"write_pv", "open_display", "open_data_browser", "open_file", "open_webpage", "close_display"})
+ACTIONS = frozenset({"write_pv", "open_display", "open_file", "open_webpage"})
+"""Those of all versions; `open_data_browser` and `close_display` came later than 4.7."""
 TARGETS = frozenset({"replace", "tab", "window", "standalone"})
 
-PROVIDED = frozenset({"DID", "DNAME", "name", "pv_name", "pv_value", "actions"})
-"""Macros that Phoebus itself gives: of the display, and the properties of the widget."""
+PROVIDED = frozenset({"DID", "DNAME", "name", "pv_name", "actions"})
+"""Macros that Phoebus itself gives: of the display, and the properties of the widget. In the macros that an action hands on they have no
+value (`OpenDisplayActionHandler` looks at the macros of displays and groups alone). `pv_value` is none of them, since it is not the value
+alone but `VString["value", alarm, time]`."""

@@ -11,7 +11,7 @@ from tests.screens.reading import Screen, Shown, expand, macros_in, texts
 PUTS = frozenset({"textentry", "combo", "bool_button"})
 TEXT_FORMAT = "6"
 
-EXAMPLES = {"DID": "D1", "pv_value": "SR:DCCT", "pv_name": "X", "CH": "SR:DCCT"}
+EXAMPLES = {"DID": "WD1f", "pv_name": "X", "CH": "SR:DCCT"}
 """Values for macros whose text does not matter."""
 
 
@@ -51,19 +51,35 @@ def unfit(shown: Shown, promised: Promised) -> Iterator[str]:
 
 
 def macro_findings(screens: Mapping[str, Screen]) -> Iterator[str]:
-    """Macros without a value: those of a display that it does not define itself, for each display that opens it."""
+    """Macros without a value on the path from one display to another, and those whose value is not the one that was meant."""
     needs = {name: _needed(screen) for name, screen in screens.items()}
-    for screen in screens.values():
-        own = set(screen.macros) | PROVIDED
+    for name, screen in screens.items():
+        yield from (f"{name}: gives {macro} itself, which goes before what its opener gives" for macro in screen.macros)
         for shown in screen.widgets:
-            for opened in shown.element.findall("actions/action[@type='open_display']"):
-                given = {one.tag for one in opened.find("macros") or ()}
-                target = opened.findtext("file", "")
-                missing = needs.get(target, set()) - given - own
-                yield from (f"{screen.path.name}: {shown.title} opens {target} without {macro}" for macro in sorted(missing))
+            yield from (f"{name}: {shown.title} {what}" for what in (*_opened(shown, needs), *_plotted(screen, shown)))
+
+
+def _opened(shown: Shown, needs: Mapping[str, set[str]]) -> Iterator[str]:
+    for opened in shown.element.findall("actions/action[@type='open_display']"):
+        given = {one.tag: one.text or "" for one in opened.find("macros") or ()}
+        target = opened.findtext("file", "")
+        yield from (f"opens {target} without {macro}" for macro in sorted(needs.get(target, set()) - set(given)))
+        for macro, text in given.items():
+            own = {name for name, _ in macros_in(text)} & (PROVIDED | {"pv_value"})
+            yield from (f"opens {target} with {macro} from {name}, which has no value there" for name in sorted(own))
+
+
+def _plotted(screen: Screen, shown: Shown) -> Iterator[str]:
+    """Macros of a `.plt` file that its widget does not give."""
+    file = shown.text("file")
+    if shown.kind == "databrowser" and (screen.path.parent / file).is_file():
+        text = (screen.path.parent / file).read_text(encoding="utf-8")
+        used = {macro for macro, default in macros_in(text) if default is None}
+        given = {one.tag for one in shown.element.find("macros") or ()}
+        yield from (f"plots {file} without {macro}" for macro in sorted(used - given))
 
 
 def _needed(screen: Screen) -> set[str]:
-    """Macros that have neither a value in the display nor a default, and are not Phoebus' own."""
+    """Macros that have no default and are not Phoebus' own."""
     found = {macro for shown in screen.widgets for text in texts(shown.element) for macro, default in macros_in(text) if default is None}
-    return found - set(screen.macros) - PROVIDED
+    return found - PROVIDED

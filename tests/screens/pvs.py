@@ -39,8 +39,8 @@ class Contract:
     def __init__(self, prefix: str, table: Path = TABLE) -> None:
         self._prefix = prefix
         with table.open(newline="") as opened:
-            rows = [_promised(row) for row in csv.DictReader(opened)]
-        self._rows = [(re.compile(_pattern(row.name)), row) for row in rows]
+            self.rows = [_promised(row) for row in csv.DictReader(opened)]
+        self._patterns = [(re.compile(_pattern(row.name)), row) for row in self.rows]
 
     def find(self, name: str) -> Promised | None:
         """The row of a PV or of its field; None for one that is not promised."""
@@ -50,7 +50,7 @@ class Contract:
         stem, dot, last = bare.rpartition(".")
         if dot and last in READ_FIELDS | LIMIT_FIELDS:
             bare, field = stem, last
-        found = next((row for pattern, row in self._rows if pattern.fullmatch(bare)), None)
+        found = next((row for pattern, row in self._patterns if pattern.fullmatch(bare)), None)
         if found is None or not field:
             return found
         is_limit = field in LIMIT_FIELDS and "<" not in found.name and found.dbr_type in {"DOUBLE", "LONG"}

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree.ElementTree import Element, parse
 
-BOX_INSET = 16
-"""What the frame of a group of style 0 takes from its inside."""
+DEFAULT_FONT_SIZE = 14.0
 
 _MACRO = re.compile(r"\$\(([A-Za-z_][A-Za-z0-9_]*)(?:=((?:[^()]|\([^()]*\))*))?\)")
 
@@ -29,6 +28,17 @@ class Shown:
     def text(self, tag: str, default: str = "") -> str:
         """A property as text."""
         return self.element.findtext(tag, default)
+
+    @property
+    def font_size(self) -> float:
+        """Pixels."""
+        font = self.element.find("font/font")
+        return DEFAULT_FONT_SIZE if font is None else float(font.get("size", "14"))
+
+    @property
+    def inset(self) -> int:
+        """What the frame of a group of style 0 takes from its inside on each side (`GroupRepresentation` of Phoebus)."""
+        return 2 + int(1.2 * self.font_size)
 
     @property
     def title(self) -> str:
@@ -67,7 +77,8 @@ def _collect(holder: Element, x: int, y: int, parent: int, found: list[Shown]) -
         size = int(element.findtext("width", "0")), int(element.findtext("height", "0"))
         found.append(Shown(element, element.get("type", ""), at_x, at_y, *size, parent))
         if element.get("type") == "group":
-            _collect(element, at_x + BOX_INSET, at_y + BOX_INSET, len(found) - 1, found)
+            inset = found[-1].inset
+            _collect(element, at_x + inset, at_y + inset, len(found) - 1, found)
 
 
 def macros_in(text: str) -> Iterator[tuple[str, str | None]]:
@@ -78,11 +89,11 @@ def macros_in(text: str) -> Iterator[tuple[str, str | None]]:
             yield from macros_in(default)
 
 
-def expand(text: str, values: dict[str, str]) -> str:
-    """A text with its macros replaced; one without a value and a default is empty."""
+def expand(text: str, values: Mapping[str, str]) -> str:
+    """A text with its macros replaced; one without a value and a default stays as it is."""
 
     def value(match: re.Match[str]) -> str:
-        return values.get(match[1], expand(match[2] or "", values))
+        return values.get(match[1], match[0] if match[2] is None else expand(match[2], values))
 
     return _MACRO.sub(value, text)
 

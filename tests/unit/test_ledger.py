@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archioc.core.ledger import Booking, Ledger
-from archioc.core.table import DELIVERY, DELIVERY_HEAD, ChannelTable
+from archioc.core.table import ChannelTable
+from archioc.core.table_columns import DELIVERY, DELIVERY_HEAD
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ import pytest
 
 from archioc.core import table as table_module
 from archioc.core.errors import RunDirError, TableFull
-from archioc.core.table import LEDGER, LEDGER_HEAD, LEDGER_TOTALS, ChannelTable, read_row, write_rows
+from archioc.core.table import ChannelTable, read_row, write_rows
+from archioc.core.table_columns import DELIVERY, LEDGER, LEDGER_HEAD, LEDGER_TOTALS, SETTINGS, STATUS
 
 
 @pytest.fixture
@@ -137,7 +138,7 @@ def test_every_counter_is_in_the_rows_and_in_the_head() -> None:
     assert set(LEDGER_TOTALS) <= set(LEDGER_HEAD.names or ())
 
 
-@pytest.mark.parametrize("cell", [table_module.SETTINGS, table_module.STATUS, LEDGER, table_module.DELIVERY], ids=len)
+@pytest.mark.parametrize("cell", [SETTINGS, STATUS, LEDGER, DELIVERY], ids=len)
 def test_columns_of_numbers_are_aligned(cell: np.dtype[np.void]) -> None:
     """Each number lies at a multiple of its size, so that another process never reads half of one."""
     assert cell.itemsize % 8 == 0

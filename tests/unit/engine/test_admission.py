@@ -16,8 +16,9 @@ from archioc.core.dbr import DBR_CTRL_OFFSET, DBR_TIME_OFFSET, Dbr
 from archioc.core.events import ChannelEvent, Reason
 from archioc.core.table import ChannelState
 from engine.admission import ECA_NORDACCESS
+from engine.last_run import LastRun
 from tests.unit.engine.deliveries import Delivery, call, hand_over
-from tests.unit.engine.rig import Archive, Engine, numbers
+from tests.unit.engine.rig import Archive, Engine, events, numbers
 
 SECOND = 1_000_000_000
 ECA_BADMASK = 320
@@ -233,6 +234,37 @@ def test_refused_arrays_pass_when_the_limit_is_lifted(archive: Archive, engine: 
     turn(engine)
     assert engine.access.asked == ["A"]
     assert shown(archive, "A")[0] is ChannelState.ARCHIVING
+
+
+def refused_from_its_first_connection(archive: Archive, engine: Engine) -> None:
+    archive.set("A", max_elements=3, large_arrays=LargeArrays.REFUSE)
+    engine.connect("A", Dbr.CHAR, 10)
+    array(engine, "A", b"four")
+    turn(engine)
+
+
+def test_who_is_refused_from_the_first_has_not_failed_to_connect(archive: Archive, engine: Engine) -> None:
+    """A new channel whose values are refused is told as rejected only, however long that lasts; losing its server is a gap then."""
+    refused_from_its_first_connection(archive, engine)
+    turn(engine, time.time_ns() + 10 * SECOND)
+    assert [event for event in events(archive) if event.channel == "A" and event.reason is Reason.DISCONNECTED] == []
+    assert shown(archive, "A")[0] is ChannelState.REJECTED
+    engine.disconnect("A")
+    turn(engine)
+    assert len([event for event in told(archive, Reason.DISCONNECTED) if event.channel == "A"]) == 1
+
+
+def test_who_was_always_refused_has_a_gap_while_no_engine_runs(archive: Archive) -> None:
+    """The absence of a killed engine is a gap of every channel that it had, also of one that never gave it a value."""
+    first = Engine(archive, time.time_ns())
+    first.collector.round(time.time_ns())
+    refused_from_its_first_connection(archive, first)
+    first.kill()
+    second = Engine(archive, time.time_ns())
+    second.collector.replay(LastRun(Reason.ENGINE_RESTART, time.time_ns(), archive.registry.revision))
+    second.write()
+    assert [event.channel for event in told(archive, Reason.ENGINE_RESTART)] == ["A"]
+    second.kill()
 
 
 def test_unchanged_metadata_alone_gives_the_ring_back(archive: Archive, engine: Engine) -> None:

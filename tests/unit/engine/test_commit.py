@@ -12,7 +12,7 @@ import engine.commit
 from archioc.core.batch import Batch
 from archioc.core.ledger import Booking, Ledger
 from archioc.core.spool import SpoolDirectory, SpoolEntry, SpoolFile
-from archioc.core.table import LEDGER_TOTALS
+from archioc.core.table_columns import LEDGER_TOTALS
 from engine.commit import CommitThread
 from engine.recovery import recover
 from engine.ring import EventRing

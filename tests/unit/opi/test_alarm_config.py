@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from xml.etree import ElementInclude
+from xml.etree.ElementTree import Element, SubElement, tostring
 
 import pytest
 from typer.testing import CliRunner
@@ -63,6 +65,17 @@ def test_part_with_channels(site: Path, tmp_path: Path) -> None:
         "ARCH:GRP:mag:Disconnected",
     ]
     assert '<component name="Archiver.Ring">' in text
+
+
+def test_part_in_the_file_of_a_site(site: Path, tmp_path: Path) -> None:
+    """A site's own file that includes the part is, once the include is followed, a configuration as the alarm server reads it."""
+    written(site, "--part", "--output", tmp_path / "part.xml")
+    whole = Element("config", name="Site")
+    SubElement(whole, f"{ElementInclude.XINCLUDE}include", href=str(tmp_path / "part.xml"))
+    ElementInclude.include(whole)
+    text = tostring(whole, encoding="unicode")
+    assert check(text, CONTRACT, displays.SHIPPED) == []
+    assert pvs(text)[: len(OWN)] == OWN
 
 
 def test_every_entry_is_of_a_pv_that_has_alarms() -> None:

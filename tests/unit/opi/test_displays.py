@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import configparser
-import shutil
-from collections.abc import Callable
 from pathlib import Path
-from xml.etree.ElementTree import Element, ElementTree, SubElement, parse
+from xml.etree.ElementTree import parse
 
 import pytest
 
+from ioc.alarm_limits import NO_LIMITS
+from ioc.status_fields import STATUS_FIELDS
 from opi import displays
 from opi.plots import PLOTS, Plot
 from opi.settings import FILE
+from tests.screens.broken import BROKEN, broken_copy
 from tests.screens.checking import check
+from tests.screens.names import pvs
 from tests.screens.pvs import Contract
-from tests.screens.reading import expand
+from tests.screens.reading import expand, read
 
 CONTRACT = Contract("ARCH:")
 
@@ -41,6 +43,22 @@ def test_settings_name_both_readers() -> None:
     assert [url.split(":", 1)[0] for url in urls] == ["json", "pbraw"]
 
 
+def test_channel_display_has_all_of_a_channel() -> None:
+    """channel.bob, and what channels.bob shows of the selected channel, have every PV of a channel, each setting to be put."""
+    fields = {row.name.removeprefix("CH:<name>:"): row for row in CONTRACT.rows if row.name.startswith("CH:<name>:")}
+    of_a_slot = set(fields) - {"Name", "Remove"}
+    for file, stem, wanted in (("channel.bob", "ARCH:CH:SR:DCCT:", set(fields)), ("channels.bob", "ARCH:View:WD1f:Selected:", of_a_slot)):
+        uses = {name.removeprefix(stem): is_put for _, name, is_put in pvs(read(displays.SHIPPED / file)) if name.startswith(stem)}
+        assert set(uses) == wanted, file
+        assert {name for name, is_put in uses.items() if is_put} == {name for name in wanted if fields[name].writable}
+
+
+def test_limits_display_has_every_limit_as_shipped() -> None:
+    """Every number that alarms as shipped has its line in limits.bob."""
+    shown = {name.removeprefix("ARCH:") for _, name, _ in pvs(read(displays.SHIPPED / "limits.bob"))}
+    assert {name for name, field in STATUS_FIELDS.items() if field.limits != NO_LIMITS} <= shown
+
+
 @pytest.mark.parametrize("plot", PLOTS, ids=lambda plot: plot.file)
 def test_plots_are_well_formed(plot: Plot) -> None:
     """Each trace of a plot has a name, a PV of the contract or the channel itself, and an axis that the plot has."""
@@ -55,90 +73,11 @@ def test_plots_are_well_formed(plot: Plot) -> None:
         assert int(trace.findtext("axis", "-1")) in range(axes)
 
 
-Edit = Callable[[Element], None]
-
-
-def first(root: Element, kind: str) -> Element:
-    found = root.find(f"widget[@type='{kind}']")
-    assert found is not None
-    return found
-
-
-def put(kind: str, tag: str, text: str) -> Edit:
-    """Give a property of the first widget of a kind another value."""
-
-    def edit(root: Element) -> None:
-        widget = first(root, kind)
-        found = widget.find(tag)
-        (found if found is not None else SubElement(widget, tag)).text = text
-
-    return edit
-
-
-def attribute(kind: str, name: str, text: str) -> Edit:
-    return lambda root: first(root, kind).set(name, text)
-
-
-def over_the_next(root: Element) -> None:
-    labels = root.findall("widget[@type='textentry']")
-    for tag in ("x", "y"):
-        moved = labels[1].find(tag)
-        assert moved is not None
-        moved.text = labels[0].findtext(tag)
-
-
-def without_macro(root: Element) -> None:
-    for action in root.iter("action"):
-        if action.findtext("file") == "channel.bob":
-            macros = action.find("macros")
-            assert macros is not None
-            macros.remove(next(one for one in macros if one.tag == "CH"))
-
-
-def other_target(file: str) -> Edit:
-    def edit(root: Element) -> None:
-        for action in root.iter("action"):
-            opened = action.find("file")
-            if opened is not None:
-                opened.text = file
-
-    return edit
-
-
-BROKEN: dict[str, tuple[str, Edit, str]] = {
-    "wrong PV": ("main.bob", put("textupdate", "pv_name", "$(P)Stat"), "no such PV: ARCH:Stat"),
-    "PV of another prefix": ("main.bob", put("textupdate", "pv_name", "State"), "no such PV: State"),
-    "wrong ordinal": ("channels.bob", put("textupdate", "horizontal_alignment", "3"), "no ordinal from 0 to 2"),
-    "name for an ordinal": ("channels.bob", put("textupdate", "horizontal_alignment", "CENTER"), "no ordinal from 0 to 2"),
-    "undefined macro": ("channels.bob", without_macro, "opens channel.bob without CH"),
-    "misspelt macro": ("main.bob", put("textupdate", "pv_name", "$(PP)State"), "no such PV: State"),
-    "missing file": ("main.bob", other_target("nowhere.bob"), "no such file: nowhere.bob"),
-    "put to what is only read": ("limits.bob", put("textentry", "pv_name", "$(P)State"), "ARCH:State cannot be put"),
-    "limit of a channel": ("limits.bob", put("textentry", "pv_name", "$(P)CH:X:Value.HIHI"), "cannot be put"),
-    "overlap": ("limits.bob", over_the_next, "is less than 5 px from"),
-    "outside": ("limits.bob", put("textentry", "x", "5000"), "is not inside"),
-    "text too long": ("limits.bob", put("label", "text", "word " * 60), "is too small for"),
-    "unknown widget": ("main.bob", attribute("textupdate", "type", "text_update"), "Phoebus knows no such widget"),
-    "old version": ("channels.bob", attribute("textentry", "version", "2.0.0"), "version 2.0.0 instead of 3.0.0"),
-    "unknown property": ("main.bob", put("textupdate", "colour", "red"), "no such property: colour"),
-    "flag": ("main.bob", put("textupdate", "show_units", "True"), "show_units is 'True'"),
-    "number as text": ("main.bob", put("textupdate", "format", "6"), "is shown as text and no array of characters"),
-    "text as number": ("channels.bob", put("textentry", "format", "1"), "is an array of characters and not shown as text"),
-    "switch of a number": ("channels.bob", put("bool_button", "pv_name", "$(P)View:a:Page"), "has not two states"),
-    "list of a number": ("channels.bob", put("combo", "pv_name", "$(P)View:a:Page"), "has no states to choose from"),
-}
-
-
 @pytest.mark.parametrize("name", BROKEN)
 def test_broken_copies_are_caught(tmp_path: Path, name: str) -> None:
     """One mistake in a copy of a shipped display is found, and told in the words for it, with the file."""
-    file, edit, words = BROKEN[name]
-    shutil.copytree(displays.SHIPPED, tmp_path / "copy")
-    path = tmp_path / "copy" / file
-    root = parse(path).getroot()
-    edit(root)
-    ElementTree(root).write(path, encoding="utf-8", xml_declaration=True)
-    assert any(words in finding for finding in check(tmp_path / "copy", CONTRACT) if finding.startswith(file))
+    file, words = broken_copy(name, tmp_path)
+    assert any(words in finding for finding in check(tmp_path, CONTRACT) if finding.startswith(file))
 
 
 def test_damaged_file_is_caught(tmp_path: Path) -> None:

@@ -22,7 +22,8 @@ from archioc.core.events import ChannelEvent, Reason
 from archioc.core.ledger import Booking
 from archioc.core.spool import SpoolDirectory, SpoolFile
 from archioc.core.spool_file import parse_spool_file
-from archioc.core.table import LEDGER, LEDGER_HEAD, ChannelTable
+from archioc.core.table import ChannelTable
+from archioc.core.table_columns import LEDGER, LEDGER_HEAD
 from db.book import DeliveryBook
 from db.delivery import Delivery
 from db.lanes import Answer, Claimed, write

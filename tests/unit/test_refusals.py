@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from archioc.core.errors import ArchiocError, CommandRefused, RegistryError
+from archioc.core.table import ChannelTable
+from ioc import flushing
+from ioc.audit import AuditEntry, Peer
+from ioc.command_pvs import CommandPvs
+from ioc.control import Control
+from ioc.put_value import PutValue
+from ioc.registry import Registry
+from ioc.rows import ChannelRows
+
+PEER = Peer("127.0.0.1", 5000)
+
+
+@pytest.fixture
+def control(tmp_path: Path) -> Iterator[Control]:
+    (tmp_path / "run").mkdir()
+    table = ChannelTable(tmp_path / "run")
+    table.create(10)
+    registry = Registry(tmp_path / "state.db")
+    yield Control(registry, ChannelRows(table, (), {}, registry.groups), table, tmp_path / "site.yml", tmp_path / "import")
+    registry.close()
+    table.close()
+
+
+def full(_: AuditEntry) -> None:
+    raise RegistryError("state.db: no space left on device")
+
+
+def put(name: str, text: str) -> Callable[[Control], Awaitable[None]]:
+    async def carry_out(control: Control) -> None:
+        pv = CommandPvs("P:", control).pvs[name]
+        assert pv.writer is not None
+        await pv.writer(pv, PutValue((text,)), PEER)
+
+    return carry_out
+
+
+@pytest.mark.parametrize(
+    "carry_out",
+    [
+        lambda control: control.remove("P:Remove", "NOBODY", PEER),
+        lambda control: control.put_limit("P:Lag.HIGH", "1", "2", full, PEER),
+        lambda control: control.flush("P:Flush", PEER),
+        put("Apply", "7"),
+        put("Flush", "7"),
+    ],
+    ids=["command", "limit", "engine silent", "apply", "flush"],
+)
+def test_a_refusal_leaves_nothing(
+    control: Control, monkeypatch: pytest.MonkeyPatch, carry_out: Callable[[Control], Awaitable[None]]
+) -> None:
+    """What was refused is freed by its reference count: a refusal in a cycle might outlive what the collector looks at."""
+    monkeypatch.setattr(flushing, "FLUSH_TIMEOUT_S", 0.0)
+
+    async def refused() -> None:
+        with pytest.raises(CommandRefused):
+            await carry_out(control)
+
+    gc.collect()
+    gc.disable()
+    try:
+        asyncio.run(refused())
+        assert [found for found in gc.get_objects() if isinstance(found, ArchiocError)] == []
+    finally:
+        gc.enable()
