@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from tests.processes.ca_client import CaClient
 from tests.processes.influxd import Influxd
 from tests.processes.raw_witness import stamps_of
 from tests.processes.shards import Shards
+from tests.processes.soft_ioc import SoftIoc
 from tests.processes.stored_counters import check_stored, in_influxdb
 from tests.processes.waiting import wait_until
 from tests.proof.counts import counts
@@ -29,13 +31,24 @@ CALM_S = 2.0
 pytestmark = [pytest.mark.proof, pytest.mark.timeout(900)]
 
 
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """Records that count, on several soft IOCs."""
+
+    names: list[str]
+    iocs: list[SoftIoc]
+
+    @property
+    def ports(self) -> list[int]:
+        """Of the IOCs."""
+        return [ioc.port for ioc in self.iocs]
+
+
 @pytest.fixture
-def iocs(softioc: SoftIocFactory, prefix: str) -> tuple[list[str], list[int]]:
-    """Counters on several soft IOCs: all names, and the ports."""
+def counters(softioc: SoftIocFactory, prefix: str) -> Counters:
     names = counter_names(prefix, counts().shard_counters)
     scan = f"{counts().shard_period_s:g} second".removeprefix("0")
-    ports = [softioc(counter_database(names[first::IOCS], scan)).port for first in range(IOCS)]
-    return names, ports
+    return Counters(names, [softioc(counter_database(names[first::IOCS], scan)) for first in range(IOCS)])
 
 
 @pytest.fixture
@@ -44,11 +57,10 @@ def server(own_influxd: InfluxdFactory) -> Influxd:
 
 
 @pytest.fixture
-def shards(tmp_path: Path, prefix: str, iocs: tuple[list[str], list[int]], server: Influxd, repeater_port: int) -> Iterator[Shards]:
+def shards(tmp_path: Path, prefix: str, counters: Counters, server: Influxd, repeater_port: int) -> Iterator[Shards]:
     """Four shards, and a fifth that does not run yet."""
-    names, ports = iocs
     store = {"influxdb": {"url": server.url, "bucket": "epics"}}
-    made = Shards(tmp_path, free_ports(MOST), f"{prefix}A", ports, repeater_port, names, store, 4, counts().handover_s)
+    made = Shards(tmp_path, free_ports(MOST), f"{prefix}A", counters.ports, repeater_port, counters.names, store, 4, counts().handover_s)
     made.start(0, 1, 2, 3)
     yield made
     made.close()
@@ -69,16 +81,16 @@ def says(client: CaClient, pv: str, text: str) -> bool:
 
 def test_four_then_five_then_three(
     shards: Shards,
-    iocs: tuple[list[str], list[int]],
+    counters: Counters,
     server: Influxd,
     raw_witness: RawWitnessFactory,
     ca_client: CaClientFactory,
 ) -> None:
     """Outside hand-over each channel is archived by one shard; every update that a raw client saw is stored, and no count is missing."""
-    names, ports = iocs
+    names = counters.names
     client = ca_client([one.port for one in shards.archivers])
     check_one_each(shards, 0, 1, 2, 3)
-    witness = raw_witness(names, ports, int(len(names) / counts().shard_period_s * 400))
+    witness = raw_witness(names, counters.ports, int(len(names) / counts().shard_period_s * 400))
     time.sleep(CALM_S)
     before = {index: shards.owned(index) for index in range(4)}
 
@@ -115,8 +127,10 @@ def test_four_then_five_then_three(
 
     until_ns = time.time_ns()
     assert witness.stop() == 0
+    for ioc in counters.iocs:
+        ioc.stop()
     for index in range(3):
-        shards.archivers[index].wait_for_samples(min(shards.owned(index)), until_ns, timeout_s=60)
+        shards.archivers[index].wait_for_empty_spool(timeout_s=240)
     shards.stop(0, 1, 2)
     for one in shards.archivers:
         one.check_balance()
