@@ -44,7 +44,9 @@ def plan_declared(content: Content, declaration: Declaration, pick: PickPlaces, 
     changed: list[ArchivedChannel] = []
     for before, own, group, in_file in _followed(known.values(), declared, content, prune=prune):
         handover = parting.handover(before, in_file=in_file)
-        after = dataclasses.replace(before.redeclared(own, group, layers, in_file=in_file), handover=handover)
+        after = before.redeclared(own, group, layers, in_file=in_file)
+        if after.handover != handover:
+            after = dataclasses.replace(after, handover=handover)
         kept.append(after)
         if after != before:
             changed.append(after)

@@ -24,7 +24,7 @@ from ioc.archived_group import ArchivedGroup
 from ioc.audit import AuditEntry, trim
 from ioc.audit_log import AuditLog
 from ioc.change import Change
-from ioc.hand_over import Sharing
+from ioc.hand_over import NO_SHARING, Sharing
 from ioc.registry_content import (
     INSERT_CHANNEL,
     UPDATE_CHANNEL,
@@ -61,6 +61,7 @@ class Registry:
         self._notes_lost = 0
         self._notes: deque[AuditEntry] = deque(maxlen=PENDING_NOTES)
         self._names_version = 0
+        self._sharing, self._counted_at = NO_SHARING, -1
         try:
             # Commits run in a worker thread, one at a time.
             self._connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
@@ -106,8 +107,11 @@ class Registry:
 
     @property
     def sharing(self) -> Sharing:
-        """How this archiver stands among the shards."""
-        return Sharing.of(self._content.shard, self._content.handed_over.values())
+        """How this archiver stands among the shards, as of the newest revision."""
+        if self._counted_at != self._content.revision:
+            self._counted_at = self._content.revision
+            self._sharing = Sharing.of(self._content.shard, self._content.handed_over.values())
+        return self._sharing
 
     @property
     def revision(self) -> int:
