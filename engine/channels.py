@@ -78,6 +78,11 @@ class Channels:
         """Rows of all channels."""
         return np.flatnonzero(self.generation[: int(self._table.settings.head["rows"][0])])
 
+    def staying(self) -> Rows:
+        """Rows of the channels that have not been removed."""
+        rows = self.ours()
+        return rows[~np.isin(rows, self._leaving)]
+
     def name_of(self, row: int, generation: int) -> str:
         """The channel of this generation in a row; empty when it has left. Any thread may ask."""
         return self.names[row] if self.generation[row] == generation else ""
@@ -116,7 +121,7 @@ class Channels:
         for row in gone.tolist():
             self._access.clear(self.names[row])
             self._leaving.append(row)
-        self.gaps.leave(gone, now)
+        self.gaps.leave(gone, now, self._registry.moved(gone.tolist()))
         self._refusals.forget(gone.tolist())
         self.connected[gone] = False
         self._sampler.clocks.disconnect(gone)
@@ -155,8 +160,7 @@ class Channels:
 
     def _take_settings(self, now: int) -> None:
         """Copy settings from the table; act where a channel was switched on or off."""
-        rows = self.ours()
-        rows = rows[~np.isin(rows, self._leaving)]  # removed ones stay off: nothing more of them is stored
+        rows = self.staying()  # removed ones stay off: nothing more of them is stored
         cells = self._table.settings.cells[rows]
         rows, cells = rows[cells["seq"] % 2 == 0], cells[cells["seq"] % 2 == 0]  # the others change just now, with a new revision
         wanted = self._sampler.wanted

@@ -80,11 +80,12 @@ class Gaps:
         memory.gap[rows] = 0
         memory.touched[rows] = True
 
-    def leave(self, rows: Rows, time_ns: int) -> None:
-        """These channels are removed: nobody waits for them any more."""
+    def leave(self, rows: Rows, time_ns: int, moved: Mapping[int, str]) -> None:
+        """These channels are removed: nobody waits for them any more. moved: the shard that has them now, by row."""
         self.close(rows, np.full(len(rows), time_ns))
-        if self._shared:
-            self.events += [ChannelEvent(self._names[row], time_ns, Reason.REMOVED) for row in rows.tolist()]
+        told = rows.tolist() if self._shared else [row for row in rows.tolist() if row in moved]
+        texts = {row: f"moved to {shard}" for row, shard in moved.items()}
+        self.events += [ChannelEvent(self._names[row], time_ns, Reason.REMOVED, text=texts.get(row, "")) for row in told]
 
     def tell_collected(self, rows: Rows, time_ns: int) -> None:
         """Tell that those of these channels are collected here that have no gap; only where the store is shared."""

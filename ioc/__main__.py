@@ -46,6 +46,9 @@ from ioc.view_pvs import ViewPvs
 NOTES_PERIOD_S = 1.0
 """How often the audit of refused puts is written."""
 
+HANDOVER_POLL_S = 0.5
+"""How often it is looked whether channels have been handed over."""
+
 STOP_NOTICE_S = 0.1
 """Time for clients to be sent State=Stopping before they are disconnected."""
 
@@ -74,11 +77,16 @@ async def serve(config: Config, table: ChannelTable, registry: Registry, rows: C
 
     watch = PrefixWatch(prefix, search_targets(config), is_ours)
     http = partial(http_state, config)
-    status = StatusPvs(prefix, table, rows, config.spool.max_bytes, limits, lambda: watch.reason, http)
+    status = StatusPvs(prefix, table, rows, config.spool.max_bytes, limits, lambda: watch.reason, http, lambda: registry.sharing)
     heartbeat = AlarmServerHeartbeat(prefix)
     fixed = (*status.pvs.values(), *commands.pvs.values(), heartbeat.pv)
     server = ControlServer(PvDatabase(fixed, (channels, groups, views)), control, config.access)
-    control.listen(server.drop, commands.show_result, server.use_access)
+
+    async def show_result() -> None:
+        await status.show_sharing()
+        await commands.show_result()
+
+    control.listen(server.drop, show_result, server.use_access)
     await commands.show_result()
     await status.load_limits()
     await status.refresh(0)
@@ -90,6 +98,7 @@ async def serve(config: Config, table: ChannelTable, registry: Registry, rows: C
         status.keep_fresh(lambda: len(server.circuits)),
         heartbeat.keep_watch(),
         _write_notes(control),
+        _end_handovers(control, f"{prefix}Shard:Leaving"),
         watch.keep_watch(),
     )
     tasks = [asyncio.create_task(work) for work in works]
@@ -117,6 +126,12 @@ async def _write_notes(control: Control) -> None:
         await control.write_notes()
 
 
+async def _end_handovers(control: Control, pv: str) -> None:
+    while True:
+        await asyncio.sleep(HANDOVER_POLL_S)
+        await control.end_handovers(pv)
+
+
 def _back_up(copy: Callable[[Path, Path], Path | None], directories: Directories) -> None:
     """Copy the registry. An archiver without a copy is better than none."""
     try:
@@ -129,7 +144,7 @@ def _follow_file(path: Path, registry: Registry, rows: ChannelRows, floor: int) 
     """Apply the file, unless it is the one that was applied last, and bring the table up to date. floor: as for `apply_declared`."""
     begun = time.monotonic()
     content = read_config(path)
-    known = registry.content.fingerprint == fingerprint_of(content)
+    known = registry.content.fingerprint == fingerprint_of(content, registry.content.shard)
     declaration = None if known else _declared(path, len(content))
     change = apply_declared(registry, rows, declaration, floor)
     rows.synchronise(registry.channels.values(), registry.revision)
@@ -161,7 +176,7 @@ def run(config: Config) -> None:
     table = ChannelTable(directories.run)
     table.open()
     _back_up(back_up_earlier_version, directories)
-    registry = Registry(directories.registry)
+    registry = Registry(directories.registry, config.own_shard)
     _back_up(back_up, directories)  # only now it has been found healthy
     rows = ChannelRows(table, registry.channels.values(), registry.removed_rows, registry.groups)
     rows.beat(ProcessState.STARTING, 0)

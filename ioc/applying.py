@@ -8,12 +8,15 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
+from archioc.core.errors import CommandRefused
+from archioc.core.shard import Shard
 from ioc.change import Change
 from ioc.declaring import Places, pick_nothing, plan_declared
 from ioc.differences import differences, summary
 from ioc.reading import read_declaration
 from ioc.registry import Registry
 from ioc.registry_content import Content
+from ioc.results import ResultCode
 from ioc.taking_up import let_go
 
 TOLD_BYTES = 900
@@ -45,6 +48,7 @@ async def plan_apply(how: Apply, path: Path, registry: Registry, pick: Callable[
     pick: as PickPlaces, in the event loop.
     """
     declaration = await read_declaration(path)
+    _refuse_another_shard(declaration.shard, registry.content.shard)
     loop = asyncio.get_running_loop()
 
     def pick_there(count: int) -> Places:
@@ -56,6 +60,13 @@ async def plan_apply(how: Apply, path: Path, registry: Registry, pick: Callable[
     del declaration
     await let_go(channels)
     return change
+
+
+def _refuse_another_shard(wanted: Shard, ours: Shard) -> None:
+    """Raise CommandRefused unless the file is for this shard: name, prefix and directories go with its number."""
+    if (wanted.index, wanted.prefix) != (ours.index, ours.prefix):
+        rule = "its number and its prefix change with a restart; nothing was changed"
+        raise CommandRefused(ResultCode.BAD_FILE, f"the file is for {wanted.told(wanted.index)}, this is {ours.told(ours.index)}: {rule}")
 
 
 def applied(how: Apply, change: Change, before: Content) -> str:

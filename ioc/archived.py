@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from archioc.core.channel import SETTING_NAMES, ChannelSettings, Given, read_setting, written
 from archioc.core.errors import SettingError
 from archioc.core.layers import Layers
+from ioc.hand_over import HandOver
 from ioc.override import Override
 
 _TIED = frozenset({"mode", "rate"})
@@ -23,6 +24,7 @@ class ArchivedChannel:
     settings: what holds: overrides before declared.
     in_file: whether the file declares it; if so it goes when the file no longer does.
     own: the settings of its own entry, in the file or in `Add`.
+    handover: None as long as it belongs to this shard.
     """
 
     name: str
@@ -33,6 +35,7 @@ class ArchivedChannel:
     overrides: tuple[Override, ...] = ()
     in_file: bool = False
     own: Given = ()
+    handover: HandOver | None = None
 
     def with_changes(self, changes: Mapping[str, object], layers: Layers) -> ArchivedChannel:
         """This channel after an operator has put some settings. Raises SettingError.
@@ -68,7 +71,7 @@ class ArchivedChannel:
         except SettingError:
             overrides = tuple(o for o in overrides if o.setting not in _TIED)
             settings = effective(declared, overrides)
-        return ArchivedChannel(self.name, self.row, self.generation, declared, settings, overrides, in_file, own)
+        return ArchivedChannel(self.name, self.row, self.generation, declared, settings, overrides, in_file, own, self.handover)
 
     def _declared_without_conflict(self, own: Given, group: str, layers: Layers, *, in_file: bool) -> tuple[Given, ChannelSettings]:
         """Own settings and what is declared where an operator's group, or what came with `Add`, does not fit the file any more."""

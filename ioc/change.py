@@ -9,6 +9,7 @@ from archioc.core.aliases import Alias
 from archioc.core.errors import TableFull
 from archioc.core.layers import DeclaredGroup, DeclaredPolicy
 from archioc.core.registry import MAX_GROUPS
+from archioc.core.shard import Shard
 from ioc.archived import ArchivedChannel
 from ioc.archived_group import ArchivedGroup
 
@@ -17,7 +18,7 @@ from ioc.archived_group import ArchivedGroup
 class Change:
     """Channels that come, change and go; groups that come or change (`groups`) and go.
 
-    policies, fingerprint: what takes the place of those there are; None: they stay.
+    policies, fingerprint, shard: what takes the place of those there are; None: they stay.
     renamed: channels that go under their old name (`removed`) and come under another (`added`).
     """
 
@@ -29,6 +30,7 @@ class Change:
     policies: tuple[DeclaredPolicy, ...] | None = None
     fingerprint: str | None = None
     renamed: tuple[Alias, ...] = ()
+    shard: Shard | None = None
 
     def __bool__(self) -> bool:
         return bool(
@@ -39,6 +41,7 @@ class Change:
             or self.removed_groups
             or self.policies is not None
             or self.fingerprint is not None
+            or self.shard is not None
         )
 
     @property

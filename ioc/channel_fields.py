@@ -74,6 +74,10 @@ def _state_alarm(view: RowView) -> Alarm:
     return _STATE.state_alarm(state, Status.COMM if state == ChannelState.DISCONNECTED else Status.STATE)
 
 
+def _reason(view: RowView) -> str:
+    return view.text("reason") or str(view.channel.handover or "")
+
+
 def _type(view: RowView) -> str:
     return Dbr(int(view.status["dbr"][0])).name if view.status["count"][0] else ""
 
@@ -201,7 +205,9 @@ CHANNEL_FIELDS: dict[str, ChannelField] = {
         "description",
     ),
     "State": ChannelField(_STATE, "engine", _state, alarm=_state_alarm),
-    "Reason": _status_text(PvSpec(Dbr.CHAR, "Why it is not archived; empty when it is", count=64), "reason"),
+    "Reason": ChannelField(
+        PvSpec(Dbr.CHAR, "Why it is not archived, or to which shard it moves; otherwise empty", count=64), "engine", _reason
+    ),
     "Connected": ChannelField(
         _CONNECTED,
         "engine",

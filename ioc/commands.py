@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from archioc.core.channel import given, read_setting
 from archioc.core.channel_name import split_command_line
 from archioc.core.errors import ArchiocError, ChannelNameError, CommandRefused, SettingError, TableFull, UnknownChannel
+from archioc.core.ownership import owner_of
 from ioc.archived import ArchivedChannel, declare
 from ioc.change import Change, missing_groups
 from ioc.registry import Registry
@@ -44,6 +45,7 @@ async def plan_add(text: str, registry: Registry, rows: ChannelRows) -> Change:
     async for line in _read_lines(text):
         if line.name in registry.channels:
             raise line_refused(line.number, ResultCode.EXISTS, f"{line.name}: is archived already")
+        refuse_foreign(line.number, line.name, registry)
         if line.name in wanted:
             raise line_refused(line.number, ResultCode.EXISTS, f"{line.name}: stands in line {wanted[line.name][0]} too")
         try:
@@ -59,6 +61,14 @@ async def plan_add(text: str, registry: Registry, rows: ChannelRows) -> Change:
         for (_, channel), (row, generation) in zip(wanted.values(), places, strict=True)
     )
     return _with_groups(Change(added=added), (channel.settings.group for channel in added), registry)
+
+
+def refuse_foreign(number: int, name: str, registry: Registry) -> None:
+    """Raise CommandRefused where a channel that is to come belongs to another shard."""
+    shard = registry.content.shard
+    owner = owner_of(name, shard.count)
+    if owner != shard.index:
+        raise line_refused(number, ResultCode.FOREIGN, f"{name}: belongs to {shard.told(owner)}")
 
 
 def _new_channel(line: Line, registry: Registry) -> ArchivedChannel:

@@ -25,6 +25,7 @@ from ioc.change import Change
 from ioc.commands import plan_add, plan_group, plan_remove, plan_set, plan_setting, refusal
 from ioc.flushing import flush
 from ioc.importing import plan_import
+from ioc.moved import leaving
 from ioc.order import Order, counted, saying
 from ioc.reading_access import read_access
 from ioc.registry import Registry
@@ -39,6 +40,9 @@ DROP_DELAY_S = 0.02
 """Clients lose the PVs of a removed channel this long after, so that a put to one of these PVs can complete."""
 
 log = structlog.get_logger()
+
+_OURSELVES = Peer("127.0.0.1", 0, user="archioc")
+"""Who lets go of channels that have moved to other shards."""
 
 
 class Control:
@@ -144,10 +148,9 @@ class Control:
 
         async def plan() -> Change:
             nonlocal access
-            change = await plan_apply(how, self._config, self._registry, self._pick)
             if not how.is_dry:
                 access = await read_access(self._config)
-            return change
+            return await plan_apply(how, self._config, self._registry, self._pick)
 
         async def tell(change: Change) -> str:
             return await asyncio.to_thread(applied, how, change, self._registry.content)
@@ -170,6 +173,33 @@ class Control:
             return outcome
 
         await self._command(Order(pv, text, peer, plan, tell))
+
+    async def end_handovers(self, pv: str) -> None:
+        """Let go of channels that another shard archives, where the time to do so beside it is over. `Result` stays that of the last put.
+
+        pv: under which it is audited.
+        """
+        if leaving(self._registry.content, time.time_ns()):
+            await self._to_its_end(self._end_handovers(pv))
+
+    async def _end_handovers(self, pv: str) -> None:
+        async with self._lock:
+            begun_ns = time.time_ns()
+            change = Change(removed=leaving(self._registry.content, begun_ns))
+            if not change:
+                return  # an Apply has taken them back meanwhile
+
+            async def plan() -> Change:
+                return change
+
+            text = f"let go of {len(change.removed)} channels that moved to other shards"
+            try:
+                await self._change(Order(pv, text, _OURSELVES, plan, saying(text)), begun_ns)
+            except RegistryError as error:
+                log.warning("handover_not_ended", error=str(error))  # tried again
+                return
+            log.info("handover_ended", channels=len(change.removed))
+            await self._tell()
 
     async def _pick(self, count: int) -> list[tuple[int, int]]:
         """Places for so many channels; the table grows outside the event loop."""

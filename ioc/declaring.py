@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Sequence
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from archioc.core.config_yaml import collector_paused
 from archioc.core.declared import Declaration, DeclaredChannel
 from archioc.core.layers import DeclaredGroup, Layers
+from archioc.core.ownership import owners_of
+from archioc.core.shard import Shard
 from ioc.archived import ArchivedChannel, declare
 from ioc.archived_group import ArchivedGroup
 from ioc.change import Change, free_numbers
+from ioc.hand_over import HandOver
 from ioc.registry import Registry
 from ioc.registry_content import Content
 from ioc.rows import ChannelRows
@@ -25,18 +30,23 @@ def plan_declared(content: Content, declaration: Declaration, pick: PickPlaces, 
 
     Channels that were in the file and no longer are go; those that operators added stay, unless `prune`. Groups that the
     file does not name stay as long as a channel belongs to them. An entry under an earlier name means the channel that has been
-    renamed (`under_earlier_names`). Takes seconds for 100 000 channels.
+    renamed (`under_earlier_names`). Channels of other shards do not come; those that are here are handed over. Takes seconds for
+    100 000 channels.
     """
     layers = declaration.layers()
     known = content.channels
     meant = dict(under_earlier_names(content, declaration))
     declared = [dataclasses.replace(c, name=meant[c.name]) if c.name in meant else c for c in declaration.channels]
     names = {channel.name for channel in declared}
-    added = _added([channel for channel in declared if channel.name not in known], layers, pick)
+    parting = _Parting.among(known, declaration.shard, frozenset(meant.values()))
+    added = _added(own_channels(declaration.shard, [channel for channel in declared if channel.name not in known]), layers, pick)
     kept: list[ArchivedChannel] = []
     changed: list[ArchivedChannel] = []
     for before, own, group, in_file in _followed(known.values(), declared, content, prune=prune):
+        handover = parting.handover(before, in_file=in_file)
         after = before.redeclared(own, group, layers, in_file=in_file)
+        if after.handover != handover:
+            after = dataclasses.replace(after, handover=handover)
         kept.append(after)
         if after != before:
             changed.append(after)
@@ -51,7 +61,44 @@ def plan_declared(content: Content, declaration: Declaration, pick: PickPlaces, 
         removed_groups,
         policies=declaration.policies if declaration.policies != content.layers.policies else None,
         fingerprint=declaration.fingerprint if declaration.fingerprint != content.fingerprint else None,
+        shard=declaration.shard if declaration.shard != content.shard else None,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Parting:
+    """Which of the channels that are here leave.
+
+    owners: the shard of each. renamed: those that the file has under an earlier name, so that only this shard knows of them.
+    """
+
+    shard: Shard
+    owners: Mapping[str, int]
+    renamed: frozenset[str]
+    now_ns: int
+
+    @classmethod
+    def among(cls, known: Collection[str], shard: Shard, renamed: frozenset[str]) -> _Parting:
+        """To look at channels of these names."""
+        names = list(known)
+        return cls(shard, dict(zip(names, owners_of(names, shard.count).tolist(), strict=True)), renamed, time.time_ns())
+
+    def handover(self, channel: ArchivedChannel, *, in_file: bool) -> HandOver | None:
+        """What becomes of a channel that is here. One that is on its way to the same shard keeps the time at which it leaves."""
+        owner = self.owners[channel.name]
+        if owner == self.shard.index:
+            return None
+        before = channel.handover
+        leaves = in_file and channel.name not in self.renamed
+        if before and before.to == owner and before.leaves == leaves:
+            return before
+        return HandOver(owner, self.now_ns + round(self.shard.handover_s * 1e9) if leaves else 0)
+
+
+def own_channels(shard: Shard, channels: Sequence[DeclaredChannel]) -> list[DeclaredChannel]:
+    """The channels that belong to a shard."""
+    owners = owners_of([channel.name for channel in channels], shard.count)
+    return [channel for channel, owner in zip(channels, owners.tolist(), strict=True) if owner == shard.index]
 
 
 def under_earlier_names(content: Content, declaration: Declaration) -> list[tuple[str, str]]:

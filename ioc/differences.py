@@ -1,4 +1,7 @@
-"""What a change does, in lines for people: `+` comes, `-` goes, `~` changes."""
+"""What a change does, in lines for people: `+` comes, `-` goes, `~` changes.
+
+Of channels that belong to another shard: `>` is handed over, `=` stays, since the file does not name it; `<` belongs here again.
+"""
 
 from __future__ import annotations
 
@@ -26,16 +29,25 @@ def differences(change: Change, content: Content) -> Iterator[str]:
     for channel in change.added:
         yield f"+ {channel.name}"
     for channel in change.changed:
-        if told := "; ".join(_channel_changes(content.channels[channel.name], channel)):
+        was = content.channels[channel.name]
+        if told := "; ".join(_channel_changes(was, channel)):
             yield f"~ {channel.name}: {told}"
+        if was.handover != channel.handover:
+            yield _hand_over(channel)
     for channel in change.removed:
         yield f"- {channel.name}"
+
+
+def _hand_over(channel: ArchivedChannel) -> str:
+    if channel.handover is None:
+        return f"< {channel.name}: stays in this shard"
+    return f"{'>' if channel.handover.leaves else '='} {channel.name}: {channel.handover}"
 
 
 def summary(change: Change, content: Content) -> str:
     """All that is other afterwards, counted; empty when that is nothing."""
     lines = list(differences(change, content))
-    kinds = {"+": "added", "~": "changed", "-": "removed"}
+    kinds = {"+": "added", "~": "changed", "-": "removed", ">": "begun to hand over", "<": "taken back", "=": "kept for another shard"}
     parts = []
     for word, chosen in (
         ("channel", [line for line in lines if not line[2:].startswith(("group ", "policies:"))]),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import yaml
 
 from archioc.core.channel import SETTING_NAMES, ChannelSettings, Given, read_setting, written
@@ -30,6 +32,11 @@ def export_yaml(content: Content) -> str:
         "groups": {name: _group(group, by_group[name]) for name, group in content.groups.items()},
         "channels": free,
     }
+    return dump_blocks(blocks)
+
+
+def dump_blocks(blocks: Mapping[str, object]) -> str:
+    """Blocks as YAML that people can read, a line for a channel."""
     text: str = yaml.dump(blocks, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=None, width=10_000)
     return text
 

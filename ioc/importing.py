@@ -16,7 +16,7 @@ from archioc.core.importing.gathering import Imported
 from ioc.archived import ArchivedChannel, declare
 from ioc.archived_group import GROUP_SETTINGS, ArchivedGroup
 from ioc.change import Change, missing_groups
-from ioc.declaring import PickPlaces, Places
+from ioc.declaring import PickPlaces, Places, own_channels
 from ioc.reading import read_imported
 from ioc.registry import Registry
 from ioc.registry_content import Content
@@ -32,17 +32,25 @@ class Import:
     """What is going to be imported.
 
     known: how many of the channels are archived already; they stay as they are.
+    foreign: how many belong to other shards, which take them from the same files.
     remarks: what could not be mapped, a sentence each.
     """
 
     change: Change
     known: int
     remarks: tuple[str, ...]
+    foreign: int = 0
+
+    @property
+    def left_to_others(self) -> str:
+        """How many channels of the files belong to other shards, in words; empty for none."""
+        return f", {self.foreign} of other shards left to them" if self.foreign else ""
 
     def __str__(self) -> str:
         """What `Result` says."""
         added = len(self.change.added)
-        lines = [f"imported {added} channel{'s' if added != 1 else ''}" + (f", {self.known} archived already" if self.known else "")]
+        known = f", {self.known} archived already" if self.known else ""
+        lines = [f"imported {added} channel{'s' if added != 1 else ''}{known}{self.left_to_others}"]
         room = TOLD_BYTES
         for remark in self.remarks:
             room -= len(remark.encode()) + 1
@@ -89,9 +97,13 @@ def _wanted(line: str, number: int, directory: Path) -> tuple[Path, ImportFormat
 
 
 def plan_imported(content: Content, imported: Imported, pick: PickPlaces) -> Import:
-    """Channels and groups that the archive has under no name yet; the others stay as they are. Raises CommandRefused or TableFull."""
+    """Channels and groups that the archive has under no name yet; the others stay as they are. Raises CommandRefused or TableFull.
+
+    Channels of other shards are left out.
+    """
     declaration, remarks = imported.declaration, list(imported.remarks)
-    new = [channel for channel in declaration.channels if content.find(channel.name) is None]
+    unknown = [channel for channel in declaration.channels if content.find(channel.name) is None]
+    new = own_channels(content.shard, unknown)
     made = []
     for channel in new:
         try:
@@ -104,7 +116,8 @@ def plan_imported(content: Content, imported: Imported, pick: PickPlaces) -> Imp
         ArchivedChannel(name, row, generation, settings, settings, own=own)
         for (name, settings, own), (row, generation) in zip(made, pick(len(made)), strict=True)
     )
-    return Import(Change(added=added, groups=groups), len(declaration.channels) - len(new), tuple(remarks))
+    known = len(declaration.channels) - len(unknown)
+    return Import(Change(added=added, groups=groups), known, tuple(remarks), len(unknown) - len(new))
 
 
 def _groups(content: Content, declaration: Declaration, used: list[str], remarks: list[str]) -> tuple[ArchivedGroup, ...]:

@@ -9,6 +9,7 @@ from enum import IntEnum
 from archioc.core.archive_totals import ArchiveTotals, count_up
 from archioc.core.process_counts import ProcessCounts
 from archioc.core.table import ChannelTable, ProcessState, StoreState
+from ioc.hand_over import NO_SHARING, Sharing
 from ioc.loss_window import NO_LOSSES, Losses
 from ioc.row_view import SILENT_S, is_silent
 
@@ -32,6 +33,7 @@ class OwnHealth:
 
     conflict: why clients may reach another IOC under our names; empty when they cannot.
     http_state: of the http process, which writes no block of the table.
+    sharing: among the shards.
     """
 
     version: str
@@ -44,6 +46,7 @@ class OwnHealth:
     spool_max_bytes: int
     conflict: str = ""
     http_state: ProcessState = ProcessState.STOPPED
+    sharing: Sharing = NO_SHARING
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +105,8 @@ def look(table: ChannelTable, own: OwnHealth, now_ns: int, *, was_running: bool,
     state, reason = _judge(totals, [name for name in silent if silent[name]], now_ns, was_running=was_running, stopping=stopping)
     if state is ArchiverState.RUNNING and own.conflict:
         state, reason = ArchiverState.DEGRADED, own.conflict
+    elif state is ArchiverState.RUNNING:
+        reason = own.sharing.idle_reason
     return Overview(own, totals, now_ns, silent["engine"], silent["db"], state, reason)
 
 

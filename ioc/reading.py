@@ -3,7 +3,7 @@
 `python -m ioc.reading config FILE`, `python -m ioc.reading import FORMAT FILE [FORMAT FILE ...]`
 
 Parsing 100 000 channels keeps an interpreter busy for seconds and fills hundreds of megabytes; the control process must do
-neither. A line of JSON for each remark, policy, group and channel goes to standard output, at last one with the fingerprint.
+neither. A line of JSON for each remark, policy, group and channel goes to standard output, at last one with fingerprint and shard.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from archioc.core.importing.gathering import Imported
 from archioc.core.importing.reading import read_files
 from archioc.core.layers import DeclaredGroup, DeclaredPolicy
 from archioc.core.process import stop_with_parent
+from archioc.core.shard import Shard
 from ioc.results import ResultCode
 
 READ_S = 120.0
@@ -103,7 +104,8 @@ async def _collect(process: asyncio.subprocess.Process) -> Imported | None:
             case "remark":
                 remarks.append(rest[0])
             case _:
-                return Imported(Declaration(tuple(policies), tuple(groups), tuple(channels), rest[0]), tuple(remarks))
+                fingerprint, shard = rest
+                return Imported(Declaration(tuple(policies), tuple(groups), tuple(channels), fingerprint, Shard(*shard)), tuple(remarks))
     return None
 
 
@@ -121,7 +123,8 @@ def _lines(imported: Imported) -> Iterator[object]:
         yield "group", group.name, group.enable, group.condition, group.description, group.given
     for channel in declaration.channels:
         yield "channel", channel.name, channel.group, channel.given
-    yield "end", declaration.fingerprint
+    shard = declaration.shard
+    yield "end", declaration.fingerprint, (shard.index, shard.count, shard.handover_s, shard.prefix)
 
 
 def _read(what: str, *words: str) -> Imported:

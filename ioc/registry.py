@@ -18,11 +18,13 @@ from archioc.core.audit import AuditRecord
 from archioc.core.errors import ArchiocError, RegistryError
 from archioc.core.layers import Layers
 from archioc.core.registry import BUSY_TIMEOUT_S, SCHEMA_VERSION, check_version
+from archioc.core.shard import ALONE, Shard
 from ioc.archived import ArchivedChannel
 from ioc.archived_group import ArchivedGroup
 from ioc.audit import AuditEntry, trim
 from ioc.audit_log import AuditLog
 from ioc.change import Change
+from ioc.hand_over import NO_SHARING, Sharing
 from ioc.registry_content import (
     INSERT_CHANNEL,
     UPDATE_CHANNEL,
@@ -50,15 +52,16 @@ _log = structlog.get_logger()
 class Registry:
     """What the archive holds, in memory and in `state.db`. Raises RegistryError when the file cannot be used.
 
-    audit_log: the audit as a file beside it.
+    audit_log: the audit as a file beside it. shard: which of the channels of the file are for this archiver.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, shard: Shard = ALONE) -> None:
         self._path = path
         self.audit_log = AuditLog(path.with_name(AUDIT_LOG))
         self._notes_lost = 0
         self._notes: deque[AuditEntry] = deque(maxlen=PENDING_NOTES)
         self._names_version = 0
+        self._sharing, self._counted_at = NO_SHARING, -1
         try:
             # Commits run in a worker thread, one at a time.
             self._connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
@@ -67,6 +70,7 @@ class Registry:
         try:
             self._prepare()
             self._content = load_content(self._connection)
+            self._content.shard = shard
         except (sqlite3.Error, ArchiocError, ValueError) as error:
             self._connection.close()
             raise RegistryError(f"{path}: cannot be used: {error}; {_way_out(error)}") from None
@@ -100,6 +104,14 @@ class Registry:
     def removed_rows(self) -> dict[int, int]:
         """Rows of removed channels that have not been given to another yet, with their generation."""
         return self._content.removed_rows
+
+    @property
+    def sharing(self) -> Sharing:
+        """How this archiver stands among the shards, as of the newest revision."""
+        if self._counted_at != self._content.revision:
+            self._counted_at = self._content.revision
+            self._sharing = Sharing.of(self._content.shard, self._content.handed_over.values())
+        return self._sharing
 
     @property
     def revision(self) -> int:
@@ -196,8 +208,14 @@ class Registry:
             "INSERT INTO override VALUES (?, ?, ?, ?)",
             ((c.name, o.setting, o.value, o.file_value) for c in (*change.added, *change.changed) for o in c.overrides),
         )
-        connection.executemany("INSERT INTO removed_row VALUES (?, ?)", ((c.row, c.generation) for c in change.removed))
+        connection.executemany(
+            "INSERT INTO removed_row VALUES (?, ?, ?)", ((c.row, c.generation, self._moved_to(c)) for c in change.removed)
+        )
         connection.execute("UPDATE meta SET revision = ?", (revision,))
+
+    def _moved_to(self, channel: ArchivedChannel) -> str:
+        """The shard that archives a removed channel now, for people; empty where none does."""
+        return self._content.shard.told(channel.handover.to) if channel.handover and channel.handover.leaves else ""
 
     def _write_aliases(self, change: Change) -> None:
         """A name that a channel gets ceases to stand for another one."""
@@ -238,11 +256,16 @@ class Registry:
         self._names_version += bool(change.added or change.removed)
         for channel in (*change.added, *change.changed):
             content.channels[channel.name] = channel
+            if channel.handover:
+                content.handed_over[channel.name] = channel.handover
+            else:
+                content.handed_over.pop(channel.name, None)
         for channel in change.added:
             content.removed_rows.pop(channel.row, None)
             content.aliases.end(channel.name)
         for channel in change.removed:
             del content.channels[channel.name]
+            content.handed_over.pop(channel.name, None)
             content.removed_rows[channel.row] = channel.generation
 
     def accept_first(self, change: Change) -> None:
@@ -262,6 +285,8 @@ class Registry:
             content.layers = layers_of(policies, content.groups)
         if change.fingerprint is not None:
             content.fingerprint = change.fingerprint
+        if change.shard is not None:
+            content.shard = change.shard
         content.revision = revision
 
     def close(self) -> None:

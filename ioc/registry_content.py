@@ -16,8 +16,10 @@ from archioc.core.channel import SETTING_NAMES, ChannelSettings, Clock, Given, L
 from archioc.core.errors import RegistryError
 from archioc.core.layers import DeclaredGroup, DeclaredPolicy, Layers
 from archioc.core.registry import BUSY_TIMEOUT_S, check_version, load_aliases
+from archioc.core.shard import ALONE, Shard
 from ioc.archived import ArchivedChannel, effective
 from ioc.archived_group import ArchivedGroup
+from ioc.hand_over import HandOver
 from ioc.override import Override
 
 _FROM_COLUMN: dict[str, Callable[[Any], Setting]] = {
@@ -33,10 +35,11 @@ _FROM_COLUMN: dict[str, Callable[[Any], Setting]] = {
 _DECLARED = tuple("channel_group" if name == "group" else name for name in SETTING_NAMES)
 """Columns of what is declared of a channel, in the order of SETTING_NAMES."""
 
-_SELECT_CHANNELS = f"SELECT name, row, generation, in_file, own, {', '.join(_DECLARED)} FROM channel"  # noqa: S608 - constants
-_INSERTED = ("name", "row", "generation", "revision", "in_file", "own", *_DECLARED)
+_SELECT_CHANNELS = f"SELECT name, row, generation, in_file, own, moves_to, leaves_ns, {', '.join(_DECLARED)} FROM channel"  # noqa: S608 - constants
+_COLUMNS = ("in_file", "own", "moves_to", "leaves_ns", *_DECLARED)
+_INSERTED = ("name", "row", "generation", "revision", *_COLUMNS)
 INSERT_CHANNEL = f"INSERT INTO channel ({', '.join(_INSERTED)}) VALUES ({', '.join('?' * len(_INSERTED))})"  # noqa: S608 - constants
-UPDATE_CHANNEL = f"UPDATE channel SET {', '.join(f'{column} = ?' for column in ('in_file', 'own', *_DECLARED))} WHERE name = ?"  # noqa: S608 - constants
+UPDATE_CHANNEL = f"UPDATE channel SET {', '.join(f'{column} = ?' for column in _COLUMNS)} WHERE name = ?"  # noqa: S608 - constants
 
 
 @dataclass(slots=True)
@@ -49,6 +52,8 @@ class Content:
     revision: grows with every change.
     fingerprint: of the configuration file that was applied last.
     aliases: earlier names that still stand for a channel.
+    shard: which part of the channels of the file is for this archiver.
+    handed_over: by name, channels that belong to another shard.
     """
 
     channels: dict[str, ArchivedChannel] = field(default_factory=dict)
@@ -58,10 +63,16 @@ class Content:
     revision: int = 0
     fingerprint: str = ""
     aliases: Aliases = field(default_factory=Aliases)
+    shard: Shard = ALONE
+    handed_over: dict[str, HandOver] = field(default_factory=dict)
 
     def find(self, name: str) -> ArchivedChannel | None:
         """The channel of a name, or of an earlier one that still stands for it."""
         return self.channels.get(name) or self.channels.get(self.aliases.current(name))
+
+
+_STAYS = HandOver(-1, 0)
+"""How the columns tell of a channel that belongs to this shard."""
 
 
 def load_content(connection: sqlite3.Connection) -> Content:
@@ -71,25 +82,29 @@ def load_content(connection: sqlite3.Connection) -> Content:
         DeclaredPolicy(match, read_given(given)) for match, given in connection.execute("SELECT match, given FROM policy ORDER BY position")
     ]
     revision, fingerprint = connection.execute("SELECT revision, fingerprint FROM meta").fetchone()
+    channels = _load_channels(connection)
     return Content(
-        channels=_load_channels(connection),
+        channels=channels,
         groups=groups,
         removed_rows=dict(connection.execute("SELECT row, generation FROM removed_row")),
         layers=layers_of(policies, groups),
         revision=revision,
         fingerprint=fingerprint,
         aliases=Aliases(load_aliases(connection)),
+        handed_over={name: channel.handover for name, channel in channels.items() if channel.handover},
     )
 
 
-def read_content(path: Path) -> Content:
-    """What the registry of an archiver holds, whether it runs or not. Raises RegistryError."""
+def read_content(path: Path, shard: Shard = ALONE) -> Content:
+    """What the registry of an archiver, this shard, holds, whether it runs or not. Raises RegistryError."""
     try:
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)
         try:
             check_version(connection, path)
             connection.execute("BEGIN")
-            return load_content(connection)
+            content = load_content(connection)
+            content.shard = shard
+            return content
         finally:
             connection.close()
     except sqlite3.Error as error:
@@ -124,7 +139,7 @@ def _load_channels(connection: sqlite3.Connection) -> dict[str, ArchivedChannel]
     shared: dict[tuple[Any, ...], ChannelSettings] = {}
     owns: dict[str, Given] = {}
     channels = {}
-    for name, row, generation, in_file, text, *columns in connection.execute(_SELECT_CHANNELS):
+    for name, row, generation, in_file, text, moves_to, leaves_ns, *columns in connection.execute(_SELECT_CHANNELS):
         key = tuple(columns)
         declared = shared.get(key)
         if declared is None:
@@ -133,7 +148,8 @@ def _load_channels(connection: sqlite3.Connection) -> dict[str, ArchivedChannel]
         if own is None:
             own = owns[text] = read_given(text)
         over = tuple(overrides.get(name, ()))
-        channels[name] = ArchivedChannel(name, row, generation, declared, effective(declared, over), over, bool(in_file), own)
+        handover = HandOver(moves_to, leaves_ns) if moves_to >= 0 else None
+        channels[name] = ArchivedChannel(name, row, generation, declared, effective(declared, over), over, bool(in_file), own, handover)
     return channels
 
 
@@ -149,8 +165,10 @@ def read_given(text: str) -> Given:
 
 
 def channel_columns(channel: ArchivedChannel) -> tuple[Setting, ...]:
-    """`in_file`, `own`, then the columns of what is declared; SQLite takes a bool and an enum as the number that it is."""
-    return (channel.in_file, write_given(channel.own), *(getattr(channel.declared, name) for name in SETTING_NAMES))
+    """In the order of _COLUMNS; SQLite takes a bool and an enum as the number that it is."""
+    handover = channel.handover or _STAYS
+    columns = (channel.in_file, write_given(channel.own), handover.to, handover.ends_ns)
+    return (*columns, *(getattr(channel.declared, name) for name in SETTING_NAMES))
 
 
 def group_columns(group: ArchivedGroup) -> tuple[Setting, ...]:

@@ -13,7 +13,7 @@ from archioc.core.aliases import Alias
 from archioc.core.channel_name import channel_name
 from archioc.core.errors import ChannelNameError, CommandRefused, TableFull
 from ioc.change import Change
-from ioc.commands import NOTHING_CHANGED, line_refused, numbered_lines, unknown
+from ioc.commands import NOTHING_CHANGED, line_refused, numbered_lines, refuse_foreign, unknown
 from ioc.registry import Registry
 from ioc.results import ResultCode
 from ioc.rows import ChannelRows
@@ -36,6 +36,7 @@ async def plan_rename(text: str, registry: Registry, rows: ChannelRows) -> Chang
             raise line_refused(number, ResultCode.EXISTS, f"{new}: is archived already")
         if new in taken:
             raise line_refused(number, ResultCode.EXISTS, f"{new}: is given in line {taken[new]} too")
+        refuse_foreign(number, new, registry)
         wanted[old], taken[new] = new, number
     try:
         places = rows.pick(len(wanted))
@@ -44,7 +45,7 @@ async def plan_rename(text: str, registry: Registry, rows: ChannelRows) -> Chang
     until_ns = registry.aliases.next_ns(time.time_ns())
     before = tuple(registry.channels[old] for old in wanted)
     after = tuple(
-        dataclasses.replace(channel, name=wanted[channel.name], row=row, generation=generation)
+        dataclasses.replace(channel, name=wanted[channel.name], row=row, generation=generation, handover=None)
         for channel, (row, generation) in zip(before, places, strict=True)
     )
     return Change(added=after, removed=before, renamed=tuple(Alias(old, new, until_ns) for old, new in wanted.items()))

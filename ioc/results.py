@@ -22,6 +22,7 @@ class ResultCode(IntEnum):
     NO_ANSWER = 9
     BAD_FILE = 10
     MOVED = 11
+    FOREIGN = 12
 
 
 def code_of(error: ArchiocError) -> ResultCode:

@@ -21,6 +21,7 @@ LOSS_LIMITS = AlarmLimits(hihi=1.0)
 BAD_TIME_LIMITS = AlarmLimits(high=1.0)
 SPOOL_LIMITS = AlarmLimits(high=50.0, hihi=80.0)
 WAITING_LIMITS = AlarmLimits(high=60.0, hihi=600.0)
+FOREIGN_LIMITS = AlarmLimits(high=1.0)
 DISK_LIMITS = AlarmLimits(low=10.0, lolo=3.0)
 
 
@@ -78,7 +79,7 @@ STATUS_FIELDS: dict[str, StatusField] = {
         lambda view: int(view.state),
     ),
     "StateReason": StatusField(
-        PvSpec(Dbr.CHAR, "Why State is what it is; empty while Running", count=256),
+        PvSpec(Dbr.CHAR, "Why State is what it is; empty while Running, but for an idle shard", count=256),
         "ioc",
         lambda view: view.reason,
         lambda view: _STATE.state_alarm(view.state),
@@ -177,6 +178,12 @@ STATUS_FIELDS: dict[str, StatusField] = {
         "db",
         lambda view: view.delivery("quarantined"),
         limits=QUARANTINE_LIMITS,
+    ),
+    "Shard:Index": _long("ioc", "Number of this shard from 0 on; 0 when it stands alone", lambda view: view.own.sharing.shard.index),
+    "Shard:Count": _long("ioc", "Number of shards; 1 when it stands alone", lambda view: view.own.sharing.shard.count),
+    "Shard:Leaving": _count("ioc", "Channels that are handed over to other shards", lambda view: view.own.sharing.leaving),
+    "Shard:Foreign": _count(
+        "ioc", "Channels of other shards that the file does not name", lambda view: view.own.sharing.foreign, FOREIGN_LIMITS
     ),
     "Ioc:Restarts": _long("ioc", "Restarts of the ioc process since the archiver started", lambda view: view.own.restarts.ioc),
     "Engine:State": _process_state("engine", "State of the engine process", lambda view: int(view.status("state"))),

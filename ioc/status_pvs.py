@@ -17,9 +17,10 @@ from archioc.core.errors import RunDirError
 from archioc.core.process_counts import ProcessCounts, read_counts
 from archioc.core.table import ChannelTable, ProcessState
 from ioc.alarm import NO_ALARM
+from ioc.hand_over import NO_SHARING, Sharing
 from ioc.limit_puts import LimitPuts
 from ioc.loss_window import LossWindow
-from ioc.overview import ArchiverState, OwnHealth, look
+from ioc.overview import ArchiverState, Overview, OwnHealth, look
 from ioc.pv import PV
 from ioc.rows import ChannelRows
 from ioc.status_fields import STATUS_FIELDS
@@ -27,6 +28,9 @@ from ioc.status_fields import STATUS_FIELDS
 PERIOD_S = 0.5
 PROBE_S = 0.05
 """How often the delay of the event loop is measured."""
+
+SHARING = tuple(name for name in STATUS_FIELDS if name.startswith("Shard:"))
+"""PVs that follow each command."""
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -37,6 +41,7 @@ class StatusPvs:
     """The PVs of the archiver, and the heartbeat of the ioc process in the channel table.
 
     conflict: tells why clients may reach another IOC under our names; empty when they cannot.
+    sharing: tells how the archiver stands among the shards.
     """
 
     def __init__(
@@ -48,12 +53,13 @@ class StatusPvs:
         limits: LimitPuts,
         conflict: Callable[[], str] = str,
         http_state: Callable[[], ProcessState] = lambda: ProcessState.STOPPED,
+        sharing: Callable[[], Sharing] = lambda: NO_SHARING,
     ) -> None:
         self.pvs = {
             name: PV(f"{prefix}{name}", field.spec, limit_writer=limits.put if field.spec.dbr in {Dbr.DOUBLE, Dbr.LONG} else None)
             for name, field in STATUS_FIELDS.items()
         }
-        self._limits, self._conflict, self._http_state = limits, conflict, http_state
+        self._limits, self._conflict, self._http_state, self._sharing = limits, conflict, http_state, sharing
         self._table, self._rows, self._spool_max_bytes = table, rows, spool_max_bytes
         self._version = version("archioc")
         self._started_ns = time.time_ns()
@@ -63,6 +69,7 @@ class StatusPvs:
         self._stopping = False
         self._lag = 0.0
         self._restarts = ProcessCounts()
+        self._overview: Overview | None = None
 
     async def load_limits(self) -> None:
         """Take up the alarm limits that operators have put. Raises RegistryError."""
@@ -100,16 +107,30 @@ class StatusPvs:
             self._spool_max_bytes,
             self._conflict(),
             self._http_state(),
+            self._sharing(),
         )
         overview = look(self._table, own, time.time_ns(), was_running=self._was_running, stopping=self._stopping)
         overview = replace(overview, last_minute=self._losses.take(overview.totals, time.monotonic()))
         if overview.state not in {ArchiverState.STARTING, ArchiverState.STOPPING}:
             self._was_running = True
-        for name, field in STATUS_FIELDS.items():
-            pv, value, alarm = self.pvs[name], field.show(overview), field.alarm_of(overview)
-            if alarm == NO_ALARM and not isinstance(value, str):
-                alarm = pv.limits.judge(value, pv.alarm)
-            await pv.show(value, alarm=alarm)
+        self._overview = overview
+        for name in STATUS_FIELDS:
+            await self._show(name, overview)
+
+    async def show_sharing(self) -> None:
+        """Show now how the archiver stands among the shards: who waits for the end of a hand-over must not see the time before it."""
+        sharing = self._sharing()
+        if self._overview is not None and self._overview.own.sharing != sharing:
+            self._overview = replace(self._overview, own=replace(self._overview.own, sharing=sharing))
+            for name in SHARING:
+                await self._show(name, self._overview)
+
+    async def _show(self, name: str, overview: Overview) -> None:
+        pv, field = self.pvs[name], STATUS_FIELDS[name]
+        value, alarm = field.show(overview), field.alarm_of(overview)
+        if alarm == NO_ALARM and not isinstance(value, str):
+            alarm = pv.limits.judge(value, pv.alarm)
+        await pv.show(value, alarm=alarm)
 
     def _count_restarts(self) -> ProcessCounts:
         try:

@@ -12,7 +12,7 @@ from tests.processes.archiver_answers import Event, History
 from tests.processes.ca_watch import CaWatch
 
 _COUNTER = """
-record(calc, "{name}") {{ field(SCAN, ".1 second") field(INPA, "{name} NPP NMS") field(CALC, "A+1") }}
+record(calc, "{name}") {{ field(SCAN, "{scan}") field(INPA, "{name} NPP NMS") field(CALC, "A+1") }}
 """
 
 TRANSIT_NS = 500_000_000
@@ -33,9 +33,9 @@ def counter_names(prefix: str, count: int) -> list[str]:
     return [f"{prefix}C{number:03d}" for number in range(count)]
 
 
-def counter_database(names: Sequence[str]) -> str:
-    """Records that each count up ten times a second, so that every update has a value of its own, one more than the one before."""
-    return "".join(_COUNTER.format(name=name) for name in names)
+def counter_database(names: Sequence[str], scan: str = ".1 second") -> str:
+    """Records that each count up (`scan`: how often), so that every update has a value of its own, one more than the one before."""
+    return "".join(_COUNTER.format(name=name, scan=scan) for name in names)
 
 
 def missing(seen: Sequence[Update], history: History, until_ns: int) -> list[Update]:

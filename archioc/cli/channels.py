@@ -103,7 +103,8 @@ def list_channels(path: Path, wanted: ChannelFilter, form: str, *, why: bool) ->
 
 
 def _content(path: Path) -> Content:
-    return read_content(Directories(load_blocks(path).archiver.state_dir).registry)
+    config = load_blocks(path)
+    return read_content(Directories(config.archiver.state_dir).registry, config.own_shard)
 
 
 def _sources(channel: ArchivedChannel, content: Content) -> dict[str, str]:

@@ -15,6 +15,7 @@ from archioc.core.errors import ServeError
 from archioc.core.importing.formats import ImportFormat
 from archioc.core.importing.gathering import Imported
 from archioc.core.importing.reading import read_files
+from archioc.core.shard import Shard
 from ioc.declaring import pick_nothing
 from ioc.differences import differences
 from ioc.importing import plan_imported
@@ -31,7 +32,7 @@ def import_files(config: Path, files: Sequence[Path], form: ImportFormat, *, dry
     wanted = [(path, form) for path in files]
     imported = read_files(wanted)
     if dry_run:
-        _tell(imported, directories)
+        _tell(imported, directories, settings.own_shard)
         return
     client = ControlClient(settings)
     try:
@@ -50,11 +51,12 @@ def _stage(path: Path, form: ImportFormat, number: int, directory: Path) -> str:
     return f"{directory.name}/{copy.name} format={form.value}"
 
 
-def _tell(imported: Imported, directories: Directories) -> None:
-    content = read_content(directories.registry)
+def _tell(imported: Imported, directories: Directories, shard: Shard) -> None:
+    content = read_content(directories.registry, shard)
     planned = plan_imported(content, imported, pick_nothing)
     for line in differences(planned.change, content):
         sys.stdout.write(f"{line}\n")
     for remark in planned.remarks:
         sys.stdout.write(f"! not mapped: {remark}\n")
-    sys.stdout.write(f"dry run: would have added {len(planned.change.added)} channels, {planned.known} are archived already\n")
+    known = f"{planned.known} are archived already{planned.left_to_others}"
+    sys.stdout.write(f"dry run: would have added {len(planned.change.added)} channels, {known}\n")

@@ -8,6 +8,7 @@ from pydantic import Field, PrivateAttr, ValidationInfo, WithJsonSchema, field_v
 
 from archioc.core.config_access import Access
 from archioc.core.config_channels import ChannelList, Group, Policy
+from archioc.core.config_shard import ShardBlock
 from archioc.core.config_store import Store
 from archioc.core.config_types import (
     Block,
@@ -25,13 +26,15 @@ from archioc.core.config_types import (
     between,
     spelled,
 )
+from archioc.core.shard import ALONE, Shard
 
 _PREFIX = r"[A-Za-z0-9_:;<>\[\]-]{1,40}"
 Prefix = Annotated[
     str,
     spelled(_PREFIX, "1 to 40 letters, digits and _ - : ; < > [ ]"),
-    WithJsonSchema({"type": "string", "pattern": f"^{_PREFIX}$"}),
+    WithJsonSchema({"type": "string", "pattern": r"^([A-Za-z0-9_:;<>\[\]-]|\{shard\}){1,40}$"}),
 ]
+_ArchiverName = Annotated[Name, WithJsonSchema({"type": "string", "pattern": r"^([A-Za-z0-9_-]|\{shard\}){1,40}$"})]
 
 
 class LogLevel(StrEnum):
@@ -69,7 +72,7 @@ class Callback(StrEnum):
 class Archiver(Block):
     """The archiver as a whole."""
 
-    name: Name = "main"
+    name: _ArchiverName = "main"
     """Name of this archiver among others that share a store: letters, digits, `-` and `_`, at most 40."""
 
     prefix: Prefix = "ARCH:"
@@ -199,6 +202,9 @@ class Config(Block):
     archiver: Archiver = Field(default={}, validate_default=True)
     """The archiver as a whole."""
 
+    shard: ShardBlock | None = None
+    """One of several archivers with the same file, each of which takes its part of the channels; left out: it stands alone."""
+
     ioc: Ioc = Ioc()
     """Our own Channel Access server."""
 
@@ -230,15 +236,23 @@ class Config(Block):
     """Channels to archive that are in no group: names, or mappings with `pv` and settings."""
 
     _path: Path = PrivateAttr(default=Path())
+    _own_shard: Shard = PrivateAttr(default=ALONE)
 
     def model_post_init(self, context: Any, /) -> None:
-        """Keep the path of the file, which the reader hands over beside its content."""
+        """Keep the path of the file and the prefix as it is written there, which the reader hands over beside its content."""
         self._path = context["path"]
+        if self.shard is not None:
+            self._own_shard = Shard(self.shard.index, self.shard.count, self.shard.handover, context["prefix"])
 
     @property
     def path(self) -> Path:
         """The file this was read from."""
         return self._path
+
+    @property
+    def own_shard(self) -> Shard:
+        """This archiver among the shards; without the block `shard` it is the only one."""
+        return self._own_shard
 
     @field_validator("store", mode="after")
     @classmethod

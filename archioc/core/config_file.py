@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from archioc.core.config import Config
 from archioc.core.config_faults import schema_faults
+from archioc.core.config_shard import take_shard
 from archioc.core.config_yaml import Fault, YamlSyntaxError, YamlTree, collector_paused, key_path, parse_yaml
 from archioc.core.declared import Declaration, declaration_faults, declaration_of, fingerprint_of
 from archioc.core.errors import ConfigError
@@ -34,7 +35,8 @@ def load_blocks(path: Path) -> Config:
 def load_declaration(path: Path) -> Declaration:
     """What a file declares; the whole file is checked. Raises ConfigError."""
     content = read_config(path)
-    return declaration_of(parse_config(decode_config(content, path), path), fingerprint_of(content))
+    config = parse_config(decode_config(content, path), path)
+    return declaration_of(config, fingerprint_of(content, config.own_shard))
 
 
 def read_config(path: Path) -> bytes:
@@ -65,8 +67,9 @@ def parse_config(text: str, path: Path, without: Collection[str] = ()) -> Config
             tree = parse_yaml(text, without)
         except YamlSyntaxError as error:
             raise ConfigError(path, error.line, "", str(error)) from None
+        prefix = take_shard(tree)
         try:
-            config = Config.model_validate(tree.value, context={"path": path.resolve()})
+            config = Config.model_validate(tree.value, context={"path": path.resolve(), "prefix": prefix})
         except ValidationError as error:
             ill_formed = {fault.loc for fault in tree.faults}
             broken = (fault for fault in schema_faults(Config, error, tree) if fault.loc not in ill_formed)

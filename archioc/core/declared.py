@@ -11,6 +11,7 @@ from archioc.core.channel import Given, given
 from archioc.core.config_yaml import key_path
 from archioc.core.errors import SettingError
 from archioc.core.layers import DeclaredGroup, DeclaredPolicy, Layers
+from archioc.core.shard import ALONE, Shard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,12 +36,14 @@ class Declaration:
 
     channels: those of the groups first, then the others, as the file orders them.
     fingerprint: tells this text, read by this version of ArchIOC, from others; empty: not known.
+    shard: which of the channels are for this archiver; the others are among `channels` too.
     """
 
     policies: tuple[DeclaredPolicy, ...] = ()
     groups: tuple[DeclaredGroup, ...] = ()
     channels: tuple[DeclaredChannel, ...] = ()
     fingerprint: str = ""
+    shard: Shard = ALONE
 
     def layers(self) -> Layers:
         """What gives settings besides the channels' own entries."""
@@ -55,9 +58,10 @@ class DeclarationFault:
     message: str
 
 
-def fingerprint_of(text: bytes) -> str:
-    """What tells this content of a file, read by this version of ArchIOC, from others."""
-    return hashlib.sha256(version("archioc").encode() + b"\0" + text).hexdigest()
+def fingerprint_of(text: bytes, shard: Shard) -> str:
+    """What tells this content of a file, read by this version of ArchIOC for this shard, from others."""
+    about = f"{version('archioc')}\0{shard.index} {shard.count} {shard.handover_s}\0"
+    return hashlib.sha256(about.encode() + text).hexdigest()
 
 
 def declaration_of(config: Config, fingerprint: str = "") -> Declaration:
@@ -70,6 +74,7 @@ def declaration_of(config: Config, fingerprint: str = "") -> Declaration:
         ),
         channels=tuple(DeclaredChannel(entry.pv, group, given(entry.given())) for entry, group, _ in _entries(config)),
         fingerprint=fingerprint,
+        shard=config.own_shard,
     )
 
 

@@ -13,6 +13,7 @@ NAMES = (
     ("Rejected:LastMinute", "Samples refused in the last minute"),
     ("BadTime:LastMinute", "Bad time stamps in the last minute"),
     ("Quarantine", "Batches in quarantine"),
+    ("Shard:Foreign", "Channels of other shards kept here"),
     ("Lag", "From commit to acknowledgement"),
     ("Spool:FillPct", "Fill of the spool"),
     ("Spool:OldestAge", "Oldest batch in the spool"),

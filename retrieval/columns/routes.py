@@ -35,7 +35,9 @@ async def get_samples(request: Request) -> Response:
 async def get_bins(request: Request) -> Response:
     """Statistics of `from` <= time < `to` in `bins` bins of equal width, empty ones too."""
     span, count = span_of(request.query_params, empty=False), whole_of(request.query_params, "bins", BINS, MAX_BINS)
-    return await _answer(request, span, lambda source: iter([{"bins": wire.pack_bins(source.bins(span.start_ns, span.end_ns, count))}]))
+    return await _answer(
+        request, span, lambda source: iter([{"bins": wire.pack_bins(source.bins(span.start_ns, span.end_ns, count, times=True))}])
+    )
 
 
 async def get_alarms(request: Request) -> Response:

@@ -22,11 +22,12 @@ TWO_CHANNELS = "channels: [SR:DCCT, {pv: SR:X.HIHI, rate: 5}]"
 class ControlProcess:
     """`python -m ioc` on a state directory of its own, with a channel table in which the test stands in for engine and db.
 
-    A kill and a start again find the registry and the table that were there.
+    A kill and a start again find the registry and the table that were there. prefix: as the file has it; `{shard}` stands for 1.
     """
 
     def __init__(self, directory: Path, port: int, prefix: str, more: str = "", interface: str = "127.0.0.1") -> None:
-        self.port, self.prefix = port, prefix
+        self.port, self.prefix = port, prefix.replace("{shard}", "1")
+        self._archiver = f"prefix: '{prefix}'" + (", name: 'main-{shard}'" if self.prefix != prefix else "")
         self._interface = interface
         self.config = directory / "config.yml"
         self.directories = Directories(directory / "state")
@@ -40,7 +41,7 @@ class ControlProcess:
     def configure(self, more: str) -> None:
         """Write the configuration; `more` holds further blocks."""
         self.config.write_text(
-            f"archiver: {{prefix: '{self.prefix}', state_dir: state, max_channels: {CAPACITY}}}\n"
+            f"archiver: {{{self._archiver}, state_dir: state, max_channels: {CAPACITY}}}\n"
             f"ioc: {{interfaces: [{self._interface}], port: {self.port}}}\n{more}\n"
         )
 

@@ -19,6 +19,7 @@ class ProofCounts:
     many: channels lost and regained at once.
     control_channels: of a control process that is asked much, for control_s seconds in each case.
     grafana_channels: channels that the queries of the dashboards find.
+    shard_counters: records that count every shard_period_s seconds while shards come and go. handover_s: how long two archive the same.
     hostile_puts: of any kind. control_kills: of the ioc process while it is put to.
     http_examples: requests that schemathesis makes of each operation, at least. hostile_requests: over HTTP, for each store.
     export_days: of a channel at 10 Hz in one answer.
@@ -49,6 +50,9 @@ class ProofCounts:
     hostile_requests: int
     export_days: int
     pair_kills: int
+    shard_counters: int
+    shard_period_s: float
+    handover_s: float
 
 
 _SHORT_AND_FULL: dict[str, tuple[Any, Any]] = {
@@ -76,6 +80,9 @@ _SHORT_AND_FULL: dict[str, tuple[Any, Any]] = {
     "hostile_requests": (600, 2500),
     "export_days": (2, 12),
     "pair_kills": (6, 100),
+    "shard_counters": (1500, 20_000),
+    "shard_period_s": (0.2, 1),
+    "handover_s": (6, 15),
 }
 
 

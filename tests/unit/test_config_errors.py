@@ -18,7 +18,7 @@ INFLUX = "store:\n  influxdb:\n    url: http://localhost:8086\n    bucket: epics
 MISTAKES = {
     "unknown key at the top": (
         "web: {port: 1}",
-        "1: web: no such key (there are archiver, ioc, ca, http, log, store, spool, access, policies, groups, channels)",
+        "1: web: no such key (there are archiver, shard, ioc, ca, http, log, store, spool, access, policies, groups, channels)",
     ),
     "typing mistake": (
         "archiver:\n  prefix: 'A:'\n  nmae: x",

@@ -132,6 +132,33 @@ def channels_rename(
     rename_channel(config, old, new)
 
 
+@app.command("shard")
+def channels_shard(
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Names of channels.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+    count: Annotated[int | None, typer.Option("--count", min=1, help="Of so many shards; left out: of as many as the file says.")] = None,
+    form: FormatOption = TableOrJson.TABLE,
+) -> None:
+    """Tell which shard channels belong to.
+
+    Example: archioc channels shard SR:DCCT:CURRENT --count 5
+    """
+    from archioc.cli.shards import show_owners
+
+    show_owners(config, names, count, form.value)
+
+
+@app.command("merge")
+def channels_merge(files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="What the shards have exported.")]) -> None:
+    """Write the exports of several shards as the blocks of one file for all.
+
+    Example: archioc channels merge shard-0.yml shard-1.yml > channels.yml
+    """
+    from archioc.cli.merging import merge_exports
+
+    merge_exports(files)
+
+
 @app.command("export")
 def channels_export(config: ConfigOption = DEFAULT_CONFIG) -> None:
     """Write policies, groups and channels as they are now, as blocks of a configuration file.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ import yaml
 
 from archioc.core.config import Config
 from archioc.core.config_file import load_config
+from archioc.core.config_shard import VARIABLES
 from tests.processes.tools import missing_tool
 
 TOP = Path(__file__).parents[3]
@@ -116,6 +118,16 @@ def test_the_compose_files_are_a_swarm_stack_too() -> None:
     program = tool("docker", "install the Docker client")
     found = yaml.safe_load(run(program, "stack", "config", "-c", "compose.yml"))
     assert all("deploy" in service for service in found["services"].values())
+
+
+def test_each_replica_of_the_swarm_is_a_shard() -> None:
+    """`docker stack config` takes swarm-shards.yml; a slot has a number, counted as the archiver expects, and a volume of its own."""
+    found = yaml.safe_load(run(tool("docker", "install the Docker client"), "stack", "config", "-c", "swarm-shards.yml"))
+    service = found["services"]["archioc"]
+    ((variable, first),) = [(name, first) for name, first in VARIABLES if name in service["environment"]]
+    assert (service["environment"][variable], first) == ("{{.Task.Slot}}", 1)
+    (state,) = [volume["source"] for volume in service["volumes"] if volume["type"] == "volume"]
+    assert "{{.Task.Slot}}" in found["volumes"][state]["name"]
 
 
 def test_ports_are_published_as_the_image_exposes_them(compose: dict[str, Any]) -> None:
@@ -223,19 +235,24 @@ def test_ports_and_probes_are_those_of_the_archiver(manifests: list[dict[str, An
     assert '"http://127.0.0.1:17668/readyz"' in (DOCKER / "healthcheck.py").read_text()
 
 
-def test_configurations_are_valid_and_at_their_place(manifests: list[dict[str, Any]], tmp_path: Path) -> None:
-    """Each pod finds a valid file of its own, whose directories, secret and ports the pod has; no two pods share name or prefix."""
+def test_configurations_are_valid_and_at_their_place(
+    manifests: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each pod finds a valid file, whose directories, secret and ports the pod has; no two pods share name or prefix."""
     workload, files = one(manifests, "StatefulSet"), one(manifests, "ConfigMap")
     pod = container(manifests)
     mounts = {mount["name"]: mount["mountPath"] for mount in pod["volumeMounts"]}
     volumes = {volume["name"]: volume for volume in workload["spec"]["template"]["spec"]["volumes"]}
     assert volumes["site"]["configMap"]["name"] == files["metadata"]["name"]
+    asked = Path(pod["args"][-1])
+    assert str(asked.parent) == mounts["site"]
+    assert [*files["data"]] == [asked.name]
     sites = []
     for ordinal in range(workload["spec"]["replicas"]):
-        asked = Path(pod["args"][-1].replace("$(POD_NAME)", f"{workload['metadata']['name']}-{ordinal}"))
-        assert str(asked.parent) == mounts["site"]
+        monkeypatch.setattr(socket, "gethostname", lambda name=f"{workload['metadata']['name']}-{ordinal}": name)
         sites.append(read_site(files["data"][asked.name], tmp_path))
-    assert len(files["data"]) == len(sites) == len({site.archiver.name for site in sites}) == len({site.archiver.prefix for site in sites})
+    assert len(sites) == len({site.archiver.name for site in sites}) == len({site.archiver.prefix for site in sites})
+    assert [(site.own_shard.index, site.own_shard.count) for site in sites] == [(ordinal, len(sites)) for ordinal in range(len(sites))]
     (key,) = volumes["influx"]["secret"]["items"]
     for site in sites:
         assert str(site.archiver.state_dir) == mounts["state"]

@@ -123,7 +123,7 @@ def test_a_shared_store_is_told_who_collects_what() -> None:
     gaps.tell_collected(np.arange(3), T0 + 5)
     assert [event.channel for event in gaps.take()] == ["A", "B"]
     gaps.open(ROWS[:1], Reason.DISCONNECTED, T0 + 6)
-    gaps.leave(ROWS, T0 + 7)
+    gaps.leave(ROWS, T0 + 7, {})
     assert gaps.take()[1:] == (
         ChannelEvent("A", T0 + 6, Reason.DISCONNECTED, end_ns=T0 + 7),
         ChannelEvent("A", T0 + 7, Reason.REMOVED),
@@ -133,6 +133,14 @@ def test_a_shared_store_is_told_who_collects_what() -> None:
 
 def test_a_store_of_our_own_is_not_told_who_collects(gaps: Gaps) -> None:
     """Without others there is nothing to tell apart."""
-    gaps.leave(ROWS, T0)
+    gaps.leave(ROWS, T0, {})
     gaps.tell_collected(ROWS, T0)
     assert gaps.take() == ()
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_channel_that_moves_is_told_with_its_shard(shared: bool) -> None:
+    """Whatever the store, the shard that has a moved channel now is told once."""
+    gaps = Gaps(SamplerMemory(3), ["A", "B", "C"], {}, shared=shared)
+    gaps.leave(ROWS[:1], T0, {0: "shard 4 (ARCH4:)"})
+    assert gaps.take() == (ChannelEvent("A", T0, Reason.REMOVED, text="moved to shard 4 (ARCH4:)"),)
