@@ -15,7 +15,7 @@ demo: $(VENV)/.demo-installed  ## a small storage ring and its archiver on this 
 test: $(VENV)/.all-installed influxd chromium  ## unit and integration tests [ARGS='-k word']
 	$(BIN)/python -m pytest tests/unit tests/integration -m 'not proof' -n 3 --dist worksteal $(ARGS)
 
-proof: $(VENV)/.all-installed influxd influxd-1.8 clients wheels  ## the counted proofs [SHORT=1 for smaller counts] [ARGS=...]
+proof: $(VENV)/.all-installed influxd influxd-1.8 clients wheels chromium  ## the counted proofs [SHORT=1 for smaller counts] [ARGS=...]
 	ARCHIOC_PROOF=$(if $(filter-out 0,$(SHORT)),short,full) $(BIN)/python -m pytest tests -m proof $(ARGS)
 
 test-containers: influxd  ## images built and the stack run: with Docker, else buildah and podman
