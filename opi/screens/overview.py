@@ -10,7 +10,7 @@ from opi.widgets import BOX_EDGE, Open, Place, Trace, box, button, chart, column
 WIDTH, HEIGHT = 1200, 800
 COLUMN = (WIDTH - 2 * MARGIN - 3 * GAP) // 4
 LINE = ROW + GAP
-BOX_LINES = 9
+BOX_LINES = 11
 BOX_HEIGHT = BOX_LINES * LINE + 2 * BOX_EDGE
 INSIDE = Place(0, 0, COLUMN - 2 * BOX_EDGE)
 
@@ -24,6 +24,8 @@ PROCESSES = (
     "Engine:Restarts",
     "Writer:State",
     "Writer:Restarts",
+    "Http:State",
+    "Http:Restarts",
     "Ioc:Restarts",
     "LoopLag",
     "CA_CLNT_CNT",
@@ -98,6 +100,8 @@ WORDS = {
     "Engine:Restarts": "   restarts",
     "Writer:State": "Writer",
     "Writer:Restarts": "   restarts",
+    "Http:State": "HTTP",
+    "Http:Restarts": "   restarts",
     "Ioc:Restarts": "IOC restarts",
     "LoopLag": "Loop lag",
     "CA_CLNT_CNT": "CA clients",
