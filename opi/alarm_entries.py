@@ -168,6 +168,15 @@ def archiver_folders(prefix: str) -> tuple[AlarmFolder, ...]:
                     annunciating=False,
                     delay_s=60,
                 ),
+                AlarmEntry(
+                    f"{prefix}Shard:Foreign",
+                    "Channels of other shards stay here",
+                    "The configuration file does not name them, so no other shard knows of them; they are archived here."
+                    " Put them into the file that all shards have, then Apply on each.",
+                    main,
+                    annunciating=False,
+                    delay_s=60,
+                ),
             ),
         ),
     )

@@ -114,7 +114,9 @@ def test_an_export_shows_how_far_it_is(archive: StoredArchive, tmp_path: Path) -
 
 
 _SLOW_EXPORT = """
+import signal
 import time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell takes from what it starts in the background
 import archioc.cli.export as command
 from archioc.cli.main import main
 found = command.expand

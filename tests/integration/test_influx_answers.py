@@ -356,7 +356,7 @@ def test_events_of_our_own(double: Double, opened: Opened) -> None:
     event = ChannelEvent("A,B", now, Reason.REJECTED, count=3, text="why")
     store.write_events([event])
     store.write_events([event])
-    assert server.lines == {rb'event,code=7,pv=A\,B reason="rejected",count=3i,text="why" %d' % now}
+    assert server.lines == {rb'event,archiver=main,code=7,pv=A\,B reason="rejected",count=3i,text="why" %d' % now}
     server.scripted = [told(400, {"error": "partial write: points beyond retention policy dropped=1"})]
     store.write_events([event])
 

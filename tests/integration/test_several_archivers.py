@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -24,8 +25,13 @@ from tests.batches import Alarm, Point, make_batch, spool_file
 from tests.processes.influxd import InfluxDatabase as Database
 
 SECOND = 10**9
-NOW = time.time_ns() // SECOND * SECOND
-BEGIN = NOW - 1000 * SECOND
+BEGIN = 0
+"""1000 s before the test."""
+
+
+@pytest.fixture(autouse=True)
+def _begin(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules[__name__], "BEGIN", (time.time_ns() // SECOND - 1000) * SECOND)
 
 
 @pytest.fixture
@@ -135,7 +141,7 @@ def test_explain_with_a_pair(store: InfluxDatabase, influx_database: Database, t
     tell(store, "spare", event(402, Reason.LOST_QUOTA), points=points)
 
     def explained(second: int) -> Explanation:
-        return Explanation.of(gather(load_config(config), "A", at(second) + 1000, NOW))
+        return Explanation.of(gather(load_config(config), "A", at(second) + 1000, at(1000)))
 
     found = explained(170)
     assert found.evidence.stored.others == ("spare",)
