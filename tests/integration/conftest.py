@@ -8,6 +8,7 @@ import pytest
 from tests.conftest import CaClientFactory
 from tests.processes.ca_client import CaClient
 from tests.processes.control_process import TWO_CHANNELS, ControlProcess
+from tests.store_bench import STORES, Bench, opened_store
 
 
 @pytest.fixture
@@ -23,3 +24,10 @@ def control(tmp_path: Path, ports: Callable[[int], list[int]], prefix: str) -> I
 def client(control: ControlProcess, ca_client: CaClientFactory) -> CaClient:
     """A client of `control`."""
     return ca_client([control.port])
+
+
+@pytest.fixture(params=STORES)
+def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
+    """Each store in turn, empty."""
+    with opened_store(request, tmp_path / "store") as (store, encoder):
+        yield Bench(store, encoder)

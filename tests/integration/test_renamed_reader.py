@@ -11,18 +11,14 @@ import numpy as np
 import pytest
 
 from archioc.core.aliases import Alias
-from archioc.core.batch import ChannelMeta
-from archioc.core.config_store import InfluxStore
-from archioc.core.config_store import Store as StoreSettings
-from archioc.core.encoding import encoder_for
+from archioc.core.batch import Batch, ChannelMeta
 from archioc.core.events import ChannelEvent, Reason
 from db.bins import Bins, Grid, bins_of
-from db.embedded import EmbeddedStore
-from db.influx import InfluxDatabase
 from db.renamed_reader import LATE_NS, RenamedReader
 from db.sample_columns import concatenate
 from db.store import Store
 from tests.batches import T0, Alarm, Point, make_batch, spool_file
+from tests.store_bench import opened_store
 
 S = 1_000_000_000
 EVER = 2**63 - 1
@@ -51,16 +47,12 @@ OF_D = [*A2[1:], *D1]
 
 @pytest.fixture(params=["embedded", "influxdb"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    made: Store
-    if request.param == "embedded":
-        made = EmbeddedStore(tmp_path / "store")
-        encoder = encoder_for(StoreSettings.model_validate({}))
-    else:
-        database = request.getfixturevalue("influx_database")
-        settings = InfluxStore(url=database.url, bucket=database.name)
-        made = InfluxDatabase(settings)
-        encoder = encoder_for(StoreSettings(influxdb=settings))
-    made.prepare()
+    with opened_store(request, tmp_path / "store") as (made, encoder):
+        assert made.write(spool_file(encoder, _history())).rejected.sum() == 0
+        yield made
+
+
+def _history() -> Batch:
     states = [("A", 1, 1, 3), ("A", 9.9, 2, 3), ("B", 10.2, 0, 0), ("C", 21, 3, 17), ("A", 26, 1, 4)]
     alarms = [Alarm(channel, at(when), severity, status) for channel, when, severity, status in states]
     events = [
@@ -70,11 +62,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
         ChannelEvent("A", at(27), Reason.BAD_TIME),
     ]
     metas = [ChannelMeta("A", at(0.9), 6, 1, "one:5064", "mA"), ChannelMeta("C", at(20.4), 6, 1, "two:5064", "A")]
-    batch = make_batch([*A1, *B1, *C1, *A2, *D1], events, metas, alarms=alarms)
-    outcome = made.write(spool_file(encoder, batch))
-    assert outcome.rejected.sum() == 0
-    yield made
-    made.close()
+    return make_batch([*A1, *B1, *C1, *A2, *D1], events, metas, alarms=alarms)
 
 
 @pytest.fixture
