@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Callable
@@ -160,6 +161,7 @@ def kill_at_random(counting: Counting, outage: Outage, kills: int, moments: rand
     assert archiver.stop() == 0
     histories = archiver.check_conservation().histories
     assert sum(files >= FILLED for files in spooled) >= max(1, kills // 10), spooled
-    assert len(in_ring) > kills * len(names) / 2
+    # Each kill finds about one update of each channel in the ring; with few kills chance counts.
+    assert len(in_ring) > len(names) * (kills / 2 - math.sqrt(kills))
     check_stored_once(in_ring, histories)
     check_no_loss(counting.watch.by_channel(), histories, until_ns, "engine_restart")
