@@ -157,7 +157,7 @@ class Quarantine:
         self._disk.rename(scratch, path)
         self._disk.sync_directory(self._directory)
         _log.error("samples_quarantined", batch=file.batch_id, samples=entry.samples, kept=str(path))
-        self._make_room(path)
+        self._make_room()
         return path
 
     def want_retry(self, path: Path) -> Path:
@@ -189,11 +189,12 @@ class Quarantine:
         self._disk.rename(path, target)
         return target
 
-    def _make_room(self, newest: Path) -> None:
+    def _make_room(self) -> None:
+        """The newest batch stays: batches do not become known in their order, since several are on their way at once."""
         sizes = {path: self._disk.stat(path).size for path in self.entries()}
         held = sum(sizes.values())
-        for path, size in sizes.items():
-            if held <= MAX_BYTES or path == newest:
+        for path, size in list(sizes.items())[:-1]:
+            if held <= MAX_BYTES:
                 return
             self.remove(path)
             held -= size
