@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from archioc.demo.ca_environment import client_variables, with_variables
 from archioc.demo.ports import free_ports
@@ -28,6 +29,10 @@ from tests.processes.raw_witness import RawWitness
 from tests.processes.served_store import ServedStore
 from tests.processes.soft_ioc import SoftIoc
 from tests.processes.tools import missing_tool
+
+# A machine that does something else for a moment is no fault of what is tested.
+settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared machine")
 
 SoftIocFactory = Callable[..., SoftIoc]
 """softioc(database, macros="") where database is text or a Path."""
