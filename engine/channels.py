@@ -220,8 +220,9 @@ class Channels:
     def tell_collected(self, now: int, *, every: bool = False) -> None:
         """Tell a shared store which channels are collected here (now: ns): those whose turn it is today, or every one."""
         due = self._daily.due(now, self._sampler.memory.used)
-        rows = self.ours() if every else due[self.generation[due] != 0]
-        self.gaps.tell_collected(rows[~np.isin(rows, self._leaving)], now)
+        if every or len(due):
+            rows = self.ours() if every else due[self.generation[due] != 0]
+            self.gaps.tell_collected(rows[~np.isin(rows, self._leaving)], now)
 
     def create_some(self, now: int) -> None:
         """Have libca look for some of the channels that wait for it (now: ns)."""

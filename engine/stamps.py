@@ -84,10 +84,12 @@ def stamp_updates(
     if by_archiver is not None:
         unusable &= ~by_archiver
         bumped = bumped & ~by_archiver if bumped is not None else None
-    flags = np.where(unusable, SampleFlag.RESTAMPED, 0).astype("u1") if unusable.any() else np.zeros(len(updates), "u1")
+    restamped = bool(unusable.any())
+    flags = np.where(unusable, SampleFlag.RESTAMPED, 0).astype("u1") if restamped else np.zeros(len(updates), "u1")
     if by_archiver is not None:
         flags[by_archiver] = SampleFlag.ARCHIVER_CLOCK
-    time = np.where(flags != 0, updates.received, updates.stamp) if flags.any() else updates.stamp.copy()
+    ours = restamped or by_archiver is not None
+    time = np.where(flags != 0, updates.received, updates.stamp) if ours else updates.stamp.copy()
     if bumped is not None and bumped.any():
         _bump(time, bumped, repeated, starts, memory.last_time[rows])
     late = _late(updates, time, repeated, starts, memory)
