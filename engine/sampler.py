@@ -195,8 +195,7 @@ class Sampler:
         cost = self.wanted.quota_cost[lanes]
         count = np.add.reduceat(passing.updates, starts, dtype="i8")
         released_of = np.searchsorted(lanes, passing.released["row"]) if len(passing.released) else np.empty(0, np.intp)
-        if len(released_of):
-            count[released_of] += 1
+        count[released_of] += 1
         allowed = within_quota(lanes, count, updates.received[starts], updates.received[ends - 1], cost, self.memory)
         over = np.flatnonzero(allowed < count)
         if not len(over):

@@ -30,6 +30,8 @@ MAX_FUTURE = 60 * SECOND
 MAX_PAST = 7 * 86400 * SECOND
 """A first value older than this is stored only at its receive time."""
 SAME_STAMP_WINDOW = SECOND
+NEVER = np.iinfo("i8").min
+"""Stands for the stamp of the update before the first."""
 
 Mask = npt.NDArray[np.bool_]
 
@@ -70,7 +72,7 @@ def stamp_updates(
     """
     rows = updates.row[starts]
     seen = memory.seen[rows] != 0
-    same = repeated = value_before(updates.stamp, starts, np.where(seen, memory.last_stamp[rows], np.iinfo("i8").min)) == updates.stamp
+    same = repeated = value_before(updates.stamp, starts, np.where(seen, memory.last_stamp[rows], NEVER)) == updates.stamp
     unusable = updates.stamp < EARLIEST
     if not clock_suspect:
         unusable |= ahead
@@ -84,12 +86,10 @@ def stamp_updates(
     if by_archiver is not None:
         unusable &= ~by_archiver
         bumped = bumped & ~by_archiver if bumped is not None else None
-    restamped = bool(unusable.any())
-    flags = np.where(unusable, SampleFlag.RESTAMPED, 0).astype("u1") if restamped else np.zeros(len(updates), "u1")
+    flags = np.where(unusable, SampleFlag.RESTAMPED, 0).astype("u1") if unusable.any() else np.zeros(len(updates), "u1")
     if by_archiver is not None:
         flags[by_archiver] = SampleFlag.ARCHIVER_CLOCK
-    ours = restamped or by_archiver is not None
-    time = np.where(flags != 0, updates.received, updates.stamp) if ours else updates.stamp.copy()
+    time = np.where(flags != 0, updates.received, updates.stamp) if flags.any() else updates.stamp.copy()
     if bumped is not None and bumped.any():
         _bump(time, bumped, repeated, starts, memory.last_time[rows])
     late = _late(updates, time, repeated, starts, memory)
