@@ -30,10 +30,9 @@ def within_quota(rows: npt.NDArray[np.integer], count: I8, first: I8, last: I8, 
     kept, before = np.maximum(cost, KEPT), memory.quota_base[rows]
     base = np.maximum(before, np.minimum(first, last) - kept)
     wanted = count * cost
-    passing, used = count, base + wanted
-    if (used > last).any():
+    passing = count
+    if (base + wanted > last).any():
         base = np.where(before > last + SET_BACK, last - kept, base)
         passing = np.where(cost > 0, np.minimum(count, np.maximum(last - base, 0) // np.maximum(cost, 1)), count)
-        used = base + passing * cost
-    memory.quota_base[rows] = np.where(wanted > 0, used, before)
+    memory.quota_base[rows] = np.where(wanted > 0, base + passing * cost, before)
     return passing
