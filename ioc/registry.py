@@ -42,6 +42,8 @@ AUDIT_LOG = "audit.jsonl"
 
 _LAST_CHANGES = "SELECT time_ns, user, host, peer, pv, old, new, outcome FROM audit WHERE outcome = 'done' ORDER BY rowid DESC LIMIT ?"
 
+_INSERT_REMOVED = "INSERT INTO removed_row SELECT row, generation, ?, name, revision, ? FROM channel WHERE name = ?"
+
 PENDING_NOTES = 1000
 """Audit entries of refused puts that wait for the next write; a flood of them pushes the oldest out."""
 
@@ -196,6 +198,7 @@ class Registry:
 
     def _write_channels(self, change: Change, revision: int) -> None:
         connection = self._connection
+        connection.executemany(_INSERT_REMOVED, ((self._moved_to(c), revision, c.name) for c in change.removed))
         connection.executemany("DELETE FROM channel WHERE name = ?", ((c.name,) for c in change.removed))
         connection.executemany(
             INSERT_CHANNEL,
@@ -207,9 +210,6 @@ class Registry:
         connection.executemany(
             "INSERT INTO override VALUES (?, ?, ?, ?)",
             ((c.name, o.setting, o.value, o.file_value) for c in (*change.added, *change.changed) for o in c.overrides),
-        )
-        connection.executemany(
-            "INSERT INTO removed_row VALUES (?, ?, ?)", ((c.row, c.generation, self._moved_to(c)) for c in change.removed)
         )
         connection.execute("UPDATE meta SET revision = ?", (revision,))
 

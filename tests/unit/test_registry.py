@@ -250,7 +250,8 @@ def test_a_registry_of_version_1_is_brought_along(tmp_path: Path, table: Channel
             old.execute(f"ALTER TABLE channel DROP COLUMN {column}")
         for column in ("own", "moves_to", "leaves_ns"):
             old.execute(f"ALTER TABLE channel DROP COLUMN {column}")
-        old.execute("ALTER TABLE removed_row DROP COLUMN moved_to")
+        for column in ("moved_to", "name", "added", "removed"):
+            old.execute(f"ALTER TABLE removed_row DROP COLUMN {column}")
         for column in ("groups_revision", "fingerprint"):
             old.execute(f"ALTER TABLE meta DROP COLUMN {column}")
         for table_name in ("channel_group", "group_override", "policy", "alarm_limit", "alias"):
@@ -281,7 +282,8 @@ def test_a_registry_of_version_3_is_brought_along_after_a_copy(tmp_path: Path, t
         old.execute("DROP TABLE alias")
         for column in ("moves_to", "leaves_ns"):
             old.execute(f"ALTER TABLE channel DROP COLUMN {column}")
-        old.execute("ALTER TABLE removed_row DROP COLUMN moved_to")
+        for column in ("moved_to", "name", "added", "removed"):
+            old.execute(f"ALTER TABLE removed_row DROP COLUMN {column}")
         old.execute("PRAGMA user_version = 3")
     before = back_up(path, copies)
     assert back_up_earlier_version(path, copies) == copies / "schema-3.db"

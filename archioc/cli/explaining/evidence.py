@@ -15,6 +15,8 @@ from archioc.core.config import Config
 from archioc.core.directories import Directories
 from archioc.core.errors import QueryError, SettingError, StoreDenied, StoreUnavailable
 from archioc.core.events import GAPS, ChannelEvent, Reason
+from archioc.core.ownership import owner_of
+from archioc.core.shard import Shard
 from archioc.core.timestamp import SECOND
 from archioc.reading import open_reader
 from db.sample_columns import SampleColumns
@@ -25,6 +27,12 @@ from ioc.registry_content import read_content
 LOOK_AROUND_NS = 60 * SECOND
 """Events so long before the last sample and after the next one are looked at."""
 
+
+SAME_NS = 1000
+"""A sample so near to the moment is the one that was meant: tables show microseconds."""
+
+RESUMED_NS = SECOND
+"""What happens so shortly before a sample belongs to the hole before it."""
 
 ENOUGH, SOME = 5, 100
 """Samples behind the moment from which, and at most of which, their spacing is taken."""
@@ -53,6 +61,7 @@ class Evidence:
 
     archived: None when it is not archived now. settings: those at the moment, as far as events tell; None where not archived.
     retention_s, commit_s: of the configuration; retention None for no limit. archiver: name of the one that is asked.
+    owner: the shard to which the channel belongs, for people, where that is another one.
     """
 
     channel: str
@@ -68,6 +77,7 @@ class Evidence:
     retention_s: float | None
     commit_s: float
     archiver: str
+    owner: str = ""
 
     @property
     def hole(self) -> tuple[int, int]:
@@ -75,6 +85,14 @@ class Evidence:
         before, after = self.stored.before, self.stored.after
         begin = int(before.time[0]) if before is not None else 0
         return begin, int(after.time[0]) if after is not None else max(self.now_ns, self.t_ns)
+
+    @property
+    def sample(self) -> SampleColumns | None:
+        """The sample of the moment itself; None where there is none."""
+        for sample in (self.stored.before, self.stored.after):
+            if sample is not None and abs(int(sample.time[0]) - self.t_ns) <= SAME_NS:
+                return sample
+        return None
 
     @property
     def events(self) -> list[ChannelEvent]:
@@ -91,6 +109,11 @@ class Evidence:
             if key not in found or found[key].end_ns is None:
                 found[key] = event
         return sorted(found.values(), key=lambda event: event.time_ns)
+
+    @property
+    def own_events(self) -> list[ChannelEvent]:
+        """Those that this archiver has told, or that are told of all."""
+        return [event for event in self.events if event.archiver in ("", self.archiver)]
 
 
 def gather(config: Config, channel: str, t_ns: int, now_ns: int) -> Evidence:
@@ -117,11 +140,16 @@ def gather(config: Config, channel: str, t_ns: int, now_ns: int) -> Evidence:
         _retention(config),
         config.spool.commit_interval,
         config.archiver.name,
+        _other_owner(config.own_shard, channel),
     )
     if archived is None:
         return evidence
-    own = [event for event in evidence.events if event.archiver in ("", config.archiver.name)]
-    return replace(evidence, settings=settings_at(archived.settings, own, t_ns))
+    return replace(evidence, settings=settings_at(archived.settings, evidence.own_events, t_ns))
+
+
+def _other_owner(shard: Shard, channel: str) -> str:
+    owner = owner_of(channel, shard.count)
+    return "" if owner == shard.index else shard.told(owner)
 
 
 def _retention(config: Config) -> float | None:
