@@ -59,7 +59,7 @@ class Stored:
 class Evidence:
     """What is known of a channel around `t_ns`. All times are ns since 1970 UTC.
 
-    archived: None when it is not archived now. settings: those at the moment, as far as events tell; None where not archived.
+    archived: None when it is not archived now; by another name where the channel was renamed. settings: those at the moment, as far as events tell; None where not archived.
     retention_s, commit_s: of the configuration; retention None for no limit. archiver: name of the one that is asked.
     owner: the shard to which the channel belongs, for people, where that is another one.
     """
@@ -122,8 +122,9 @@ def gather(config: Config, channel: str, t_ns: int, now_ns: int) -> Evidence:
     archived: ArchivedChannel | None = None
     puts: tuple[Put, ...] = ()
     if directories.registry.exists():
-        archived = read_content(directories.registry).channels.get(channel)
+        archived = read_content(directories.registry).find(channel)
         puts = tuple(puts_about(directories.registry, channel))
+    name = archived.name if archived else channel
     stored = _ask_store(config, channel, t_ns, now_ns)
     since = int(stored.before.time[0]) if stored.before is not None else t_ns
     evidence = Evidence(
@@ -134,13 +135,13 @@ def gather(config: Config, channel: str, t_ns: int, now_ns: int) -> Evidence:
         archived,
         None,
         read_live(directories, archived.row if archived else None, archived.generation if archived else 0),
-        tuple(spooled_batches(directories.spool, channel, since)),
-        tuple(quarantined_samples(directories.spool, channel)),
+        tuple(spooled_batches(directories.spool, name, since)),
+        tuple(quarantined_samples(directories.spool, name)),
         puts,
         _retention(config),
         config.spool.commit_interval,
         config.archiver.name,
-        _other_owner(config.own_shard, channel),
+        _other_owner(config.own_shard, name),
     )
     if archived is None:
         return evidence
