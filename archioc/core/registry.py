@@ -44,12 +44,14 @@ class RegistryChannel:
 
     row, generation: where it is in the channel table.
     revision: the revision of the registry that added it.
+    added_ns: when that was (ns since 1970), 0 where it is not known.
     """
 
     row: int
     generation: int
     name: str
     revision: int
+    added_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,7 @@ class RegistryReader:
             try:
                 (newest,) = self._connection.execute("SELECT revision FROM meta").fetchone()
                 rows = self._connection.execute(
-                    "SELECT row, generation, name, revision FROM channel WHERE revision > ? ORDER BY row", (revision,)
+                    "SELECT row, generation, name, revision, added_ns FROM channel WHERE revision > ? ORDER BY row", (revision,)
                 ).fetchall()
             finally:
                 self._connection.execute("COMMIT")

@@ -11,6 +11,7 @@ import pytest
 
 from archioc.cli.explaining.evidence import changed_settings, settings_at
 from archioc.cli.explaining.spooled import event_of_line
+from archioc.core.aliases import Alias
 from archioc.core.batch import SampleFlag
 from archioc.core.channel import ChannelSettings, Mode
 from archioc.core.config_file import load_config
@@ -24,6 +25,9 @@ from archioc.core.spool import SpoolDirectory
 from archioc.core.timestamp import SECOND, format_utc
 from db.quarantine import Quarantine
 from db.store import Refusal, WriteOutcome
+from ioc.archived import ArchivedChannel
+from ioc.change import Change
+from ioc.registry import Registry
 from tests.batches import Point, make_batch, spool_file
 from tests.stored_archive import StoredArchive, make_archive
 
@@ -143,6 +147,21 @@ def test_a_channel_of_another_shard(tmp_path: Path) -> None:
     assert "shard 0 (ARCH0:)" in found["text"]
     elsewhere = next(name for name in map(str, range(99)) if owner_of(name, 3) == 2)
     assert explain(archive, elsewhere)["text"].endswith("; it belongs to shard 2 (ARCH2:)")
+
+
+def test_a_channel_that_was_renamed(archive: StoredArchive) -> None:
+    """Asked for by its earlier name, a channel is not taken for one that was removed."""
+    archive.store(AROUND)
+    registry = Registry(archive.directories.registry)
+    old = ArchivedChannel("A", 0, 1, ChannelSettings(), ChannelSettings())
+    new = ArchivedChannel("B", 1, 1, ChannelSettings(), ChannelSettings())
+    for revision, change in enumerate((Change(added=(old,)), Change((new,), removed=(old,), renamed=(Alias("A", "B", NOW, None),))), 1):
+        registry.commit(change, (), revision)
+        registry.accept(change, revision)
+    registry.close()
+    assert explain(archive, time_ns=NOW + 60 * SECOND)["archived"]
+    assert archive.read("explain", "A").startswith("A (now B) at ")
+    assert archive.read("explain", "B").startswith("B at ")
 
 
 def test_beyond_the_retention(archive: StoredArchive) -> None:

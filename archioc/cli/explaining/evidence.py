@@ -59,7 +59,8 @@ class Stored:
 class Evidence:
     """What is known of a channel around `t_ns`. All times are ns since 1970 UTC.
 
-    archived: None when it is not archived now; by another name where the channel was renamed. settings: those at the moment, as far as events tell; None where not archived.
+    archived: None when it is not archived now; of another name where the channel was renamed.
+    settings: those at the moment, as far as events tell; None where not archived.
     retention_s, commit_s: of the configuration; retention None for no limit. archiver: name of the one that is asked.
     owner: the shard to which the channel belongs, for people, where that is another one.
     """
