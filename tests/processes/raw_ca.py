@@ -30,7 +30,7 @@ class RawCa:
         """Send a message that caproto would refuse to make."""
         self._socket.sendall(message)
 
-    def wait_for(self, kind: type, timeout_s: float = 5.0) -> Any:
+    def wait_for(self, kind: type, timeout_s: float = 30.0) -> Any:
         """The next message of this kind; others that come before are kept."""
         deadline = time.monotonic() + timeout_s
         while True:
