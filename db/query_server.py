@@ -17,9 +17,9 @@ import structlog
 
 from archioc.core.errors import QueryError, StoreError
 from db import unix_socket, wire
-from db.wire import Part
 from db.query_answers import answers
 from db.store import QUERY_S, Reader
+from db.wire import Part
 
 _log = structlog.get_logger()
 

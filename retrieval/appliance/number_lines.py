@@ -34,7 +34,7 @@ _FIRST = np.arange(256, dtype=np.uint8)
 _FIRST[list(ESCAPES)] = 0x1B
 _AFTER = np.full(256, _FILLER[0], np.uint8)
 _AFTER[list(ESCAPES)] = list(ESCAPES.values())
-_IS_ESCAPED = _AFTER != _FILLER[0]
+_IS_ESCAPED = _FILLER[0] != _AFTER
 _IS_STRIPPED = np.zeros(256, bool)
 _IS_STRIPPED[list(STRIPPED)] = True
 
@@ -127,9 +127,9 @@ def _varints(numbers: npt.NDArray[np.int64], width: int) -> tuple[Words, Bytes]:
     word |= _around(width)[more]
     special = np.flatnonzero(_IS_ESCAPED[last])
     if len(special):
-        byte, at = last[special], shift[special].astype(np.uint64)
+        byte, before = last[special], shift[special].astype(np.uint64)
         pair = _FIRST[byte].astype(np.uint64) | _AFTER[byte].astype(np.uint64) << np.uint64(8)
-        word[special] = word[special] & ~(np.uint64(0xFFFF) << at) | pair << at
+        word[special] = word[special] & ~(np.uint64(0xFFFF) << before) | pair << before
     return word, last
 
 
@@ -145,10 +145,9 @@ def _fixed(tag: bytes, raw: npt.NDArray[np.generic]) -> _Values:
     """Numbers of 1, 4 or 8 bytes, any of which may be escaped."""
     n, width = len(raw), raw.itemsize
     cells = raw.view(np.uint8).reshape(n, width)
-    if width == _WORD:
-        word = raw.view("<u8").copy()
-    else:
-        word = raw.view(f"<u{width}").astype(np.uint64) | np.uint64(_word(b"\0" * width))
+    word = raw.view(f"<u{width}").astype(np.uint64)  # a copy in any case
+    if width < _WORD:
+        word |= np.uint64(_word(b"\0" * width))
     special = (cells == 0x1B) | (cells == 0x0A) | (cells == 0x0D)
     at = np.flatnonzero(special.view(f"<u{width}"))
     pairs = np.full((len(at), 2 * _WORD), _FILLER[0], np.uint8)
