@@ -21,7 +21,7 @@ from db.alarm_columns import AlarmColumns
 from db.bins import Bins
 from db.sample_columns import SampleColumns
 
-CHUNK = 100_000
+CHUNK = 50_000
 """How many samples a query answers at a time, at most."""
 
 CHUNK_BYTES = 4_000_000

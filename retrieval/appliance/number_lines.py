@@ -34,7 +34,7 @@ _FIRST = np.arange(256, dtype=np.uint8)
 _FIRST[list(ESCAPES)] = 0x1B
 _AFTER = np.full(256, _FILLER[0], np.uint8)
 _AFTER[list(ESCAPES)] = list(ESCAPES.values())
-_IS_ESCAPED = _FILLER[0] != _AFTER
+_IS_ESCAPED = np.not_equal(_AFTER, _FILLER[0])
 _IS_STRIPPED = np.zeros(256, bool)
 _IS_STRIPPED[list(STRIPPED)] = True
 
