@@ -25,7 +25,7 @@ from tests.processes.influxd import find_influxd_2
 from tests.processes.influxd_two import ORG, InfluxdTwo
 from tests.processes.tools import missing_tool
 
-pytestmark = [pytest.mark.proof, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.proof
 
 Opened = Callable[..., InfluxDatabase]
 
