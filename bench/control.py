@@ -164,6 +164,10 @@ def _measure_start(site: ControlSite, figures: Figures) -> None:
     figures.add("resident, from state.db", memory.resident / 1e6, "MB", 150.0)
     for kind, size in asdict(memory).items():
         figures.add(f"of this {kind}", size / 1e6, "MB")
+    # Before any other client, which would leave memory behind that these use.
+    with clients(site, 1, value_pvs(CONNECTED)):
+        held = memory_of(site.pid).anonymous - memory.anonymous
+        figures.add("memory of a channel that a client has open and monitors", held / CONNECTED, "B")
     site.stop()
 
 
@@ -172,14 +176,17 @@ def _measure_clients(site: ControlSite, figures: Figures, seconds: float) -> Non
         site.start(watched=True)
     figures.add(f"libca connects {CONNECTED} PVs", libca_connect_s(site, CONNECTED), "s", 2.0)
     figures.puts(site, "nobody else there", seconds / 2)
-    before = memory_of(site.pid).anonymous
     with clients(site, CLIENTS, value_pvs(SUBSCRIPTIONS), "--same") as process, figures.loop(site, f"{CLIENTS * SUBSCRIPTIONS} events/s"):
-        held = memory_of(site.pid).anonymous - before
-        figures.add("memory of a channel that a client has open and monitors", held / CLIENTS / SUBSCRIPTIONS, "B")
         site.change(SUBSCRIPTIONS)
         name = f"{CLIENTS} clients x {SUBSCRIPTIONS} monitors at 1 Hz"
         events = events_of(process, seconds, lambda: figures.puts(site, name, seconds, 50.0))
         figures.add(f"events to {CLIENTS} clients", events, "1/s")
+        site.change(0)
+    with clients(site, 1, value_pvs(DEAF_SUBSCRIPTIONS)) as process:
+        site.change(DEAF_SUBSCRIPTIONS)
+        name = f"beside a client with {DEAF_SUBSCRIPTIONS} monitors at 1 Hz"
+        events = events_of(process, seconds, lambda: figures.puts(site, name, seconds))
+        figures.add("events to this client", events, "1/s")
         site.change(0)
     with figures.loop(site, "a deaf client and its death"):
         with clients(site, 1, value_pvs(DEAF_SUBSCRIPTIONS), "--deaf"):

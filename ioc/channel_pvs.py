@@ -36,7 +36,7 @@ class ChannelPvs:
         self._registry, self._table, self._control = registry, table, control
         self._refs = ChannelRefs(registry, table)
         self._watched: dict[str, set[PV]] = {}
-        self._changes = RowChanges(table)
+        self._changes = RowChanges(table, self._find)
         self._beside: set[PV] = set()  # those with monitors that change although their rows do not
         self._silent = (True, True)
 
@@ -65,7 +65,7 @@ class ChannelPvs:
         while True:
             await asyncio.sleep(REFRESH_S)
             slice_ = Slice()
-            for names in self._changes.look(self._find):
+            for names in self._changes.look():
                 await self._refresh_channels(names, slice_)
                 await slice_.give_way()
             if loop.time() - everything_at >= AGE_PERIOD_S:

@@ -7,6 +7,7 @@ its own delivery ignores the monitor mask and makes all clients wait for the slo
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import IntFlag
@@ -20,6 +21,7 @@ from caproto._dbr import DbrStringArray, _LongStringChannelType
 from archioc.core.dbr import EPICS_EPOCH_S, Dbr, Severity, Status
 from ioc.alarm import NO_ALARM, Alarm
 from ioc.alarm_limits import NO_LIMITS, AlarmLimits, metadata_of
+from ioc.timed_number import timed_number
 
 if TYPE_CHECKING:
     from ioc.audit import Peer
@@ -51,6 +53,12 @@ class Event(IntFlag):
     LOG = 2
     ALARM = 4
     PROPERTY = 8
+
+
+# As plain numbers: each operation on flags takes 1 us, and there is one for each monitor.
+_CHANGED = int(Event.VALUE | Event.LOG)
+_ALARMED = int(Event.ALARM | Event.VALUE | Event.LOG)
+_DESCRIBED = int(Event.PROPERTY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +122,7 @@ class PV:
         self._behind = False
         self._value: Value | None = None
         self._alarm: Alarm = NO_ALARM
+        self._stamp = 0, 0
         self._cache: dict[tuple[int, int, bool], tuple[int, bytes]] = {}
 
     @property
@@ -131,20 +140,21 @@ class PV:
         self._behind = False
         if isinstance(value, str):
             value = _clipped(value, self.spec.count if self.spec.dbr is Dbr.CHAR else LONG_STRING_BYTES)
-        events = Event(0)
+        events = 0
         if not _same(value, self._value):
-            events |= Event.VALUE | Event.LOG
+            events |= _CHANGED
         if alarm != self._alarm:
-            events |= Event.ALARM | Event.VALUE | Event.LOG
+            events |= _ALARMED
         if unit is not None and unit != self.data.units:
             await self.data.write_metadata(publish=False, units=unit)
-            events |= Event.PROPERTY
+            events |= _DESCRIBED
         if not events:
             return
         self._value, self._alarm = value, alarm
-        stamp = {} if time_ns is None else {"timestamp": _stamp(time_ns)}
+        self._stamp = _stamp(time.time_ns() if time_ns is None else time_ns)
         written = value or "\0" if self.spec.dbr is Dbr.CHAR else value
-        await self.data.write(written, verify_value=False, status=int(alarm[0]), severity=int(alarm[1]), **stamp)
+        stamp = caproto.TimeStamp(*self._stamp)
+        await self.data.write(written, verify_value=False, status=int(alarm[0]), severity=int(alarm[1]), timestamp=stamp)
         self._post(events)
         await self._lead()
 
@@ -152,7 +162,7 @@ class PV:
         """Have other alarm limits from now on."""
         self.limits = limits
         await self.data.write_metadata(publish=False, **metadata_of(limits, self.spec.dbr))
-        self._post(Event.PROPERTY)
+        self._post(_DESCRIBED)
         await self._lead()
 
     async def _lead(self) -> None:
@@ -175,9 +185,9 @@ class PV:
 
     async def touch(self) -> None:
         """Tell the monitors that the value was put, although it is as before (a command PV)."""
-        self._post(Event.VALUE | Event.LOG)
+        self._post(_CHANGED)
 
-    def _post(self, events: Event) -> None:
+    def _post(self, events: int) -> None:
         self._cache.clear()
         for monitor in self.monitors:
             if monitor.mask & events:
@@ -223,6 +233,8 @@ class PV:
         return found
 
     async def _encode(self, data_type: ChannelType, count: int, long_string: bool) -> tuple[int, bytes]:
+        if count <= 1 and (number := timed_number(self.spec.dbr, data_type, self._value, self._alarm, self._stamp)) is not None:
+            return 1, number
         native = native_type(data_type)
         as_text = long_string and self.spec.dbr is Dbr.STRING and native == ChannelType.CHAR
         metadata, values = await self.data.read(_LongStringChannelType(data_type) if as_text else data_type)
@@ -256,9 +268,10 @@ def _clipped(text: str, size: int) -> str:
     return text if len(raw) <= size else raw[:size].decode(errors="ignore")
 
 
-def _stamp(time_ns: int) -> Any:
+def _stamp(time_ns: int) -> tuple[int, int]:
+    """Seconds since 1990 and nanoseconds."""
     seconds, nanoseconds = divmod(max(time_ns, EPICS_EPOCH_S * 10**9), 10**9)
-    return caproto.TimeStamp(seconds - EPICS_EPOCH_S, nanoseconds)
+    return seconds - EPICS_EPOCH_S, nanoseconds
 
 
 def _channel_data(spec: PvSpec) -> Any:

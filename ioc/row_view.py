@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from archioc.core.mapped_file import MappedFile
-from archioc.core.table import ChannelTable, read_row
+from archioc.core.table import ChannelTable, copy_row, read_row
 from ioc.archived import ArchivedChannel
 
 SILENT_S = 5.0
@@ -53,16 +52,12 @@ def view_row(table: ChannelTable, channel: ArchivedChannel) -> RowView:
         channel,
         _of(read_row(table.status, channel.row), channel.generation),
         # The engine and the db process write these two without a sequence number; each cell is whole by itself.
-        _of(_copy(table.ledger, channel.row), channel.generation),
-        _of(_copy(table.delivery, channel.row), channel.generation),
+        _of(copy_row(table.ledger, channel.row), channel.generation),
+        _of(copy_row(table.delivery, channel.row), channel.generation),
         is_silent(int(table.status.head["heartbeat"][0]), now),
         is_silent(int(table.delivery.head["heartbeat"][0]), now),
         now,
     )
-
-
-def _copy(block: MappedFile, row: int) -> npt.NDArray[np.void]:
-    return block.cells[row : row + 1].copy()
 
 
 def _of(cell: npt.NDArray[np.void], generation: int) -> npt.NDArray[np.void]:

@@ -172,9 +172,15 @@ def read_row(block: MappedFile, row: int, attempts: int = 1000) -> npt.NDArray[n
     tries an odd sequence number is taken as it is.
     """
     cells = block.cells
-    copy = cells[row : row + 1].copy()
+    copy = copy_row(block, row)
     for _ in range(attempts):
         if copy["seq"][0] % 2 == 0 and cells["seq"][row] == copy["seq"][0]:
             break
-        copy = cells[row : row + 1].copy()
+        copy = copy_row(block, row)
     return copy
+
+
+def copy_row(block: MappedFile, row: int) -> npt.NDArray[np.void]:
+    """A copy of one row for reading, shape (1,), each of its cells whole by itself."""
+    # By way of bytes: numpy copies the cells of a structured array field by field, which takes 3 to 20 times as long.
+    return np.frombuffer(block.cells[row : row + 1].tobytes(), block.cells.dtype)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from archioc.core.channel import ChannelSettings
 from archioc.core.table import ChannelTable
 from ioc.archived import ArchivedChannel
-from ioc.row_changes import ROWS_AT_ONCE, RowChanges
+from ioc.row_changes import FOUND_AGAIN_LOOKS, ROWS_AT_ONCE, RowChanges
 
 ROWS = 2 * ROWS_AT_ONCE + 20
 DEFAULTS = ChannelSettings()
@@ -26,7 +26,7 @@ def table(tmp_path: Path) -> Iterator[ChannelTable]:
 
 
 def changed(changes: RowChanges) -> set[str]:
-    names = [name for part in changes.look(CHANNELS.get) for name in part]
+    names = [name for part in changes.look() for name in part]
     assert len(names) == len(set(names))
     return set(names)
 
@@ -39,7 +39,7 @@ def touch(table: ChannelTable, row: int) -> None:
 @given(st.lists(st.tuples(st.sampled_from(["watch", "forget", "touch", "look"]), st.integers(0, 30)), max_size=60))
 def test_tells_what_changed_since_the_last_look(table: ChannelTable, steps: list[tuple[str, int]]) -> None:
     """Whatever comes, goes and changes: a look tells the watched channels that changed since the one before, and no others."""
-    changes = RowChanges(table)
+    changes = RowChanges(table, CHANNELS.get)
     watched: set[str] = set()
     expected: set[str] = set()
     for row in range(31):
@@ -67,7 +67,7 @@ def test_tells_what_changed_since_the_last_look(table: ChannelTable, steps: list
 
 def test_more_channels_than_are_looked_at_at_once(table: ChannelTable) -> None:
     """All watched channels are looked at, however many; one that the registry no longer has is passed over."""
-    changes = RowChanges(table)
+    changes = RowChanges(table, CHANNELS.get)
     for row, name in enumerate(CHANNELS):
         table.status.cells["generation"][row] = 1
         changes.watch(name)
@@ -75,5 +75,23 @@ def test_more_channels_than_are_looked_at_at_once(table: ChannelTable) -> None:
     assert changed(changes) == set()
     for row in (0, ROWS_AT_ONCE - 1, ROWS_AT_ONCE, ROWS - 1):
         touch(table, row)
-    left = {name: channel for name, channel in CHANNELS.items() if name != "C0"}
-    assert [name for part in changes.look(left.get) for name in part] == [f"C{ROWS_AT_ONCE - 1}", f"C{ROWS_AT_ONCE}", f"C{ROWS - 1}"]
+    assert changed(changes) == {"C0", f"C{ROWS_AT_ONCE - 1}", f"C{ROWS_AT_ONCE}", f"C{ROWS - 1}"}
+
+
+def test_channel_that_is_removed_and_comes_back_elsewhere(table: ChannelTable) -> None:
+    """A name that stays watched is looked at in the row that its channel has now, at the latest after FOUND_AGAIN_LOOKS looks."""
+    channels = {"C0": CHANNELS["C0"]}
+    table.status.cells["generation"][[0, 7]] = 1
+    changes = RowChanges(table, channels.get)
+    changes.watch("C0")
+    assert changed(changes) == {"C0"}
+    del channels["C0"]
+    for _ in range(FOUND_AGAIN_LOOKS):
+        changed(changes)
+    touch(table, 0)
+    assert changed(changes) == set()
+    channels["C0"] = CHANNELS["C7"]
+    for _ in range(FOUND_AGAIN_LOOKS):
+        changed(changes)
+    touch(table, 7)
+    assert changed(changes) == {"C0"}
