@@ -93,7 +93,7 @@ def site(store: StoreBlock, archiver: ArchiverFactory, softioc: SoftIocFactory, 
 
 
 @pytest.mark.proof
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(400)
 def test_every_type(site: Site, prefix: str) -> None:
     """Raw and JSON answers have the samples of the store, to the bit and the nanosecond, each channel under one type."""
     http = site.http
@@ -114,7 +114,7 @@ def test_every_type(site: Site, prefix: str) -> None:
 
 
 @pytest.mark.proof
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("store", [{"embedded": {}}], ids=["embedded"])
 def test_published_clients(site: Site) -> None:
     """Clients from PyPI, unchanged, read the values of the store of every type that they know."""

@@ -48,7 +48,7 @@ def samples_of(frame: pd.DataFrame) -> list[tuple[object, ...]]:
 
 
 @pytest.mark.proof
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("store", [{"embedded": {}}], ids=["embedded"])
 def test_every_type(store: StoreBlock, archiver: ArchiverFactory, softioc: SoftIocFactory, ca_client: CaClientFactory, prefix: str) -> None:
     """Frames have the samples of the store, to the bit and the nanosecond; bins, alarms, gaps and metadata are those of the store too."""
@@ -80,7 +80,7 @@ def test_every_type(store: StoreBlock, archiver: ArchiverFactory, softioc: SoftI
         )
     assert client.samples(f"{prefix}MBBI", EVER).label.dropna().isin(["Idle", "Ramp up", "Trip"]).all()
     site.ioc.stop()
-    wait_until(lambda: len(client.gaps(f"{prefix}AI")), 20, "the gap is in the store")
+    wait_until(lambda: len(client.gaps(f"{prefix}AI")), 90, "the gap is in the store")
     frame = client.samples(f"{prefix}AI")
     assert (frame.gap.iloc[-1], math.isnan(frame.value.iloc[-1])) == ("disconnected", True)
     assert client.gaps(f"{prefix}AI").end.isna().all()
