@@ -11,7 +11,6 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from archioc.demo.ca_environment import client_variables, with_variables
-from archioc.demo.ports import free_ports
 from archioc.demo.processes import start_repeater
 from db.store import Reader
 from engine.event_callback import COMPILED
@@ -25,6 +24,7 @@ from tests.processes.engine_process import EngineProcess, on_servers
 from tests.processes.influxd import Influxd, InfluxDatabase, find_influxd, find_influxd_2
 from tests.processes.influxd_two import InfluxdTwo
 from tests.processes.leaks import SESSION_VARIABLE, holdings, leaks_since
+from tests.processes.ports import free_ports
 from tests.processes.raw_witness import RawWitness
 from tests.processes.served_store import ServedStore
 from tests.processes.soft_ioc import SoftIoc
@@ -293,7 +293,7 @@ def counting(archiver: ArchiverFactory, softioc: SoftIocFactory, ca_watch: CaWat
         made = archiver(names, [ioc.port], store, commit_interval, more, impatient)
         made.start(connected=count)
         watch = ca_watch(names, [ioc.port])
-        watch.wait_for(5, names[-1], timeout_s=30)
+        watch.wait_for(5, names[-1])
         return Counting(made, watch, names)
 
     return start

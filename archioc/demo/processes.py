@@ -11,7 +11,7 @@ from archioc.demo.ca_environment import client_variables, server_variables, with
 from archioc.demo.child import Child
 from archioc.demo.errors import ChildFailed
 
-READY_S = 20.0
+READY_S = 60.0
 
 
 def start_repeater(port: int, directory: Path) -> Child:

@@ -5,9 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from archioc.core.config_store import InfluxStore
+from db.influx import InfluxDatabase
 from tests.conftest import CaClientFactory
 from tests.processes.ca_client import CaClient
 from tests.processes.control_process import TWO_CHANNELS, ControlProcess
+from tests.processes.influxd import InfluxDatabase as Database
 from tests.store_bench import STORES, Bench, opened_store
 
 
@@ -24,6 +27,15 @@ def control(tmp_path: Path, ports: Callable[[int], list[int]], prefix: str) -> I
 def client(control: ControlProcess, ca_client: CaClientFactory) -> CaClient:
     """A client of `control`."""
     return ca_client([control.port])
+
+
+@pytest.fixture
+def influx_store(influx_database: Database) -> Iterator[InfluxDatabase]:
+    """A real InfluxDB 1.x with a fresh database, as the db process opens it, ready to write."""
+    made = InfluxDatabase(InfluxStore.model_validate(influx_database.settings))
+    made.prepare()
+    yield made
+    made.close()
 
 
 @pytest.fixture(params=STORES)

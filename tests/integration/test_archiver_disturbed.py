@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.conftest import CaClientFactory, CountingFactory, InfluxdFactory
 from tests.disturbances import FragileStore, Outage, kill_each, lose_store
 
 COUNTERS = 50
 COMMIT_S = 0.1
 """Short, so that many batches come into the spool in a short time."""
-
-pytestmark = pytest.mark.timeout(180)
 
 
 def test_kill_each_process(fragile_store: FragileStore, counting: CountingFactory, ca_client: CaClientFactory) -> None:

@@ -15,7 +15,7 @@ from tests.processes import raw_frames as frames
 from tests.processes.control_process import ControlProcess
 from tests.processes.raw_connection import Opened, RawConnection
 from tests.processes.resources import resources_of
-from tests.processes.waiting import wait_until
+from tests.processes.waiting import PATIENCE_S, wait_until
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def test_put_that_cannot_be_read_is_refused(control: ControlProcess, client: Raw
         assert "nothing was changed" in answer
         assert number_of(client, code) == 1
     assert number_of(client, rate) == 0
-    wait_until(lambda: [pv for pv, *_ in audited(control)] == [f"{prefix}CH:A:Rate"] * len(UNREADABLE), 3, "the puts are audited")
+    wait_until(lambda: [pv for pv, *_ in audited(control)] == [f"{prefix}CH:A:Rate"] * len(UNREADABLE), PATIENCE_S, "the puts are audited")
 
 
 def test_put_beyond_all_limits_is_refused_and_not_kept(control: ControlProcess, client: RawConnection, prefix: str) -> None:
@@ -98,7 +98,7 @@ def test_put_beyond_all_limits_is_refused_and_not_kept(control: ControlProcess, 
     client.send(b"a\n" * (size // 2))
     assert client.put(add, frames.CHAR, 2, b"C\0") == ""
     assert resources_of(control.pid).memory < before + 5_000_000
-    assert len(audited(control)) == 2
+    wait_until(lambda: len(audited(control)) == 2, PATIENCE_S, "both puts are audited")
 
 
 def test_read_of_too_many_elements_is_refused(client: RawConnection, prefix: str) -> None:
@@ -133,9 +133,9 @@ def test_puts_before_a_disconnect_are_carried_out(control: ControlProcess, prefi
     with RawConnection(control.port) as first:
         rate = opened(first, f"{prefix}CH:A:Rate")
         first.finish(b"".join(frames.put(rate.sid, frames.DOUBLE, 1, frames.encoded([at], frames.DOUBLE), at) for at in range(1, 51)))
+    wait_until(lambda: len(audited(control)) == 50, PATIENCE_S, "all puts are carried out and audited")
     with RawConnection(control.port) as second:
         assert number_of(second, opened(second, f"{prefix}CH:A:Rate")) == 50
-    assert len(audited(control)) == 50
 
 
 def test_flush_ends_when_its_client_goes_away(control: ControlProcess, client: RawConnection, prefix: str) -> None:
@@ -144,11 +144,11 @@ def test_flush_ends_when_its_client_goes_away(control: ControlProcess, client: R
     other = RawConnection(control.port)
     flush = opened(other, f"{prefix}Flush")
     other.send(frames.put(flush.sid, frames.LONG, 1, frames.encoded([1], frames.LONG), 1))
-    wait_until(lambda: number_of(client, busy) == 1, 2, "Flush is being carried out")
+    wait_until(lambda: number_of(client, busy) == 1, PATIENCE_S, "Flush is being carried out")
     other.abort()
     control.table.status.head["flush_done"][0] = 1000
-    wait_until(lambda: number_of(client, busy) == 0, 2, "Flush has ended")
-    wait_until(lambda: [pv for pv, *_ in audited(control)] == [f"{prefix}Flush"], 3, "the put is audited")
+    wait_until(lambda: number_of(client, busy) == 0, PATIENCE_S, "Flush has ended")
+    wait_until(lambda: [pv for pv, *_ in audited(control)] == [f"{prefix}Flush"], PATIENCE_S, "the put is audited")
 
 
 def test_names_beyond_ascii_are_found(control: ControlProcess, client: RawConnection, prefix: str) -> None:
@@ -156,7 +156,7 @@ def test_names_beyond_ascii_are_found(control: ControlProcess, client: RawConnec
     assert client.put(opened(client, f"{prefix}Add"), frames.CHAR, 7, "SR:µ".encode() + b"\0\0") == ""
     assert number_of(client, opened(client, f"{prefix}CH:SR:µ:Enable")) == 1
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as searcher:
-        searcher.settimeout(3)
+        searcher.settimeout(30)
         searcher.sendto(
             frames.frame(frames.VERSION, count=13) + frames.search(f"{prefix}CH:SR:µ:Rate".encode(), 9), ("127.0.0.1", control.port)
         )
@@ -165,12 +165,15 @@ def test_names_beyond_ascii_are_found(control: ControlProcess, client: RawConnec
 
 
 def test_long_number_holds_up_nobody(client: RawConnection, prefix: str) -> None:
-    """A number of 16 000 characters is refused at once: while it is read nobody else is served."""
+    """A number of 16 000 characters is refused at once, as the quickest of five puts shows: while it is read nobody else is served."""
     command = opened(client, f"{prefix}Set")
     for value in ("1" * 15_900 + "?", '"1' + " " * 15_900 + '!"', "1." + "0" * 15_900 + "?"):
-        text, begun = f"A rate={value}".encode(), time.monotonic()
-        assert "nothing was changed" in client.put(command, frames.CHAR, len(text), text)
-        assert time.monotonic() - begun < 0.5
+        text, took = f"A rate={value}".encode(), []
+        for _ in range(5):
+            begun = time.monotonic()
+            assert "nothing was changed" in client.put(command, frames.CHAR, len(text), text)
+            took.append(time.monotonic() - begun)
+        assert min(took) < 0.5
 
 
 def test_flood_of_refused_puts_is_audited_whole(control: ControlProcess, client: RawConnection, prefix: str) -> None:
@@ -179,7 +182,7 @@ def test_flood_of_refused_puts_is_audited_whole(control: ControlProcess, client:
     for begin in range(0, 4000, 500):
         requests = b"".join(frames.put(heartbeat.sid, frames.DOUBLE, 1, ONE, ioid) for ioid in range(begin, begin + 500))
         assert all(client.ask(requests, begin + 499).puts.values())
-    wait_until(lambda: len(audited(control)) >= 4000, 5, "all are audited")
+    wait_until(lambda: len(audited(control)) >= 4000, PATIENCE_S, "all are audited")
     assert len(audited(control)) == 4000
 
 
@@ -187,7 +190,7 @@ def test_long_claims_are_cut(control: ControlProcess, prefix: str) -> None:
     """Of a user name of 60 000 characters the audit and the log keep the beginning."""
     with RawConnection(control.port, user="u" * 60_000) as client:
         assert "may not write" in client.put(opened(client, f"{prefix}HEARTBEAT"), frames.DOUBLE, 1, ONE)
-    wait_until(lambda: bool(audited(control)), 3, "the put is audited")
+    wait_until(lambda: bool(audited(control)), PATIENCE_S, "the put is audited")
     assert audited(control)[0][2] == "u" * 255
     assert max(map(len, control.log().splitlines())) < 2000
 
@@ -200,5 +203,5 @@ def test_put_to_what_was_just_removed_is_told(control: ControlProcess, client: R
     assert answers.puts[1] == ""
     assert "no such channel" in answers.puts[2]
     assert "no such channel" in answers.puts[3]
-    wait_until(lambda: len(audited(control)) == 3, 3, "all three are audited")
+    wait_until(lambda: len(audited(control)) == 3, PATIENCE_S, "all three are audited")
     assert text_of(client, opened(client, f"{prefix}Result")) == answers.puts[3].removeprefix("line 1: ")

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.conftest import ArchiverFactory, SoftIocFactory
 from tests.counters import counter_database, counter_names
-
-pytestmark = pytest.mark.timeout(120)
 
 
 def test_channels_are_edited_by_commands(archiver: ArchiverFactory, softioc: SoftIocFactory, prefix: str) -> None:

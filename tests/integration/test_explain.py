@@ -25,9 +25,7 @@ from tests.counters import counter_database, counter_names
 from tests.processes.archiver import FAR_NS, Archiver, StoreBlock
 from tests.processes.ca_client import CaClient
 from tests.processes.soft_ioc import SoftIoc
-from tests.processes.waiting import wait_until
-
-pytestmark = pytest.mark.timeout(180)
+from tests.processes.waiting import PATIENCE_S, wait_until
 
 BEFORE = 'record(ao, "{prefix}TYPE") {{ field(VAL, 3) field(PINI, YES) field(DTYP, "Soft Channel") }}\n'
 AFTER = 'record(stringout, "{prefix}TYPE") {{ field(VAL, "three") field(PINI, YES) }}\n'
@@ -65,7 +63,7 @@ class Site:
         self.client.put(f"{self.archiver.prefix}CH:{channel}:{field}", value)
 
     def wait_for_state(self, channel: str, state: str) -> None:
-        self.client.wait_for_value(f"{self.archiver.prefix}CH:{channel}:State", state, 20)
+        self.client.wait_for_value(f"{self.archiver.prefix}CH:{channel}:State", state)
 
     @contextmanager
     def reader(self) -> Iterator[Reader]:
@@ -73,15 +71,19 @@ class Site:
         yield reader
         reader.close()
 
-    def wait_for_event(self, channel: str, reason: Reason, *, closed: bool = False) -> ChannelEvent:
-        """The last event with this reason, once the store has it."""
+    def wait_for_change(self, channel: str, setting: str) -> ChannelEvent:
+        """The last event that tells of a change of this setting, once the store has it."""
+        return self.wait_for_event(channel, Reason.SETTINGS_CHANGED, text=f"{setting} ")
+
+    def wait_for_event(self, channel: str, reason: Reason, *, closed: bool = False, text: str = "") -> ChannelEvent:
+        """The last event with this reason and text, once the store has it."""
 
         def found() -> list[ChannelEvent]:
             events = reader.events(channel, 0, FAR_NS)
-            return [event for event in events if event.reason is reason and (event.end_ns is not None or not closed)]
+            return [event for event in events if event.reason is reason and text in event.text and (event.end_ns is not None or not closed)]
 
         with self.reader() as reader:
-            wait_until(found, 20, f"{channel} has an event {reason.word}", 0.1)
+            wait_until(found, PATIENCE_S, f"{channel} has an event {reason.word}", 0.1)
             return found()[-1]
 
     def times(self, channel: str, since_ns: int) -> list[int]:
@@ -95,7 +97,7 @@ class Site:
         def holes() -> list[int]:
             return [(a + b) // 2 for a, b in pairwise(self.times(channel, since_ns)) if b - a > apart_s * SECOND]
 
-        wait_until(holes, 20, f"{channel} has a hole of {apart_s} s", 0.1)
+        wait_until(holes, PATIENCE_S, f"{channel} has a hole of {apart_s} s", 0.1)
         return holes()[0]
 
 
@@ -147,7 +149,7 @@ def test_gaps(site: Site) -> None:
     archiver.wait_for_samples(added, 0)
     assert site.cause(added, begun) == "not_yet_added"
     client.put(archiver.prefix + "Remove", removed)
-    wait_until(lambda: site.times(removed, begun)[-1] < time.time_ns() - 2 * SECOND, 10, "its last sample is old", 0.2)
+    wait_until(lambda: site.times(removed, begun)[-1] < time.time_ns() - 2 * SECOND, PATIENCE_S, "its last sample is old", 0.2)
     assert site.cause(removed, time.time_ns() - SECOND // 10) == "removed"
     assert site.cause(f"{site.prefix}NOPE", begun) == "not_archived"
     assert site.cause(off, time.time_ns() + 60 * SECOND) == "future"
@@ -167,12 +169,12 @@ def test_filters_and_losses(site: Site) -> None:
     site.put(quota, "Quota", 1)
     (site.archiver.config.parent.parent / "ioc1" / "ioc.db").write_text(AFTER.format(prefix=site.prefix))
     site.alone.restart()
-    settled = begun + 2 * SECOND
+    changed = {name: site.wait_for_event(name, Reason.SETTINGS_CHANGED) for name in (band, rate, quota)}
+    settled = max(site.wait_for_change(scan, "mode").time_ns, *(event.time_ns for event in changed.values()))
     assert site.cause(band, site.between_samples(band, settled, 0.5)) == "dead_band"
     assert site.cause(rate, site.between_samples(rate, settled, 0.5)) == "rate_limit"
     assert site.cause(scan, site.between_samples(scan, settled, 1.0)) == "rate_limit"
-    changed = site.wait_for_event(rate, Reason.SETTINGS_CHANGED)
-    assert changed.text in str(site.explain(rate, changed.time_ns)["causes"])
+    assert changed[rate].text in str(site.explain(rate, changed[rate].time_ns)["causes"])
     told = site.wait_for_event(f"{site.prefix}TYPE", Reason.TYPE_CHANGED)
     assert "type_changed" in site.words(f"{site.prefix}TYPE", told.time_ns - SECOND // 1000)
     refused = site.wait_for_event(f"{site.prefix}LONG", Reason.REJECTED)

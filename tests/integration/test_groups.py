@@ -17,15 +17,11 @@ from tests.processes.ca_client import CaClient
 from tests.processes.raw_ca import RawCa
 from tests.processes.soft_ioc import SoftIoc
 
-EFFECT_S = 2.0
-
 MODES = """
 record(mbbo, "{prefix}MODE") {{
     field(ZRVL, 0) field(ZRST, "Shutdown") field(ONVL, 1) field(ONST, "Beam") field(VAL, 1) field(PINI, YES)
 }}
 """
-
-pytestmark = pytest.mark.timeout(120)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +44,7 @@ class Grouped:
         """Change the mode and wait for the channel of the group to follow; when (ns) that began."""
         begun = time.time_ns()
         self.client.put(self.mode, label)
-        self.client.wait_for_value(self.state(self.names[0]), wanted, EFFECT_S)
+        self.client.wait_for_value(self.state(self.names[0]), wanted)
         return begun
 
 
@@ -78,29 +74,30 @@ def test_condition_switches_its_channels(grouped: Grouped) -> None:
     client.wait_for_value(grouped.group("ConditionState"), "Holds")
     client.wait_for_value(grouped.state(inside), "Archiving")
     off_ns = grouped.put_mode("Shutdown", "GroupOff")
+    followed_ns = time.time_ns()
     reason = f'group vacuum: {grouped.mode} == "Beam" does not hold'
     assert client.get_text(f"{archiver.prefix}CH:{inside}:Reason") == reason[:63]
     assert client.get_text(grouped.group("Reason")) == reason
     assert (client.get(grouped.group("Channels")), client.get(grouped.group("State"))) == (1, 0)
     assert "groups off    vacuum" in archiver.command("status", "--config", str(archiver.config)).out
     grouped.modes.kill()
-    client.wait_for_value(grouped.group("ConditionState"), "Unknown", 15)
+    client.wait_for_value(grouped.group("ConditionState"), "Unknown")
     engine = archiver.kill_child("engine")
     archiver.wait_for_successor("engine", engine)
     archiver.wait_connected(2)
     client.wait_for_value(grouped.state(inside), "GroupOff")
     assert client.get_text(grouped.state(outside)) == "Archiving"
     grouped.modes.restart()
-    client.wait_for_value(grouped.state(inside), "Archiving", 20)
+    client.wait_for_value(grouped.state(inside), "Archiving")
     on_ns = time.time_ns()
     grouped.modes.kill()
-    client.wait_for_value(grouped.group("ConditionState"), "Unknown", 15)
+    client.wait_for_value(grouped.group("ConditionState"), "Unknown")
     assert client.get_text(grouped.state(inside)) == "Archiving"
     archiver.wait_for_samples(inside, on_ns + 10**9)
     assert archiver.stop() == 0
     history = archiver.check_conservation().histories[inside]
     gap = next(gap for gap in history.gaps("group_off") if gap.end_ns is not None)
-    assert off_ns <= gap.time_ns <= off_ns + EFFECT_S * 10**9
+    assert off_ns <= gap.time_ns <= followed_ns
     assert gap.end_ns is not None
     assert not [sample for sample in history.samples if gap.time_ns < sample.time_ns < gap.end_ns - TRANSIT_NS]
     assert any(sample.generated and sample.time_ns == gap.end_ns for sample in history.samples)
@@ -111,18 +108,18 @@ def test_operators_switch_groups(grouped: Grouped) -> None:
     client, inside = grouped.client, grouped.names[0]
     client.wait_for_value(grouped.state(inside), "Archiving")
     client.put(grouped.group("Enable"), 0)
-    client.wait_for_value(grouped.state(inside), "GroupOff", EFFECT_S)
+    client.wait_for_value(grouped.state(inside), "GroupOff")
     client.put(grouped.group("Enable"), 1)
-    client.wait_for_value(grouped.state(inside), "Archiving", EFFECT_S)
+    client.wait_for_value(grouped.state(inside), "Archiving")
     client.put(grouped.group("Condition"), f"{grouped.mode} > 1")
-    client.wait_for_value(grouped.state(inside), "GroupOff", EFFECT_S)
+    client.wait_for_value(grouped.state(inside), "GroupOff")
     with RawCa(grouped.archiver.port) as raw:
         _, condition = raw.open(grouped.group("Condition"))
         assert isinstance(raw.put(condition, f"{grouped.mode} => 1".encode(), ca.ChannelType.CHAR), ca.ErrorResponse)
     assert "=> is no comparison" in client.get_text(grouped.archiver.prefix + "Result")
     client.wait_for_value(grouped.group("Condition"), f"{grouped.mode} > 1")
     client.put(grouped.group("Condition"), "")
-    client.wait_for_value(grouped.state(inside), "Archiving", EFFECT_S)
+    client.wait_for_value(grouped.state(inside), "Archiving")
 
 
 def test_apply_follows_the_file(grouped: Grouped) -> None:

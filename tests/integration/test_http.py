@@ -16,7 +16,7 @@ from tests.conftest import ArchiverFactory, SoftIocFactory
 from tests.processes.archiver import StoreBlock
 from tests.processes.http_client import HttpClient, http_of
 from tests.processes.influxd import InfluxDatabase
-from tests.processes.waiting import wait_until
+from tests.processes.waiting import PATIENCE_S, wait_until
 
 HTTP = {"http": {"enabled": True, "port": 0}}
 
@@ -55,13 +55,13 @@ def test_serve_alone(influx_database: InfluxDatabase, tmp_path: Path) -> None:
             [sys.executable, "-m", "archioc", "serve", "--config", str(config)], stdin=subprocess.DEVNULL, stdout=errors, stderr=errors
         )
     try:
-        wait_until(lambda: "http_listens" in log.read_text(), 20, "it listens")
+        wait_until(lambda: "http_listens" in log.read_text(), PATIENCE_S, "it listens")
         url = next(line for line in log.read_text().splitlines() if "http_listens" in line).split('"url": "')[1].split('"')[0]
         client = HttpClient(url)
-        wait_until(lambda: client.get("/retrieval/bpl/getMatchingPVs", pv="*").json() == ["GONE"], 10, "the name is there")
+        wait_until(lambda: client.get("/retrieval/bpl/getMatchingPVs", pv="*").json() == ["GONE"], PATIENCE_S, "the name is there")
     finally:
         os.kill(process.pid, signal.SIGTERM)
-        status = process.wait(10)
+        status = process.wait(PATIENCE_S)
     assert status == 0, log.read_text()
 
 

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.conftest import ArchiverFactory, CaClientFactory, SoftIocFactory
 from tests.counters import counter_database, counter_names
-
-pytestmark = pytest.mark.timeout(60)
 
 
 def test_imported_channels_are_archived(

@@ -31,7 +31,6 @@ from archioc.core.encoding.line_protocol import LineEncoder
 from archioc.core.events import ChannelEvent, Reason
 from archioc.core.spool import SpoolDirectory, SpoolFile
 from archioc.core.table import ChannelTable, StoreState
-from archioc.demo.ports import free_ports
 from db.book import DeliveryBook
 from db.delivery import Delivery
 from db.influx import InfluxDatabase
@@ -40,6 +39,7 @@ from db.store_status import StoreStatus
 from tests.batches import Point, make_batch, spool_file
 from tests.processes.influxd import Influxd, find_influxd, find_influxd_1_8, find_influxd_2
 from tests.processes.influxd_two import InfluxdTwo
+from tests.processes.ports import free_ports
 from tests.processes.tools import missing_tool
 
 DAY_NS = 86_400 * 10**9

@@ -15,7 +15,6 @@ from archioc.core.config_store import InfluxStore
 from archioc.core.encoding.line_protocol import LineEncoder
 from archioc.core.errors import StoreDenied
 from archioc.core.spool import SpoolFile
-from archioc.demo.ports import free_ports
 from db.influx import InfluxDatabase
 from tests.batches import Point, make_batch, spool_file
 from tests.conftest import CountingFactory
@@ -23,9 +22,10 @@ from tests.counters import check_no_loss
 from tests.processes.influxd import InfluxDatabase as Bucket
 from tests.processes.influxd import find_influxd_2
 from tests.processes.influxd_two import ORG, InfluxdTwo
+from tests.processes.ports import free_ports
 from tests.processes.tools import missing_tool
 
-pytestmark = [pytest.mark.proof, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.proof, pytest.mark.timeout(400)]
 
 Opened = Callable[..., InfluxDatabase]
 

@@ -7,7 +7,7 @@ from archioc.core.table import RowState
 from tests.processes.ca_client import CaClient
 from tests.processes.control_process import ControlProcess
 from tests.processes.raw_ca import RawCa
-from tests.processes.waiting import wait_until
+from tests.processes.waiting import PATIENCE_S, wait_until
 
 
 def test_add_brings_rows_into_the_table(control: ControlProcess, client: CaClient, prefix: str) -> None:
@@ -57,11 +57,11 @@ def test_flush_waits_for_the_engine(control: ControlProcess, prefix: str) -> Non
     with RawCa(control.port) as raw:
         _, flush = raw.open(prefix + "Flush")
         raw.send(ca.WriteNotifyRequest([1], ca.ChannelType.LONG, 1, flush.sid, 77))
-        wait_until(lambda: int(control.table.settings.head["flush"][0]) == 1, 2, "the flush counter is raised")
+        wait_until(lambda: int(control.table.settings.head["flush"][0]) == 1, PATIENCE_S, "the flush counter is raised")
         with pytest.raises(TimeoutError):
             raw.wait_for(ca.WriteNotifyResponse, 0.2)
         control.table.status.head["flush_done"][0] = 1
-        raw.wait_for(ca.WriteNotifyResponse, 1.0)
+        raw.wait_for(ca.WriteNotifyResponse)
         assert raw.get(flush, ca.ChannelType.LONG).data.tolist() == [0]
 
 

@@ -5,15 +5,15 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.processes.leaks import holdings
 from tests.processes.tools import missing_tool
+from tests.processes.waiting import PATIENCE_S, wait_until
 
-_SLEEP = [sys.executable, "-c", "import time; time.sleep(30)"]
+_SLEEP = [sys.executable, "-c", "import time; time.sleep(300)"]
 
 
 def test_a_process_is_noticed() -> None:
@@ -35,13 +35,12 @@ def test_an_orphan_is_noticed() -> None:
     before = holdings()
     quiet = "start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL"
     script = f"import subprocess; print(subprocess.Popen({_SLEEP!r}, {quiet}).pid)"
-    orphan = int(subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, timeout=10).stdout)
+    orphan = int(subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, timeout=60).stdout)
     try:
         assert any(line.startswith(f"process {orphan}: ") for line in holdings().beyond(before, set()))
     finally:
         os.kill(orphan, signal.SIGKILL)
-    while holdings().beyond(before, set()):
-        time.sleep(0.02)
+    wait_until(lambda: not holdings().beyond(before, set()), PATIENCE_S, "the orphan is gone")
 
 
 def test_a_file_and_a_socket_are_noticed(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from retrieval.mgmt.reports import REPORTS
 from retrieval.mgmt.routes import INSTEAD
 from tests.conftest import ArchiverFactory, ServedStoreFactory, SoftIocFactory
 from tests.processes.http_client import HttpClient, http_of
-from tests.processes.waiting import wait_until
+from tests.processes.waiting import PATIENCE_S, wait_until
 
 HTTP = {"http": {"enabled": True, "port": 0}}
 
@@ -48,14 +48,14 @@ def test_mgmt(archiver: ArchiverFactory, softioc: SoftIocFactory, prefix: str) -
     for body, kind in bodies:
         assert [one["pvName"] for one in http.post("/mgmt/bpl/getPVStatus", body.encode(), kind).json()] == [a, off]
     assert http.post("/mgmt/bpl/unarchivedPVs", json.dumps([a, "NONE"]).encode(), "application/json").json() == ["NONE"]
-    wait_until(lambda: "DBRType" in http.get("/mgmt/bpl/getPVTypeInfo", pv=a).json(), 10, "its type is stored")
+    wait_until(lambda: "DBRType" in http.get("/mgmt/bpl/getPVTypeInfo", pv=a).json(), PATIENCE_S, "its type is stored")
     info = http.get("/mgmt/bpl/getPVTypeInfo", pv=a).json()
     assert (info["DBRType"], info["units"], info["precision"], info["upperDisplayLimit"]) == ("DBR_SCALAR_DOUBLE", "mA", "2.0", "9.0")
     details = {one["name"]: one["value"] for one in http.get("/mgmt/bpl/getPVDetails", pv=a).json()}
     assert (details["PV Name"], details["Is this PV currently connected?"], details["Sampling method:"]) == (a, "yes", "MONITOR")
     assert http.get("/mgmt/bpl/getPVDetails", pv=f"{prefix}NONE").status == 404
     assert (names(http, "getNeverConnectedPVs"), names(http, "getPausedPVsReport")) == ([gone], [off])
-    assert names(http, "getArchivedWaveforms") == [w]
+    wait_until(lambda: names(http, "getArchivedWaveforms") == [w], PATIENCE_S, "the waveform is told as one")
     for report in REPORTS:
         rows = http.get(f"/mgmt/bpl/{report}").json()
         assert all(isinstance(value, str) for row in rows for value in row.values()), report
@@ -69,11 +69,11 @@ def test_mgmt(archiver: ArchiverFactory, softioc: SoftIocFactory, prefix: str) -
     assert http.get("/mgmt/bpl/getTimeSpanReport", regex="(").status == 400
     appliance = http.get("/mgmt/bpl/getApplianceInfo").json()
     assert http_of_url(appliance["retrievalURL"].removesuffix("/bpl")).get("/data/getData.json", pv=a).status == 200
-    ready = http.get("/readyz")
-    assert (ready.status, ready.json()["state"]) == (200, "archiving")
-    assert "\narchioc_channels_connected 3.0\n" in http.get("/metrics").text
+    wait_until(lambda: http.get("/readyz").json()["state"] == "archiving", PATIENCE_S, "it is ready")
+    assert http.get("/readyz").status == 200
+    wait_until(lambda: "\narchioc_channels_connected 3.0\n" in http.get("/metrics").text, PATIENCE_S, "the metrics tell of them")
     ioc.stop()
-    wait_until(lambda: names(http, "getCurrentlyDisconnectedPVs") == [a, w], 60, "they are told as disconnected")
+    wait_until(lambda: names(http, "getCurrentlyDisconnectedPVs") == [a, w], PATIENCE_S, "they are told as disconnected")
 
 
 def http_of_url(url: str) -> HttpClient:

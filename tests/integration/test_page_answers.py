@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-import time
+import timeit
+from collections.abc import Callable
 
 import jsonschema
 import pytest
@@ -18,7 +19,7 @@ from tests.conftest import ArchiverFactory, ServedStoreFactory, SoftIocFactory
 from tests.integration.test_http import HTTP
 from tests.processes.http_client import http_of
 from tests.processes.served_store import ServedStore
-from tests.processes.waiting import wait_until
+from tests.processes.waiting import PATIENCE_S, wait_until
 
 
 def keeps_contract(told: object, name: str) -> None:
@@ -110,13 +111,14 @@ def test_search() -> None:
 def test_search_in_many_names() -> None:
     """A search through 100 000 names takes no more than a few passes over them."""
     names = [f"SR:C{at:05d}:BPM:X" for at in range(100_000)]
-    begin = time.perf_counter()
-    for name in names:
-        name.casefold()
-    one_pass = time.perf_counter() - begin
-    begin = time.perf_counter()
     assert len(find_names(names, "bpm c0001")) == 10
-    assert time.perf_counter() - begin < 60 * one_pass
+    one_pass = quickest(lambda: [name.casefold() for name in names])
+    assert quickest(lambda: find_names(names, "bpm c0001")) < 60 * one_pass
+
+
+def quickest(work: Callable[[], object]) -> float:
+    """Time (s) that work takes when nothing else disturbs it: the least of five."""
+    return min(timeit.repeat(work, number=1, repeat=5))
 
 
 def test_states_of_a_running_archiver(archiver: ArchiverFactory, softioc: SoftIocFactory, prefix: str) -> None:
@@ -132,7 +134,7 @@ def test_states_of_a_running_archiver(archiver: ArchiverFactory, softioc: SoftIo
         found: list[dict[str, object]] = client.get("/api/channels", search=prefix).json()["channels"]
         return found
 
-    wait_until(lambda: listed()[0]["sample_ms"] is not None, 20, "the sample is taken")
+    wait_until(lambda: listed()[0]["sample_ms"] is not None and listed()[0]["units"], PATIENCE_S, "the sample is taken, the units are told")
     first, second = listed()
     for line in (first, second):
         keeps_contract(line, "ChannelLine")
@@ -141,6 +143,7 @@ def test_states_of_a_running_archiver(archiver: ArchiverFactory, softioc: SoftIo
     assert (second["name"], second["connected"], second["value"], second["time_ms"]) == (f"{prefix}B", False, None, None)
     assert client.get("/api/channels", search=prefix, limit="1").json()["found"] == 2
     assert [one["name"] for one in client.get("/api/channels", pv=f"{prefix}B").json()["channels"]] == [f"{prefix}B"]
-    wait_until(lambda: 1.5 in client.get("/api/plot", pv=f"{prefix}A").json()["mean"], 20, "the sample is stored")
+    wait_until(lambda: 1.5 in client.get("/api/plot", pv=f"{prefix}A").json()["mean"], PATIENCE_S, "the sample is stored")
+    wait_until(lambda: client.get("/api/plot", pv=f"{prefix}A").json()["units"], PATIENCE_S, "the units are stored")
     told = client.get("/api/plot", pv=f"{prefix}A").json()
     assert (told["units"], math.isclose(told["to_ms"] - told["from_ms"], 3_600_000, abs_tol=100)) == ("mA", True)

@@ -66,7 +66,7 @@ def test_limits_act_at_once_and_outlive_a_kill(control: ControlProcess, client: 
     """A put of a limit judges the value anew, is told by DBR_CTRL, and holds after kill -9; NaN takes the limit away."""
     name = prefix + "Disk:FreePct"
     show_disk_free(control, 40)
-    client.wait_for_value(name, 40, 2)
+    client.wait_for_value(name, 40)
     assert client.get_text(name + ".SEVR") == "NO_ALARM"
     client.put(name + ".HIGH", 30)
     assert (client.get_text(name + ".SEVR"), client.get_text(name + ".STAT")) == ("MINOR", "HIGH")
@@ -77,7 +77,7 @@ def test_limits_act_at_once_and_outlive_a_kill(control: ControlProcess, client: 
     control.start()
     show_disk_free(control, 1)
     again = ca_client([control.port])
-    again.wait_for_value(name, 1, 5)
+    again.wait_for_value(name, 1)
     assert again.get(name + ".HIGH") == 30
     assert (again.get_text(name + ".HSV"), again.get_text(name + ".STAT")) == ("INVALID", "LOW")
     with RawCa(control.port) as raw:
@@ -130,7 +130,7 @@ def test_fields_of_an_enum(control: ControlProcess, client: CaClient, prefix: st
     ]
     head = control.table.delivery.head
     head["store_state"][0], head["heartbeat"][0] = 2, time.time_ns()
-    client.wait_for_value(store, 2, 2)
+    client.wait_for_value(store, 2)
     assert client.get_text(store + ".SEVR") == client.get_text(store + ".TWSV") == "MAJOR"
 
 
@@ -156,6 +156,6 @@ def test_silent_process_is_a_timeout(control: ControlProcess, client: CaClient, 
     now = time.time_ns()
     for block in (control.table.status, control.table.delivery):
         block.head["heartbeat"][0] = now + 60 * 10**9
-    client.wait_for_value(prefix + "Connected.SEVR", "NO_ALARM", 2)
+    client.wait_for_value(prefix + "Connected.SEVR", "NO_ALARM")
     connected = {name for name in by_others if name.rpartition(":")[2] in {"Value", "Text", "ValueText"}}
     assert not [name for name in by_others if name not in connected and client.describe(prefix + name).severity == Severity.INVALID]

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.conftest import ArchiverFactory, CaClientFactory, SoftIocFactory
 from tests.counters import counter_database, counter_names
-
-pytestmark = pytest.mark.timeout(120)
 
 
 def test_damaged_registry_is_restored(archiver: ArchiverFactory, softioc: SoftIocFactory, ca_client: CaClientFactory, prefix: str) -> None:

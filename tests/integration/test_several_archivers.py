@@ -15,7 +15,6 @@ from archioc.cli.explaining.evidence import gather
 from archioc.core.archiver_health import ArchiverHealth
 from archioc.core.batch import SampleFlag
 from archioc.core.config_file import load_config
-from archioc.core.config_store import InfluxStore
 from archioc.core.encoding.line_protocol import LineEncoder
 from archioc.core.events import ChannelEvent, Reason
 from db.influx import InfluxDatabase
@@ -32,14 +31,6 @@ BEGIN = 0
 @pytest.fixture(autouse=True)
 def _begin(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys.modules[__name__], "BEGIN", (time.time_ns() // SECOND - 1000) * SECOND)
-
-
-@pytest.fixture
-def store(influx_database: Database) -> Iterator[InfluxDatabase]:
-    made = InfluxDatabase(InfluxStore(url=influx_database.url, bucket=influx_database.name))
-    made.prepare()
-    yield made
-    made.close()
 
 
 def at(second: int) -> int:
@@ -62,26 +53,26 @@ def live(store: InfluxDatabase, archiver: str, begin: int, end: int) -> None:
         store.write(spool_file(LineEncoder("influxdb", archiver), dataclasses.replace(make_batch([]), health=health), time.time_ns()))
 
 
-def test_gaps_of_a_pair(store: InfluxDatabase) -> None:
+def test_gaps_of_a_pair(influx_store: InfluxDatabase) -> None:
     """What one of two archivers missed is no gap, what both did is one, in each range that it touches; moments have a name."""
     for name, gap in (("main", event(100, Reason.DISCONNECTED, 200)), ("spare", event(150, Reason.ARCHIVER_STOP, 250))):
-        live(store, name, 0, 1000)
-        tell(store, name, event(0, Reason.COLLECTING), gap, event(300, Reason.DISCONNECTED, channel="B"))
-    tell(store, "main", event(400, Reason.LOST_QUOTA), event(500, Reason.DISCONNECTED))
+        live(influx_store, name, 0, 1000)
+        tell(influx_store, name, event(0, Reason.COLLECTING), gap, event(300, Reason.DISCONNECTED, channel="B"))
+    tell(influx_store, "main", event(400, Reason.LOST_QUOTA), event(500, Reason.DISCONNECTED))
     gap = ChannelEvent("A", at(150), Reason.ARCHIVER_STOP, at(200), text="main: disconnected; spare: archiver_stop")
     lost = dataclasses.replace(event(400, Reason.LOST_QUOTA), archiver="main")
     ranges = {(0, 1000): [gap, lost], (110, 140): [], (160, 170): [gap], (201, 399): [], (600, 2000): []}
-    assert {found: store.events("A", *map(at, found)) for found in ranges} == ranges
-    assert store.archivers("A") == ["main", "spare"]
-    assert store.archivers("unknown") == []
-    tell(store, "spare", event(700, Reason.DISCONNECTED))
-    (open_gap,) = store.events("A", at(800), at(2000))
+    assert {found: influx_store.events("A", *map(at, found)) for found in ranges} == ranges
+    assert influx_store.archivers("A") == ["main", "spare"]
+    assert influx_store.archivers("unknown") == []
+    tell(influx_store, "spare", event(700, Reason.DISCONNECTED))
+    (open_gap,) = influx_store.events("A", at(800), at(2000))
     assert (open_gap.time_ns, open_gap.end_ns, open_gap.text) == (at(700), None, "main: disconnected; spare: disconnected")
 
 
-def test_one_archiver_is_not_asked_for_its_health(store: InfluxDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_archiver_is_not_asked_for_its_health(influx_store: InfluxDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
     """With one archiver its gaps are told as they are, and nothing more is asked of the server than with any."""
-    tell(store, "main", event(0, Reason.COLLECTING), event(100, Reason.DISCONNECTED, 200, text="x"), event(300, Reason.REMOVED))
+    tell(influx_store, "main", event(0, Reason.COLLECTING), event(100, Reason.DISCONNECTED, 200, text="x"), event(300, Reason.REMOVED))
     asked: list[str] = []
     lines = InfluxConnection.lines
 
@@ -90,55 +81,61 @@ def test_one_archiver_is_not_asked_for_its_health(store: InfluxDatabase, monkeyp
         return lines(self, statement, *arguments, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(InfluxConnection, "lines", count)
-    assert store.events("A", at(50), at(400)) == [event(100, Reason.DISCONNECTED, 200, text="x"), event(300, Reason.REMOVED)]
+    assert influx_store.events("A", at(50), at(400)) == [event(100, Reason.DISCONNECTED, 200, text="x"), event(300, Reason.REMOVED)]
     assert len(asked) == 3
     assert not any('FROM "archiver"' in statement for statement in asked)
 
 
-def test_an_archiver_that_is_dead(store: InfluxDatabase) -> None:
+def test_an_archiver_that_is_dead(influx_store: InfluxDatabase) -> None:
     """What the other missed is a gap while nothing is heard of it, until it comes back, and for good where it does not."""
     for name in ("main", "spare"):
-        tell(store, name, event(0, Reason.COLLECTING))
-    live(store, "main", 0, 1000)
-    live(store, "spare", 0, 100)
-    live(store, "spare", 300, 500)
-    tell(store, "main", event(90, Reason.DISCONNECTED, 320), event(400, Reason.DISCONNECTED, 450), event(600, Reason.DISCONNECTED, 650))
+        tell(influx_store, name, event(0, Reason.COLLECTING))
+    live(influx_store, "main", 0, 1000)
+    live(influx_store, "spare", 0, 100)
+    live(influx_store, "spare", 300, 500)
+    tell(
+        influx_store,
+        "main",
+        event(90, Reason.DISCONNECTED, 320),
+        event(400, Reason.DISCONNECTED, 450),
+        event(600, Reason.DISCONNECTED, 650),
+    )
     wanted = [(110, 300), (600, 650)]
-    told = store.events("A", 0, at(2000))
+    told = influx_store.events("A", 0, at(2000))
     assert [((one.time_ns - BEGIN) // SECOND, ((one.end_ns or 0) - BEGIN) // SECOND) for one in told] == wanted
     assert {one.text for one in told} == {"main: disconnected; spare: no sign of life"}
-    assert {found: len(store.events("A", *map(at, found))) for found in ((120, 130), (310, 420), (640, 645))} == {
+    assert {found: len(influx_store.events("A", *map(at, found))) for found in ((120, 130), (310, 420), (640, 645))} == {
         (120, 130): 1,
         (310, 420): 0,
         (640, 645): 1,
     }
 
 
-def test_points_of_both_are_one_history(store: InfluxDatabase) -> None:
+def test_points_of_both_are_one_history(influx_store: InfluxDatabase) -> None:
     """The same update of two archivers is one sample; generated ones have the time of each archiver and are both there."""
     points = [Point("A", at(1), 1.0), Point("A", at(2), 2.0, severity=2, status=3)]
     mine = [*points, Point("A", at(2) + 7, 2.0, flags=SampleFlag.GENERATED, src_time=at(2))]
     theirs = [*points, Point("A", at(2) + 9, 2.0, flags=SampleFlag.GENERATED, src_time=at(2))]
     states = [Alarm("A", at(2), 2, 3)]
-    tell(store, "main", points=mine, alarms=states)
-    tell(store, "spare", points=theirs, alarms=states)
-    found = concatenate(list(store.samples("A", 0, at(1000))))
+    tell(influx_store, "main", points=mine, alarms=states)
+    tell(influx_store, "spare", points=theirs, alarms=states)
+    found = concatenate(list(influx_store.samples("A", 0, at(1000))))
     assert found.time.tolist() == [at(1), at(2), at(2) + 7, at(2) + 9]
     assert found.flags.tolist() == [0, 0, 1, 1]
     assert found.severity.tolist() == [0, 2, 0, 0]
-    assert sum(len(chunk) for chunk in store.alarms("A", 0, at(1000))) == 1
+    assert sum(len(chunk) for chunk in influx_store.alarms("A", 0, at(1000))) == 1
 
 
-def test_explain_with_a_pair(store: InfluxDatabase, influx_database: Database, tmp_path: Path) -> None:
+def test_explain_with_a_pair(influx_store: InfluxDatabase, influx_database: Database, tmp_path: Path) -> None:
     """A moment that both missed has the gap of both as its cause; one that one of them missed, or lost, is no hole of the archive."""
     config = tmp_path / "archioc.yml"
     bucket = f"{{url: '{influx_database.url}', bucket: {influx_database.name}}}"
     config.write_text(f"archiver: {{name: main, state_dir: {tmp_path}}}\nstore: {{influxdb: {bucket}}}\nchannels: [A]\n")
     for name, gap in (("main", event(100, Reason.DISCONNECTED, 200)), ("spare", event(150, Reason.ENGINE_RESTART, 250))):
-        live(store, name, 0, 1000)
-        tell(store, name, event(0, Reason.COLLECTING), gap)
+        live(influx_store, name, 0, 1000)
+        tell(influx_store, name, event(0, Reason.COLLECTING), gap)
     points = [Point("A", at(second), float(second)) for second in range(0, 1000, 10) if not 150 < second < 200]
-    tell(store, "spare", event(402, Reason.LOST_QUOTA), points=points)
+    tell(influx_store, "spare", event(402, Reason.LOST_QUOTA), points=points)
 
     def explained(second: int) -> Explanation:
         return Explanation.of(gather(load_config(config), "A", at(second) + 1000, at(1000)))

@@ -18,7 +18,7 @@ from ioc.results import ResultCode
 from tests.conftest import CaClientFactory
 from tests.processes.ca_client import CaClient
 from tests.processes.control_process import ControlProcess
-from tests.processes.waiting import wait_until
+from tests.processes.waiting import PATIENCE_S, wait_until
 
 NAMES = [f"SR:{number:02d}" for number in range(60)]
 HANDOVER_S = 3600.0
@@ -69,15 +69,15 @@ def test_a_hand_over_goes_on_after_a_kill(control: ControlProcess, client: CaCli
     control.kill()
     let_pass(control, moved - {last := min(moved)})
     control.start()
-    wait_until(lambda: rows_used(control) == len(owned(1, 3)) + 1, 10, "those have left whose time is over")
+    wait_until(lambda: rows_used(control) == len(owned(1, 3)) + 1, PATIENCE_S, "those have left whose time is over")
     assert read_content(control.directories.registry).handed_over.keys() == {last}
     control.kill()
     let_pass(control, {last})
     control.start()
-    wait_until(lambda: rows_used(control) == len(owned(1, 3)), 10, "the last one has left")
+    wait_until(lambda: rows_used(control) == len(owned(1, 3)), PATIENCE_S, "the last one has left")
     again = ca_client([control.port])
     assert again.get_text(f"{control.prefix}Result") == ""
-    wait_until(lambda: again.get(f"{control.prefix}Shard:Leaving") == 0, 5, "nothing is handed over any more")
+    wait_until(lambda: again.get(f"{control.prefix}Shard:Leaving") == 0, PATIENCE_S, "nothing is handed over any more")
     with closing(RegistryReader(control.directories.registry)) as registry:
         told = [record.pv for record in registry.audit_between(0, 2**62) if record.outcome == "done"]
     assert told == [f"{control.prefix}Apply", *[f"{control.prefix}Shard:Leaving"] * 2]

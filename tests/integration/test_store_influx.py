@@ -1,4 +1,4 @@
-"""What is InfluxDB's own, on a real 1.6 server; answers of all versions are in test_influx_answers."""
+"""What is InfluxDB's own, on a real 1.6 server; answers of all versions are in `influx_answers`."""
 
 from __future__ import annotations
 

@@ -62,7 +62,10 @@ def followed(content: Content, change: Change) -> Signature:
 
 
 class ApplyKills:
-    """A control process that is killed while it follows a file, and started again. applied: how often the registry had followed it."""
+    """A control process that is killed while it follows a file, and started again.
+
+    applied, before: how often the registry had followed it, and how often not.
+    """
 
     def __init__(self, directory: Path, port: int, prefix: str, seed: int) -> None:
         self._random = random.Random(seed)
@@ -73,7 +76,7 @@ class ApplyKills:
         self._odd = False
         self.control.start()
         self._took = self._apply_whole()
-        self.applied = 0
+        self.applied = self.before = 0
 
     def kill_once(self) -> None:
         """One Apply that is cut short somewhere. The registry is as before or as after, whole; a put that completed is there."""
@@ -91,6 +94,7 @@ class ApplyKills:
         assert is_after or not completed, "a put that completed is durable"
         assert self._audited() - done == is_after, "a change and its audit go together"
         self.applied += is_after
+        self.before += not is_after
         if not anywhere:
             self._took *= EARLIER if is_after else LATER
         self._let_go()

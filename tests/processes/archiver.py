@@ -30,7 +30,9 @@ FAR_NS = 2**62
 CLIENT_PRECISION_NS = 1000
 """A client tells a time stamp as a float of seconds."""
 ALL_TIME = ("--start", "1971-01-01T00:00:00Z", "--end", "2100-01-01T00:00:00Z")
-COMMAND_S = 60.0
+COMMAND_S = 120.0
+STOP_S = 60.0
+"""What the supervisor gives its processes one after the other, and more."""
 MAX_CHANNELS = 2000
 
 Setting = str | float | bool
@@ -42,6 +44,12 @@ StoreBlock = dict[str, dict[str, str]]
 
 Blocks = Mapping[str, Mapping[str, object]]
 """Keys of the configuration by block, to add to those of a test archiver or to replace them."""
+
+
+def suspend(process: psutil.Process) -> None:
+    """SIGSTOP, and wait until it does nothing any more: on another processor it may still run for a moment."""
+    process.suspend()
+    wait_until(lambda: process.status() in {psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE}, 30, f"{process.pid} is suspended", 0.001)
 
 
 class Archiver:
@@ -108,7 +116,7 @@ class Archiver:
         """Start it and wait until all its processes run and the store answers, and until so many channels are connected."""
         self.launch()
         self.wait_running()
-        wait_until(lambda: self.overview().store_state == "ok", 20, "the store answers")
+        wait_until(lambda: self.overview().store_state == "ok", 60, "the store answers")
         if connected is not None:
             self.wait_connected(connected)
 
@@ -140,7 +148,7 @@ class Archiver:
     def unattended(self) -> Iterator[None]:
         """The supervisor does nothing meanwhile: a process that is killed has no successor yet."""
         supervisor = psutil.Process(self.pid)
-        supervisor.suspend()
+        suspend(supervisor)
         try:
             yield
         finally:
@@ -149,29 +157,30 @@ class Archiver:
     def suspend_child(self, name: str) -> psutil.Process:
         """SIGSTOP: it stays there and does nothing until it is told to `resume`."""
         process = psutil.Process(self.pid_of(name))
-        process.suspend()
         self._suspended.append(process)
+        suspend(process)
         return process
 
-    def wait_for_successor(self, name: str, killed: int, timeout_s: float = 30.0) -> None:
+    def wait_for_successor(self, name: str, killed: int, timeout_s: float = 90.0) -> None:
         """Wait until the process that follows the killed one runs."""
-        wait_until(lambda: self._runs(name, killed), timeout_s, f"another {name} process runs, log: {self.log}", 0.05)
+        wait_until(lambda: self.runs(name, killed), timeout_s, f"another {name} process runs, log: {self.log}", 0.05)
 
-    def wait_running(self, timeout_s: float = 40.0) -> None:
+    def wait_running(self, timeout_s: float = 90.0) -> None:
         """Wait until all three processes say that they run."""
         wait_until(
-            lambda: self._ended() or all(self._runs(name) for name in PROCESSES), timeout_s, f"the archiver runs, log: {self.log}", 0.05
+            lambda: self._ended() or all(self.runs(name) for name in PROCESSES), timeout_s, f"the archiver runs, log: {self.log}", 0.05
         )
         assert not self._ended(), self.log.read_text()[-3000:]
 
-    def wait_connected(self, count: int, timeout_s: float = 30.0) -> None:
+    def wait_connected(self, count: int, timeout_s: float = 90.0) -> None:
         """Wait until so many channels are connected."""
         wait_until(lambda: self.overview().connected == count, timeout_s, f"{count} channels are connected", 0.05)
 
     def _ended(self) -> bool:
         return not self.running
 
-    def _runs(self, name: str, killed: int = 0) -> bool:
+    def runs(self, name: str, killed: int = 0) -> bool:
+        """Whether `engine`, `db` or `ioc` is there and says that it runs. killed: a process that is not meant."""
         process = self.child(name)
         if process is None or process.pid == killed or not self.directories.run.exists():
             return False
@@ -184,12 +193,12 @@ class Archiver:
         table.close()
         return runs
 
-    def stop(self, timeout_s: float = 20.0) -> int:
+    def stop(self, timeout_s: float = STOP_S) -> int:
         """SIGTERM; the exit status."""
         assert self._child is not None
         return self._child.stop(timeout_s)
 
-    def interrupt(self, timeout_s: float = 20.0) -> int:
+    def interrupt(self, timeout_s: float = STOP_S) -> int:
         """SIGINT to its process group, as Ctrl-C at a terminal does; the exit status."""
         assert self._child is not None
         os.killpg(self.pid, signal.SIGINT)
@@ -207,7 +216,7 @@ class Archiver:
         """Kill -9 of all its processes at once, and what is in memory is gone, as after a power cut."""
         assert self._child is not None
         supervisor = psutil.Process(self.pid)
-        supervisor.suspend()  # it must not start another
+        suspend(supervisor)  # it must not start another
         for process in supervisor.children():
             process.kill()
         self._child.kill()
@@ -268,7 +277,7 @@ class Archiver:
         assert done.status == 0, done.err
         return read_histories(done.out)[channel]
 
-    def wait_for_samples(self, channel: str, since_ns: int, timeout_s: float = 15.0) -> None:
+    def wait_for_samples(self, channel: str, since_ns: int, timeout_s: float = 60.0) -> None:
         """Wait until the store has a sample of this channel at or after a time (ns). Asks the running archiver as `archioc get` does."""
         reader = open_reader(load_config(self.config))
         try:
@@ -285,17 +294,17 @@ class Archiver:
         """Wait until the store has what records hold now. records: of each channel, the record without a field."""
         for channel, record in records.items():
             stamp_s = client.describe(f"{record}.SEVR").time_s
-            self.wait_for_samples(channel, int(stamp_s * 1e9) - CLIENT_PRECISION_NS, 30.0)
+            self.wait_for_samples(channel, int(stamp_s * 1e9) - CLIENT_PRECISION_NS)
 
     def spooled(self) -> int:
         """Batches that are in the spool."""
         return sum(1 for part in ("new", "sending") for _ in (self.directories.spool / part).iterdir())
 
-    def wait_for_spool(self, files: int, timeout_s: float = 30.0) -> None:
+    def wait_for_spool(self, files: int, timeout_s: float = 90.0) -> None:
         """Wait until at least so many batches wait in the spool."""
         wait_until(lambda: self.overview().spool_files >= files, timeout_s, f"{files} batches in the spool", 0.05)
 
-    def wait_for_empty_spool(self, timeout_s: float = 60.0) -> None:
+    def wait_for_empty_spool(self, timeout_s: float = 120.0) -> None:
         """Wait until no batch is in the spool."""
         wait_until(lambda: self.overview().spool_files == 0, timeout_s, "an empty spool", 0.05)
 

@@ -10,6 +10,9 @@ from dataclasses import asdict, dataclass
 
 from tests.processes.waiting import wait_until
 
+ANSWER_S = 30.0
+"""What a machine may take that does something else for a while."""
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -18,7 +21,7 @@ class Request:
     operation: str
     name: str
     value: object = None
-    timeout_s: float = 5.0
+    timeout_s: float = ANSWER_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +59,15 @@ class CaClient:
     def pid(self) -> int:
         return self._process.pid
 
-    def get(self, name: str, timeout_s: float = 5.0) -> object:
+    def get(self, name: str, timeout_s: float = ANSWER_S) -> object:
         """The value: a number (the index of an enum), a text or a list."""
         return self._ask(Request("get", name, timeout_s=timeout_s))
 
-    def get_text(self, name: str, timeout_s: float = 5.0) -> str:
+    def get_text(self, name: str, timeout_s: float = ANSWER_S) -> str:
         """The value as text: the label of an enum, a CHAR waveform as the string it holds."""
         return str(self._ask(Request("get_text", name, timeout_s=timeout_s)))
 
-    def put(self, name: str, value: object, timeout_s: float = 5.0) -> None:
+    def put(self, name: str, value: object, timeout_s: float = ANSWER_S) -> None:
         """Put and wait for the server's completion; a str goes to a CHAR waveform as its bytes."""
         self._ask(Request("put", name, value, timeout_s))
 
@@ -92,7 +95,7 @@ class CaClient:
         assert isinstance(answer, list)
         return answer
 
-    def wait_for_value(self, name: str, expected: object, timeout_s: float = 10.0) -> None:
+    def wait_for_value(self, name: str, expected: object, timeout_s: float = 60.0) -> None:
         """Wait until a get gives this value (a str is compared with the text of the channel). Raises TimeoutError."""
         read = self.get_text if isinstance(expected, str) else self.get
         wait_until(lambda: read(name) == expected, timeout_s, f"{name} is {expected!r}")

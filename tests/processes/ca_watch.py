@@ -27,14 +27,18 @@ class CaWatch:
         """What it has written so far, in the order received; complete after `stop`."""
         return list(read_updates(self._output))
 
+    def updates_of(self, channel: str) -> list[Update]:
+        """Those of one channel."""
+        return [update for update in read_updates(self._output) if update.channel == channel]
+
     def by_channel(self) -> dict[str, list[Update]]:
         """The same by channel."""
         return updates_by_channel(self._output)
 
-    def wait_for(self, count: int, channel: str, timeout_s: float = 10.0) -> None:
+    def wait_for(self, count: int, channel: str, timeout_s: float = 60.0) -> None:
         """Wait for that many updates of a channel. Raises TimeoutError."""
         wait_until(lambda: len(self.by_channel().get(channel, [])) >= count, timeout_s, f"{count} updates of {channel}")
 
     def stop(self) -> int:
         """Stop it when it has written all that libca delivered; returns the exit status."""
-        return self._child.stop()
+        return self._child.stop(timeout_s=60.0)

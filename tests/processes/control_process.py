@@ -52,7 +52,7 @@ class ControlProcess:
                 [sys.executable, "-m", "ioc", str(self.config), "--parent", str(os.getpid())], stderr=log, start_new_session=True
             )
         if wait:
-            wait_until(lambda: self.log().count('"event": "serving"') > serving or self._ended(), 15, "the control process serves")
+            wait_until(lambda: self.log().count('"event": "serving"') > serving or self._ended(), 60, "the control process serves")
             assert not self._ended(), self.log()
 
     def _ended(self) -> bool:
@@ -87,13 +87,13 @@ class ControlProcess:
     def wait(self) -> int:
         """Wait for a process that ends by itself; the exit code."""
         assert self._process is not None
-        return self._process.wait(timeout=30)
+        return self._process.wait(timeout=60)
 
     def _end(self, number: int) -> int:
         assert self._process is not None
         if self._process.poll() is None:
             self._process.send_signal(number)
-        return self._process.wait(timeout=30)
+        return self._process.wait(timeout=60)
 
     def close(self) -> None:
         """End what runs and let go of the table."""

@@ -24,6 +24,8 @@ with_both = pytest.mark.parametrize("engine_process", ["python", "compiled"], in
 with_one = pytest.mark.parametrize("engine_process", [pytest.param("python", marks=pytest.mark.proof), "compiled"], indirect=True)
 """Where the callback matters little; the other one is for `make proof`."""
 
+STOP_S = 60.0
+
 
 @dataclass(frozen=True, slots=True)
 class Sampled:
@@ -59,7 +61,7 @@ class EngineProcess:
         self.archive.table.settings.head["state"] = ProcessState.RUNNING
         command = [sys.executable, "-m", "engine", str(self._config), "--parent", str(os.getpid())]
         self._child = Child("engine", command, self.log, self._environment)
-        self._child.wait_for_output("collecting", 30.0)
+        self._child.wait_for_output("collecting", 60.0)
 
     @property
     def pid(self) -> int:
@@ -69,12 +71,12 @@ class EngineProcess:
     def stop(self) -> int:
         """SIGTERM; the exit status."""
         assert self._child is not None
-        return self._child.stop(20.0)
+        return self._child.stop(STOP_S)
 
     def close(self) -> None:
         """End what runs."""
         if self._child is not None:
-            self._child.stop(20.0)
+            self._child.stop(STOP_S)
         self.archive.close()
 
     # -- what it tells -------------------------------------------------------------------------
@@ -88,11 +90,11 @@ class EngineProcess:
         """The text in the status block."""
         return bytes(self.archive.table.status.cells["text"][self.archive.registry.channels[name].row])
 
-    def wait_for_state(self, name: str, wanted: ChannelState, timeout_s: float = 20.0) -> None:
+    def wait_for_state(self, name: str, wanted: ChannelState, timeout_s: float = 60.0) -> None:
         """Wait until a channel is in this state. Raises TimeoutError."""
         wait_until(lambda: self.state(name)[0] is wanted, timeout_s, f"{name} is {wanted.name}, log: {self.log}")
 
-    def wait_for_samples(self, name: str, count: int, timeout_s: float = 20.0) -> None:
+    def wait_for_samples(self, name: str, count: int, timeout_s: float = 60.0) -> None:
         """Wait until so many true samples of a channel are in the spool. Raises TimeoutError."""
         wait_until(lambda: len(self.true(name)) >= count, timeout_s, f"{count} samples of {name}, log: {self.log}", 0.1)
 

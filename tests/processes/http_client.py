@@ -72,5 +72,5 @@ def http_of(directories: Directories, other_than: int = 0) -> HttpClient:
         except OSError:
             return False
 
-    wait_until(answers, 20, "the http process answers", 0.05)
+    wait_until(answers, 60, "the http process answers", 0.05)
     return HttpClient(found[0])

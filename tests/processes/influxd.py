@@ -85,14 +85,14 @@ class Influxd:
         """Start the server and wait until it answers. Raises TimeoutError."""
         self._child = Child("influxd", self._command, self._directory / "influxd.log")
         try:
-            wait_until(self.answers, 30, f"influxd answers at {self.url}, its log: {self._child.log}")
+            wait_until(self.answers, 90, f"influxd answers at {self.url}, its log: {self._child.log}")
         except TimeoutError:
             self._child.kill()
             raise
 
     def stop(self) -> int:
         """SIGTERM; returns the exit status."""
-        return self._child.stop(timeout_s=20)
+        return self._child.stop(timeout_s=60)
 
     def kill(self) -> int:
         """SIGKILL; returns the exit status."""

@@ -12,7 +12,7 @@ import psutil
 SESSION_VARIABLE = "ARCHIOC_TEST_SESSION"
 """Every process started by this test session inherits it, so that orphans are found as well as children."""
 
-_GRACE_S = 3.0
+_GRACE_S = 15.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,14 @@ from typing import Any, Self
 
 import caproto as ca
 
+ANSWER_S = 30.0
+
 
 class RawCa:
     """One CA circuit, message by message, from a source address of choice; for what library clients hide."""
 
     def __init__(self, port: int, source: str = "127.0.0.1", user: str = "tester", host: str = "control-room") -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port), timeout=5, source_address=(source, 0))
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=ANSWER_S, source_address=(source, 0))
         self._circuit = ca.VirtualCircuit(ca.CLIENT, ("127.0.0.1", port), 0)
         self._received: list[Any] = []
         self._ids = iter(range(1, 1_000_000))
@@ -30,7 +32,7 @@ class RawCa:
         """Send a message that caproto would refuse to make."""
         self._socket.sendall(message)
 
-    def wait_for(self, kind: type, timeout_s: float = 30.0) -> Any:
+    def wait_for(self, kind: type, timeout_s: float = ANSWER_S) -> Any:
         """The next message of this kind; others that come before are kept."""
         deadline = time.monotonic() + timeout_s
         while True:

@@ -10,7 +10,7 @@ from typing import Self
 from tests.processes import raw_frames as frames
 from tests.processes.raw_frames import Message
 
-ANSWER_S = 20.0
+ANSWER_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)

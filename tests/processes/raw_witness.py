@@ -42,14 +42,14 @@ class RawWitness:
             with_variables(client_variables(server_ports, repeater_port)),
         )
         try:
-            self._child.wait_for_output("watching", 40.0)
+            self._child.wait_for_output("watching", 90.0)
         except BaseException:
             self._child.kill()
             raise
 
     def stop(self) -> int:
         """Stop it when it has written all that libca delivered; returns the exit status."""
-        return self._child.stop(timeout_s=20.0)
+        return self._child.stop(timeout_s=60.0)
 
     def updates(self) -> npt.NDArray[np.void]:
         """What it saw, dtype RECORD, in the order received; after `stop`."""

@@ -24,7 +24,7 @@ _DBR_TIME_DOUBLE, _BYTES = 20, 24
 _DBE_LOG_ALARM = 2 | 4
 _ECA_NORMAL = 1
 _CS_CONN = 2
-_CONNECT_S = 20.0
+_CONNECT_S = 60.0
 _RECORD = struct.Struct("<qQ24s")
 
 

@@ -11,7 +11,9 @@ import psutil
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """memory: resident bytes that no file backs, so that the pages of a mapped ring, which are touched one after the other, do not count.
+    """What a process holds at one moment, a file that it is just writing among it.
+
+    memory: resident bytes that no file backs, so that the pages of a mapped ring, which are touched one after the other, do not count.
 
     descriptors: files and sockets.
     """
@@ -19,6 +21,14 @@ class Resources:
     memory: int
     threads: int
     descriptors: int
+
+    def within(self, before: Resources, growth: float, slack_bytes: int, more_threads: int = 0) -> bool:
+        """Whether it is hardly more than before. growth, slack_bytes: of the memory."""
+        return (
+            self.memory <= before.memory * growth + slack_bytes
+            and self.threads <= before.threads + more_threads
+            and self.descriptors <= before.descriptors
+        )
 
 
 def resources_of(pid: int) -> Resources:

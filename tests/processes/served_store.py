@@ -24,7 +24,7 @@ from retrieval.queries import Queries
 from tests.batches import Point, make_batch, spool_file
 from tests.processes.http_client import HttpClient
 
-STOP_S = 10.0
+STOP_S = 30.0
 
 
 class ServedStore:

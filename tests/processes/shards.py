@@ -66,7 +66,7 @@ class Shards:
     def wait_connected(self, *indices: int) -> None:
         """Wait until these have connected all of their own channels, whatever they still hand over."""
         for index in indices:
-            self.archivers[index].wait_connected(len(self.holds(index) | self.owned(index)), 60.0)
+            self.archivers[index].wait_connected(len(self.holds(index) | self.owned(index)), 120.0)
 
     def change_count(self, count: int) -> None:
         """Write it into the files of all; those that run do not follow yet."""
@@ -79,7 +79,7 @@ class Shards:
     def apply(self, client: CaClient, *indices: int) -> None:
         """Have some follow their files, without a restart."""
         for index in indices:
-            client.put(f"{self.archivers[index].prefix}Apply", 1, timeout_s=60.0)
+            client.put(f"{self.archivers[index].prefix}Apply", 1, timeout_s=120.0)
 
     def leaving(self, client: CaClient, index: int) -> int:
         """How many channels a shard hands over."""
@@ -90,7 +90,7 @@ class Shards:
     def wait_handed_over(self, client: CaClient, *indices: int) -> None:
         """Wait until these hand over nothing any more."""
         for index in indices:
-            wait_until(lambda index=index: self.leaving(client, index) == 0, 60, f"shard {index} has handed over", 0.2)  # type: ignore[misc]
+            wait_until(lambda index=index: self.leaving(client, index) == 0, 120, f"shard {index} has handed over", 0.2)  # type: ignore[misc]
 
     def holds(self, index: int) -> set[str]:
         """The channels in the registry of a shard."""

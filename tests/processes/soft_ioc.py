@@ -33,7 +33,7 @@ class SoftIoc:
 
     def stop(self) -> int:
         """SIGTERM; returns the exit status."""
-        return self._child.stop()
+        return self._child.stop(timeout_s=30.0)
 
     def kill(self) -> int:
         """SIGKILL; returns the exit status."""
@@ -41,7 +41,7 @@ class SoftIoc:
 
     def restart(self) -> None:
         """Stop it if it runs, and start it on the same port with the values of the database."""
-        self._child.stop()
+        self.stop()
         self._child = self._start()
 
     def _start(self) -> Child:

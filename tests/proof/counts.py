@@ -82,7 +82,7 @@ _SHORT_AND_FULL: dict[str, tuple[Any, Any]] = {
     "pair_kills": (6, 100),
     "shard_counters": (1500, 20_000),
     "shard_period_s": (0.2, 1),
-    "handover_s": (6, 15),
+    "handover_s": (10, 15),
 }
 
 

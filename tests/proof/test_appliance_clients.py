@@ -15,11 +15,12 @@ from archioc.reading import open_reader
 from db.sample_columns import SampleColumns
 from db.store import Reader
 from tests.appliance_decoder import DecodedChunk, DecodedSample, decode
+from tests.archive_of_types import start_archive_of_types
 from tests.conftest import ArchiverFactory, CaClientFactory, SoftIocFactory
 from tests.processes.appliance_clients import CLIENTS
 from tests.processes.archiver import Archiver, StoreBlock
 from tests.processes.http_client import HttpClient, http_of
-from tests.type_table import DATABASE, TYPES
+from tests.type_table import TYPES
 
 HTTP = {"http": {"enabled": True, "port": 0}}
 START = "1971-01-01T00:00:00Z"
@@ -82,24 +83,17 @@ class Site:
 @pytest.fixture
 def site(store: StoreBlock, archiver: ArchiverFactory, softioc: SoftIocFactory, ca_client: CaClientFactory, prefix: str) -> Site:
     """The archive, at rest."""
-    ioc = softioc(DATABASE, f"P={prefix}")
-    names = [prefix + row.channel for row in TYPES]
-    made = archiver(names, [ioc.port], store, more=HTTP)
-    made.start(connected=len(names))
-    client = ca_client([ioc.port])
-    for row in TYPES:
-        for value in row.puts:
-            client.put(prefix + row.put_to, [*value, 0] if isinstance(value, bytes) else value)
-    made.wait_for_newest(client, {prefix + row.channel: prefix + row.name for row in TYPES if row.at_least})
-    made.wait_for_empty_spool()
+    types = start_archive_of_types(archiver, softioc, prefix, store, HTTP)
+    types.put_all(ca_client([types.ioc.port]))
+    made = types.archiver
     reader = open_reader(load_config(made.config))
-    stored = {name: in_store(reader, name) for name in names}
+    stored = {name: in_store(reader, name) for name in types.names}
     reader.close()
     return Site(made, http_of(made.directories), stored)
 
 
 @pytest.mark.proof
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(400)
 def test_every_type(site: Site, prefix: str) -> None:
     """Raw and JSON answers have the samples of the store, to the bit and the nanosecond, each channel under one type."""
     http = site.http
@@ -120,7 +114,7 @@ def test_every_type(site: Site, prefix: str) -> None:
 
 
 @pytest.mark.proof
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("store", [{"embedded": {}}], ids=["embedded"])
 def test_published_clients(site: Site) -> None:
     """Clients from PyPI, unchanged, read the values of the store of every type that they know."""

@@ -11,6 +11,9 @@ import pytest
 from tests.processes.apply_kills import ApplyKills
 from tests.proof.counts import counts
 
+MOST = 200
+"""Kills until both have been seen."""
+
 pytestmark = [pytest.mark.proof, pytest.mark.timeout(600)]
 
 
@@ -20,4 +23,9 @@ def test_apply_killed_at_random_moments(tmp_path: Path, ports: Callable[[int], l
     with closing(ApplyKills(tmp_path, ports(1)[0], prefix, seed=2)) as kills:
         for _ in range(wanted):
             kills.kill_once()
-        assert 0 < kills.applied < wanted
+        for number in range(wanted, MOST):  # how long an Apply takes changes with what else the machine does
+            if 0 < kills.applied < number:
+                break
+            kills.kill_once()
+        assert kills.applied > 0
+        assert kills.before > 0

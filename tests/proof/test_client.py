@@ -12,11 +12,11 @@ import archioc
 from archioc.core.config_file import load_config
 from archioc.reading import open_reader
 from db.sample_columns import SampleColumns, concatenate
+from tests.archive_of_types import start_archive_of_types
 from tests.conftest import ArchiverFactory, CaClientFactory, SoftIocFactory
 from tests.processes.archiver import StoreBlock
 from tests.processes.http_client import http_of
 from tests.processes.waiting import wait_until
-from tests.type_table import DATABASE, TYPES
 
 HTTP = {"http": {"enabled": True, "port": 0}}
 EVER = "1971-01-01T00:00:00Z"
@@ -48,20 +48,13 @@ def samples_of(frame: pd.DataFrame) -> list[tuple[object, ...]]:
 
 
 @pytest.mark.proof
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("store", [{"embedded": {}}], ids=["embedded"])
 def test_every_type(store: StoreBlock, archiver: ArchiverFactory, softioc: SoftIocFactory, ca_client: CaClientFactory, prefix: str) -> None:
     """Frames have the samples of the store, to the bit and the nanosecond; bins, alarms, gaps and metadata are those of the store too."""
-    ioc = softioc(DATABASE, f"P={prefix}")
-    names = [prefix + row.channel for row in TYPES]
-    made = archiver(names, [ioc.port], store, more=HTTP)
-    made.start(connected=len(names))
-    puts = ca_client([ioc.port])
-    for row in TYPES:
-        for value in row.puts:
-            puts.put(prefix + row.put_to, [*value, 0] if isinstance(value, bytes) else value)
-    made.wait_for_newest(puts, {prefix + row.channel: prefix + row.name for row in TYPES if row.at_least})
-    made.wait_for_empty_spool()
+    site = start_archive_of_types(archiver, softioc, prefix, store, HTTP)
+    site.put_all(ca_client([site.ioc.port]))
+    made, names = site.archiver, site.names
     client = archioc.Client(http_of(made.directories).url)
     reader = open_reader(load_config(made.config))
     assert set(names) <= set(client.find(f"{prefix}*"))
@@ -86,8 +79,8 @@ def test_every_type(store: StoreBlock, archiver: ArchiverFactory, softioc: SoftI
             told.alarm_high,
         )
     assert client.samples(f"{prefix}MBBI", EVER).label.dropna().isin(["Idle", "Ramp up", "Trip"]).all()
-    ioc.stop()
-    wait_until(lambda: len(client.gaps(f"{prefix}AI")), 20, "the gap is in the store")
+    site.ioc.stop()
+    wait_until(lambda: len(client.gaps(f"{prefix}AI")), 90, "the gap is in the store")
     frame = client.samples(f"{prefix}AI")
     assert (frame.gap.iloc[-1], math.isnan(frame.value.iloc[-1])) == ("disconnected", True)
     assert client.gaps(f"{prefix}AI").end.isna().all()

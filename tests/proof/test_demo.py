@@ -12,7 +12,7 @@ from archioc.core.directories import SHARED_MEMORY
 from archioc.demo.ca_environment import with_variables
 from tests.proof.counts import counts
 
-pytestmark = [pytest.mark.proof, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.proof, pytest.mark.timeout(540)]
 
 
 def test_demo_accounts_for_every_update(tmp_path: Path) -> None:
@@ -20,7 +20,7 @@ def test_demo_accounts_for_every_update(tmp_path: Path) -> None:
     directory = tmp_path / "demo"
     command = [sys.executable, "-m", "archioc", "demo", "--minutes", str(counts().demo_minutes), "--directory", str(directory)]
     with (tmp_path / "demo.log").open("wb") as log:
-        done = subprocess.run(command, stdout=log, stderr=log, timeout=220, check=False, env=with_variables({}))
+        done = subprocess.run(command, stdout=log, stderr=log, timeout=500, check=False, env=with_variables({}))
     run_directory = (directory / "state/run").resolve()
     if run_directory.parent == SHARED_MEMORY:
         shutil.rmtree(run_directory)

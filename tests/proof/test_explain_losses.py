@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from itertools import pairwise
+from itertools import groupby
 
 import pytest
 
@@ -12,7 +12,6 @@ from archioc.cli.explaining.causes import Explanation
 from archioc.cli.explaining.evidence import gather
 from archioc.core.config_file import load_config
 from archioc.core.events import Reason
-from archioc.core.timestamp import SECOND
 from archioc.reading import open_reader
 from engine.ring import EventRing
 from tests.conftest import CountingFactory
@@ -24,7 +23,8 @@ from tests.proof.counts import counts
 SMALL = 1_000_000
 """Bytes of the ring and of the spool."""
 
-LOST_S = 2.0
+LOST = 20
+"""Updates of each channel, those of two seconds, at least."""
 EXPLAINED = 5
 """Channels that are asked for."""
 
@@ -44,23 +44,21 @@ def _overflows(archiver: Archiver) -> int:
     return lost
 
 
-def fill_spool(archiver: Archiver) -> None:
+def fill_spool(archiver: Archiver, channels: int) -> None:
     """The db process does nothing until the spool has dropped batches of some seconds."""
     writer = archiver.suspend_child("db")
-    wait_until(lambda: _dropped(archiver), 200, "the spool drops a batch", 0.1)
-    time.sleep(LOST_S)
+    wait_until(lambda: _dropped(archiver) >= LOST * channels, 250, "the spool drops batches", 0.1)
     writer.resume()
 
 
-def fill_ring(archiver: Archiver) -> None:
+def fill_ring(archiver: Archiver, channels: int) -> None:
     """The spool cannot be written until the ring has been full for some seconds."""
     tmp = archiver.directories.spool / "tmp"
     tmp.rename(tmp.with_name("tmp.away"))
     tmp.write_text("no directory")
-    wait_until(lambda: archiver.overview().spool_error, 30, "the spool cannot be written")
+    wait_until(lambda: archiver.overview().spool_error, 90, "the spool cannot be written")
     before = _overflows(archiver)
-    wait_until(lambda: _overflows(archiver) > before, 200, "the ring is full", 0.1)
-    time.sleep(LOST_S)
+    wait_until(lambda: _overflows(archiver) >= before + LOST * channels, 250, "the ring is full", 0.1)
     tmp.unlink()
     tmp.with_name("tmp.away").rename(tmp)
 
@@ -74,16 +72,17 @@ def fill_ring(archiver: Archiver) -> None:
     ids=["spool", "ring"],
 )
 def test_the_longest_hole_is_explained(
-    counting: CountingFactory, disturb: Callable[[Archiver], None], more: Blocks, reason: Reason
+    counting: CountingFactory, disturb: Callable[[Archiver, int], None], more: Blocks, reason: Reason
 ) -> None:
     """In the middle of the longest hole of a channel that counts ten times a second the loss is the cause."""
     load = counting(counts().fast_counters, more=more)
-    disturb(load.archiver)
-    load.archiver.wait_for_empty_spool(60)
-    load.archiver.wait_for_samples(load.names[0], time.time_ns(), 60)
+    disturb(load.archiver, len(load.names))
+    load.archiver.wait_for_empty_spool()
+    load.archiver.wait_for_samples(load.names[0], time.time_ns())
+    load.archiver.wait_for_empty_spool()
     for channel in load.names[:EXPLAINED]:
         hole = longest_hole(load, channel)
-        wait_until(lambda hole=hole, channel=channel: told(load, channel, reason, hole), 30, "the loss is told", 0.2)  # type: ignore[misc]
+        wait_until(lambda hole=hole, channel=channel: told(load, channel, reason, hole), 90, "the loss is told", 0.2)  # type: ignore[misc]
         [first, *_] = Explanation.of(gather(load_config(load.archiver.config), channel, hole, time.time_ns())).causes
         assert first.word == reason.word, first
         assert first.count > 0
@@ -98,11 +97,13 @@ def told(load: Counting, channel: str, reason: Reason, since_ns: int) -> bool:
 
 
 def longest_hole(load: Counting, channel: str) -> int:
-    """The middle of it (ns); it is longer than a second."""
+    """The middle (ns) of most updates in a row that another client saw and that are not stored."""
     reader = open_reader(load_config(load.archiver.config))
     chunks = reader.samples(channel, 0, FAR_NS)
-    times: list[int] = [time_ns for chunk in chunks for time_ns in chunk.time.tolist()]
+    times = {time_ns for chunk in chunks for time_ns in chunk.time.tolist()}
     reader.close()
-    before, after = max(pairwise(times), key=lambda pair: pair[1] - pair[0])
-    assert after - before > SECOND, f"{channel}: {len(times)} samples without a hole"
-    return (before + after) // 2
+    seen = [update.time_ns for update in load.watch.updates_of(channel)]
+    runs = [list(run) for stored, run in groupby(seen, times.__contains__) if not stored]
+    longest = max(runs, key=len, default=[])
+    assert len(longest) > LOST // 2, f"{channel}: {len(times)} samples without a hole"
+    return (longest[0] + longest[-1]) // 2

@@ -25,13 +25,15 @@ from tests.processes.soft_ioc import SoftIoc
 from tests.processes.waiting import wait_until
 from tests.proof.counts import counts
 
-pytestmark = [pytest.mark.proof, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.proof, pytest.mark.timeout(600)]
 
 MINUTE, DAY = 60_000, 86_400_000
 RANGES = {"15m": 15 * MINUTE, "24h": DAY, "1y": 365 * DAY}
 HOSTILE = 'it\'s;"odd"/.*[x]|(y)$x\\{1}'
 """A name with what means something to InfluxQL, to regular expressions and to Grafana."""
 SLOWEST_S = 2.0
+ASKED = 4
+"""A query that is slow is slow each time; a machine that stands still for a moment is not."""
 FRESH_MS = 60_000
 QUIET = {
     *(("archioc-alarms", f"{word} at the end of the range") for word in ("MINOR", "MAJOR", "INVALID")),
@@ -62,13 +64,15 @@ def rules() -> dict[str, dict[str, Any]]:
 
 
 def run(database: InfluxDatabase, query: str, span: Range, interval_ms: int = SOURCE_INTERVAL_MS, **variables: Any) -> list[Series]:
-    """What the server answers to a query of Grafana; within SLOWEST_S."""
+    """What the server answers to a query of Grafana; within SLOWEST_S, if need be when it is asked again."""
     text = expand(query, span, interval_ms, variables)
-    begun = time.perf_counter()
-    answer = ask(database.url, database.name, text, database.server.headers)
-    took = time.perf_counter() - begun
-    assert took < SLOWEST_S, f"{took:.1f} s: {text[:300]}"
-    return answer
+    for _ in range(ASKED):
+        begun = time.perf_counter()
+        answer = ask(database.url, database.name, text, database.server.headers)
+        took = time.perf_counter() - begun
+        if took < SLOWEST_S:
+            return answer
+    raise AssertionError(f"{took:.1f} s: {text[:300]}")
 
 
 class Site:
@@ -159,7 +163,7 @@ def site(softioc: SoftIocFactory, archiver: ArchiverFactory, database: InfluxDat
     found.write(*history([HOSTILE, "OLD:1", "OLD:2"], time.time_ns() // 10**6))
     post(database, puts(time.time_ns() // 10**6))
     latest = partial(database.query, "SELECT count(channels) AS n FROM archiver WHERE archiver = 'main'")
-    wait_until(lambda: [row["n"] for row in latest()] >= [3], 90, "the archiver has told of itself three times", 0.5)
+    wait_until(lambda: [row["n"] for row in latest()] >= [3], 150, "the archiver has told of itself three times", 0.5)
     return found
 
 
@@ -224,7 +228,7 @@ def check_search(site: Site, query: str) -> None:
 def check_loss_of_channels(site: Site, rule: dict[str, Any]) -> None:
     """The rule for disconnected channels fires for a real archiver whose IOC goes away."""
     site.ioc.stop()
-    wait_until(lambda: firing(rule, site.run, time.time_ns() // 10**6) == {"main"}, 40, "the rule for disconnected channels fires", 0.5)
+    wait_until(lambda: firing(rule, site.run, time.time_ns() // 10**6) == {"main"}, 120, "the rule for disconnected channels fires", 0.5)
 
 
 STEP_NS = int(HEALTH_EVERY_S * 1e9)

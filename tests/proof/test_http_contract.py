@@ -50,6 +50,8 @@ def site(store: StoreBlock, archiver: ArchiverFactory, softioc: SoftIocFactory, 
     known, state = f"{prefix}KNOWN", f"{prefix}STATE"
     made = archiver([known, state], [ioc.port], store, more=HTTP)
     made.start(connected=2)
+    for name in (known, state):
+        made.wait_for_samples(name, 0)  # what the records held at first
     client = ca_client([ioc.port])
     for value in range(1, 6):
         client.put(known, float(value))
@@ -59,7 +61,7 @@ def site(store: StoreBlock, archiver: ArchiverFactory, softioc: SoftIocFactory, 
 
 
 @pytest.mark.proof
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 @EMBEDDED
 def test_openapi_with_a_known_channel(site: Site, tmp_path: Path) -> None:
     """Answers about a channel that is there have the statuses, types and schemas of the contract; so do those about any other."""
@@ -72,7 +74,7 @@ def test_openapi_with_a_known_channel(site: Site, tmp_path: Path) -> None:
 
 
 @pytest.mark.proof
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_hostile_requests(site: Site) -> None:
     """Names that are code find nothing, and odd times, operators and numbers are refused: no status above 499 but 504, no trace."""
     ever = {"from": "1971-01-01T00:00:00Z"}

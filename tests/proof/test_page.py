@@ -36,7 +36,7 @@ def browser(tmp_path: Path) -> Iterator[Chromium]:
 
 
 @pytest.mark.proof
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(400)
 def test_dense_year_of_influxdb(influx_database: Database, served_store: ServedStoreFactory, browser: Chromium) -> None:
     """A year of dense samples in InfluxDB is drawn in bins, of which each column of pixels has one; a spike of one sample is seen."""
     settings = InfluxStore.model_validate({"url": influx_database.url, "bucket": influx_database.name})

@@ -13,10 +13,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from archioc.demo.ca_environment import client_variables
-from archioc.demo.ports import free_ports
 from opi import displays
 from tests.processes.ca_client import CaClient
 from tests.processes.chromium import Chromium
+from tests.processes.ports import free_ports
 from tests.screens.drawing import Value, draw
 from tests.screens.names import pvs
 from tests.screens.reading import read

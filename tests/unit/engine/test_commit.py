@@ -265,7 +265,7 @@ def test_a_disk_that_refuses_is_tried_again(archive: Archive, monkeypatch: pytes
     assert int(started.ring.head["read_slot"][0]) == 0
     aside.rename(blocked)
     _wait(lambda: int(started.ring.head["read_slot"][0]) == 2)
-    assert bytes(archive.table.status.head["spool_error"][0]) == b""
+    _wait(lambda: bytes(archive.table.status.head["spool_error"][0]) == b"")
     started.stop(time.time_ns())
     assert numbers(archive.published(), "A") == [1.0]
 
