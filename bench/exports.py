@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -19,6 +18,8 @@ from bench.synthetic_batches import MIDNIGHT_NS
 _MB = 1e6
 _FEW = 1000
 """Samples of the export that shows what the command takes without any."""
+_LOOK_S = 0.02
+"""How often the memory of the command is looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,18 +67,25 @@ class _Peak:
 
     @property
     def rise_mb(self) -> float:
-        found = re.search(r"^VmHWM:\s+(\d+) kB", Path(f"/proc/{self._process.pid}/status").read_text(), re.MULTILINE)
-        assert found is not None
-        return max(0.0, (int(found[1]) * 1024 - self._before) / _MB)
+        return max(0.0, (_highest(self._process.pid) - self._before) / _MB)
 
 
 def _run(config: Path, samples: int, output: Path) -> int:
     """Run the command; its highest resident memory (bytes)."""
     span = ["--start", format_utc(MIDNIGHT_NS), "--end", format_utc(end_of(samples))]
     command = [sys.executable, "-m", "archioc", "export", CHANNEL, "--config", str(config), "--output", str(output), "--force", *span]
+    # What the kernel tells of a child that has ended (`ru_maxrss`) counts the memory of the process that started it too.
+    highest = 0
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as process:
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
+        while process.poll() is None:
+            highest = max(highest, _highest(process.pid))
+            time.sleep(_LOOK_S)
     if process.returncode:
         raise SystemExit(f"{' '.join(command)} failed")
-    return usage.ru_maxrss * 1024
+    return highest
+
+
+def _highest(pid: int) -> int:
+    """The highest resident memory of a process so far (bytes); 0 of one that has ended."""
+    found = re.search(r"^VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    return 0 if found is None else int(found[1]) * 1024

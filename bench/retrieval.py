@@ -21,6 +21,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from archioc.core.allocator import keep_freed_memory
 from archioc.core.config_store import InfluxStore
 from archioc.core.log import configure_log
 from archioc.core.timestamp import format_utc
@@ -33,6 +34,7 @@ from db import embedded_statements as sql
 from db.bins import Grid
 from db.day_files import DAY_NS, DayFiles, day_of
 from db.embedded import EmbeddedStore
+from db.embedded_queries import EmbeddedReader
 from db.influx import InfluxDatabase
 from db.influx_bins import InfluxBins
 from db.influx_language import select, within
@@ -59,13 +61,19 @@ Timed = Callable[[], float]
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One way to read DAY_SAMPLES, medians over the rounds (s). own_s: the store's own time for the same query; ratio: of each round."""
+    """One way to read DAY_SAMPLES, medians over the rounds (s).
+
+    own_s: the store's own time for the same query; ratio: ours to it, of each round. bare_s, bare_ratio: the same beside nothing but
+    DuckDB's statement, where the store is more than that.
+    """
 
     store: str
     query: str
     own_s: float
     ours_s: float
     ratio: float
+    bare_s: float | None = None
+    bare_ratio: float | None = None
 
     @property
     def missed(self) -> bool:
@@ -83,6 +91,7 @@ def main() -> int:
         sys.stderr.write("bench.retrieval needs influxd: `make test` unpacks Debian's, or install InfluxDB 1.x\n")
         return 1
     configure_log("bench", "warning", "human")
+    keep_freed_memory()  # as the db process does
     with tempfile.TemporaryDirectory(prefix="archioc-bench-") as scratch:
         embedded = _embedded(Path(scratch) / "embedded", given.rounds, given.export)
         influx = _influxdb(Path(scratch) / "influx", program, given.rounds, given.export)
@@ -108,12 +117,14 @@ def _embedded(directory: Path, rounds: int, export: int) -> tuple[list[Reading],
     shutil.copytree(directory / "state" / "store", directory / "own")
     files = DayFiles(directory / "own", read_only=True)
     files.open()
-    own = {
-        "raw": partial(_own_duckdb, files, f"{sql.SCALARS} order by time, rowid", {}),
-        "bins": partial(_own_duckdb, files, sql.BINS, {"width": _GRID.width_ns}),
+    reader = EmbeddedReader(files)
+    own = {"raw": partial(_own_samples, reader), "bins": partial(_own_bins, reader)}
+    bare = {
+        "raw": partial(_bare_duckdb, files, f"{sql.SCALARS} order by time, rowid", {}),
+        "bins": partial(_bare_duckdb, files, sql.BINS, {"width": _GRID.width_ns}),
     }
     with served_archive(directory) as site:
-        readings = _readings("embedded", own, site, rounds)
+        readings = _readings("embedded", own, site, rounds, bare)
     files.close()
     if not export:
         return readings, []
@@ -145,8 +156,10 @@ def _influxd(program: Path, directory: Path, samples: int) -> Iterator[Influxd]:
         server.stop()
 
 
-def _readings(store: str, own: Mapping[str, Timed], site: ArchiveSite, rounds: int) -> list[Reading]:
-    """All ways in turn in each round, each directly after the store's own."""
+def _readings(
+    store: str, own: Mapping[str, Timed], site: ArchiveSite, rounds: int, bare: Mapping[str, Timed] | None = None
+) -> list[Reading]:
+    """All ways in turn in each round, each directly after the yardsticks."""
     ours: dict[str, tuple[str, Timed]] = {
         "raw": ("raw", partial(_ask, site, "raw", CHANNEL, DAY_SAMPLES)),
         "json": ("raw", partial(_ask, site, "json", CHANNEL, DAY_SAMPLES)),
@@ -154,19 +167,36 @@ def _readings(store: str, own: Mapping[str, Timed], site: ArchiveSite, rounds: i
         "archioc get --bins": ("bins", partial(_get, site.config, "--bins", str(BINS))),
         "archioc get": ("raw", partial(_get, site.config)),
     }
-    times: dict[str, list[tuple[float, float]]] = {}
+    times: dict[str, list[list[float]]] = {}
     for _ in range(rounds):
         for name, (query, measure) in ours.items():
-            times.setdefault(name, []).append((own[query](), measure()))
-    return [_median(store, name, pairs) for name, pairs in times.items()]
+            yardsticks = [own[query](), *([bare[query]()] if bare else [])]
+            times.setdefault(name, []).append([measure(), *yardsticks])
+    return [_median(store, name, taken) for name, taken in times.items()]
 
 
-def _median(store: str, query: str, pairs: Sequence[tuple[float, float]]) -> Reading:
-    own, ours = (statistics.median(column) for column in zip(*pairs, strict=True))
-    return Reading(store, query, own, ours, statistics.median(b / a for a, b in pairs))
+def _median(store: str, query: str, taken: Sequence[Sequence[float]]) -> Reading:
+    """taken: of each round, ours and the yardsticks."""
+    ours, *yardsticks = (statistics.median(column) for column in zip(*taken, strict=True))
+    ratios = [statistics.median(one[0] / one[at] for one in taken) for at in range(1, len(taken[0]))]
+    return Reading(store, query, yardsticks[0], ours, ratios[0], *yardsticks[1:], *ratios[1:])
 
 
-def _own_duckdb(files: DayFiles, statement: str, more: dict[str, int]) -> float:
+def _own_samples(reader: EmbeddedReader) -> float:
+    """The time of the store's answer in the process that has it open."""
+    started = time.perf_counter()
+    if sum(map(len, reader.samples(CHANNEL, MIDNIGHT_NS, _END))) != DAY_SAMPLES:
+        raise SystemExit("the store has told too little")
+    return time.perf_counter() - started
+
+
+def _own_bins(reader: EmbeddedReader) -> float:
+    started = time.perf_counter()
+    reader.bins(CHANNEL, _GRID.start_ns, _GRID.end_ns, BINS)
+    return time.perf_counter() - started
+
+
+def _bare_duckdb(files: DayFiles, statement: str, more: dict[str, int]) -> float:
     """The time of one statement for the whole day, result in numpy columns."""
     with files.day(day_of(MIDNIGHT_NS)) as cursor:
         started = time.perf_counter()
@@ -202,11 +232,12 @@ def _exports(site: ArchiveSite, samples: int, directory: Path) -> Iterator[Expor
 
 def _show(readings: Sequence[Reading], exports: dict[str, list[Export]]) -> None:
     reading = Table("store", "query", title=f"{DAY_SAMPLES} samples, and means of {BINS} bins", box=box.SIMPLE)
-    for name in ("own (s)", "ours (s)", "ratio", "target"):
+    for name in ("own (s)", "ours (s)", "ratio", "target", "bare statement (s)", "ratio to it"):
         reading.add_column(name, justify="right")
     for one in readings:
         target = f"{TARGETS[one.query]:.1f}{' missed' * one.missed}" if one.query in TARGETS else ""
-        reading.add_row(one.store, one.query, f"{one.own_s:.3f}", f"{one.ours_s:.3f}", f"{one.ratio:.2f}", target)
+        bare = [] if one.bare_s is None else [f"{one.bare_s:.3f}", f"{one.bare_ratio:.2f}"]
+        reading.add_row(one.store, one.query, f"{one.own_s:.3f}", f"{one.ours_s:.3f}", f"{one.ratio:.2f}", target, *bare)
     export = Table("store", "export", title=f"Long exports: memory over idle, target {MEMORY_MB:.0f} MB", box=box.SIMPLE)
     for name in ("samples", "s", "MB", "memory over idle (MB)"):
         export.add_column(name, justify="right")

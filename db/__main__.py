@@ -8,6 +8,7 @@ import time
 
 import structlog
 
+from archioc.core.allocator import keep_freed_memory
 from archioc.core.config import Config
 from archioc.core.directories import Directories
 from archioc.core.errors import StoreUnavailable
@@ -29,6 +30,7 @@ SIGN_OF_LIFE_S = 0.25
 
 def _work(config: Config, stop: StopSignal) -> int:
     """Deliver and answer queries until told to stop; the exit code."""
+    keep_freed_memory()
     directories = Directories(config.archiver.state_dir)
     table = ChannelTable(directories.run)
     table.open()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 import time
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -23,6 +22,7 @@ from db.alarm_columns import AlarmColumns
 from db.bins import BIN_COLUMNS, Bins, Grid
 from db.day_files import DayFiles, day_of
 from db.sample_columns import Array, SampleColumns, merge_by_time, newest_of_each_time
+from db.statement_limit import StatementLimit
 from db.store import MAX_EVENTS, QUERY_S, bounded, glob_filter
 
 STATEMENT_S = 60.0
@@ -31,12 +31,15 @@ STATEMENT_S = 60.0
 MAX_TIME = 2**63 - 1
 """The last time that the store can hold."""
 
+_LIMIT = StatementLimit()
+
 
 class EmbeddedReader:
     """The reading half of the embedded store."""
 
     def __init__(self, files: DayFiles) -> None:
         self._files = files
+        self._numbers: dict[str, int] = {}
 
     def samples(self, channel: str, start_ns: int, end_ns: int, *, with_previous: bool = True) -> Iterator[SampleColumns]:
         """Samples with start <= time <= end in chunks, after the last one before if wanted."""
@@ -122,9 +125,14 @@ class EmbeddedReader:
         self._files.close()
 
     def _number(self, channel: str) -> int | None:
-        with self._files.catalog() as cursor, _answering(cursor):
-            found = cursor.execute("select id from channel where name = ?", [channel]).fetchone()
-        return None if found is None else int(found[0])
+        """The catalog's number of a channel, which it keeps for good."""
+        if channel not in self._numbers:
+            with self._files.catalog() as cursor, _answering(cursor):
+                found = cursor.execute("select id from channel where name = ?", [channel]).fetchone()
+            if found is None:
+                return None
+            self._numbers[channel] = int(found[0])
+        return self._numbers[channel]
 
     def _days(self, start_ns: int, end_ns: int) -> list[str]:
         first, last = day_of(start_ns), day_of(end_ns)
@@ -197,17 +205,13 @@ class EmbeddedReader:
 @contextlib.contextmanager
 def _answering(cursor: duckdb.DuckDBPyConnection) -> Iterator[None]:
     """What DuckDB cannot do, or not in STATEMENT_S, is a failed query."""
-    limit = threading.Timer(STATEMENT_S, cursor.interrupt)
-    limit.daemon = True
-    limit.start()
     try:
-        yield
+        with _LIMIT.within(STATEMENT_S, cursor):
+            yield
     except duckdb.InterruptException:
         raise QueryError(f"the embedded store has worked for {STATEMENT_S:.0f} s on one step of a query; ask for a shorter range") from None
     except duckdb.Error as error:
         raise QueryError(f"the embedded store cannot answer: {error}") from None
-    finally:
-        limit.cancel()
 
 
 def _in_time(days: Iterable[str]) -> Iterator[str]:

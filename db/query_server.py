@@ -19,6 +19,7 @@ from archioc.core.errors import QueryError, StoreError
 from db import unix_socket, wire
 from db.query_answers import answers
 from db.store import QUERY_S, Reader
+from db.wire import Part
 
 _log = structlog.get_logger()
 
@@ -90,8 +91,8 @@ class QueryServer:
 
     def _serve(self, client: socket.socket) -> None:
         try:
-            for line in self._answer(client):
-                client.sendall(line)
+            for part in self._answer(client):
+                client.sendall(part)
         except OSError as error:
             _log.debug("query_client_gone", error=str(error))
         finally:
@@ -99,11 +100,11 @@ class QueryServer:
                 del self._clients[client]
                 client.close()
 
-    def _answer(self, client: socket.socket) -> Iterator[bytes]:
+    def _answer(self, client: socket.socket) -> Iterator[Part]:
         request: object = None
         try:
             request = _read_request(client)
-            yield from self._lines(request)
+            yield from self._parts(request)
             yield b'{"done":true}\n'
         except StoreError as error:
             yield _error(error)
@@ -113,7 +114,7 @@ class QueryServer:
             _log.exception("query_failed", request=request)
             yield _error(QueryError(f"internal error: {error}"))
 
-    def _lines(self, request: object) -> Iterator[bytes]:
+    def _parts(self, request: object) -> Iterator[Part]:
         """The answer piece by piece. The store is free for others while a client takes a piece, however long that takes."""
         spent = 0.0
         with contextlib.closing(answers(self._reader, request)) as found:
@@ -123,14 +124,14 @@ class QueryServer:
                 try:
                     started = time.monotonic()
                     answer = next(found, None)
-                    line = None if answer is None else wire.encode(answer)
-                    del answer  # a piece is held once while it is sent
+                    parts = None if answer is None else wire.parts(answer)
                     spent += time.monotonic() - started
                 finally:
                     self._running.release()
-                if line is None:
+                if parts is None:
                     return
-                yield line
+                yield from parts
+                del answer, parts  # a piece is gone when the next one is made
                 if spent > QUERY_S:
                     raise QueryError(f"the store has worked for {QUERY_S:.0f} s on this query; ask for a shorter range")
 

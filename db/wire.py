@@ -32,19 +32,27 @@ _ALARMS = {"time": "<i8", "severity": "|u1", "status": "|u1"}
 MAX_BYTES = 1 << 26
 """Most bytes after a line: far more than the samples of one piece have."""
 
+Part = bytes | memoryview
+
 
 def encode(answer: dict[str, Any]) -> bytes:
     """A line of JSON, and after it the bytes of its samples if it has any."""
+    return b"".join(parts(answer))
+
+
+def parts(answer: dict[str, Any]) -> list[Part]:
+    """The same in parts to be sent one after the other: the columns themselves, not copied."""
     samples = answer.get("samples")
     if samples is None:
-        return orjson.dumps(answer, option=orjson.OPT_APPEND_NEWLINE)
-    numbers: bytes = samples["numbers"]
+        return [orjson.dumps(answer, option=orjson.OPT_APPEND_NEWLINE)]
+    numbers: list[Part] = samples["numbers"]
     lists = {name: column for name, column in samples.items() if name != "numbers"}
-    return orjson.dumps({"samples": lists, "bytes": len(numbers)}, option=orjson.OPT_APPEND_NEWLINE) + numbers
+    size = sum(map(len, numbers))
+    return [orjson.dumps({"samples": lists, "bytes": size}, option=orjson.OPT_APPEND_NEWLINE), *numbers]
 
 
 def decode(stream: BinaryIO) -> dict[str, Any] | None:
-    """What `encode` was given; None at the end of the stream.
+    """What `encode` was given, the numbers of samples as one piece; None at the end of the stream.
 
     Raises QueryError for an answer that is none, and StoreUnavailable for one that is torn: who sent it has died, or has cut off
     a client that took too long.
@@ -79,7 +87,7 @@ def _with_numbers(answer: dict[str, Any], stream: BinaryIO) -> dict[str, Any]:
 
 
 def pack_columns(columns: SampleColumns) -> dict[str, Any]:
-    """Columns as `encode` takes them: `numbers` holds the bytes of one column after the other, those that `columns` names.
+    """Columns as `encode` takes them: `numbers` holds the bytes of each column that `columns` names.
 
     `text`, `arrays` and `reduced` are null when they have nothing but nulls; columns of nothing but 0 are left out.
     """
@@ -89,12 +97,11 @@ def pack_columns(columns: SampleColumns) -> dict[str, Any]:
         arrays = [None if array is None else {"dtype": array.dtype.str, "data": _base64(array)} for array in columns.arrays]
         reduced = [None if one is None else _numbers_or_null(one) for one in columns.reduced]
         lists |= {"arrays": arrays if any(arrays) else None, "reduced": reduced if any(reduced) else None}
-    numbers = b"".join(getattr(columns, name).astype(_NUMBERS[name], copy=False).tobytes() for name in there)
-    return lists | {"columns": there, "numbers": numbers}
+    return lists | {"columns": there, "numbers": [_bytes(getattr(columns, name), _NUMBERS[name]) for name in there]}
 
 
 def unpack_columns(answer: dict[str, Any]) -> SampleColumns:
-    """What `pack_columns` was given."""
+    """What `pack_columns` was given, from what `decode` has made of it."""
     n, at, numbers = len(answer["numbers"]) // _sample_bytes(answer["columns"]), 0, {}
     for name, dtype in _NUMBERS.items():
         if name not in answer["columns"]:
@@ -140,6 +147,10 @@ def pack_meta(meta: ChannelMeta) -> dict[str, Any]:
 def unpack_meta(answer: dict[str, Any]) -> ChannelMeta:
     """Metadata from its fields."""
     return ChannelMeta(**{**answer, "labels": tuple(answer["labels"])})
+
+
+def _bytes(column: np.ndarray[Any, np.dtype[Any]], dtype: str) -> memoryview:
+    return np.ascontiguousarray(column, dtype).view(np.uint8).data
 
 
 def _sample_bytes(columns: Iterable[str]) -> int:

@@ -26,6 +26,7 @@ from engine.health import HealthReport
 from engine.last_run import AliveFile, find_last_run
 from engine.open_gaps import OpenGapsFile
 from engine.recovery import recover_when_possible
+from engine.removals import Removals
 from engine.repeater import repeater_at_hand
 from engine.ring import EventRing
 from engine.sampler import Sampler
@@ -85,7 +86,16 @@ def _collect(config: Config, stop: StopSignal) -> bool:
     access = ChannelAccess(callback)
     registry = RegistryReader(directories.registry)
     groups = Groups(table)
-    channels = Channels(table, registry, access, sampler, groups, open_gaps.read(), shared_store=config.store.influxdb is not None)
+    channels = Channels(
+        table,
+        registry,
+        access,
+        sampler,
+        groups,
+        open_gaps.read(),
+        Removals(registry, last, sharded=config.shard is not None),
+        shared_store=config.store.influxdb is not None,
+    )
     channels.follow(time.time_ns())
     audit_sent = AuditSentFile(directories.audit_sent)
     commits = CommitThread(

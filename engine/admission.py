@@ -15,6 +15,7 @@ ECA_TOLARGE, ECA_NORDACCESS = 72, 368
 """Codes of `caerr.h`."""
 
 Rows = npt.NDArray[np.integer]
+NO_ROWS: Rows = np.empty(0, np.intp)
 
 
 class Admission:
@@ -29,14 +30,15 @@ class Admission:
         if foreign is not None:
             updates = self._leave_out(updates, np.flatnonzero(foreign))
         beyond = self._arrays.apply(updates)
-        changed = [np.unique(updates.row[beyond])]
+        changed = NO_ROWS
         if len(beyond):
+            changed = np.unique(updates.row[beyond])
             self._refuse(updates, beyond)
             updates = self._leave_out(updates, beyond)
         if self._refusals and len(updates):
             newest = newest_of_rows(updates.row)
-            changed.append(self._refusals.end(updates.row[newest], updates.received[newest]))
-        return updates, np.concatenate(changed)
+            changed = np.concatenate([changed, self._refusals.end(updates.row[newest], updates.received[newest])])
+        return updates, changed
 
     def _refuse(self, updates: Updates, beyond: npt.NDArray[np.intp]) -> None:
         """The arrays at these indices are too long for their channels."""

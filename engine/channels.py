@@ -21,6 +21,7 @@ from engine.gaps import Gaps
 from engine.groups import Groups
 from engine.last_run import LastRun
 from engine.refusals import Refusals
+from engine.removals import Removals
 from engine.ring import TOO_LARGE
 from engine.sampler import Sampler
 from engine.searches import Searches
@@ -45,6 +46,7 @@ class Channels:
         sampler: Sampler,
         groups: Groups,
         inherited: open_gaps.Gaps,
+        removals: Removals,
         *,
         shared_store: bool = False,
     ) -> None:
@@ -65,6 +67,7 @@ class Channels:
         self._subscriptions = Subscriptions(access, self.names, self._types, self.gaps, self._refusals)
         self._admission = Admission(self._types, self.arrays, self._refusals, sampler)
         self._revision = 0
+        self._removals = removals
         self._searches = Searches(access, self.names, self.generation)
         self._leaving: list[int] = []
         self._daily = Daily()
@@ -108,7 +111,8 @@ class Channels:
         added, _ = self._registry.channels_since(self._revision)
         known = self.generation
         self._adopt([channel for channel in added if channel.revision <= wanted and known[channel.row] != channel.generation], now)
-        self.gaps.end_inheritance(now)
+        if self._revision == 0:
+            self.gaps.end_inheritance(now, *self._removals.since_last_run())
         self._take_settings(now)
         self._revision = wanted
         self._table.status.head["revision"] = wanted
@@ -121,7 +125,7 @@ class Channels:
         for row in gone.tolist():
             self._access.clear(self.names[row])
             self._leaving.append(row)
-        self.gaps.leave(gone, now, self._registry.moved(gone.tolist()))
+        self.gaps.leave(gone, now, self._removals.moved(gone, self._revision))
         self._refusals.forget(gone.tolist())
         self.connected[gone] = False
         self._sampler.clocks.disconnect(gone)
@@ -220,8 +224,9 @@ class Channels:
     def tell_collected(self, now: int, *, every: bool = False) -> None:
         """Tell a shared store which channels are collected here (now: ns): those whose turn it is today, or every one."""
         due = self._daily.due(now, self._sampler.memory.used)
-        rows = self.ours() if every else due[self.generation[due] != 0]
-        self.gaps.tell_collected(rows[~np.isin(rows, self._leaving)], now)
+        if every or len(due):
+            rows = self.ours() if every else due[self.generation[due] != 0]
+            self.gaps.tell_collected(rows[~np.isin(rows, self._leaving)], now)
 
     def create_some(self, now: int) -> None:
         """Have libca look for some of the channels that wait for it (now: ns)."""

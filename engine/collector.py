@@ -95,10 +95,11 @@ class Collector:
         if not len(slots):
             return 0
         self._bulk_cursor = bulk_end(slots, self._bulk_cursor)
-        rest = self._of_ours(slots)
-        while len(rest):
-            part, rest = _split(rest)
-            self._process(part, live)
+        ours = self._of_ours(slots)
+        if ours["kind"].any():
+            self._process(ours, live)
+        else:
+            self._sample(ours)
         return len(slots)
 
     def _of_ours(self, slots: npt.NDArray[np.void]) -> npt.NDArray[np.void]:
@@ -109,18 +110,22 @@ class Collector:
         return slots if ours.all() else opaque(slots)[ours].view(SLOT)
 
     def _process(self, slots: npt.NDArray[np.void], live: bool) -> None:
-        """Sample a run of events in which no update of a channel comes before its connection event."""
-        kind = slots["kind"]
-        if kind.any():
-            self._changes(slots, live)
-            slots = opaque(slots)[kind == EventKind.UPDATE].view(SLOT)
+        """Act on events of all kinds, in runs in which no update of a channel comes before its connection event."""
+        while len(slots):
+            part, slots = _split(slots)
+            self._changes(part, live)
+            self._sample(opaque(part)[part["kind"] == EventKind.UPDATE].view(SLOT))
+
+    def _sample(self, slots: npt.NDArray[np.void]) -> None:
+        """Sample updates."""
         if not len(slots):
             return
         updates = self._channels.admit(decode_updates(by_row(slots), self._ring, self._channels.arrays.as_text))
         if not len(updates):
             return
         sampled = self._sampler.accept(updates)
-        self._channels.on_resumed(sampled.resumed, sampled.resumed_at)
+        if len(sampled.resumed):
+            self._channels.on_resumed(sampled.resumed, sampled.resumed_at)
         self._view.show_updates(sampled.newest)
         self._add(sampled.samples, sampled.blobs)
         self._add_alarms(sampled.alarms)
@@ -160,6 +165,8 @@ class Collector:
             self._metas.append(meta)
 
     def _let_pass(self, rows: Rows, now: int) -> None:
+        if not len(rows):
+            return
         rows = rows[self._sampler.memory.withheld[rows] != 0]
         if len(rows):
             self._add(*self._sampler.release(rows, now))
@@ -169,10 +176,11 @@ class Collector:
         if not len(samples):
             return
         add_labels(samples, blobs, self._channels.metadata.labels, self._sampler.memory)
-        used = np.flatnonzero(samples["blob"] != NO_BLOB)
-        picked = samples["blob"][used].tolist()
-        samples["blob"][used] = np.arange(len(used)) + len(self._blobs)
-        self._blobs += [blobs[at] for at in picked]
+        if blobs:
+            used = np.flatnonzero(samples["blob"] != NO_BLOB)
+            picked = samples["blob"][used].tolist()
+            samples["blob"][used] = np.arange(len(used)) + len(self._blobs)
+            self._blobs += [blobs[at] for at in picked]
         self._parts.append(samples)
         self._open += len(samples)
 
@@ -328,8 +336,6 @@ class Collector:
 
 def _split(slots: npt.NDArray[np.void]) -> tuple[npt.NDArray[np.void], npt.NDArray[np.void]]:
     """Cut before the first connection event whose channel has an earlier event of another kind in the run."""
-    if not slots["kind"].any():  # updates only
-        return slots, slots[:0]
     change = np.flatnonzero((slots["kind"] == EventKind.CONNECTED) | (slots["kind"] == EventKind.DISCONNECTED))
     if not len(change):
         return slots, slots[:0]

@@ -83,9 +83,13 @@ class Gaps:
     def leave(self, rows: Rows, time_ns: int, moved: Mapping[int, str]) -> None:
         """These channels are removed: nobody waits for them any more. moved: the shard that has them now, by row."""
         self.close(rows, np.full(len(rows), time_ns))
-        told = rows.tolist() if self._shared else [row for row in rows.tolist() if row in moved]
-        texts = {row: f"moved to {shard}" for row, shard in moved.items()}
-        self.events += [ChannelEvent(self._names[row], time_ns, Reason.REMOVED, text=texts.get(row, "")) for row in told]
+        for row in rows.tolist():
+            self._tell_removed(self._names[row], time_ns, moved.get(row, ""))
+
+    def _tell_removed(self, name: str, time_ns: int, shard: str) -> None:
+        """shard: the one that has the channel now; empty where none has. A store of our own is told of those only that have moved."""
+        if self._shared or shard:
+            self.events.append(ChannelEvent(name, time_ns, Reason.REMOVED, text=f"moved to {shard}" if shard else ""))
 
     def tell_collected(self, rows: Rows, time_ns: int) -> None:
         """Tell that those of these channels are collected here that have no gap; only where the store is shared."""
@@ -111,14 +115,16 @@ class Gaps:
         """Which of these channels are new and have not connected yet."""
         return np.array([row in self._unannounced for row in rows.tolist()], bool)
 
-    def end_inheritance(self, now: int) -> None:
-        """All channels of the archive are taken up: inherited gaps of others, which were removed meanwhile, end now (ns)."""
-        gone = self._inherited.keys() - set(self._names)
-        self.events += [
-            ChannelEvent(name, gap.start_ns, gap.reason, end_ns=max(now, gap.start_ns))
-            for name, gap in self._inherited.items()
-            if name in gone
-        ]
+    def end_inheritance(self, now: int, since_last: Mapping[str, OpenGap], moved: Mapping[str, str]) -> None:
+        """All channels of the archive are taken up: others were removed while no engine ran, and their gaps end now (ns).
+
+        since_last: such channels, each with the gap that it has unless it had one before. moved: the shard that has them now.
+        """
+        names = set(self._names)
+        gone = {name: gap for name, gap in {**since_last, **self._inherited}.items() if name not in names}
+        for name, gap in gone.items():
+            self.events.append(ChannelEvent(name, gap.start_ns, gap.reason, end_ns=max(now, gap.start_ns)))
+            self._tell_removed(name, now, moved.get(name, ""))
         self._inherited.clear()
 
     def standing(self) -> open_gaps.Gaps:

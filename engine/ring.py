@@ -202,7 +202,10 @@ class EventRing:
 
 def bulk_end(slots: npt.NDArray[np.void], before: int) -> int:
     """Bulk cursor behind the pieces of these slots; `before` when none of them has one."""
-    where = np.flatnonzero(slots["flags"] & IN_BULK)
+    flags = slots["flags"]
+    if not flags.any():  # numbers only
+        return before
+    where = np.flatnonzero(flags & IN_BULK)
     if not len(where):
         return before
     last = slots.view(STAMPED)[where[-1]]

@@ -28,6 +28,9 @@ from engine.wanted import Rows, Wanted
 from engine.withheld import Withheld
 
 Index = npt.NDArray[np.intp]
+_NONE: Mask = np.empty(0, bool)
+_NO_SAMPLES: Samples = np.empty(0, SAMPLE)
+_NO_TIMES: I8 = np.empty(0, np.int64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,22 +123,20 @@ class Sampler:
             np.add.at(memory.late, row[stamped.late & on], 1)
         bad_stamps = note_bad_stamps(updates, stamped, starts, memory, on)
         resumed = starts[self.fresh[lanes] & on[starts]]
-        self.fresh[row[resumed]] = False
-        told_by_copy = (stamped.flags[resumed] != 0) | (updates.stamp[resumed] < updates.received[resumed] - MAX_PAST)
+        told_by_copy = self._resume(updates, stamped, resumed) if len(resumed) else _NONE
         alarms = self._alarms.transitions(updates, stamped, starts, ends, on, resumed, told_by_copy)
         keep = on & ~stamped.repeated
         forced = np.zeros(len(row), bool)
         forced[resumed] = True
         self._judge_bands(updates, keep, forced)
-        memory.filtered[lanes] += _per_row(~keep, starts)
-        memory.generated[row[resumed]] += 1
+        if not keep.all():
+            memory.filtered[lanes] += np.add.reduceat(~keep, starts, dtype="i8")
         passing = self._limit(updates, lanes, stamped, keep, forced)
-        only_generated = resumed[told_by_copy & keep[resumed]]
-        passing.updates[only_generated] = False
-        memory.generated[row[only_generated]] -= 1
+        if len(resumed):
+            self._count_copies(row[resumed], told_by_copy & keep[resumed])
+            passing.updates[resumed[told_by_copy]] = False
         memory.committed[lanes] += self._apply_quota(updates, starts, ends, passing)
         passed = np.flatnonzero(passing.updates)
-        memory.committed[row[resumed]] += 1
         newest = updates if len(starts) == len(row) else updates.take(ends - 1)
         if len(wanted.repeating):
             self._note_archived(passing.released["row"], passing.received)
@@ -146,6 +147,17 @@ class Sampler:
         resumed_rows = row[resumed].astype("i8")
         return Sampled(samples, passing.blobs + updates.blobs, resumed_rows, updates.received[resumed], newest, alarms, bad_stamps)
 
+    def _resume(self, updates: Updates, stamped: Stamped, resumed: Index) -> Mask:
+        """The traces of these updates begin or resume; which of them are told by their copy at receive time only."""
+        self.fresh[updates.row[resumed]] = False
+        told: Mask = (stamped.flags[resumed] != 0) | (updates.stamp[resumed] < updates.received[resumed] - MAX_PAST)
+        return told
+
+    def _count_copies(self, rows: Rows, instead: Mask) -> None:
+        """Values of these rows are also written at receive time. instead: which of these copies stand for an update that would pass."""
+        self.memory.generated[rows[~instead]] += 1
+        self.memory.committed[rows] += 1
+
     def _judge_bands(self, updates: Updates, keep: Mask, forced: Mask) -> None:
         """Take what lies within a dead band out of `keep`; forced: what passes whatever it is."""
         if not self.wanted.any_band:
@@ -155,7 +167,10 @@ class Sampler:
 
     def _limit(self, updates: Updates, lanes: Rows, stamped: Stamped, keep: Mask, forced: Mask) -> _Passing:
         """What rate and scan let pass. lanes: the rows, each once."""
-        unlimited = lanes[self.memory.withheld[lanes] != 0]
+        held = self.memory.withheld[lanes]
+        if not (self.wanted.any_interval or held.any()):
+            return _Passing(keep.copy(), _NO_SAMPLES, [], _NO_TIMES)
+        unlimited = lanes[held != 0]
         unlimited = unlimited[self.wanted.interval[unlimited] == 0]  # the limit has just been lifted
         interval = self.wanted.interval[updates.row]
         limit = interval > 0
@@ -249,21 +264,17 @@ class Sampler:
         return samples[passes], blobs
 
 
-def _per_row(flags: Mask, starts: Index) -> I8 | int:
-    """How many updates of each row have the flag. starts: index of the first update of each row."""
-    return np.add.reduceat(flags, starts, dtype="i8") if flags.any() else 0
-
-
 def _joined(updates: Updates, stamped: Stamped, passed: Index, passing: _Passing, resumed: Index) -> Samples:
     """All samples of a drain, sorted by row: those withheld before, those that passed, and the copies of those that resumed."""
     released, blobs_before = passing.released, len(passing.blobs)
     samples = _samples(updates, passed, stamped.time, stamped.flags)
-    if not (len(released) or len(resumed)):
+    if len(resumed):
+        copies = _samples(updates, resumed, updates.received, np.full(len(updates), SampleFlag.GENERATED, "u1"))
+        samples = np.concatenate([opaque(samples), opaque(copies)]).view(SAMPLE)
+    if blobs_before:
         samples["blob"][samples["blob"] != NO_BLOB] += blobs_before
+    if not (len(released) or len(resumed)):
         return samples
-    copies = _samples(updates, resumed, updates.received, np.full(len(updates), SampleFlag.GENERATED, "u1"))
-    samples = np.concatenate([opaque(samples), opaque(copies)]).view(SAMPLE)
-    samples["blob"][samples["blob"] != NO_BLOB] += blobs_before
     samples = np.concatenate([opaque(released), opaque(samples)]).view(SAMPLE)
     arrival = np.concatenate([np.full(len(released), -1), 2 * passed, 2 * resumed + 1])  # a copy follows its original
     ordered: Samples = opaque(samples)[np.lexsort((arrival, samples["row"]))].view(SAMPLE)

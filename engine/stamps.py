@@ -30,6 +30,8 @@ MAX_FUTURE = 60 * SECOND
 MAX_PAST = 7 * 86400 * SECOND
 """A first value older than this is stored only at its receive time."""
 SAME_STAMP_WINDOW = SECOND
+NEVER = np.iinfo("i8").min
+"""Stands for the stamp of the update before the first."""
 
 Mask = npt.NDArray[np.bool_]
 
@@ -70,7 +72,7 @@ def stamp_updates(
     """
     rows = updates.row[starts]
     seen = memory.seen[rows] != 0
-    same = repeated = value_before(updates.stamp, starts, np.where(seen, memory.last_stamp[rows], np.iinfo("i8").min)) == updates.stamp
+    same = repeated = value_before(updates.stamp, starts, np.where(seen, memory.last_stamp[rows], NEVER)) == updates.stamp
     unusable = updates.stamp < EARLIEST
     if not clock_suspect:
         unusable |= ahead

@@ -40,6 +40,8 @@ class StatusView:
             kind=newest.kind,
             count=newest.count,
         )
+        if not newest.kind.any():  # numbers only
+            return
         texts = np.flatnonzero((newest.kind == Kind.TEXT) | (newest.kind == Kind.ENUM))
         for at in texts.tolist():
             write_rows(self._block, newest.row[at : at + 1], text=self._text(newest, at))

@@ -104,6 +104,8 @@ def run_ends(starts: npt.NDArray[np.intp], updates: int) -> npt.NDArray[np.intp]
 
 def value_before(column: npt.NDArray[_Scalar], starts: npt.NDArray[np.intp], remembered: npt.NDArray[_Scalar]) -> npt.NDArray[_Scalar]:
     """The column shifted by one within each row, with what was remembered of the row at its start."""
+    if len(starts) == len(column):  # one update of each row
+        return remembered
     out = np.empty_like(column)
     out[1:] = column[:-1]
     out[starts] = remembered
@@ -144,8 +146,8 @@ def decode_updates(slots: npt.NDArray[np.void], ring: EventRing, as_text: npt.ND
         flags=np.zeros(len(slots), "u1"),
         blobs=[],
     )
-    in_bulk = np.flatnonzero(slots["flags"] & IN_BULK)
-    if len(in_bulk):
+    if slots["flags"].any():
+        in_bulk = np.flatnonzero(slots["flags"] & IN_BULK)
         texts = (slots["flags"][in_bulk] & OF_ARRAY) == 0
         if as_text is not None:
             texts |= (dbr[in_bulk] == Dbr.CHAR) & as_text[updates.row[in_bulk]]
@@ -155,10 +157,10 @@ def decode_updates(slots: npt.NDArray[np.void], ring: EventRing, as_text: npt.ND
 
 def _scalars(slots: npt.NDArray[np.void], dbr: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
     """The numbers in the slots; NaN for strings, anything for what lies in the bulk area."""
-    value = np.full(len(slots), np.nan)
     if (dbr == Dbr.DOUBLE).all():
-        value[:] = slots.view(_SLOT_OF[Dbr.DOUBLE])["value"]
-        return value
+        numbers: npt.NDArray[np.float64] = slots.view(_SLOT_OF[Dbr.DOUBLE])["value"].copy()
+        return numbers
+    value = np.full(len(slots), np.nan)
     with np.errstate(invalid="ignore"):  # a signalling NaN of a float is NaN
         for native in np.flatnonzero(np.bincount(dbr)).tolist():
             if native in _SLOT_OF:

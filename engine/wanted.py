@@ -17,7 +17,7 @@ class Wanted:
     """Settings of all rows; each column has shape (rows,).
 
     enable, group_on: archive or not, by the setting and by the condition of the channel's group.
-    interval: ns, 0 = no limit. longest: ns, `max_interval`, 0 = never. repeating: rows that have one.
+    interval: ns, 0 = no limit; any_interval: whether there is one. longest: ns, `max_interval`, 0 = never. repeating: rows that have one.
     banded: rows with a dead band; any_band: whether there is one.
     quota_cost: ns of quota that a sample uses up, 0 = no quota.
     by_archiver: rows whose samples get the archiver's time; any_by_archiver: whether there is one.
@@ -28,6 +28,7 @@ class Wanted:
         self.group_on = np.ones(rows, bool)
         self.scan = np.zeros(rows, bool)
         self.interval = np.zeros(rows, "i8")
+        self.any_interval = False
         self.longest = np.zeros(rows, "i8")
         self.repeating = np.empty(0, np.intp)
         self.bands = Bands(np.zeros(rows), np.zeros(rows))
@@ -42,6 +43,7 @@ class Wanted:
         self.enable[rows] = cells["enable"] != 0
         self.scan[rows] = cells["mode"] == 1
         self.interval[rows] = _period(cells["rate"])
+        self.any_interval = bool(self.interval.any())
         self.longest[rows] = cells["max_interval"] * 1e9
         self.repeating = np.flatnonzero(self.longest)
         self.bands.width[rows] = cells["deadband"]

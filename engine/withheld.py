@@ -19,6 +19,7 @@ from engine.wanted import Wanted
 MAX_STORED_TEXT = 40
 
 Rows = npt.NDArray[np.integer]
+NO_ROWS = np.empty(0, np.intp)
 
 
 class Withheld:
@@ -27,6 +28,7 @@ class Withheld:
     def __init__(self, memory: SamplerMemory, wanted: Wanted) -> None:
         self._memory, self._wanted = memory, wanted
         self._blobs: dict[int, bytes] = {}
+        self._some = True  # a value may be withheld
 
     def restore(self) -> None:
         """Bring back what was withheld when the engine before this one ended.
@@ -59,6 +61,7 @@ class Withheld:
         new = limited.withheld >= 0
         rows, source = limited.rows[new], bound[limited.withheld[new]]
         memory.withheld[rows] = 1
+        self._some = self._some or len(rows) > 0
         memory.w_time[rows] = stamped.time[source]
         memory.w_src_time[rows] = np.where(stamped.flags[source] != 0, updates.stamp[source], 0)
         memory.w_flags[rows] = stamped.flags[source] | updates.flags[source]
@@ -96,8 +99,11 @@ class Withheld:
     def overdue(self, now: int) -> npt.NDArray[np.intp]:
         """Rows whose value may pass (now: ns). Sets when their next sample may pass."""
         memory, wanted = self._memory, self._wanted
+        if not self._some:
+            return NO_ROWS
         waiting: npt.NDArray[np.intp] = np.flatnonzero(memory.withheld[: memory.used].view(bool))
         if not len(waiting):
+            self._some = False
             return waiting
         interval = wanted.interval[waiting]
         due = np.minimum(memory.due[waiting], memory.w_received[waiting] + interval)

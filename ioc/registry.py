@@ -42,6 +42,8 @@ AUDIT_LOG = "audit.jsonl"
 
 _LAST_CHANGES = "SELECT time_ns, user, host, peer, pv, old, new, outcome FROM audit WHERE outcome = 'done' ORDER BY rowid DESC LIMIT ?"
 
+_INSERT_REMOVED = "INSERT INTO removed_row SELECT row, generation, ?, name, revision, ? FROM channel WHERE name = ?"
+
 PENDING_NOTES = 1000
 """Audit entries of refused puts that wait for the next write; a flood of them pushes the oldest out."""
 
@@ -196,10 +198,12 @@ class Registry:
 
     def _write_channels(self, change: Change, revision: int) -> None:
         connection = self._connection
+        now_ns, since = time.time_ns(), self._added_of_renamed(change)
+        connection.executemany(_INSERT_REMOVED, ((self._moved_to(c), revision, c.name) for c in change.removed))
         connection.executemany("DELETE FROM channel WHERE name = ?", ((c.name,) for c in change.removed))
         connection.executemany(
             INSERT_CHANNEL,
-            ((c.name, c.row, c.generation, revision, *channel_columns(c)) for c in change.added),
+            ((c.name, c.row, c.generation, revision, since.get(c.name, now_ns), *channel_columns(c)) for c in change.added),
         )
         connection.executemany("DELETE FROM removed_row WHERE row = ?", ((c.row,) for c in change.added))
         connection.executemany(UPDATE_CHANNEL, ((*channel_columns(c), c.name) for c in change.changed))
@@ -208,10 +212,13 @@ class Registry:
             "INSERT INTO override VALUES (?, ?, ?, ?)",
             ((c.name, o.setting, o.value, o.file_value) for c in (*change.added, *change.changed) for o in c.overrides),
         )
-        connection.executemany(
-            "INSERT INTO removed_row VALUES (?, ?, ?)", ((c.row, c.generation, self._moved_to(c)) for c in change.removed)
-        )
         connection.execute("UPDATE meta SET revision = ?", (revision,))
+
+    def _added_of_renamed(self, change: Change) -> dict[str, int]:
+        """When channels that get another name were added, by that name (ns)."""
+        query = "SELECT added_ns FROM channel WHERE name = ?"
+        found = ((alias.new, self._connection.execute(query, (alias.old,)).fetchone()) for alias in change.renamed)
+        return {name: row[0] for name, row in found if row}
 
     def _moved_to(self, channel: ArchivedChannel) -> str:
         """The shard that archives a removed channel now, for people; empty where none does."""

@@ -37,7 +37,7 @@ _DECLARED = tuple("channel_group" if name == "group" else name for name in SETTI
 
 _SELECT_CHANNELS = f"SELECT name, row, generation, in_file, own, moves_to, leaves_ns, {', '.join(_DECLARED)} FROM channel"  # noqa: S608 - constants
 _COLUMNS = ("in_file", "own", "moves_to", "leaves_ns", *_DECLARED)
-_INSERTED = ("name", "row", "generation", "revision", *_COLUMNS)
+_INSERTED = ("name", "row", "generation", "revision", "added_ns", *_COLUMNS)
 INSERT_CHANNEL = f"INSERT INTO channel ({', '.join(_INSERTED)}) VALUES ({', '.join('?' * len(_INSERTED))})"  # noqa: S608 - constants
 UPDATE_CHANNEL = f"UPDATE channel SET {', '.join(f'{column} = ?' for column in _COLUMNS)} WHERE name = ?"  # noqa: S608 - constants
 

@@ -32,12 +32,15 @@ CREATE TABLE channel (
     deadband REAL NOT NULL DEFAULT 0, deadband_pct REAL NOT NULL DEFAULT 0, max_interval REAL NOT NULL DEFAULT 0,
     mask INTEGER NOT NULL DEFAULT 0, quota REAL NOT NULL DEFAULT 1000, clock INTEGER NOT NULL DEFAULT 0,
     max_elements INTEGER NOT NULL DEFAULT 0, large_arrays INTEGER NOT NULL DEFAULT 0, as_text INTEGER NOT NULL DEFAULT 0,
-    own TEXT NOT NULL DEFAULT '[]', moves_to INTEGER NOT NULL DEFAULT -1, leaves_ns INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
+    own TEXT NOT NULL DEFAULT '[]', moves_to INTEGER NOT NULL DEFAULT -1, leaves_ns INTEGER NOT NULL DEFAULT 0,
+    added_ns INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
 CREATE INDEX channel_revision ON channel (revision);
 CREATE TABLE override (
     channel TEXT NOT NULL, setting TEXT NOT NULL, value TEXT NOT NULL, file_value TEXT NOT NULL,
     PRIMARY KEY (channel, setting)) WITHOUT ROWID;
-CREATE TABLE removed_row (row INTEGER PRIMARY KEY, generation INTEGER NOT NULL, moved_to TEXT NOT NULL DEFAULT '');
+CREATE TABLE removed_row (
+    row INTEGER PRIMARY KEY, generation INTEGER NOT NULL, moved_to TEXT NOT NULL DEFAULT '',
+    name TEXT NOT NULL DEFAULT '', added INTEGER NOT NULL DEFAULT 0, removed INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE audit (
     time_ns INTEGER NOT NULL, user TEXT NOT NULL, host TEXT NOT NULL, peer TEXT NOT NULL,
     pv TEXT NOT NULL, old TEXT NOT NULL, new TEXT NOT NULL, outcome TEXT NOT NULL);
@@ -91,10 +94,21 @@ PRAGMA user_version = 5;
 COMMIT;
 """
 
+_FROM_5_TO_6 = """
+BEGIN;
+ALTER TABLE channel ADD COLUMN added_ns INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE removed_row ADD COLUMN name TEXT NOT NULL DEFAULT '';
+ALTER TABLE removed_row ADD COLUMN added INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE removed_row ADD COLUMN removed INTEGER NOT NULL DEFAULT 0;
+PRAGMA user_version = 6;
+COMMIT;
+"""
+
 MIGRATIONS = {
     1: _FROM_1_TO_2,
     2: _FROM_2_TO_3 + _GROUP_TABLES + _LIMIT_TABLE + _GROUPS_OF_2,
     3: _FROM_3_TO_4,
     4: _FROM_4_TO_5,
+    5: _FROM_5_TO_6,
 }
 """Scripts that bring a database one version further, by the version that it has."""

@@ -84,8 +84,9 @@ class Queries:
         piece = first
         try:
             while piece is not None:
+                following = self._threads.submit(steps.next)  # it is made while the client takes this one
                 yield piece
-                piece = await self._next(steps)
+                piece = await asyncio.wrap_future(following)
         finally:
             self._close(steps)
 

@@ -11,6 +11,7 @@ import orjson
 import structlog
 import uvicorn
 
+from archioc.core.allocator import keep_freed_memory
 from archioc.core.config import Config, Http
 from archioc.core.errors import ServeError
 from archioc.core.process import StopSignal
@@ -31,6 +32,7 @@ STOP_S = 2
 
 def serve(config: Config, stop: StopSignal, *, alone: bool) -> None:
     """Serve until told to stop. alone: without an archiver (`archioc serve`). Raises ConfigError, ServeError."""
+    keep_freed_memory()
     archive = open_archive(config, alone=alone)
     try:
         with _listen(config.http) as listener:

@@ -59,7 +59,7 @@ def _registry(_: Config, directories: Directories) -> str:
         return f"{directories.registry}: {NOT_YET}"
     content = check_registry(directories.registry)
     copies = len(backups(directories.backups))
-    return f"{directories.registry}: {len(content.channels)} channels, revision {content.revision}, {copies} backups"
+    return f"{directories.registry}: {len(content.channels)} channels, revision {content.revision}, {copies} in backup/"
 
 
 def _spool(_: Config, directories: Directories) -> str:

@@ -38,10 +38,7 @@ def write_rows(header: Sequence[str], rows: Iterable[Row], form: str, out: IO[st
 def _write_csv(names: Sequence[str], rows: Iterable[Row], out: IO[str]) -> None:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(names)
-    for row in rows:
-        writer.writerow(
-            [orjson.dumps(value).decode() if isinstance(value, list | dict) else "" if value is None else value for value in row]
-        )
+    writer.writerows(map(_csv_cell, row) for row in rows)
 
 
 def _csv_cell(value: object) -> object:

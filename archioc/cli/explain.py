@@ -77,7 +77,9 @@ def _near(evidence: Evidence) -> list[ChannelEvent]:
 
 def _show(explanation: Explanation, console: Console) -> None:
     evidence, stored = explanation.evidence, explanation.evidence.stored
-    console.print(f"{evidence.channel} at {format_local(evidence.t_ns)}", style="bold", markup=False)
+    name = evidence.channel if evidence.archived is None else evidence.archived.name
+    now_called = f" (now {name})" if name != evidence.channel else ""
+    console.print(f"{evidence.channel}{now_called} at {format_local(evidence.t_ns)}", style="bold", markup=False)
     for number, cause in enumerate(explanation.causes):
         style = "cyan" if number == 0 else "dim"
         sure = "" if cause.certain else " (likely)"

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator
 from typing import IO, Protocol
 
 import orjson
 from rich.console import Console
 
+from archioc.cli.csv_columns import CSV_HEADER, csv_cell, csv_lines
 from archioc.cli.found import Found
 from archioc.cli.sample_text import flag_words, label_of, plain_value, shown_value
 from archioc.core.dbr import severity_name, status_name
 from archioc.core.events import ChannelEvent
 from archioc.core.timestamp import format_local, format_span, format_utc
 from db.sample_columns import SampleColumns
-
-CSV_HEADER = ("channel", "time", "time_ns", "value", "label", "severity", "status", "flags", "src_time_ns")
 
 GAP_FLAG = "gap:"
 """Before the reason, in place of flags, in the line without a value that tells where a gap begins."""
@@ -36,29 +33,19 @@ class CsvWriter:
     """RFC 4180, one header for all channels. gaps: with a line where each gap begins."""
 
     def __init__(self, out: IO[str], *, gaps: bool = False) -> None:
-        self._csv = csv.writer(out, lineterminator="\n")
-        self._csv.writerow(CSV_HEADER)
-        self._gaps = gaps
+        self._out, self._gaps = out, gaps
+        self._out.write(",".join(CSV_HEADER) + "\n")
 
     def write(self, found: Found) -> None:
         for piece in found.in_order(found.gaps if self._gaps else ()):
             if isinstance(piece, ChannelEvent):
                 stamp, words = piece.time_ns, GAP_FLAG + piece.reason.word
-                self._csv.writerow((found.channel, format_utc(stamp), stamp, "", "", "", "", words, ""))
+                self._out.write(f"{csv_cell(found.channel)},{format_utc(stamp)},{stamp},,,,,{words},\n")
             else:
-                self._csv.writerows(_csv_rows(found.channel, piece))
+                self._out.write(csv_lines(found.channel, piece))
 
     def finish(self) -> None:
         """Nothing ends a CSV file."""
-
-
-def _csv_rows(channel: str, chunk: SampleColumns) -> Iterator[tuple[object, ...]]:
-    severity, status, flags, source = (column.tolist() for column in (chunk.severity, chunk.status, chunk.flags, chunk.src_time))
-    for at, stamp in enumerate(chunk.time.tolist()):
-        value = plain_value(chunk, at)
-        text = orjson.dumps(value).decode() if isinstance(value, list | dict) else value
-        label, words = label_of(chunk, at), flag_words(flags[at])
-        yield (channel, format_utc(stamp), stamp, text, label, severity[at], status[at], words, source[at] or "")
 
 
 class JsonWriter:

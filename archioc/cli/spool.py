@@ -42,7 +42,7 @@ def list_spool(path: Path, form: str) -> None:
     table.add_column("bytes", justify="right")
     for state, entry, stat in found:
         table.add_row(str(entry.batch_id), state, format_local(stat.modified_ns), str(entry.samples), str(stat.size))
-    Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(table)
+    Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(table if found else "no batch waits for the store")
 
 
 def show_batches(path: Path, batches: list[int]) -> None:

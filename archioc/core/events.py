@@ -1,4 +1,4 @@
-"""Why there is no sample: reasons for gaps and for dropped samples.
+"""Why there is no sample, and what else happened to a channel.
 
 The codes are part of the contract (`docs/reference/contract/events.md`): a code is never given
 another meaning, new ones are added at the end.
@@ -55,11 +55,3 @@ class ChannelEvent:
     count: int = 0
     text: str = ""
     archiver: str = ""
-
-
-class DropReason(IntEnum):
-    """Why an update that reached the archiver was not stored; the index into drop counters."""
-
-    OVERFLOW = 0
-    SPOOL_FULL = 1
-    QUOTA = 2

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from archioc.core.aliases import Alias
 from archioc.core.audit import AuditRecord
 from archioc.core.errors import RegistryError
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 """`PRAGMA user_version` of the databases that this version understands."""
 
 BUSY_TIMEOUT_S = 5.0
@@ -30,9 +29,7 @@ SELECT number, name,
 FROM channel_group AS g ORDER BY number
 """
 
-_SELECT_MOVED = "SELECT row, moved_to FROM removed_row WHERE moved_to != '' AND row IN"
-ROWS_ASKED = 500
-"""Rows in one question; SQLite takes 999 at least."""
+_SELECT_REMOVED = "SELECT row, name, added, moved_to FROM removed_row WHERE removed > ? ORDER BY row"
 
 _SELECT_AUDIT = "SELECT rowid, time_ns, user, host, peer, pv, old, new, outcome FROM audit WHERE rowid > ? ORDER BY rowid LIMIT ?"
 _SELECT_AUDIT_BETWEEN = "SELECT time_ns, user, host, peer, pv, old, new, outcome FROM audit WHERE time_ns BETWEEN ? AND ? ORDER BY rowid"
@@ -47,12 +44,28 @@ class RegistryChannel:
 
     row, generation: where it is in the channel table.
     revision: the revision of the registry that added it.
+    added_ns: when that was (ns since 1970), 0 where it is not known.
     """
 
     row: int
     generation: int
     name: str
     revision: int
+    added_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RemovedChannel:
+    """A channel that is not archived any more, as long as no other one has its row.
+
+    added: the revision of the registry that added it.
+    moved_to: the shard that archives it now, for people; empty where none does.
+    """
+
+    row: int
+    name: str
+    added: int
+    moved_to: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +108,7 @@ class RegistryReader:
             try:
                 (newest,) = self._connection.execute("SELECT revision FROM meta").fetchone()
                 rows = self._connection.execute(
-                    "SELECT row, generation, name, revision FROM channel WHERE revision > ? ORDER BY row", (revision,)
+                    "SELECT row, generation, name, revision, added_ns FROM channel WHERE revision > ? ORDER BY row", (revision,)
                 ).fetchall()
             finally:
                 self._connection.execute("COMMIT")
@@ -103,17 +116,12 @@ class RegistryReader:
             raise RegistryError(f"{self._path}: cannot be read: {error}") from None
         return [RegistryChannel(*row) for row in rows], int(newest)
 
-    def moved(self, rows: Sequence[int]) -> dict[int, str]:
-        """Of these rows of removed channels those whose channel has moved to another shard, with that shard. Raises RegistryError."""
-        found: dict[int, str] = {}
+    def removed_since(self, revision: int) -> list[RemovedChannel]:
+        """Channels removed after `revision`, by row. Raises RegistryError."""
         try:
-            for begin in range(0, len(rows), ROWS_ASKED):
-                some = rows[begin : begin + ROWS_ASKED]
-                places = ", ".join("?" * len(some))
-                found.update(self._connection.execute(f"{_SELECT_MOVED} ({places})", some))
+            return [RemovedChannel(*row) for row in self._connection.execute(_SELECT_REMOVED, (revision,))]
         except sqlite3.Error as error:
             raise RegistryError(f"{self._path}: cannot be read: {error}") from None
-        return found
 
     def groups_since(self, revision: int) -> list[RegistryGroup] | None:
         """All groups, by number, if any of them has changed after `revision`; else None. Raises RegistryError."""

@@ -1,8 +1,12 @@
 """Lines of scalar numbers in the raw format, whole columns at a time.
 
-A line is tags and four pieces: second, nanosecond, value, and what follows it. Pieces are escaped where they are made, each in integers of
-64 bits, its first byte in the lowest. All lines of one layout (the lengths of their pieces) are put together at once, and each is copied
-to its place in one go; there are some ten layouts, whatever the samples are.
+A line is put together out of words of eight bytes, each escaped where it is made, and what a word does not need is filled up with a byte
+that no line can have, since it is escaped everywhere. Then all of these bytes are taken out at once.
+
+    word 0   the end of the line before, tag and second, tag of the nanosecond
+    word 1   nanosecond, tag of the value
+    word 2   value; in a word more where it is longer for its escapes
+    one more severity and status, or what keeps white space from being the last byte; in few lines only
 """
 
 from __future__ import annotations
@@ -18,24 +22,35 @@ from retrieval.appliance.wire import FIXED, ZIGZAG
 
 Bytes = npt.NDArray[np.uint8]
 Words = npt.NDArray[np.uint64]
+Places = npt.NDArray[np.intp]
 
-_SECOND, _NANO, _SEVERITY, _STATUS = 0x08, 0x10, 0x20, 0x28
-_ESCAPED_AS = np.zeros(256, np.uint8)
-_ESCAPED_AS[list(ESCAPES)] = list(ESCAPES.values())
+_SECOND, _NANO, _INTEGER, _SEVERITY, _STATUS = 0x08, 0x10, 0x18, 0x20, 0x28
+_WORD = 8
+_FILLER = b"\r"
+_TIME_BYTES = 5
+"""Of the varint of a second of a year, and of a nanosecond, with its escape."""
+
+_FIRST = np.arange(256, dtype=np.uint8)
+_FIRST[list(ESCAPES)] = 0x1B
+_AFTER = np.full(256, _FILLER[0], np.uint8)
+_AFTER[list(ESCAPES)] = list(ESCAPES.values())
+_IS_ESCAPED = np.not_equal(_AFTER, _FILLER[0])
 _IS_STRIPPED = np.zeros(256, bool)
 _IS_STRIPPED[list(STRIPPED)] = True
-_WORD = 8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Piece:
-    """A part of each line. tag: before it; low, high: its bytes, of which the first `length` count; last: the last one unescaped."""
+class _Values:
+    """Values of all lines. tag: before each; word: their bytes; last: the last byte of each, unescaped.
+
+    long, rest: the places of values that do not fit into a word, and their next one.
+    """
 
     tag: bytes
-    low: Words
-    high: Words | None
-    length: Bytes
+    word: Words
     last: Bytes
+    long: Places
+    rest: Words
 
 
 def number_lines(
@@ -47,124 +62,113 @@ def number_lines(
     status: Bytes,
 ) -> bytes:
     """Lines of scalar numbers that the type can carry (`payload.fits`). second: of the year. All have one length."""
-    value = _value(kind, values)
-    return _join([_seconds(second), _varints(bytes([_NANO]), nano), value, _ends(value.last, severity, status)])
+    if not len(second):
+        return b""
+    value = _values(kind, values)
+    ended, ends = _ends(value.last, severity, status)
+    number = np.full(len(second), 3, np.int64)
+    number[value.long] += 1
+    number[ended] += 1
+    after = np.cumsum(number)
+    begin = after - number
+    found = np.empty(int(after[-1]) + 1, "<u8")
+    found[begin] = _seconds(second)
+    found[begin + 1] = _varints(nano, _TIME_BYTES)[0] | np.uint64(_word(b"\0" * _TIME_BYTES + value.tag))
+    found[begin + 2] = value.word
+    found[begin[value.long] + 3] = value.rest
+    found[after[ended] - 1] = ends
+    found[0] = found[0] & ~np.uint64(0xFF) | np.uint64(_FILLER[0])  # there is no line before the first
+    found[-1] = _word(b"\n")
+    return found.tobytes().translate(None, _FILLER)
 
 
-def _seconds(second: npt.NDArray[np.int64]) -> _Piece:
-    """Of samples in order there are often several in a second: each second is looked at once then."""
-    tag, n = bytes([_SECOND]), len(second)
-    first, number = (int(second[0]), int(second[-1] - second[0]) + 1) if n else (0, 1)
-    if not 0 < number < n or second.min() < first or second.max() >= first + number:
-        return _varints(tag, second)
-    known, at = _varints(tag, first + np.arange(number)), second - first
-    return _Piece(tag, known.low[at], None, known.length[at], known.last[at])
+def _word(piece: bytes) -> int:
+    """At most eight bytes, filled up."""
+    return int.from_bytes(piece.ljust(_WORD, _FILLER), "little")
 
 
-def _value(kind: PayloadType, values: npt.NDArray[np.float64]) -> _Piece:
+def _seconds(second: npt.NDArray[np.int64]) -> Words:
+    """Word 0. Of samples in order there are often several in a second: each second is looked at once then."""
+    first, number = int(second[0]), int(second[-1] - second[0]) + 1
+    if not 0 < number < len(second) or second.min() < first or second.max() >= first + number:
+        return _first_words(second)
+    return _first_words(first + np.arange(number))[second - first]
+
+
+def _first_words(second: npt.NDArray[np.int64]) -> Words:
+    numbers = _varints(second, _TIME_BYTES)[0] & np.uint64((1 << 8 * _TIME_BYTES) - 1)
+    return numbers << np.uint64(16) | np.uint64(int.from_bytes(bytes([ord("\n"), _SECOND, *[0] * _TIME_BYTES, _NANO]), "little"))
+
+
+def _values(kind: PayloadType, values: npt.NDArray[np.float64]) -> _Values:
     if kind in ZIGZAG:
         whole = values.astype(np.int64)
-        return _varints(b"\x18", (whole << 1) ^ (whole >> 63))
+        word, last = _varints((whole << 1) ^ (whole >> 63), _WORD)
+        return _Values(bytes([_INTEGER]), word, last, np.zeros(0, np.intp), np.zeros(0, np.uint64))
     tag, dtype = FIXED[kind]
     return _fixed(tag, np.ascontiguousarray(values.astype(dtype)))
 
 
-def _varints(tag: bytes, numbers: npt.NDArray[np.int64]) -> _Piece:
-    """Numbers from 0 to below 2**35, seven bits a byte. Only the last byte can be one that is escaped."""
+def _varints(numbers: npt.NDArray[np.int64], width: int) -> tuple[Words, Bytes]:
+    """Numbers from 0 to below 2**30, seven bits a byte, filled up to so many bytes, with 0 beyond; and the last byte of each.
+
+    Only the last byte can be one that is escaped; in numbers of five bytes it is too small.
+    """
     rest = numbers.astype(np.uint64)
-    word = rest & np.uint64(0x7F)
-    extra = np.zeros(len(rest), np.uint8)
-    for at in range(1, 5):
-        rest = rest >> np.uint64(7)
-        if not rest.any():
+    word, more = rest & np.uint64(0x7F), np.zeros(len(rest), np.uint8)
+    highest = int(numbers.max())
+    for at in range(1, _TIME_BYTES):
+        if highest < 1 << 7 * at:
             break
-        more = rest != 0
-        extra += more
-        word |= more.astype(np.uint64) << np.uint64(8 * at - 1)
-        word |= (rest & np.uint64(0x7F)) << np.uint64(8 * at)
-    before_last = extra * np.uint8(8)
-    last = (word >> before_last).astype(np.uint8)
-    length = extra + np.uint8(1)
-    code = _ESCAPED_AS[last]
-    special = np.flatnonzero(code)
+        word |= (rest & np.uint64(0x7F << 7 * at)) << np.uint64(at)
+        more += numbers >= 1 << 7 * at
+    shift = more * np.uint8(8)
+    last = (word >> shift).astype(np.uint8)
+    word |= _around(width)[more]
+    special = np.flatnonzero(_IS_ESCAPED[last])
     if len(special):
-        shift = before_last[special].astype(np.uint64)
-        escaped = np.uint64(0x1B) | code[special].astype(np.uint64) << np.uint64(8)
-        word[special] = word[special] & ((np.uint64(1) << shift) - np.uint64(1)) | escaped << shift
-        length[special] += np.uint8(1)
-    return _Piece(tag, word, None, length, last)
+        byte, before = last[special], shift[special].astype(np.uint64)
+        pair = _FIRST[byte].astype(np.uint64) | _AFTER[byte].astype(np.uint64) << np.uint64(8)
+        word[special] = word[special] & ~(np.uint64(0xFFFF) << before) | pair << before
+    return word, last
 
 
-def _fixed(tag: bytes, raw: npt.NDArray[np.generic]) -> _Piece:
+def _around(width: int) -> Words:
+    """By the number of bytes before the last one: the bits that tell that more follow, and the bytes that fill up."""
+    return np.array(
+        [int.from_bytes((b"\x80" * more + b"\0").ljust(width, _FILLER), "little") for more in range(_TIME_BYTES)],
+        np.uint64,
+    )
+
+
+def _fixed(tag: bytes, raw: npt.NDArray[np.generic]) -> _Values:
     """Numbers of 1, 4 or 8 bytes, any of which may be escaped."""
     n, width = len(raw), raw.itemsize
-    word, cells = raw.view(f"<u{width}").astype(np.uint64), raw.view(np.uint8).reshape(n, width)
-    length, high = np.full(n, width, np.uint8), None
+    cells = raw.view(np.uint8).reshape(n, width)
+    word = raw.view(f"<u{width}").astype(np.uint64)  # a copy in any case
+    if width < _WORD:
+        word |= np.uint64(_word(b"\0" * width))
     special = (cells == 0x1B) | (cells == 0x0A) | (cells == 0x0D)
     at = np.flatnonzero(special.view(f"<u{width}"))
-    if len(at):
-        pairs = np.stack([np.where(special[at], np.uint8(0x1B), cells[at]), _ESCAPED_AS[cells[at]]], axis=2)
-        there = np.stack([np.ones_like(special[at]), special[at]], axis=2)
-        length[at] += special[at].sum(axis=1, dtype=np.uint8)
-        escaped = np.zeros((len(at), 2 * _WORD), np.uint8)
-        escaped[np.arange(2 * _WORD) < length[at, np.newaxis]] = pairs[there]
-        words = escaped.view("<u8")
-        word[at] = words[:, 0]
-        if width == _WORD:
-            high = np.zeros(n, np.uint64)
-            high[at] = words[:, 1]
-    return _Piece(tag, word, high, length, cells[:, -1])
+    pairs = np.full((len(at), 2 * _WORD), _FILLER[0], np.uint8)
+    pairs[:, : 2 * width : 2], pairs[:, 1 : 2 * width : 2] = _FIRST[cells[at]], _AFTER[cells[at]]
+    words = pairs.view("<u8")
+    word[at] = words[:, 0]
+    if width < _WORD:
+        at, words = at[:0], words[:0]
+    return _Values(tag, word, cells[:, -1], at, words[:, 1])
 
 
-def _ends(last: Bytes, severity: Bytes, status: Bytes) -> _Piece:
-    """Severity and status where they are not 0, the field that keeps white space from being the last, and the end of the line."""
+def _ends(last: Bytes, severity: Bytes, status: Bytes) -> tuple[Places, Words]:
+    """The lines that have severity or status, or need the field that keeps white space from being the last; and that word of each."""
     code = severity.astype(np.uint16) << np.uint16(8) | status
-    alarms = np.unique(code[code != 0])
-    found = [b"\n", escape(UNCHANGED) + b"\n", *(_end_of(*divmod(one, 256)) for one in alarms.tolist())]
-    which = _IS_STRIPPED[last].astype(np.intp)
-    if len(alarms):
-        which = np.where(code != 0, 2 + np.searchsorted(alarms, code), which)
-    words = np.array([int.from_bytes(one, "little") for one in found], np.uint64)
-    lengths = np.array([len(one) for one in found], np.uint8)
-    return _Piece(b"", words[which], None, lengths[which], last)
+    at = np.flatnonzero(_IS_STRIPPED[last] | (code != 0))
+    codes, which = np.unique(code[at], return_inverse=True)
+    words = np.array([_word(_end_of(*divmod(one, 256))) for one in codes.tolist()], np.uint64)
+    return at, words[which]
 
 
 def _end_of(severity: int, status: int) -> bytes:
+    """Seven bytes at most; where both are 0, the last byte of the value is white space."""
     message = b"".join(bytes([tag]) + varint(code) for tag, code in ((_SEVERITY, severity), (_STATUS, status)) if code)
-    return escape(message + UNCHANGED if message[-1] in STRIPPED else message) + b"\n"
-
-
-def _join(pieces: list[_Piece]) -> bytes:
-    n = len(pieces[0].low)
-    layout, size = np.zeros(n, np.uint16), np.full(n, sum(len(piece.tag) for piece in pieces), np.int64)
-    for piece in pieces:
-        layout = layout << np.uint16(4) | (piece.length - np.uint8(1))
-        size += piece.length
-    end = np.cumsum(size)
-    total = int(end[-1]) if n else 0
-    begin, found = end - size, np.empty(total, np.uint8)
-    order = np.argsort(layout, kind="stable")
-    firsts = np.flatnonzero(np.append(True, layout[order[1:]] != layout[order[:-1]])) if n else order
-    for places in np.split(order, firsts[1:]) if n else ():
-        lines = _of_one_layout(pieces, places, int(size[places[0]]))
-        # A place for a line at every byte: they overlap, the lines that are written do not.
-        np.ndarray((total - lines.itemsize + 1,), lines.dtype, found, strides=(1,))[begin[places]] = lines
-    return found.tobytes()
-
-
-def _of_one_layout(pieces: list[_Piece], places: npt.NDArray[np.intp], size: int) -> npt.NDArray[np.void]:
-    """Lines that have the same length, each as one element."""
-    # A word is written whole; what is beyond the length of its piece is written over by the next one, or stands behind the line.
-    pitch = size + 2 * _WORD
-    cells = np.empty((len(places), pitch), np.uint8)
-    at = 0
-    for piece in pieces:
-        for byte in piece.tag:
-            cells[:, at] = byte
-            at += 1
-        length = int(piece.length[places[0]])
-        words = [piece.low] if piece.high is None or length <= _WORD else [piece.low, piece.high]
-        for number, word in enumerate(words):
-            np.ndarray((len(places),), "<u8", cells, at + number * _WORD, (pitch,))[:] = word[places]
-        at += length
-    return np.ndarray((len(places),), f"V{size}", cells, strides=(pitch,))
+    return escape(message + UNCHANGED if not message or message[-1] in STRIPPED else message)

@@ -33,6 +33,10 @@ def _by_year(run: Run, otherwise: int) -> Iterator[tuple[int, Run]]:
     if not len(run):
         yield otherwise, run
         return
+    first, last = years_of(run.time[[0, -1]]).tolist()
+    if first == last:
+        yield first, run
+        return
     years = years_of(run.time)
     begins = np.flatnonzero(np.append(True, years[1:] != years[:-1])).tolist()
     for begin, end in zip(begins, [*begins[1:], len(run)], strict=True):

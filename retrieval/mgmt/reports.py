@@ -16,6 +16,7 @@ from archioc.core.timestamp import SECOND
 from retrieval.appliance.payload import WAVEFORMS
 from retrieval.appliance.source import java_double
 from retrieval.archive import Archive
+from retrieval.matching import matching_regex
 from retrieval.mgmt.about import IDENTITY
 from retrieval.mgmt.asking import limit_of
 from retrieval.mgmt.rows import NEVER, ChannelRow, rows_of, time_text
@@ -115,6 +116,28 @@ def _endpoint(report: Report) -> Callable[[Request], Awaitable[Response]]:
     return answer
 
 
+async def get_time_span_report(request: Request) -> Response:
+    """By name, of the channels that match `regex` if it is given: since when it is archived, and its newest value (seconds since 1970)."""
+    archive, regex = archive_of(request), request.query_params.get("regex")
+
+    def find() -> dict[str, Told]:
+        archived = archive.catalogue.names().archived
+        names = sorted(archived)
+        rows = rows_of(archive, matching_regex(names, regex) if regex else names)
+        return {name: _time_span(row, archived[name].added_ns) for name, row in rows.items()}
+
+    return JSONResponse(await queries_of(request).run(lambda _: find()))
+
+
+def _time_span(row: ChannelRow, added_ns: int) -> Told:
+    return {
+        "pvName": row.name,
+        "creationTS": str(added_ns // SECOND),
+        "lastEvent": str(int(row.status["time"]) // SECOND),
+        "paused": "true" if row.paused else "false",
+    }
+
+
 async def get_appliance_metrics(request: Request) -> Response:
     """How many channels the one appliance has."""
     archive = archive_of(request)
@@ -124,5 +147,6 @@ async def get_appliance_metrics(request: Request) -> Response:
 
 REPORT_ROUTES = [
     *(Route(f"/mgmt/bpl/{name}", _endpoint(report)) for name, report in REPORTS.items()),
+    Route("/mgmt/bpl/getTimeSpanReport", get_time_span_report),
     Route("/mgmt/bpl/getApplianceMetrics", get_appliance_metrics),
 ]

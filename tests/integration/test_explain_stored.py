@@ -11,6 +11,7 @@ import pytest
 
 from archioc.cli.explaining.evidence import changed_settings, settings_at
 from archioc.cli.explaining.spooled import event_of_line
+from archioc.core.aliases import Alias
 from archioc.core.batch import SampleFlag
 from archioc.core.channel import ChannelSettings, Mode
 from archioc.core.config_file import load_config
@@ -19,10 +20,14 @@ from archioc.core.encoding.compression import decompress
 from archioc.core.encoding.escaping import escape_tag
 from archioc.core.encoding.line_fields import event_line
 from archioc.core.events import ChannelEvent, Reason
+from archioc.core.ownership import owner_of
 from archioc.core.spool import SpoolDirectory
 from archioc.core.timestamp import SECOND, format_utc
 from db.quarantine import Quarantine
 from db.store import Refusal, WriteOutcome
+from ioc.archived import ArchivedChannel
+from ioc.change import Change
+from ioc.registry import Registry
 from tests.batches import Point, make_batch, spool_file
 from tests.stored_archive import StoredArchive, make_archive
 
@@ -115,6 +120,48 @@ def test_what_waits_in_the_spool(archive: StoredArchive) -> None:
     assert explain(archive, time_ns=NOW - 60 * SECOND)["cause"] == "not_yet_added"
     assert explain(archive, "NOPE")["cause"] == "not_archived"
     assert explain(archive, time_ns=NOW + 10**6 * SECOND)["cause"] == "future"
+
+
+@pytest.mark.parametrize(("text", "word"), [("", "removed"), ("moved to shard 3 (ARCH3:)", "moved")])
+def test_an_event_tells_that_the_channel_left(archive: StoredArchive, text: str, word: str) -> None:
+    """From the event on the channel was removed, or another shard has it; before it and after the next sample it was not."""
+    archive.store(AROUND, [ChannelEvent("A", NOW - SECOND // 2, Reason.REMOVED, text=text)])
+    found = explain(archive)
+    assert (found["cause"], found["certain"], found["causes"][0]["start_ns"]) == (word, True, NOW - SECOND // 2)
+    assert text.removeprefix("moved to ") in found["text"]
+    assert explain(archive, time_ns=NOW - 3 * SECOND)["cause"] == "unknown"
+    assert explain(archive, time_ns=NOW + 10 * SECOND)["cause"] == "unknown"
+    gone = NOW + 40 * SECOND
+    archive.store([], [ChannelEvent("A", NOW + 31 * SECOND, Reason.DISABLED, gone), ChannelEvent("A", gone, Reason.REMOVED, text=text)])
+    assert explain(archive, time_ns=NOW + 60 * SECOND)["cause"] == word
+
+
+def test_a_channel_of_another_shard(tmp_path: Path) -> None:
+    """Where no event tells, the names do: what belongs to another shard has moved there, or was never here."""
+    archive = make_archive(tmp_path)
+    archive.store(AROUND)
+    archive.config.write_text("archiver: {name: 'a{shard}', prefix: 'ARCH{shard}:', state_dir: ./state}\nshard: {index: 1, count: 3}\n")
+    assert owner_of("A", 3) == 0
+    found = explain(archive, time_ns=NOW + 60 * SECOND)
+    assert (found["cause"], found["certain"]) == ("moved", False)
+    assert "shard 0 (ARCH0:)" in found["text"]
+    elsewhere = next(name for name in map(str, range(99)) if owner_of(name, 3) == 2)
+    assert explain(archive, elsewhere)["text"].endswith("; it belongs to shard 2 (ARCH2:)")
+
+
+def test_a_channel_that_was_renamed(archive: StoredArchive) -> None:
+    """Asked for by its earlier name, a channel is not taken for one that was removed."""
+    archive.store(AROUND)
+    registry = Registry(archive.directories.registry)
+    old = ArchivedChannel("A", 0, 1, ChannelSettings(), ChannelSettings())
+    new = ArchivedChannel("B", 1, 1, ChannelSettings(), ChannelSettings())
+    for revision, change in enumerate((Change(added=(old,)), Change((new,), removed=(old,), renamed=(Alias("A", "B", NOW, None),))), 1):
+        registry.commit(change, (), revision)
+        registry.accept(change, revision)
+    registry.close()
+    assert explain(archive, time_ns=NOW + 60 * SECOND)["archived"]
+    assert archive.read("explain", "A").startswith("A (now B) at ")
+    assert archive.read("explain", "B").startswith("B at ")
 
 
 def test_beyond_the_retention(archive: StoredArchive) -> None:

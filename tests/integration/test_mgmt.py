@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 import urllib.parse
 
 from retrieval.mgmt.reports import REPORTS
@@ -21,6 +22,7 @@ def names(http: HttpClient, report: str, **more: str) -> list[str]:
 
 def test_mgmt(archiver: ArchiverFactory, softioc: SoftIocFactory, prefix: str) -> None:
     """Connected, paused and never connected channels are told as what they are, with their type, settings and counters."""
+    begun = int(time.time())
     a, w, off, gone = (f"{prefix}{name}" for name in ("A", "W", "OFF", "GONE"))
     ioc = softioc(
         f'record(ao, "{a}") {{ field(VAL, "1.5") field(PINI, "YES") field(EGU, "mA") field(PREC, "2") field(HOPR, "9") }}'
@@ -58,13 +60,20 @@ def test_mgmt(archiver: ArchiverFactory, softioc: SoftIocFactory, prefix: str) -
         rows = http.get(f"/mgmt/bpl/{report}").json()
         assert all(isinstance(value, str) for row in rows for value in row.values()), report
         assert len(http.get(f"/mgmt/bpl/{report}", limit="1").json()) <= 1
+    spans = http.get("/mgmt/bpl/getTimeSpanReport").json()
+    assert {name: span["paused"] for name, span in spans.items()} == {a: "false", gone: "false", off: "true", w: "false"}
+    assert begun <= int(spans[a]["creationTS"]) <= time.time()
+    assert begun <= int(spans[a]["lastEvent"]) <= time.time()
+    assert (spans[a]["pvName"], spans[gone]["lastEvent"]) == (a, "0")
+    assert list(http.get("/mgmt/bpl/getTimeSpanReport", regex=f"{prefix}G.*").json()) == [gone]
+    assert http.get("/mgmt/bpl/getTimeSpanReport", regex="(").status == 400
     appliance = http.get("/mgmt/bpl/getApplianceInfo").json()
     assert http_of_url(appliance["retrievalURL"].removesuffix("/bpl")).get("/data/getData.json", pv=a).status == 200
     ready = http.get("/readyz")
     assert (ready.status, ready.json()["state"]) == (200, "archiving")
     assert "\narchioc_channels_connected 3.0\n" in http.get("/metrics").text
     ioc.stop()
-    wait_until(lambda: names(http, "getCurrentlyDisconnectedPVs") == [a, w], 20, "they are told as disconnected")
+    wait_until(lambda: names(http, "getCurrentlyDisconnectedPVs") == [a, w], 60, "they are told as disconnected")
 
 
 def http_of_url(url: str) -> HttpClient:

@@ -12,8 +12,8 @@ import click
 import pytest
 import typer.main
 
+from archioc.cli.csv_columns import CSV_HEADER
 from archioc.cli.main import app
-from archioc.cli.sample_writers import CSV_HEADER
 from archioc.core import errors
 from archioc.core.config_file import parse_config
 

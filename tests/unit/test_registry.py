@@ -248,9 +248,10 @@ def test_a_registry_of_version_1_is_brought_along(tmp_path: Path, table: Channel
     with closing(sqlite3.connect(path, isolation_level=None)) as old:
         for column in ("deadband", "deadband_pct", "max_interval", "mask", "quota", "clock", "max_elements", "large_arrays", "as_text"):
             old.execute(f"ALTER TABLE channel DROP COLUMN {column}")
-        for column in ("own", "moves_to", "leaves_ns"):
+        for column in ("own", "moves_to", "leaves_ns", "added_ns"):
             old.execute(f"ALTER TABLE channel DROP COLUMN {column}")
-        old.execute("ALTER TABLE removed_row DROP COLUMN moved_to")
+        for column in ("moved_to", "name", "added", "removed"):
+            old.execute(f"ALTER TABLE removed_row DROP COLUMN {column}")
         for column in ("groups_revision", "fingerprint"):
             old.execute(f"ALTER TABLE meta DROP COLUMN {column}")
         for table_name in ("channel_group", "group_override", "policy", "alarm_limit", "alias"):
@@ -279,9 +280,10 @@ def test_a_registry_of_version_3_is_brought_along_after_a_copy(tmp_path: Path, t
     archive.registry.close()
     with closing(sqlite3.connect(path, isolation_level=None)) as old:
         old.execute("DROP TABLE alias")
-        for column in ("moves_to", "leaves_ns"):
+        for column in ("moves_to", "leaves_ns", "added_ns"):
             old.execute(f"ALTER TABLE channel DROP COLUMN {column}")
-        old.execute("ALTER TABLE removed_row DROP COLUMN moved_to")
+        for column in ("moved_to", "name", "added", "removed"):
+            old.execute(f"ALTER TABLE removed_row DROP COLUMN {column}")
         old.execute("PRAGMA user_version = 3")
     before = back_up(path, copies)
     assert back_up_earlier_version(path, copies) == copies / "schema-3.db"

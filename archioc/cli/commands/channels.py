@@ -64,7 +64,7 @@ def channels_apply(
 
 @app.command("import")
 def channels_import(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="YAML, list, CSV, Archiver Appliance JSON, engineconfig XML.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="YAML, list, CSV, Archiver Appliance JSON, engineconfig XML.")],
     config: ConfigOption = DEFAULT_CONFIG,
     form: Annotated[ImportFormat, typer.Option("--format", help="Format of the files; auto: by name or content.")] = ImportFormat.AUTO,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be added and what cannot be mapped.")] = False,
@@ -78,11 +78,13 @@ def channels_import(
     import_files(config, files, form, dry_run=dry_run)
 
 
-WordsArgument = Annotated[list[str], typer.Argument(metavar="WORD...", help="Names, then SETTING=VALUE for all of them.")]
+NewArgument = Annotated[list[str], typer.Argument(metavar="WORD", help="Names, then SETTING=VALUE for all of them.")]
+SetArgument = Annotated[list[str], typer.Argument(metavar="WORD", help="Names or globs, then SETTING=VALUE for all of them.")]
+RemoveArgument = Annotated[list[str], typer.Argument(metavar="WORD", help="Names or globs; with a glob confirm=N behind them.")]
 
 
 @app.command("add")
-def channels_add(words: WordsArgument, config: ConfigOption = DEFAULT_CONFIG) -> None:
+def channels_add(words: NewArgument, config: ConfigOption = DEFAULT_CONFIG) -> None:
     """Add channels to the running archiver, all of them or none.
 
     Examples: archioc channels add SR:DCCT:CURRENT SR:DCCT:LIFETIME rate=10
@@ -94,7 +96,7 @@ def channels_add(words: WordsArgument, config: ConfigOption = DEFAULT_CONFIG) ->
 
 
 @app.command("set")
-def channels_set(words: WordsArgument, config: ConfigOption = DEFAULT_CONFIG) -> None:
+def channels_set(words: SetArgument, config: ConfigOption = DEFAULT_CONFIG) -> None:
     """Change settings of channels of the running archiver; a glob needs confirm=N, the number of channels that it means.
 
     Examples: archioc channels set SR:DCCT:CURRENT rate=1
@@ -106,7 +108,7 @@ def channels_set(words: WordsArgument, config: ConfigOption = DEFAULT_CONFIG) ->
 
 
 @app.command("remove")
-def channels_remove(words: WordsArgument, config: ConfigOption = DEFAULT_CONFIG) -> None:
+def channels_remove(words: RemoveArgument, config: ConfigOption = DEFAULT_CONFIG) -> None:
     """Remove channels of the running archiver; what is stored stays. A glob needs confirm=N, the number of channels that it means.
 
     Examples: archioc channels remove SR:OLD:P1 SR:OLD:P2
@@ -134,7 +136,7 @@ def channels_rename(
 
 @app.command("shard")
 def channels_shard(
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Names of channels.")],
+    names: Annotated[list[str], typer.Argument(metavar="NAME", help="Names of channels.")],
     config: ConfigOption = DEFAULT_CONFIG,
     count: Annotated[int | None, typer.Option("--count", min=1, help="Of so many shards; left out: of as many as the file says.")] = None,
     form: FormatOption = TableOrJson.TABLE,
@@ -149,7 +151,7 @@ def channels_shard(
 
 
 @app.command("merge")
-def channels_merge(files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="What the shards have exported.")]) -> None:
+def channels_merge(files: Annotated[list[Path], typer.Argument(metavar="FILE", help="What the shards have exported.")]) -> None:
     """Write the exports of several shards as the blocks of one file for all.
 
     Example: archioc channels merge shard-0.yml shard-1.yml > channels.yml

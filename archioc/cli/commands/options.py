@@ -26,4 +26,4 @@ ConfigArgument = Annotated[Path, typer.Argument(envvar="ARCHIOC_CONFIG", help="C
 FormatOption = Annotated[TableOrJson, typer.Option("--format", "-f", help="How to write it.")]
 StartOption = Annotated[str, typer.Option(help="Begin: ISO 8601, -1h, -30min, now.")]
 EndOption = Annotated[str, typer.Option(help="End, as for --start.")]
-ChannelsArgument = Annotated[list[str], typer.Argument(metavar="CHANNEL...", help="Channels; * ? [...] stand for any that match.")]
+ChannelsArgument = Annotated[list[str], typer.Argument(metavar="CHANNEL", help="Channels; * ? [...] stand for any that match.")]

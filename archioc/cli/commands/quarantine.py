@@ -10,7 +10,7 @@ from archioc.cli.commands.options import DEFAULT_CONFIG, ConfigOption, FormatOpt
 
 app = typer.Typer(help="Samples that the store has refused for good: list, show, retry and export them.", no_args_is_help=True)
 
-BatchesArgument = Annotated[list[int] | None, typer.Argument(metavar="[BATCH]...", help="Batches, as `list` numbers them.")]
+BatchesArgument = Annotated[list[int] | None, typer.Argument(metavar="BATCH", help="Batches, as `list` numbers them.")]
 
 
 @app.command("list")

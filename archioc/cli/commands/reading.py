@@ -139,7 +139,7 @@ def explain(
 
 @app.command()
 def report(
-    what: Annotated[Report, typer.Argument(metavar="WHAT", help="never, silent, noisy, dropped, storage")],
+    what: Annotated[Report, typer.Argument(metavar="WHAT", help="What they have in common.")],
     config: ConfigOption = DEFAULT_CONFIG,
     top: Annotated[int, typer.Option(min=1, help="At most so many channels.")] = 50,
     older: Annotated[str, typer.Option(help="silent: no update for so long.")] = "1h",
@@ -158,7 +158,7 @@ def report(
 
 @app.command()
 def status(
-    pattern: Annotated[str | None, typer.Argument(metavar="[CHANNELS]", help="Also list the channels that match; globs work.")] = None,
+    pattern: Annotated[str | None, typer.Argument(metavar="CHANNELS", help="Also list the channels that match; globs work.")] = None,
     config: ConfigOption = DEFAULT_CONFIG,
     form: FormatOption = TableOrJson.TABLE,
 ) -> None:

@@ -28,7 +28,7 @@ def spool_ls(
 
 @app.command("cat")
 def spool_cat(
-    batches: Annotated[list[int], typer.Argument(metavar="BATCH...", help="Batch ids, as `archioc spool ls` shows them.")],
+    batches: Annotated[list[int], typer.Argument(metavar="BATCH", help="Batch ids, as `archioc spool ls` shows them.")],
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
     """Show header and samples of batches as text.

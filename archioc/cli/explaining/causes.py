@@ -5,24 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from archioc.cli.explaining.evidence import Evidence
+from archioc.cli.explaining.evidence import RESUMED_NS, Evidence
 from archioc.cli.explaining.filters import filter_causes
+from archioc.cli.explaining.leaving import left_causes
 from archioc.cli.explaining.losses import later_drops, loss_causes
 from archioc.cli.explaining.verdict import Cause
 from archioc.core.batch import SampleFlag
 from archioc.core.events import GAPS, ChannelEvent, Reason
 from archioc.core.table import ChannelState
 from archioc.core.timestamp import SECOND, format_local, format_span
-from db.sample_columns import SampleColumns
-
-SAME_NS = 1000
-"""A sample so near to the moment is the one that was meant: tables show microseconds."""
 
 COMMIT_SLACK_S = 2.0
 """From receiving a value until it is stored, beside the commit interval (s)."""
-
-RESUMED_NS = SECOND
-"""What happens so shortly before a sample belongs to the hole before it."""
 
 Rule = Callable[[Evidence], Iterator[Cause]]
 
@@ -68,21 +62,14 @@ def _future(evidence: Evidence) -> Iterator[Cause]:
 
 
 def _bad_time(evidence: Evidence) -> Iterator[Cause]:
-    sample = _sample_of_moment(evidence)
+    sample = evidence.sample
     if sample is not None and int(sample.flags[0]) & SampleFlag.RESTAMPED:
         stamp = format_local(int(sample.src_time[0]))
         yield Cause("bad_time", f"the IOC's own stamp ({stamp}) could not be used; the sample is stored under its receive time")
 
 
-def _sample_of_moment(evidence: Evidence) -> SampleColumns | None:
-    for sample in (evidence.stored.before, evidence.stored.after):
-        if sample is not None and abs(int(sample.time[0]) - evidence.t_ns) <= SAME_NS:
-            return sample
-    return None
-
-
 def _stored(evidence: Evidence) -> Iterator[Cause]:
-    if _sample_of_moment(evidence) is not None:
+    if evidence.sample is not None:
         yield Cause("stored", "there is a sample of this moment")
 
 
@@ -97,7 +84,8 @@ def _never_archived(evidence: Evidence) -> Iterator[Cause]:
     if evidence.archived is None and nothing and not stored.error:
         removed = [put for put in evidence.puts if put.command.startswith("Remove")]
         if not removed:
-            yield Cause("not_archived", "there is no such channel in this archive, and there are no samples of it")
+            whose = f"; it belongs to {evidence.owner}" if evidence.owner else ""
+            yield Cause("not_archived", f"there is no such channel in this archive, and there are no samples of it{whose}")
 
 
 def _gap(evidence: Evidence) -> Iterator[Cause]:
@@ -138,17 +126,6 @@ def _not_yet_added(evidence: Evidence) -> Iterator[Cause]:
         who = f", added by {added[0].who}" if added else ""
         text = f"the channel was not archived yet{who}; the first that is known of it is of {format_local(begin)}"
         yield Cause("not_yet_added", text, end_ns=begin)
-
-
-def _removed(evidence: Evidence) -> Iterator[Cause]:
-    if evidence.archived is not None or evidence.stored.after is not None or _sample_of_moment(evidence) is not None:
-        return
-    removed = [put for put in evidence.puts if put.command.startswith("Remove") and put.time_ns <= evidence.t_ns]
-    if removed:
-        yield Cause("removed", f"the channel was removed by {removed[-1].who}", start_ns=removed[-1].time_ns)
-    elif evidence.stored.before is not None:
-        text = "the channel is not archived any more; no put to Remove is known, so the file no longer names it, or the audit has forgotten"
-        yield Cause("removed", text, certain=False)
 
 
 def _quarantined(evidence: Evidence) -> Iterator[Cause]:
@@ -264,7 +241,7 @@ _FACTS: tuple[Rule, ...] = (
     _not_yet_added,
     _quarantined,
     _pending,
-    _removed,
+    left_causes,
     loss_causes,
     _type_changed,
 )

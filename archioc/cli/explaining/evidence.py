@@ -15,6 +15,8 @@ from archioc.core.config import Config
 from archioc.core.directories import Directories
 from archioc.core.errors import QueryError, SettingError, StoreDenied, StoreUnavailable
 from archioc.core.events import GAPS, ChannelEvent, Reason
+from archioc.core.ownership import owner_of
+from archioc.core.shard import Shard
 from archioc.core.timestamp import SECOND
 from archioc.reading import open_reader
 from db.sample_columns import SampleColumns
@@ -25,6 +27,12 @@ from ioc.registry_content import read_content
 LOOK_AROUND_NS = 60 * SECOND
 """Events so long before the last sample and after the next one are looked at."""
 
+
+SAME_NS = 1000
+"""A sample so near to the moment is the one that was meant: tables show microseconds."""
+
+RESUMED_NS = SECOND
+"""What happens so shortly before a sample belongs to the hole before it."""
 
 ENOUGH, SOME = 5, 100
 """Samples behind the moment from which, and at most of which, their spacing is taken."""
@@ -51,8 +59,10 @@ class Stored:
 class Evidence:
     """What is known of a channel around `t_ns`. All times are ns since 1970 UTC.
 
-    archived: None when it is not archived now. settings: those at the moment, as far as events tell; None where not archived.
+    archived: None when it is not archived now; of another name where the channel was renamed.
+    settings: those at the moment, as far as events tell; None where not archived.
     retention_s, commit_s: of the configuration; retention None for no limit. archiver: name of the one that is asked.
+    owner: the shard to which the channel belongs, for people, where that is another one.
     """
 
     channel: str
@@ -68,6 +78,7 @@ class Evidence:
     retention_s: float | None
     commit_s: float
     archiver: str
+    owner: str = ""
 
     @property
     def hole(self) -> tuple[int, int]:
@@ -75,6 +86,14 @@ class Evidence:
         before, after = self.stored.before, self.stored.after
         begin = int(before.time[0]) if before is not None else 0
         return begin, int(after.time[0]) if after is not None else max(self.now_ns, self.t_ns)
+
+    @property
+    def sample(self) -> SampleColumns | None:
+        """The sample of the moment itself; None where there is none."""
+        for sample in (self.stored.before, self.stored.after):
+            if sample is not None and abs(int(sample.time[0]) - self.t_ns) <= SAME_NS:
+                return sample
+        return None
 
     @property
     def events(self) -> list[ChannelEvent]:
@@ -92,6 +111,11 @@ class Evidence:
                 found[key] = event
         return sorted(found.values(), key=lambda event: event.time_ns)
 
+    @property
+    def own_events(self) -> list[ChannelEvent]:
+        """Those that this archiver has told, or that are told of all."""
+        return [event for event in self.events if event.archiver in ("", self.archiver)]
+
 
 def gather(config: Config, channel: str, t_ns: int, now_ns: int) -> Evidence:
     """Look everywhere. Raises RegistryError, SpoolError; a store that cannot be asked is part of the evidence."""
@@ -99,8 +123,9 @@ def gather(config: Config, channel: str, t_ns: int, now_ns: int) -> Evidence:
     archived: ArchivedChannel | None = None
     puts: tuple[Put, ...] = ()
     if directories.registry.exists():
-        archived = read_content(directories.registry).channels.get(channel)
+        archived = read_content(directories.registry).find(channel)
         puts = tuple(puts_about(directories.registry, channel))
+    name = archived.name if archived else channel
     stored = _ask_store(config, channel, t_ns, now_ns)
     since = int(stored.before.time[0]) if stored.before is not None else t_ns
     evidence = Evidence(
@@ -111,17 +136,22 @@ def gather(config: Config, channel: str, t_ns: int, now_ns: int) -> Evidence:
         archived,
         None,
         read_live(directories, archived.row if archived else None, archived.generation if archived else 0),
-        tuple(spooled_batches(directories.spool, channel, since)),
-        tuple(quarantined_samples(directories.spool, channel)),
+        tuple(spooled_batches(directories.spool, name, since)),
+        tuple(quarantined_samples(directories.spool, name)),
         puts,
         _retention(config),
         config.spool.commit_interval,
         config.archiver.name,
+        _other_owner(config.own_shard, name),
     )
     if archived is None:
         return evidence
-    own = [event for event in evidence.events if event.archiver in ("", config.archiver.name)]
-    return replace(evidence, settings=settings_at(archived.settings, own, t_ns))
+    return replace(evidence, settings=settings_at(archived.settings, evidence.own_events, t_ns))
+
+
+def _other_owner(shard: Shard, channel: str) -> str:
+    owner = owner_of(channel, shard.count)
+    return "" if owner == shard.index else shard.told(owner)
 
 
 def _retention(config: Config) -> float | None:

@@ -20,6 +20,7 @@ from archioc.core.encoding.columns import ColumnEncoder, decode_columns
 from archioc.core.events import ChannelEvent, Reason
 from archioc.core.layers import DeclaredGroup
 from archioc.core.registry import RegistryReader
+from archioc.core.shard import ALONE
 from archioc.core.spool import SpoolDirectory, read_spool_file
 from archioc.core.table import ChannelTable
 from engine.audit_trail import AuditSentFile, AuditTrail
@@ -32,6 +33,7 @@ from engine.last_run import LastRun
 from engine.open_gaps import OpenGapsFile
 from engine.pinned_callback import PinnedCallback
 from engine.recovery import recover
+from engine.removals import Removals
 from engine.ring import EventRing
 from engine.sampler import Sampler
 from ioc.archived import ArchivedChannel
@@ -201,6 +203,8 @@ class Engine:
         make_ring: Callable[[Path], EventRing] = EventRing,
         config: Spool | None = None,
         commits: type[CommitThread] = CommitByHand,
+        last: LastRun | None = None,
+        shared_store: bool = False,
     ) -> None:
         self.archive = archive
         self.table = ChannelTable(archive.directories.run)
@@ -221,7 +225,16 @@ class Engine:
         self.conditions: list[HandledPv] = []
         self.groups = Groups(self.table, self._watch)
         access = cast("ChannelAccess", self.access)
-        self.channels = Channels(self.table, self.reader, access, self.sampler, self.groups, open_gaps.read())
+        self.channels = Channels(
+            self.table,
+            self.reader,
+            access,
+            self.sampler,
+            self.groups,
+            open_gaps.read(),
+            Removals(self.reader, last, sharded=archive.registry.content.shard is not ALONE),
+            shared_store=shared_store,
+        )
         self.channels.follow(now)
         encoder = ColumnEncoder("embedded")
         named = self.channels.name_of

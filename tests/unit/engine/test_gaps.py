@@ -105,7 +105,7 @@ def test_a_gap_is_inherited() -> None:
     old = {name: OpenGap(Reason.DISCONNECTED, T0 - 5) for name in ("A", "B", "X")}
     gaps = Gaps(memory, ["A", "B", "C"], old)
     gaps.wait_for_first(np.array([0, 2]), T0)
-    gaps.end_inheritance(T0)
+    gaps.end_inheritance(T0, {}, {})
     assert gaps.take() == (ChannelEvent("X", T0 - 5, Reason.DISCONNECTED, end_ns=T0),)
     assert gaps.standing() == {"A": OpenGap(Reason.DISCONNECTED, T0 - 5)}
     gaps.close(np.array([0]), np.array([T0 + 1]))

@@ -1,13 +1,21 @@
 from __future__ import annotations
 
+import dataclasses
 import time
+from pathlib import Path
 
 import numpy as np
+import pytest
 
 from archioc.core.dbr import Dbr
+from archioc.core.events import ChannelEvent, Reason
+from archioc.core.shard import Shard
 from archioc.core.table import RowState
+from engine.last_run import LastRun
+from ioc.change import Change
+from ioc.hand_over import HandOver
 from tests.unit.engine.deliveries import Delivery, hand_over
-from tests.unit.engine.rig import Archive, Engine, numbers, send
+from tests.unit.engine.rig import Archive, Engine, events, numbers, send
 
 SECOND = 1_000_000_000
 
@@ -90,3 +98,60 @@ def test_a_value_withheld_for_a_channel_that_was_removed_meanwhile(archive: Arch
     assert head["withheld"] == 0
     assert head["received"] + head["generated"] == head["filtered"] + head["committed"] == 3
     second.kill()
+
+
+@pytest.mark.parametrize("died", [True, False])
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_channel_that_is_removed_while_no_engine_runs(archive: Archive, died: bool, shared: bool) -> None:
+    """The next engine tells of the gap since the last one and, where others write too, of the removal; once, and of no other channel."""
+    begun = time.time_ns()
+    first = Engine(archive, begun, shared_store=shared)
+    first.collector.round(begun)
+    for name in ("A", "B"):
+        first.connect(name)
+        send(first, name, 1.0)
+    first.collector.round(time.time_ns())
+    first.write()
+    revision, ended = first.channels.revision, time.time_ns()
+    if died:
+        first.kill()
+    else:
+        first.stop(ended)
+    told = len(events(archive))
+    archive.add("NEW")
+    archive.remove("NEW")
+    archive.remove("B")
+    last = LastRun(Reason.ENGINE_RESTART if died else Reason.ARCHIVER_STOP, ended, revision)
+    now = time.time_ns()
+    second = Engine(archive, now, last=last, shared_store=shared)
+    second.replay(ended)
+    second.write()
+    removed = [ChannelEvent("B", now, Reason.REMOVED)] if shared else []
+    assert [event for event in events(archive)[told:] if event.channel != "A"] == [
+        ChannelEvent("B", ended, last.reason, end_ns=now),
+        *removed,
+    ]
+    second.kill()
+    again = len(events(archive))
+    third = Engine(archive, now, last=LastRun(last.reason, now, second.channels.revision), shared_store=shared)
+    third.write()
+    assert not [event for event in events(archive)[again:] if event.channel != "A"]
+    third.kill()
+
+
+def test_a_channel_that_moved_while_no_engine_ran(tmp_path: Path) -> None:
+    """Whatever the store, the next engine tells which shard has the channel now."""
+    archive = Archive(tmp_path / "state")
+    archive.registry.content.shard = Shard(1, 4, 60.0, "ARCH{shard}:")
+    archive.add("B")
+    first = Engine(archive, time.time_ns())
+    revision = first.channels.revision
+    first.kill()
+    archive.change(Change(changed=(dataclasses.replace(archive.registry.channels["B"], handover=HandOver(3, 5)),)))
+    archive.remove("B")
+    now = time.time_ns()
+    second = Engine(archive, now, last=LastRun(Reason.ENGINE_RESTART, now - SECOND, revision))
+    second.write()
+    assert events(archive)[-1] == ChannelEvent("B", now, Reason.REMOVED, text="moved to shard 3 (ARCH3:)")
+    second.kill()
+    archive.close()
