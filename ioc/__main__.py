@@ -52,8 +52,11 @@ HANDOVER_POLL_S = 0.5
 STOP_NOTICE_S = 0.1
 """Time for clients to be sent State=Stopping before they are disconnected."""
 
-SWITCH_INTERVAL_S = 0.0005
-"""How long the event loop waits for a worker thread (a commit, the plan of a large change) to let it go on."""
+SWITCH_INTERVAL_S = 0.0001
+"""How long the event loop and a worker thread (a commit, the plan of a large change) wait for each other.
+
+A commit takes the interpreter some fifty times: at 0.5 ms for each, a put beside a busy loop took 60 ms.
+"""
 
 APART_BYTES = 500_000
 """A file as long as this is read by another process: what reading takes, 1 kB a channel, this one would keep."""
