@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
 from enum import IntEnum
 from pathlib import Path
-from typing import Any
 
 from archioc.core.errors import CommandRefused
 from archioc.core.shard import Shard
 from ioc.change import Change
-from ioc.declaring import Places, pick_nothing, plan_declared
+from ioc.declaring import PickColumns, Places, pick_nothing, plan_declared
 from ioc.differences import differences, summary
 from ioc.reading import read_declaration
 from ioc.registry import Registry
 from ioc.registry_content import Content
 from ioc.results import ResultCode
+from ioc.rows import in_pairs
 from ioc.taking_up import let_go
 
 TOLD_BYTES = 900
@@ -42,17 +41,17 @@ class Apply(IntEnum):
         return self in {Apply.PRUNE, Apply.DRY_PRUNE}
 
 
-async def plan_apply(how: Apply, path: Path, registry: Registry, pick: Callable[[int], Coroutine[Any, Any, Places]]) -> Change:
+async def plan_apply(how: Apply, path: Path, registry: Registry, pick: PickColumns) -> Change:
     """The change that makes the registry follow the file, planned in a thread. Raises CommandRefused or TableFull.
 
-    pick: as PickPlaces, in the event loop.
+    pick: called in the event loop.
     """
     declaration = await read_declaration(path)
     _refuse_another_shard(declaration.shard, registry.content.shard)
     loop = asyncio.get_running_loop()
 
     def pick_there(count: int) -> Places:
-        return asyncio.run_coroutine_threadsafe(pick(count), loop).result()
+        return in_pairs(asyncio.run_coroutine_threadsafe(pick(count), loop).result())
 
     places = pick_nothing if how.is_dry else pick_there
     change = await asyncio.to_thread(plan_declared, registry.content, declaration, places, prune=how.prunes)

@@ -31,7 +31,7 @@ from ioc.reading_access import read_access
 from ioc.registry import Registry
 from ioc.renaming import plan_rename
 from ioc.results import ResultCode
-from ioc.rows import ChannelRows
+from ioc.rows import ChannelRows, IntArray
 from ioc.taking_up import let_go, names_gone, take_up
 
 KEPT_CHANGES = 20
@@ -201,10 +201,10 @@ class Control:
             log.info("handover_ended", channels=len(change.removed))
             await self._tell()
 
-    async def _pick(self, count: int) -> list[tuple[int, int]]:
-        """Places for so many channels; the table grows outside the event loop."""
+    async def _pick(self, count: int) -> tuple[IntArray, IntArray]:
+        """Rows and generations for so many channels; the table grows outside the event loop."""
         await asyncio.to_thread(self._rows.make_room, count)
-        return self._rows.pick(count)
+        return self._rows.pick_columns(count)
 
     async def flush(self, pv: str, peer: Peer) -> None:
         """Have the engine commit what it has, and wait for it. Raises CommandRefused when it does not answer."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from archioc.core.config_yaml import collector_paused
 from archioc.core.declared import Declaration, DeclaredChannel
@@ -18,10 +19,11 @@ from ioc.change import Change, free_numbers
 from ioc.hand_over import HandOver
 from ioc.registry import Registry
 from ioc.registry_content import Content
-from ioc.rows import ChannelRows
+from ioc.rows import ChannelRows, IntArray
 
 Places = list[tuple[int, int]]
 PickPlaces = Callable[[int], Places]
+PickColumns = Callable[[int], Coroutine[Any, Any, tuple[IntArray, IntArray]]]
 """Row and generation for so many new channels. May raise TableFull."""
 
 

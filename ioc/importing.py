@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import shlex
-from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from archioc.core.declared import Declaration
 from archioc.core.errors import CommandRefused, SettingError
@@ -16,11 +14,12 @@ from archioc.core.importing.gathering import Imported
 from ioc.archived import ArchivedChannel, declare
 from ioc.archived_group import GROUP_SETTINGS, ArchivedGroup
 from ioc.change import Change, missing_groups
-from ioc.declaring import PickPlaces, Places, own_channels
+from ioc.declaring import PickColumns, PickPlaces, Places, own_channels
 from ioc.reading import read_imported
 from ioc.registry import Registry
 from ioc.registry_content import Content
 from ioc.results import ResultCode
+from ioc.rows import in_pairs
 from ioc.taking_up import let_go
 
 TOLD_BYTES = 900
@@ -137,16 +136,16 @@ def _groups(content: Content, declaration: Declaration, used: list[str], remarks
     return tuple(made)
 
 
-async def plan_import(text: str, directory: Path, registry: Registry, pick: Callable[[int], Coroutine[Any, Any, Places]]) -> Import:
+async def plan_import(text: str, directory: Path, registry: Registry, pick: PickColumns) -> Import:
     """The import that the lines of the command ask for: read by another process, planned in a thread.
 
-    pick: as PickPlaces, in the event loop. Raises CommandRefused or TableFull.
+    pick: called in the event loop. Raises CommandRefused or TableFull.
     """
     imported = await read_imported(wanted_files(text, directory))
     loop = asyncio.get_running_loop()
 
     def pick_there(count: int) -> Places:
-        return asyncio.run_coroutine_threadsafe(pick(count), loop).result()
+        return in_pairs(asyncio.run_coroutine_threadsafe(pick(count), loop).result())
 
     planned = await asyncio.to_thread(plan_imported, registry.content, imported, pick_there)
     channels: list[object] = list(imported.declaration.channels)

@@ -62,18 +62,22 @@ class ChannelRows:
 
         They are taken once `write` is told of channels on them.
         """
+        return in_pairs(self.pick_columns(count))
+
+    def pick_columns(self, count: int) -> tuple[IntArray, IntArray]:
+        """The same as two columns: to make pairs of them takes longer than to find them. Raises TableFull."""
         self.release()
         settings = self._table.settings.cells
         waiting, generations = self._waiting_arrays()
         free = np.flatnonzero(settings["state"][waiting] == RowState.FREE)
-        free = free[np.argsort(waiting[free])][:count]
+        free = free[np.argsort(waiting[free], kind="stable")][:count]
         upto = self._next + count - len(free)
         self.reserve(upto)
         # A table may outlive a registry that was put aside: its generations must not come again either.
         rows = np.concatenate([waiting[free], np.arange(self._next, upto)])
         before = np.concatenate([generations[free], np.zeros(upto - self._next, np.int64)])
         after = np.maximum(before, settings["generation"][rows]) + 1
-        return list(zip(rows.tolist(), after.tolist(), strict=True))
+        return rows, after
 
     def make_room(self, count: int) -> None:
         """Back with memory what `pick` may need for so many channels; takes long for many. Raises TableFull."""
@@ -168,3 +172,9 @@ class ChannelRows:
         cells["as_text"][where] = [read_as_text(channel.name, channel.settings) for channel in channels]
         for column in _PLAIN:
             cells[column][where] = [getattr(channel.settings, column) for channel in channels]
+
+
+def in_pairs(columns: tuple[IntArray, IntArray]) -> list[tuple[int, int]]:
+    """A row and its generation for each channel."""
+    rows, generations = columns
+    return list(zip(rows.tolist(), generations.tolist(), strict=True))

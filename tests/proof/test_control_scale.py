@@ -26,6 +26,7 @@ from bench.control import (
     value_pvs,
 )
 from bench.control_site import PREFIX, ControlSite, Memory, control_site, memory_of
+from bench.watched_ioc import Callback
 from tests.proof.counts import counts
 
 START_S, RESIDENT_BYTES = 3 * 3.0, 150e6
@@ -65,9 +66,9 @@ def running(site: ControlSite) -> Iterator[ControlSite]:
     assert "Traceback" not in log
 
 
-def longest_cpu(site: ControlSite, since_s: float) -> float:
-    """What has kept the loop's thread the longest (s)."""
-    return max((callback.cpu_s for callback in site.callbacks_since(since_s)), default=0.0)
+def held_up(site: ControlSite, since_s: float) -> list[Callback]:
+    """What has kept the loop's thread for longer than LOOP_S."""
+    return [callback for callback in site.callbacks_since(since_s) if callback.cpu_s > LOOP_S]
 
 
 def slowness() -> float:
@@ -96,7 +97,7 @@ def test_many_pvs_connect(running: ControlSite) -> None:
     """A client finds and connects 10 000 PVs of channels by libca soon, and the loop is not held up meanwhile."""
     begun = time.monotonic()
     assert libca_connect_s(running, CONNECTED) <= CONNECT_S * slowness()
-    assert longest_cpu(running, begun) <= LOOP_S
+    assert held_up(running, begun) == []
 
 
 def test_commands_hold_up_nobody(running: ControlSite) -> None:
@@ -108,7 +109,7 @@ def test_commands_hold_up_nobody(running: ControlSite) -> None:
         client.put_text(set_, f"* rate=3 confirm={running.channels + ADDED}")
         client.put_text(remove, f"* confirm={running.channels + ADDED}")
         client.put_number(apply, 1)
-    assert longest_cpu(running, begun) <= LOOP_S
+    assert held_up(running, begun) == []
     assert len(running.used_rows()) == running.channels
 
 
@@ -122,7 +123,7 @@ def test_puts_pass_many_events(running: ControlSite) -> None:
     slow = max(slow, slowness())
     assert np.percentile(took, 99) <= PUT_S * slow
     assert events >= CLIENTS * SUBSCRIPTIONS / 3 / slow
-    assert longest_cpu(running, begun) <= LOOP_S
+    assert held_up(running, begun) == []
 
 
 def test_deaf_client_disturbs_nobody(running: ControlSite) -> None:
@@ -137,7 +138,7 @@ def test_deaf_client_disturbs_nobody(running: ControlSite) -> None:
         running.change(0)
     took += put_times(running, counts().control_s / 2)
     assert np.percentile(took, 99) <= PUT_S * max(slow, slowness())
-    assert longest_cpu(running, begun) <= LOOP_S
+    assert held_up(running, begun) == []
     with RawCircuit(running.port) as late:
         late.get_number(*late.open([f"{PREFIX}State"]))
 
@@ -149,5 +150,5 @@ def test_removal_under_many_monitors(running: ControlSite) -> None:
         begun = time.monotonic()
         client.put_text(remove, f"* confirm={running.channels}")
         client.put_number(apply, 1)
-        assert longest_cpu(running, begun) <= LOOP_S
+        assert held_up(running, begun) == []
     assert len(running.used_rows()) == running.channels

@@ -20,7 +20,7 @@ from ioc.declaring import apply_declared, plan_declared
 from ioc.importing import plan_import, plan_imported, wanted_files
 from ioc.registry import Registry
 from ioc.results import ResultCode
-from ioc.rows import ChannelRows
+from ioc.rows import ChannelRows, IntArray
 from tests.declarations import declaration, declare
 
 
@@ -92,8 +92,8 @@ def test_import_is_all_or_nothing_and_read_elsewhere(archive: tuple[Registry, Ch
     (directory / "bad.csv").write_text("pv,rate\nD,x\n")
     (directory / "long").write_text("".join(f"L:{number}\n" for number in range(5)))
 
-    async def pick(count: int) -> list[tuple[int, int]]:
-        return rows.pick(count)
+    async def pick(count: int) -> tuple[IntArray, IntArray]:
+        return rows.pick_columns(count)
 
     def plan(text: str) -> set[str]:
         return {channel.name for channel in asyncio.run(plan_import(text, directory, registry, pick)).change.added}
