@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+C_SOURCES := engine/_event_callback.c retrieval/appliance/_compiled_lines.c
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test proof test-containers bench lint clean influxd influxd-1.8 influxd-2 clients chromium wheels
@@ -66,11 +67,11 @@ $(BIN)/python:
 	  echo "make: $(PYTHON) cannot make virtual environments; on Debian and Ubuntu: apt install python3-venv (or python$$v-venv)" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-# A stamp per set of extras, so that pip runs only when pyproject.toml or the C source has changed.
-$(VENV)/.demo-installed: pyproject.toml engine/_event_callback.c | $(BIN)/python
+# A stamp per set of extras, so that pip runs only when pyproject.toml or a C source has changed.
+$(VENV)/.demo-installed: pyproject.toml $(C_SOURCES) | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[demo]'
 	@touch $@
 
-$(VENV)/.all-installed: pyproject.toml engine/_event_callback.c | $(BIN)/python
+$(VENV)/.all-installed: pyproject.toml $(C_SOURCES) | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[demo,test,lint]'
 	@touch $@ $(VENV)/.demo-installed

@@ -148,9 +148,9 @@ def _readings(directory: Path, server: Influxd, rounds: int) -> tuple[list[Readi
     files.open()
     own: dict[tuple[str, str], Callable[[], float]] = {
         ("InfluxDB", "raw"): lambda: download(server.url, "day", _RAW),
-        ("InfluxDB", "bins"): lambda: download(server.url, "day", InfluxBins(_CHANNEL, _GRID, _END - 1).statement),
+        ("InfluxDB", "bins"): lambda: download(server.url, "day", InfluxBins(_CHANNEL, _GRID, MIDNIGHT_NS, _END - 1).statement),
         ("embedded", "raw"): lambda: _own_duckdb(files, f"{sql.SCALARS} order by time, rowid", {}),
-        ("embedded", "bins"): lambda: _own_duckdb(files, sql.BINS, {"width": _GRID.width_ns}),
+        ("embedded", "bins"): lambda: _own_duckdb(files, sql.BINS, {"origin": _GRID.start_ns, "width": _GRID.width_ns}),
     }
     stores: dict[str, Reader] = {"InfluxDB": influx, "embedded": EmbeddedReader(files)}
     ours: dict[str, Callable[[Reader], int]] = {

@@ -53,7 +53,7 @@ _GRID = Grid.of(MIDNIGHT_NS, _END + 1, BINS)
 _WIDTH_S = 86_400 // BINS
 _INFLUXQL = {
     "raw": select("value, severity, status", "sample", CHANNEL, within(MIDNIGHT_NS, _END) + " ORDER BY time"),
-    "bins": InfluxBins(CHANNEL, _GRID, _END).statement,
+    "bins": InfluxBins(CHANNEL, _GRID, MIDNIGHT_NS, _END).statement,
 }
 
 Timed = Callable[[], float]
@@ -121,7 +121,7 @@ def _embedded(directory: Path, rounds: int, export: int) -> tuple[list[Reading],
     own = {"raw": partial(_own_samples, reader), "bins": partial(_own_bins, reader)}
     bare = {
         "raw": partial(_bare_duckdb, files, f"{sql.SCALARS} order by time, rowid", {}),
-        "bins": partial(_bare_duckdb, files, sql.BINS, {"width": _GRID.width_ns}),
+        "bins": partial(_bare_duckdb, files, sql.BINS, {"origin": _GRID.start_ns, "width": _GRID.width_ns}),
     }
     with served_archive(directory) as site:
         readings = _readings("embedded", own, site, rounds, bare)

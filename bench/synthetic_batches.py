@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from archioc.core.batch import COUNTS, NO_BLOB, SAMPLE, Batch
+from archioc.core.batch import COUNTS, NO_BLOB, SAMPLE, Batch, ChannelMeta
+from archioc.core.dbr import Dbr
 from archioc.core.encoding import Encoder
 from archioc.core.spool import SpoolFile
 
@@ -24,6 +25,7 @@ def batches(channels: int, samples: int, size: int) -> Iterator[Batch]:
     """Batches of `size` samples, in turn for each of the channels."""
     rng = np.random.default_rng(1)
     names = {row: f"BENCH:SYN{row}" for row in range(channels)}
+    metas = [ChannelMeta(name, MIDNIGHT_NS, Dbr.DOUBLE, 1, "bench:5064", "mA", 3) for name in names.values()]
     for begin in range(0, samples, size):
         number = np.arange(begin, min(samples, begin + size))
         made = np.zeros(len(number), SAMPLE)
@@ -34,7 +36,7 @@ def batches(channels: int, samples: int, size: int) -> Iterator[Batch]:
         rows, found = np.unique(made["row"], return_counts=True)
         counts = np.zeros(len(rows), COUNTS)
         counts["row"], counts["generation"], counts["samples"] = rows, 1, found
-        yield Batch(made, (), names, counts)
+        yield Batch(made, (), names, counts, metas=() if begin else tuple(metas))
 
 
 def spool_files(made: Iterator[Batch], encoder: Encoder) -> Iterator[SpoolFile]:

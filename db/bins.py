@@ -14,6 +14,9 @@ from db.sample_columns import SampleColumns
 MAX_BINS = 100_000
 """Bins in one answer."""
 
+Within = tuple[int, int]
+"""Samples with first <= time < second (ns)."""
+
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
@@ -43,6 +46,11 @@ class Grid:
         """Where each bin begins (ns since 1970 UTC)."""
         number = -(-(self.end_ns - self.start_ns) // self.width_ns)
         return np.array([self.start_ns + at * self.width_ns for at in range(number)], np.int64)
+
+    def part(self, within: Within | None) -> Within:
+        """What of a range lies in the bins; the second is not after the first where nothing does. None: any time."""
+        begin_ns, end_ns = (self.start_ns, self.end_ns) if within is None else within
+        return max(begin_ns, self.start_ns), min(end_ns, self.end_ns)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

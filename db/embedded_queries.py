@@ -19,7 +19,7 @@ from archioc.core.errors import QueryError
 from archioc.core.events import GAPS, ChannelEvent, Reason
 from db import embedded_statements as sql
 from db.alarm_columns import AlarmColumns
-from db.bins import BIN_COLUMNS, Bins, Grid
+from db.bins import BIN_COLUMNS, Bins, Grid, Within
 from db.day_files import DayFiles, day_of
 from db.sample_columns import Array, SampleColumns, merge_by_time, newest_of_each_time
 from db.statement_limit import StatementLimit
@@ -60,15 +60,25 @@ class EmbeddedReader:
         number = self._number(channel)
         return None if number is None else self._last(number, t_ns)
 
-    def bins(self, channel: str, start_ns: int, end_ns: int, count: int, *, times: bool = True) -> Bins:  # noqa: ARG002 - they cost nothing here
+    def bins(
+        self,
+        channel: str,
+        start_ns: int,
+        end_ns: int,
+        count: int,
+        *,
+        times: bool = True,  # noqa: ARG002 - they cost nothing here
+        within: Within | None = None,
+    ) -> Bins:
         """Statistics of the numbers with start <= time < end in bins, made by DuckDB day by day."""
         grid = Grid.of(start_ns, end_ns, count)
         found = Bins.empty(grid.starts)
         number = self._number(channel)
         if number is None:
             return found
-        for day in _in_time(self._days(start_ns, end_ns - 1)):
-            lines = self._fetch(day, sql.BINS, number, start_ns, end_ns - 1, width=grid.width_ns)
+        begin_ns, upto_ns = grid.part(within)
+        for day in _in_time(self._days(begin_ns, upto_ns - 1)):
+            lines = self._fetch(day, sql.BINS, number, begin_ns, upto_ns - 1, origin=start_ns, width=grid.width_ns)
             found.add(Bins(**{name: np.ma.filled(lines[name], _absent(dtype)).astype(dtype) for name, dtype in BIN_COLUMNS.items()}))
         return found
 

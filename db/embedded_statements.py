@@ -40,7 +40,7 @@ select max(time) from (
 LAST_ALARM = "select max(time) from alarm where channel = $channel and time <= $end"
 
 BINS = f"""
-select $start + (time - $start) // $width * $width as start,
+select $origin + (time - $origin) // $width * $width as start,
     count(*) filter (number) as count, count(*) filter (not number and text is null) as non_finite,
     min(value) filter (number) as min, max(value) filter (number) as max,
     avg(value) filter (number) as mean, stddev_pop(value) filter (number) as std,

@@ -33,10 +33,11 @@ Places = npt.NDArray[np.intp]
 
 @dataclass(frozen=True, slots=True)
 class InfluxBins:
-    """What is asked for: bins of a channel whose last sample before the end of the grid has the time `last_ns`."""
+    """What is asked for: bins of the samples from `begin_ns` on of a channel of which the last one that counts has the time `last_ns`."""
 
     channel: str
     grid: Grid
+    begin_ns: int
     last_ns: int
 
     def ask(self, samples: InfluxSamples, *, times: bool) -> Bins | None:
@@ -70,7 +71,7 @@ class InfluxBins:
 
     @property
     def _range(self) -> str:
-        return within(self.grid.start_ns, self.last_ns)
+        return within(self.begin_ns, self.last_ns)
 
     @property
     def _by_bin(self) -> str:

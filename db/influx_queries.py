@@ -14,7 +14,7 @@ from archioc.core.encoding.escaping import channel_of_tag
 from archioc.core.encoding.line_fields import AUDIT_TEXTS, LIMITS
 from archioc.core.events import ChannelEvent
 from db.alarm_columns import AlarmColumns
-from db.bins import Bins, Grid, bins_of
+from db.bins import Bins, Grid, Within, bins_of
 from db.influx_bins import InfluxBins
 from db.influx_connection import InfluxConnection, NumberTooLarge, Parameters
 from db.influx_events import InfluxEvents
@@ -54,18 +54,19 @@ class InfluxReader:
         time_ns = self._time_in_force(channel, t_ns)
         return None if time_ns is None else next(self._samples.stored(channel, time_ns, time_ns), None)
 
-    def bins(self, channel: str, start_ns: int, end_ns: int, count: int, *, times: bool = True) -> Bins:
+    def bins(self, channel: str, start_ns: int, end_ns: int, count: int, *, times: bool = True, within: Within | None = None) -> Bins:
         """Statistics of the numbers with start <= time < end in bins, made by the server."""
         grid = Grid.of(start_ns, end_ns, count)
         # Samples that arrive while the server works are later than this one, and do not matter.
-        last = self._time_in_force(channel, end_ns - 1)
-        if last is None or last < start_ns:
+        begin_ns, upto_ns = grid.part(within)
+        last = self._time_in_force(channel, upto_ns - 1)
+        if last is None or last < begin_ns:
             return Bins.empty(grid.starts)
         try:
-            found = InfluxBins(channel, grid, last).ask(self._samples, times=times)
+            found = InfluxBins(channel, grid, begin_ns, last).ask(self._samples, times=times)
         except NumberTooLarge:
             found = None
-        return bins_of(grid, self._samples.stored(channel, start_ns, last)) if found is None else found
+        return bins_of(grid, self._samples.stored(channel, begin_ns, last)) if found is None else found
 
     def alarms(self, channel: str, start_ns: int, end_ns: int, *, with_previous: bool = True) -> Iterator[AlarmColumns]:
         """Alarm states with start <= time <= end in chunks, after the one in force at the start if wanted."""

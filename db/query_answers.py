@@ -7,6 +7,7 @@ from typing import Any
 
 from archioc.core.errors import QueryError
 from db import wire
+from db.bins import Within
 from db.store import Reader
 
 NAMES_A_LINE = 1000
@@ -38,6 +39,13 @@ def _range(request: Request) -> tuple[int, int]:
     return int(request["start_ns"]), int(request["end_ns"])
 
 
+def _within(request: Request) -> Within | None:
+    if request.get("within") is None:
+        return None
+    begin_ns, end_ns = request["within"]
+    return int(begin_ns), int(end_ns)
+
+
 def _previous(request: Request) -> bool:
     return bool(request.get("with_previous", True))
 
@@ -58,7 +66,8 @@ def _at(reader: Reader, request: Request) -> Answers:
 
 
 def _bins(reader: Reader, request: Request) -> Answers:
-    found = reader.bins(_channel(request), *_range(request), int(request["count"]), times=bool(request.get("times", True)))
+    times, within = bool(request.get("times", True)), _within(request)
+    found = reader.bins(_channel(request), *_range(request), int(request["count"]), times=times, within=within)
     yield {"bins": wire.pack_bins(found)}
 
 

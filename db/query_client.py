@@ -15,7 +15,7 @@ from archioc.core.errors import QueryError, StoreDenied, StoreError, StoreUnavai
 from archioc.core.events import ChannelEvent
 from db import unix_socket, wire
 from db.alarm_columns import AlarmColumns
-from db.bins import Bins
+from db.bins import Bins, Within
 from db.query_server import CLIENT_TIMEOUT_S
 from db.sample_columns import SampleColumns
 
@@ -43,9 +43,11 @@ class SocketReader:
         (answer,) = self._ask({"query": "at", "channel": channel, "t_ns": t_ns})
         return None if answer["samples"] is None else wire.unpack_columns(answer["samples"])
 
-    def bins(self, channel: str, start_ns: int, end_ns: int, count: int, *, times: bool = True) -> Bins:
+    def bins(self, channel: str, start_ns: int, end_ns: int, count: int, *, times: bool = True, within: Within | None = None) -> Bins:
         """Statistics of the numbers with start <= time < end in bins."""
         request = {"query": "bins", "channel": channel, "start_ns": start_ns, "end_ns": end_ns, "count": count, "times": times}
+        if within is not None:
+            request["within"] = within
         (answer,) = self._ask(request)
         return wire.unpack_bins(answer["bins"])
 

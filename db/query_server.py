@@ -26,7 +26,7 @@ _log = structlog.get_logger()
 AT_ONCE = 4
 """Queries that the store works on at the same time."""
 
-CLIENTS = 36
+CLIENTS = 40
 """Connections at the same time; more are refused."""
 
 CLIENT_TIMEOUT_S = 30.0

@@ -15,7 +15,7 @@ from archioc.core.audit import AuditRecord
 from archioc.core.batch import ChannelMeta
 from archioc.core.events import ChannelEvent, Reason
 from db.alarm_columns import AlarmColumns
-from db.bins import Bins, Grid
+from db.bins import Bins, Grid, Within
 from db.sample_columns import SampleColumns
 from db.store import Reader, bounded, glob_filter
 
@@ -51,6 +51,11 @@ class RenamedReader:
     def __init__(self, reader: Reader, aliases: Callable[[], Sequence[Alias]]) -> None:
         self._reader, self._aliases = reader, aliases
 
+    def settled(self) -> RenamedReader:
+        """The same, for which nothing is renamed any more, so that all parts of one answer are of the same history."""
+        known = self._aliases()
+        return RenamedReader(self._reader, lambda: known)
+
     def samples(self, channel: str, start_ns: int, end_ns: int, *, with_previous: bool = True) -> Iterator[SampleColumns]:
         """Samples with start <= time <= end in chunks, after the last one before if wanted."""
         pieces = self._pieces(channel)
@@ -72,14 +77,15 @@ class RenamedReader:
         """The sample in force at a time."""
         return self._in_force(self._pieces(channel), t_ns)
 
-    def bins(self, channel: str, start_ns: int, end_ns: int, count: int, *, times: bool = True) -> Bins:
+    def bins(self, channel: str, start_ns: int, end_ns: int, count: int, *, times: bool = True, within: Within | None = None) -> Bins:
         """Statistics of the numbers with start <= time < end in bins; one that holds samples under two names is of both."""
         grid = Grid.of(start_ns, end_ns, count)
+        begin_ns, upto_ns = grid.part(within)
         found = Bins.empty(grid.starts)
         for piece in self._pieces(channel):
-            first, end = max(start_ns, piece.first_ns), min(end_ns, piece.last_ns + 1)
-            for part in self._bins_within(piece.name, grid, first, end, times) if first < end else ():
-                found.add(part)
+            part = max(begin_ns, piece.first_ns), min(upto_ns, piece.last_ns + 1)
+            if part[0] < part[1]:
+                found.add(self._reader.bins(piece.name, start_ns, end_ns, count, times=times, within=part))
         return found
 
     def alarms(self, channel: str, start_ns: int, end_ns: int, *, with_previous: bool = True) -> Iterator[AlarmColumns]:
@@ -181,16 +187,7 @@ class RenamedReader:
                     return found
         return None
 
-    def _bins_within(self, name: str, grid: Grid, first_ns: int, end_ns: int, times: bool) -> Iterator[Bins]:
-        """Statistics of first <= time < end: of the whole bins there, and of the parts of bins at both ends."""
-        if (first_ns, end_ns) == (grid.start_ns, grid.end_ns):
-            yield self._reader.bins(name, first_ns, end_ns, len(grid.starts), times=times)
-            return
-        width, at = grid.width_ns, first_ns
-        while at < end_ns:
-            start = grid.start_ns + (at - grid.start_ns) // width * width
-            whole = (end_ns - at) // width if at == start else 0
-            end = at + whole * width if whole else min(start + width, end_ns)
-            part = self._reader.bins(name, at, end, max(whole, 1), times=times)
-            yield part if whole else dataclasses.replace(part, start=part.start - at + start)
-            at = end
+
+def settled(reader: Reader) -> Reader:
+    """A reader for one answer: `RenamedReader.settled` of one that follows renamings, any other itself."""
+    return reader.settled() if isinstance(reader, RenamedReader) else reader

@@ -18,7 +18,7 @@ from archioc.core.errors import QueryError
 from archioc.core.events import GAPS, ChannelEvent
 from archioc.core.spool import SpoolFile
 from db.alarm_columns import AlarmColumns
-from db.bins import Bins
+from db.bins import Bins, Within
 from db.sample_columns import SampleColumns
 
 CHUNK = 50_000
@@ -87,9 +87,10 @@ class Reader(Protocol):
         """The sample in force at a time: the last with time <= `t_ns` (one row), None when there is none."""
         ...
 
-    def bins(self, channel: str, start_ns: int, end_ns: int, count: int, *, times: bool = True) -> Bins:
+    def bins(self, channel: str, start_ns: int, end_ns: int, count: int, *, times: bool = True, within: Within | None = None) -> Bins:
         """Statistics of the numbers with start <= time < end in `count` bins of equal width (`db.bins.Grid.of`), empty ones too.
 
+        within: samples that count, where not all in the bins do: a client's range that begins or ends within a bin.
         times: whether `first_time` and `last_time` are wanted, which cost an InfluxDB as much as all the rest.
         Raises QueryError for an empty range and for a count outside 1 to `db.bins.MAX_BINS`.
         """

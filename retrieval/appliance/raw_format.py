@@ -63,8 +63,7 @@ def _number_lines(run: Run, year: int) -> bytes:
     assert isinstance(run.values, np.ndarray)
     if not len(run):
         return b""
-    second, nano = run.time // SECOND_NS - year_start(year), run.time % SECOND_NS
-    return number_lines(run.header.kind, second, nano, run.values, run.severity, run.status)
+    return number_lines(run.header.kind, run.time, year_start(year), run.values, run.severity, run.status)
 
 
 def _line(run: Run, at: int, year: int) -> bytes:

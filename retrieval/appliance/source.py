@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain, islice
 
 import numpy as np
 import structlog
@@ -15,7 +16,8 @@ from archioc.core.batch import ChannelMeta
 from archioc.core.errors import QueryError, StoreUnavailable
 from archioc.core.events import GAPS, ChannelEvent, Reason
 from db.alarm_columns import AlarmColumns
-from db.bins import Bins, Grid, bins_of
+from db.bins import Bins, Within
+from db.renamed_reader import settled
 from db.sample_columns import SampleColumns
 from db.store import Reader
 from retrieval.appliance.payload import PayloadType
@@ -57,7 +59,7 @@ class Source:
     """One channel of the store. latest: metadata are those of now, not those of the end of the range."""
 
     def __init__(self, reader: Reader, channel: str, budget: Budget, *, latest: bool = False) -> None:
-        self._reader, self.channel, self._budget, self._latest = reader, channel, budget, latest
+        self._reader, self.channel, self._budget, self._latest = settled(reader), channel, budget, latest
         self._metas_by_time: dict[int, ChannelMeta | None] = {}
 
     def samples(self, span: Range) -> Iterator[SampleColumns]:
@@ -104,19 +106,14 @@ class Source:
         found = self._reader.at(self.channel, span.start_ns)
         return None if found is None or int(found.time[0]) == span.start_ns else found
 
-    def bins(self, start_ns: int, end_ns: int, count: int, *, times: bool) -> Bins:
+    def bins(self, start_ns: int, end_ns: int, count: int, *, times: bool, within: Within | None = None) -> Bins:
         """Statistics that the store makes (`db.store.Reader.bins`)."""
         self._budget.check()
-        return self._reader.bins(self.channel, start_ns, end_ns, count, times=times)
+        return self._reader.bins(self.channel, start_ns, end_ns, count, times=times, within=within)
 
     def alarms(self, span: Range) -> Iterator[AlarmColumns]:
         """The alarm state in force at the start, then each that was written up to the end, in chunks."""
         return self._budget.watch(self._reader.alarms(self.channel, span.start_ns, span.end_ns))
-
-    def few_bins(self, start_ns: int, end_ns: int) -> Bins:
-        """The same of one short bin, made here."""
-        samples = self._reader.samples(self.channel, start_ns, end_ns - 1, with_previous=False)
-        return bins_of(Grid.of(start_ns, end_ns, 1), self._budget.watch(samples))
 
     def runs(self, span: Range) -> Iterator[Run]:
         """The same as runs under their headers; at least one, which may be empty."""
@@ -124,17 +121,16 @@ class Source:
 
     def runs_of(self, samples: Iterator[SampleColumns], span: Range) -> Iterator[Run]:
         """Samples of this channel in a range as runs; at least one, which may be empty."""
+        filled = filter(len, samples)
+        first = list(islice(filled, 1))  # the store works on the next ones while it is asked for the rest
         events = self.events(span)
         metas = self.metas(span, events)
         number = _number_type(metas)
         gaps = _Gaps(events, span)
-        empty = True
-        for chunk in filter(len, samples):
+        for chunk in chain(first, filled):
             meta = meta_of(metas, int(chunk.time[-1]))
-            for run in runs_of(chunk, number, partial(self._header, meta), gaps.fields(chunk)):
-                empty = False
-                yield run
-        if empty:
+            yield from runs_of(chunk, number, partial(self._header, meta), gaps.fields(chunk))
+        if not first:
             yield Run.empty(self.header(span))
 
     def header(self, span: Range, kind: PayloadType | None = None, elements: int = 1) -> Header:

@@ -22,6 +22,9 @@ FIXED = {
 ZIGZAG = frozenset((PayloadType.SCALAR_SHORT, PayloadType.SCALAR_ENUM))
 """Types whose scalars are zigzag varints."""
 
+ZIGZAG_TAG = b"\x18"
+"""What stands before them."""
+
 _FIELD_VALUES = 0x3A
 
 
@@ -52,7 +55,7 @@ def value_field(kind: PayloadType, value: float | bytes | npt.NDArray[np.generic
         packed = _packed_zigzag(value) if kind in {PayloadType.WAVEFORM_SHORT, PayloadType.WAVEFORM_ENUM} else value.tobytes()
         return _bytes_field(0x1A, packed) if packed or kind is PayloadType.WAVEFORM_BYTE else b""
     if kind in ZIGZAG:
-        return b"\x18" + varint(_zigzag(int(value)))
+        return ZIGZAG_TAG + varint(_zigzag(int(value)))
     tag, dtype = FIXED[kind]
     return tag + np.array(value, dtype).tobytes()
 

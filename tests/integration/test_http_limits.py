@@ -14,7 +14,7 @@ import pytest
 from archioc.core.errors import QueryError, StoreUnavailable
 from archioc.core.timestamp import format_utc
 from db.alarm_columns import AlarmColumns
-from db.bins import Bins
+from db.bins import Bins, Within
 from db.sample_columns import SampleColumns
 from retrieval import queries
 from tests.batches import T0
@@ -58,7 +58,7 @@ class EndlessReader:
     def at(self, channel: str, t_ns: int) -> SampleColumns | None:
         return None
 
-    def bins(self, channel: str, start_ns: int, end_ns: int, count: int, *, times: bool = True) -> Bins:
+    def bins(self, channel: str, start_ns: int, end_ns: int, count: int, *, times: bool = True, within: Within | None = None) -> Bins:
         raise StoreUnavailable("the store is away")
 
     def alarms(self, channel: str, start_ns: int, end_ns: int, *, with_previous: bool = True) -> Iterator[AlarmColumns]:

@@ -90,6 +90,8 @@ def test_the_socket_answers_like_the_store(reader: SocketReader, store: Embedded
     assert in_force is not None
     assert in_force.time.tolist() == [T0 + 2]
     assert wire.pack_bins(reader.bins("A", T0, T0 + 20, 3)) == wire.pack_bins(store.bins("A", T0, T0 + 20, 3))
+    within = T0 + 1, T0 + 19
+    assert wire.pack_bins(reader.bins("A", T0, T0 + 20, 3, within=within)) == wire.pack_bins(store.bins("A", T0, T0 + 20, 3, within=within))
     for previous, times in ((True, [T0, T0 + 3]), (False, [T0 + 3])):
         assert [time for chunk in reader.alarms("A", T0 + 1, T0 + 9, with_previous=previous) for time in chunk.time.tolist()] == times
     assert list(reader.names("*")) == ["A", "B"]
@@ -108,6 +110,7 @@ def test_the_socket_answers_like_the_store(reader: SocketReader, store: Embedded
         (b'{"query": "samples", "channel": "A"}\n', "start_ns"),
         (b'{"query": "meta", "channel": "A", "at_ns": "x"}\n', "invalid literal"),
         (b'{"query": "bins", "channel": "A", "start_ns": 5, "end_ns": 5, "count": 1}\n', "the start is at least 0, the end after it"),
+        (b'{"query": "bins", "channel": "A", "start_ns": 5, "end_ns": 6, "count": 1, "within": [5]}\n', "not enough values to unpack"),
         (b'{"query": "bins", "channel": "A", "start_ns": 5, "end_ns": 6, "count": 1000000}\n', "from 1 to 100000 bins"),
         (b"x" * 70_000 + b"\n", "a request is one line of at most 65536 bytes"),
     ],

@@ -112,10 +112,17 @@ def test_bins_across_a_renaming(reader: RenamedReader) -> None:
         grid = Grid.of(at(start), at(end), count)
         chunks = list(reader.samples(channel, at(start), at(end) - 1, with_previous=False))
         expected = bins_of(grid, [concatenate(chunks)] if chunks else [])
-        found = reader.bins(channel, at(start), at(end), count)
-        for column in fields(Bins):
-            told = f"{channel} {start} {end} {count} {column.name}"
-            np.testing.assert_allclose(getattr(found, column.name), getattr(expected, column.name), rtol=1e-12, err_msg=told)
+        whole = Grid.of(at(start) - S, at(start) - S + 3 * (at(end) - at(start)), 1)
+        for found, wanted in (
+            (reader.bins(channel, at(start), at(end), count), expected),
+            (
+                reader.bins(channel, whole.start_ns, whole.end_ns, 1, within=(at(start), at(end))),
+                bins_of(whole, [concatenate(chunks)] if chunks else []),
+            ),
+        ):
+            for column in fields(Bins):
+                told = f"{channel} {start} {end} {count} {column.name}"
+                np.testing.assert_allclose(getattr(found, column.name), getattr(wanted, column.name), rtol=1e-12, err_msg=told)
 
 
 def test_alarm_states(reader: RenamedReader) -> None:

@@ -77,6 +77,25 @@ def test_statistics_in_bins(bench: Bench) -> None:
     assert bench.store.bins("nobody", first, last, 3).count.tolist() == [0, 0, 0]
 
 
+def test_bins_of_a_part_of_the_samples(bench: Bench) -> None:
+    """Only samples within the range count, also where it begins and ends inside of bins or shares nothing with them."""
+    day = T0 // DAY_NS * DAY_NS
+    points = [Point("A", day + at * DAY_NS // 100, float(at % 7), severity=at % 4) for at in range(300)]
+    bench.write(*points)
+    start, end, count = day + 5, day + 3 * DAY_NS, 13
+    for within in (
+        (points[3].time_ns, points[290].time_ns + 1),
+        (points[120].time_ns, points[121].time_ns),
+        (points[150].time_ns + 1, points[151].time_ns),
+        (day - DAY_NS, day + 9 * DAY_NS),
+        (day, day + 5),
+        (end, end + DAY_NS),
+        (day + 9, day + 9),
+    ):
+        inside = [point for point in points if within[0] <= point.time_ns < within[1]]
+        assert_same_bins(bench.store.bins("A", start, end, count, within=within), _in_bins(inside, start, end, count))
+
+
 def test_bins_of_samples_written_twice(bench: Bench) -> None:
     """A sample that was replaced by a later one with its time is not counted, and none is counted twice."""
     bench.write(Point("A", T0, 1.0), Point("A", T0 + 1, 2.0))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 import numpy as np
@@ -11,13 +12,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retrieval.appliance import wire
-from retrieval.appliance.number_lines import number_lines
+from retrieval.appliance import numpy_lines, raw_format, wire
 from retrieval.appliance.payload import PayloadType, fits
 from retrieval.appliance.raw_format import raw_pieces
 from retrieval.appliance.runs import Header, Run
 from retrieval.appliance.series import Series
 from tests.appliance_decoder import DecodedChunk, decode
+
+try:
+    from retrieval.appliance import compiled_lines
+except ImportError:  # no C compiler here
+    FORMS = {"numpy": numpy_lines.number_lines}
+else:
+    FORMS = {"compiled": compiled_lines.number_lines, "numpy": numpy_lines.number_lines}
 
 NUMBERS = {
     PayloadType.SCALAR_DOUBLE: st.floats(),
@@ -36,9 +43,11 @@ ARRAYS = {
     PayloadType.WAVEFORM_BYTE: "|u1",
     PayloadType.WAVEFORM_STRING: "|S40",
 }
+Lines = Callable[..., bytes]
+YEAR_START_S = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp())
 ODD_TEXTS = st.text(st.sampled_from(list("ab\n\r\x1b\x0b µ中")), max_size=12)
 TIMES = st.integers(0, 2**62)
-BEFORE_NEW_YEAR = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp()) * 10**9 - 3
+BEFORE_NEW_YEAR = YEAR_START_S * 10**9 - 3
 
 
 def bits(value: object) -> object:
@@ -113,18 +122,27 @@ def test_round_trip(run: Run) -> None:
     assert [sample.fields for sample in samples] == [run.fields.get(at, {}) for at in range(len(run))]
 
 
+@pytest.fixture(params=list(FORMS), scope="module", autouse=True)
+def number_lines(request: pytest.FixtureRequest) -> Iterator[Lines]:
+    """Each form of the lines of numbers, which is then also the one that answers are made with."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(raw_format, "number_lines", FORMS[request.param])
+        yield FORMS[request.param]
+
+
 @given(st.sampled_from(list(NUMBERS)), st.data())
-def test_columns_are_written_like_single_samples(kind: PayloadType, data: st.DataObject) -> None:
+def test_columns_are_written_like_single_samples(number_lines: Lines, kind: PayloadType, data: st.DataObject) -> None:
     """A whole column gives the bytes that its samples give one by one."""
     samples = data.draw(
         st.lists(st.tuples(st.integers(0, 31_622_399), st.integers(0, 10**9 - 1), NUMBERS[kind], st.integers(0, 3), st.integers(0, 21)))
     )
     columns = list(zip(*samples, strict=True)) or [()] * 5
     second, nano = (np.array(column, np.int64) for column in columns[:2])
+    time = (YEAR_START_S + second) * 10**9 + nano
     values = np.array(columns[2], np.float64)
     severity, status = (np.array(column, np.uint8) for column in columns[3:])
     one_by_one = [wire.sample_line(s, n, wire.value_field(kind, v), sev, stat, {}) for s, n, v, sev, stat in samples]
-    assert number_lines(kind, second, nano, values, severity, status) == b"".join(one_by_one)
+    assert number_lines(kind, time, YEAR_START_S, values, severity, status) == b"".join(one_by_one)
 
 
 @pytest.mark.parametrize(
@@ -138,10 +156,22 @@ def test_columns_are_written_like_single_samples(kind: PayloadType, data: st.Dat
         (PayloadType.SCALAR_SHORT, 1, 5, 0, 0, "08011000181b02"),
     ],
 )
-def test_known_lines(kind: PayloadType, second: int, value: float, severity: int, status: int, line: str) -> None:
+def test_known_lines(number_lines: Lines, kind: PayloadType, second: int, value: float, severity: int, status: int, line: str) -> None:
     """Lines are, byte for byte, those that the description of the format gives; one that would end with white space has a field more."""
-    columns = np.array([second]), np.array([0]), np.array([value], np.float64), np.array([severity], "u1"), np.array([status], "u1")
-    assert number_lines(kind, *columns).hex() == f"{line}0a"
+    columns = np.array([value], np.float64), np.array([severity], "u1"), np.array([status], "u1")
+    assert number_lines(kind, np.array([second * 10**9]), 0, *columns).hex() == f"{line}0a"
+
+
+@pytest.mark.skipif("compiled" not in FORMS, reason="no C compiler here")
+@pytest.mark.parametrize("wrong", [{"values": 1}, {"severity": 1}, {"status": 3}, {"time": 0}])
+def test_columns_of_different_lengths_are_refused(wrong: dict[str, int]) -> None:
+    """The compiled form says so where columns are not of one length, and reads beyond the end of none."""
+    columns = {"time": np.zeros(2, "i8"), "values": np.zeros(2), "severity": np.zeros(2, "u1"), "status": np.zeros(2, "u1")}
+    columns |= {name: np.resize(columns[name], n) for name, n in wrong.items()}
+    with pytest.raises(ValueError, match="columns of one length"):
+        compiled_lines.number_lines(
+            PayloadType.SCALAR_DOUBLE, columns["time"], 0, columns["values"], columns["severity"], columns["status"]
+        )
 
 
 def test_known_header() -> None:
