@@ -162,8 +162,9 @@ class EmbeddedReader:
         return None if found is None else found[0]
 
     def _day_samples(self, day: str, number: int, start_ns: int, end_ns: int) -> Iterator[SampleColumns]:
-        scalars = self._windows(day, sql.WEIGHT_OF_SCALARS, number, start_ns, end_ns)
-        arrays = self._windows(day, sql.WEIGHT_OF_ARRAYS, number, start_ns, end_ns)
+        moment = [(start_ns, end_ns)] if start_ns == end_ns else None  # it has one sample at most
+        scalars = moment or self._windows(day, sql.WEIGHT_OF_SCALARS, number, start_ns, end_ns)
+        arrays = moment or self._windows(day, sql.WEIGHT_OF_ARRAYS, number, start_ns, end_ns)
         return merge_by_time(
             [
                 self._scalars(day, number, scalars),

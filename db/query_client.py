@@ -83,18 +83,47 @@ class SocketReader:
     def close(self) -> None:
         """Nothing is kept open between queries."""
 
-    def _ask(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    def _ask(self, request: dict[str, Any]) -> _Answer:
+        return _Answer(self._path, request)
+
+
+class _Answer(Iterator[dict[str, Any]]):
+    """The lines of one answer. It is asked for at once, so that the store works on it until the first line is wanted.
+
+    A query that nobody reads to its end is given up when this is let go of.
+    """
+
+    def __init__(self, path: Path, request: dict[str, Any]) -> None:
+        self._path = path
+        self._open = contextlib.ExitStack()
+        with self._unavailable():
+            connection = self._open.enter_context(unix_socket.connect(path, CLIENT_TIMEOUT_S))
+            self._lines = self._open.enter_context(connection.makefile("rb"))
+            # A server that is too busy answers without having read the request: its reason is there to be read.
+            with contextlib.suppress(BrokenPipeError):
+                connection.sendall(orjson.dumps(request, option=orjson.OPT_APPEND_NEWLINE))
+
+    def __next__(self) -> dict[str, Any]:
+        with self._unavailable():
+            answer = None if self._lines.closed else wire.decode(self._lines)
+        if answer is None:
+            self._open.close()
+            raise StoreUnavailable(f"{self._path}: the archiver ended before its answer did")
+        if "done" in answer:
+            self._open.close()
+            raise StopIteration
+        if "error" in answer:
+            self._open.close()
+            raise _ERRORS.get(answer["error"]["type"], QueryError)(answer["error"]["text"])
+        return answer
+
+    def __del__(self) -> None:
+        self._open.close()
+
+    @contextlib.contextmanager
+    def _unavailable(self) -> Iterator[None]:
         try:
-            with unix_socket.connect(self._path, CLIENT_TIMEOUT_S) as connection, connection.makefile("rb") as lines:
-                # A server that is too busy answers without having read the request: its reason is there to be read.
-                with contextlib.suppress(BrokenPipeError):
-                    connection.sendall(orjson.dumps(request, option=orjson.OPT_APPEND_NEWLINE))
-                while (answer := wire.decode(lines)) is not None:
-                    if "done" in answer:
-                        return
-                    if "error" in answer:
-                        raise _ERRORS.get(answer["error"]["type"], QueryError)(answer["error"]["text"])
-                    yield answer
+            yield
         except OSError as error:
+            self._open.close()
             raise StoreUnavailable(f"{self._path}: the archiver does not answer queries: {error.strerror or error}") from None
-        raise StoreUnavailable(f"{self._path}: the archiver ended before its answer did")

@@ -32,6 +32,9 @@ CLIENTS = 40
 CLIENT_TIMEOUT_S = 30.0
 """A client that neither sends nor takes anything for so long is cut off."""
 
+SEND_BUFFER = 1 << 20
+"""Bytes, where the kernel allows so many: a piece of an answer, so that the next one is made while the client takes it."""
+
 WAIT_S = 20.0
 """Longest wait for its turn; a client waits a little longer."""
 
@@ -79,6 +82,7 @@ class QueryServer:
             except OSError:
                 return  # closed
             client.settimeout(CLIENT_TIMEOUT_S)
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
             with self._lock:
                 crowded = len(self._clients) >= CLIENTS
                 if not crowded:

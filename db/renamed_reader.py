@@ -60,8 +60,10 @@ class RenamedReader:
         """Samples with start <= time <= end in chunks, after the last one before if wanted."""
         pieces = self._pieces(channel)
         if pieces[-1].first_ns == _FIRST:
-            yield from self._reader.samples(pieces[-1].name, start_ns, end_ns, with_previous=with_previous)
-            return
+            return self._reader.samples(pieces[-1].name, start_ns, end_ns, with_previous=with_previous)
+        return self._samples(pieces, start_ns, end_ns, with_previous)
+
+    def _samples(self, pieces: Sequence[_Piece], start_ns: int, end_ns: int, with_previous: bool) -> Iterator[SampleColumns]:
         if with_previous and (previous := self._in_force(pieces, start_ns - 1)) is not None:
             yield previous
         for piece in pieces:

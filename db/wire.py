@@ -109,9 +109,10 @@ def unpack_columns(answer: dict[str, Any]) -> SampleColumns:
             continue
         numbers[name] = np.frombuffer(answer["numbers"], dtype, n, at)
         at += numbers[name].nbytes
-    arrays: list[Array | None] = [_array(array) for array in answer["arrays"]] if answer["arrays"] else [None] * n
-    reduced: list[ArrayStatistics | None] = [_statistics(one) for one in answer["reduced"]] if answer["reduced"] else [None] * n
-    return SampleColumns(**numbers, text=answer["text"] or [None] * n, arrays=arrays, reduced=reduced)
+    nothing: list[Any] = [None] * n
+    arrays: list[Array | None] = [_array(array) for array in answer["arrays"]] if answer["arrays"] else nothing
+    reduced: list[ArrayStatistics | None] = [_statistics(one) for one in answer["reduced"]] if answer["reduced"] else nothing
+    return SampleColumns(**numbers, text=answer["text"] or nothing, arrays=arrays, reduced=reduced)
 
 
 def pack_alarms(columns: AlarmColumns) -> dict[str, str]:

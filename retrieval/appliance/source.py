@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain, islice
 
 import numpy as np
 import structlog
@@ -63,20 +62,14 @@ class Source:
         self._metas_by_time: dict[int, ChannelMeta | None] = {}
 
     def samples(self, span: Range) -> Iterator[SampleColumns]:
-        """The last sample at or before the start, then all up to the end, in chunks, none of them empty."""
-        previous: SampleColumns | None = None
-        for chunk in self._budget.watch(self._stored(span)):
-            if int(chunk.time[0]) < span.start_ns:
-                previous = chunk
-                continue
-            if previous is not None and int(chunk.time[0]) > span.start_ns:
-                yield previous
-            previous = None
-            yield chunk
-        if previous is not None:
-            yield previous
+        """The last sample at or before the start, then all up to the end, in chunks, none of them empty.
 
-    def _stored(self, span: Range) -> Iterator[SampleColumns]:
+        The store is asked for them at once, so that it works on the first while it is asked for what stands beside them.
+        """
+        asked = self._reader.samples(self.channel, span.start_ns, span.end_ns)
+        return _from_start(span, self._budget.watch(self._stored(span, asked)))
+
+    def _stored(self, span: Range, asked: Iterator[SampleColumns]) -> Iterator[SampleColumns]:
         """What the store has, after the last sample before.
 
         A store works on one query for so long only, so it is asked for the rest after RENEWED samples; likewise when it has
@@ -86,7 +79,7 @@ class Source:
         while True:
             number = 0
             try:
-                for chunk in self._reader.samples(self.channel, start_ns, span.end_ns, with_previous=not begun):
+                for chunk in asked:
                     if not len(chunk):
                         continue
                     yield chunk
@@ -100,6 +93,7 @@ class Source:
                 if not number:
                     raise
                 _log.info("query_resumed", channel=self.channel, why=str(error))
+            asked = self._reader.samples(self.channel, start_ns, span.end_ns, with_previous=not begun)
 
     def before(self, span: Range) -> SampleColumns | None:
         """The last sample before a range; None too where one is exactly at its start."""
@@ -121,16 +115,16 @@ class Source:
 
     def runs_of(self, samples: Iterator[SampleColumns], span: Range) -> Iterator[Run]:
         """Samples of this channel in a range as runs; at least one, which may be empty."""
-        filled = filter(len, samples)
-        first = list(islice(filled, 1))  # the store works on the next ones while it is asked for the rest
         events = self.events(span)
         metas = self.metas(span, events)
         number = _number_type(metas)
         gaps = _Gaps(events, span)
-        for chunk in chain(first, filled):
+        empty = True
+        for chunk in filter(len, samples):
+            empty = False
             meta = meta_of(metas, int(chunk.time[-1]))
             yield from runs_of(chunk, number, partial(self._header, meta), gaps.fields(chunk))
-        if not first:
+        if empty:
             yield Run.empty(self.header(span))
 
     def header(self, span: Range, kind: PayloadType | None = None, elements: int = 1) -> Header:
@@ -165,6 +159,21 @@ class Source:
                 raise
             self._budget.check()
         return self.events(Range(span.start_ns, middle)) + self.events(Range(middle + 1, span.end_ns))
+
+
+def _from_start(span: Range, found: Iterator[SampleColumns]) -> Iterator[SampleColumns]:
+    """Without the sample before the range where one is exactly at its start."""
+    previous: SampleColumns | None = None
+    for chunk in found:
+        if int(chunk.time[0]) < span.start_ns:
+            previous = chunk
+            continue
+        if previous is not None and int(chunk.time[0]) > span.start_ns:
+            yield previous
+        previous = None
+        yield chunk
+    if previous is not None:
+        yield previous
 
 
 def headers_of(meta: ChannelMeta) -> dict[str, str]:

@@ -223,6 +223,17 @@ def test_waiting_is_bounded(directories: Directories, monkeypatch: pytest.Monkey
     assert server.close()
 
 
+def test_a_query_begins_when_it_is_asked_for(directories: Directories) -> None:
+    """The store works on a query before its answer is read; one that is let go of is given up and leaves nothing open."""
+    slow = SlowReader()
+    server = QueryServer(directories.query_socket, slow)
+    asked = SocketReader(directories.query_socket).alarms("A", 0, 1)
+    wait_until(lambda: slow.asked == ["alarms"], PATIENCE_S, "the store works on it")
+    del asked
+    wait_until(lambda: not server._clients, PATIENCE_S, "the server has let go of it")
+    assert server.close()
+
+
 def _names_or_none(reader: SocketReader) -> list[str] | None:
     try:
         return list(reader.names("A"))
