@@ -104,8 +104,10 @@ class _Answer(Iterator[dict[str, Any]]):
                 connection.sendall(orjson.dumps(request, option=orjson.OPT_APPEND_NEWLINE))
 
     def __next__(self) -> dict[str, Any]:
+        if self._lines.closed:
+            raise StopIteration
         with self._unavailable():
-            answer = None if self._lines.closed else wire.decode(self._lines)
+            answer = wire.decode(self._lines)
         if answer is None:
             self._open.close()
             raise StoreUnavailable(f"{self._path}: the archiver ended before its answer did")

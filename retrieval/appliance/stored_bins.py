@@ -27,7 +27,7 @@ def stored_bins(source: Source, grid: BinGrid, *, times: bool = False) -> Iterat
     """
     grid.check()
     found = _found(source, grid, times)
-    with ThreadPoolExecutor(1) as beside:  # a store uses one core only for either
+    with ThreadPoolExecutor(1) as beside:  # so that neither waits for the other
         before = beside.submit(source.before, grid.span)
         first = list(islice(found, 1))
         previous = before.result()

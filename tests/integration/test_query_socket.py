@@ -223,12 +223,20 @@ def test_waiting_is_bounded(directories: Directories, monkeypatch: pytest.Monkey
     assert server.close()
 
 
+def test_the_end_of_an_answer(reader: SocketReader) -> None:
+    """An answer that has been read to its end stays at its end."""
+    asked = reader.names()
+    assert "A" in list(asked)
+    assert list(asked) == []
+
+
 def test_a_query_begins_when_it_is_asked_for(directories: Directories) -> None:
     """The store works on a query before its answer is read; one that is let go of is given up and leaves nothing open."""
     slow = SlowReader()
     server = QueryServer(directories.query_socket, slow)
     asked = SocketReader(directories.query_socket).alarms("A", 0, 1)
     wait_until(lambda: slow.asked == ["alarms"], PATIENCE_S, "the store works on it")
+    assert len(next(asked)) == 1
     del asked
     wait_until(lambda: not server._clients, PATIENCE_S, "the server has let go of it")
     assert server.close()
