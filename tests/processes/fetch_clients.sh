@@ -27,11 +27,16 @@ fetch aaclient 'aaclient==0.0.5'
 fetch archapp 'archapp==1.1.0'
 fetch schemathesis 'schemathesis==4.32.5'
 
-# needs Python 3.12; without one its requests are sent as they are written down in the tests
-for newer in python3.14 python3.13 python3.12; do
-    if command -v "$newer" >/dev/null && [ ! -e "$cache/clients/mgmt-client/ready" ]; then
+# needs Python 3.12, which is not always in the path: pyenv keeps its interpreters beside it, and its python3.12 in the path may be
+# a name that answers nothing; without one its requests are sent as they are written down in the tests
+is_interpreter() {
+    "$1" -c 'import sys, venv; sys.exit(sys.version_info < (3, 12))' >/dev/null 2>&1
+}
+for newer in python3.14 python3.13 python3.12 "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.1[2-9]*/bin/python; do
+    if is_interpreter "$newer"; then
         python=$newer
         fetch mgmt-client 'epicsarchiver-mgmt-client==1.1.0'
+        break
     fi
 done
 exit 0
