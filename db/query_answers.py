@@ -40,10 +40,12 @@ def _range(request: Request) -> tuple[int, int]:
 
 
 def _within(request: Request) -> Within | None:
-    if request.get("within") is None:
+    within = request.get("within")
+    if within is None:
         return None
-    begin_ns, end_ns = request["within"]
-    return int(begin_ns), int(end_ns)
+    if not isinstance(within, list) or [type(one) for one in within] != [int, int]:
+        raise QueryError(f"within is a list of two times (ns), not {within!r}")
+    return within[0], within[1]
 
 
 def _previous(request: Request) -> bool:

@@ -27,7 +27,11 @@ AT_ONCE = 4
 """Queries that the store works on at the same time."""
 
 CLIENTS = 40
-"""Connections at the same time; more are refused."""
+"""Connections at the same time; more are refused.
+
+The http process has 34 at most: an answer to each of 30 clients, and a question beside it in each of 4 threads (`retrieval.queries`). The
+others are for the command line.
+"""
 
 CLIENT_TIMEOUT_S = 30.0
 """A client that neither sends nor takes anything for so long is cut off."""

@@ -109,7 +109,7 @@ def unpack_columns(answer: dict[str, Any]) -> SampleColumns:
             continue
         numbers[name] = np.frombuffer(answer["numbers"], dtype, n, at)
         at += numbers[name].nbytes
-    nothing: list[Any] = [None] * n
+    nothing: list[Any] = [None] * n  # one list for all: nobody writes into columns
     arrays: list[Array | None] = [_array(array) for array in answer["arrays"]] if answer["arrays"] else nothing
     reduced: list[ArrayStatistics | None] = [_statistics(one) for one in answer["reduced"]] if answer["reduced"] else nothing
     return SampleColumns(**numbers, text=answer["text"] or nothing, arrays=arrays, reduced=reduced)

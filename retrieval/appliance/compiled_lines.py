@@ -6,28 +6,17 @@ Interchangeable with `retrieval.appliance.numpy_lines`; which one is used, `retr
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from retrieval.appliance import _compiled_lines
-from retrieval.appliance.payload import PayloadType
+from retrieval.appliance.runs import Run
 from retrieval.appliance.wire import FIXED, ZIGZAG, ZIGZAG_TAG
 
-Bytes = npt.NDArray[np.uint8]
 
-
-def number_lines(
-    kind: PayloadType,
-    time: npt.NDArray[np.int64],
-    year_start_s: int,
-    values: npt.NDArray[np.float64],
-    severity: Bytes,
-    status: Bytes,
-) -> bytes:
-    """Lines of scalar numbers that the type can carry (`payload.fits`). time: ns since 1970, none before the year's start."""
-    is_zigzag = kind in ZIGZAG
-    tag, dtype = (ZIGZAG_TAG, "<i8") if is_zigzag else FIXED[kind]
-    raw = np.ascontiguousarray(values, dtype)
-    width = 0 if is_zigzag else raw.itemsize
-    return _compiled_lines.lines(
-        np.ascontiguousarray(time), year_start_s, raw, width, tag, np.ascontiguousarray(severity), np.ascontiguousarray(status)
-    )
+def number_lines(run: Run, year_start_s: int) -> bytes:
+    """Lines of scalar numbers that the type can carry (`payload.fits`), none of them before the start of the year (s since 1970)."""
+    is_zigzag = run.header.kind in ZIGZAG
+    tag, dtype = (ZIGZAG_TAG, "<i8") if is_zigzag else FIXED[run.header.kind]
+    values = np.ascontiguousarray(run.values, dtype)
+    width = 0 if is_zigzag else values.itemsize
+    severity, status = np.ascontiguousarray(run.severity), np.ascontiguousarray(run.status)
+    return _compiled_lines.lines(np.ascontiguousarray(run.time), year_start_s, values, width, tag, severity, status)

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from retrieval.appliance.escaping import ESCAPES, STRIPPED, UNCHANGED, escape, varint
-from retrieval.appliance.payload import PayloadType
+from retrieval.appliance.runs import Run
 from retrieval.appliance.series import SECOND_NS
 from retrieval.appliance.wire import FIXED, ZIGZAG, ZIGZAG_TAG
 
@@ -54,20 +54,13 @@ class _Values:
     rest: Words
 
 
-def number_lines(
-    kind: PayloadType,
-    time: npt.NDArray[np.int64],
-    year_start_s: int,
-    values: npt.NDArray[np.float64],
-    severity: Bytes,
-    status: Bytes,
-) -> bytes:
-    """Lines of scalar numbers that the type can carry (`payload.fits`). time: ns since 1970, none before the year's start."""
-    if not len(time):
+def number_lines(run: Run, year_start_s: int) -> bytes:
+    """The same as `retrieval.appliance.compiled_lines.number_lines`."""
+    if not len(run):
         return b""
-    second, nano = time // SECOND_NS - year_start_s, time % SECOND_NS
-    value = _values(kind, values)
-    ended, ends = _ends(value.last, severity, status)
+    second, nano = run.time // SECOND_NS - year_start_s, run.time % SECOND_NS
+    value = _values(run)
+    ended, ends = _ends(value.last, run.severity, run.status)
     number = np.full(len(second), 3, np.int64)
     number[value.long] += 1
     number[ended] += 1
@@ -102,13 +95,13 @@ def _first_words(second: npt.NDArray[np.int64]) -> Words:
     return numbers << np.uint64(16) | np.uint64(int.from_bytes(bytes([ord("\n"), _SECOND, *[0] * _TIME_BYTES, _NANO]), "little"))
 
 
-def _values(kind: PayloadType, values: npt.NDArray[np.float64]) -> _Values:
-    if kind in ZIGZAG:
-        whole = values.astype(np.int64)
+def _values(run: Run) -> _Values:
+    if run.header.kind in ZIGZAG:
+        whole = np.asarray(run.values, np.int64)
         word, last = _varints((whole << 1) ^ (whole >> 63), _WORD)
         return _Values(ZIGZAG_TAG, word, last, np.zeros(0, np.intp), np.zeros(0, np.uint64))
-    tag, dtype = FIXED[kind]
-    return _fixed(tag, np.ascontiguousarray(values.astype(dtype)))
+    tag, dtype = FIXED[run.header.kind]
+    return _fixed(tag, np.ascontiguousarray(run.values, dtype))
 
 
 def _varints(numbers: npt.NDArray[np.int64], width: int) -> tuple[Words, Bytes]:

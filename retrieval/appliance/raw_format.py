@@ -53,17 +53,10 @@ def _lines(run: Run, year: int) -> bytes:
     pieces: list[bytes] = []
     begin = 0
     for at in sorted(run.fields):
-        pieces += [_number_lines(run.take(begin, at), year), _line(run, at, year)]
+        pieces += [number_lines(run.take(begin, at), year_start(year)), _line(run, at, year)]
         begin = at + 1
-    pieces.append(_number_lines(run.take(begin, len(run)), year))
+    pieces.append(number_lines(run.take(begin, len(run)), year_start(year)))
     return b"".join(pieces)
-
-
-def _number_lines(run: Run, year: int) -> bytes:
-    assert isinstance(run.values, np.ndarray)
-    if not len(run):
-        return b""
-    return number_lines(run.header.kind, run.time, year_start(year), run.values, run.severity, run.status)
 
 
 def _line(run: Run, at: int, year: int) -> bytes:

@@ -110,7 +110,7 @@ def test_the_socket_answers_like_the_store(reader: SocketReader, store: Embedded
         (b'{"query": "samples", "channel": "A"}\n', "start_ns"),
         (b'{"query": "meta", "channel": "A", "at_ns": "x"}\n', "invalid literal"),
         (b'{"query": "bins", "channel": "A", "start_ns": 5, "end_ns": 5, "count": 1}\n', "the start is at least 0, the end after it"),
-        (b'{"query": "bins", "channel": "A", "start_ns": 5, "end_ns": 6, "count": 1, "within": [5]}\n', "not enough values to unpack"),
+        (b'{"query": "bins", "channel": "A", "start_ns": 5, "end_ns": 6, "count": 1, "within": [5]}\n', "two times (ns), not [5]"),
         (b'{"query": "bins", "channel": "A", "start_ns": 5, "end_ns": 6, "count": 1000000}\n', "from 1 to 100000 bins"),
         (b"x" * 70_000 + b"\n", "a request is one line of at most 65536 bytes"),
     ],

@@ -14,9 +14,9 @@ from archioc.core.aliases import Alias
 from archioc.core.batch import Batch, ChannelMeta
 from archioc.core.events import ChannelEvent, Reason
 from db.bins import Bins, Grid, bins_of
-from db.renamed_reader import LATE_NS, RenamedReader
+from db.renamed_reader import LATE_NS, RenamedReader, settled
 from db.sample_columns import concatenate
-from db.store import Store
+from db.store import Reader, Store
 from tests.batches import T0, Alarm, Point, make_batch, spool_file
 from tests.store_bench import opened_store
 
@@ -70,7 +70,7 @@ def reader(store: Store) -> RenamedReader:
     return RenamedReader(store, lambda: KNOWN)
 
 
-def read(reader: RenamedReader, channel: str, start_ns: int = 0, end_ns: int = EVER, *, previous: bool = False) -> list[tuple[int, float]]:
+def read(reader: Reader, channel: str, start_ns: int = 0, end_ns: int = EVER, *, previous: bool = False) -> list[tuple[int, float]]:
     chunks = list(reader.samples(channel, start_ns, end_ns, with_previous=previous))
     return [pair for chunk in chunks for pair in zip(chunk.time.tolist(), chunk.value.tolist(), strict=True)]
 
@@ -172,6 +172,17 @@ def test_renamed_back(store: Store) -> None:
     """A channel that has its first name again is one history of three parts."""
     back = [Alias("A", "B", at(10), ended_ns=at(25)), Alias("B", "A", at(25))]
     assert read(RenamedReader(store, lambda: back), "A") == pairs([*A1, *B1[2:], *A2[1:]])
+
+
+def test_one_answer_has_one_history(store: Store) -> None:
+    """A reader for one answer knows the renamings of when it was made, whatever is renamed meanwhile; a store stays itself."""
+    known = {"now": KNOWN}
+    reader = RenamedReader(store, lambda: known["now"])
+    answer = settled(reader)
+    known["now"] = [*KNOWN, Alias("C", "E", at(40))]
+    assert (list(answer.names()), read(answer, "C")) == (["C", "D"], pairs(OF_C))
+    assert list(reader.names()) == ["D", "E"]
+    assert settled(store) is store
 
 
 def test_without_renamings_nothing_is_different(store: Store) -> None:

@@ -33,10 +33,9 @@ is_interpreter() {
     "$1" -c 'import sys, venv; sys.exit(sys.version_info < (3, 12))' >/dev/null 2>&1
 }
 for newer in python3.14 python3.13 python3.12 "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.1[2-9]*/bin/python; do
-    if is_interpreter "$newer"; then
+    if [ ! -e "$cache/clients/mgmt-client/ready" ] && is_interpreter "$newer"; then
         python=$newer
         fetch mgmt-client 'epicsarchiver-mgmt-client==1.1.0'
-        break
     fi
 done
 exit 0

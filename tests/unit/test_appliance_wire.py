@@ -6,6 +6,7 @@ import math
 import struct
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,10 +19,11 @@ from retrieval.appliance.raw_format import raw_pieces
 from retrieval.appliance.runs import Header, Run
 from retrieval.appliance.series import Series
 from tests.appliance_decoder import DecodedChunk, decode
+from tests.processes.tools import missing_tool
 
 try:
-    from retrieval.appliance import compiled_lines
-except ImportError:  # no C compiler here
+    from retrieval.appliance import _compiled_lines, compiled_lines
+except ImportError:  # installed where there was no C compiler
     FORMS = {"numpy": numpy_lines.number_lines}
 else:
     FORMS = {"compiled": compiled_lines.number_lines, "numpy": numpy_lines.number_lines}
@@ -122,9 +124,10 @@ def test_round_trip(run: Run) -> None:
     assert [sample.fields for sample in samples] == [run.fields.get(at, {}) for at in range(len(run))]
 
 
-@pytest.fixture(params=list(FORMS), scope="module", autouse=True)
+@pytest.fixture(params=["compiled", "numpy"], scope="module", autouse=True)
 def number_lines(request: pytest.FixtureRequest) -> Iterator[Lines]:
     """Each form of the lines of numbers, which is then also the one that answers are made with."""
+    _ask_for_compiler(request.param)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(raw_format, "number_lines", FORMS[request.param])
         yield FORMS[request.param]
@@ -138,11 +141,11 @@ def test_columns_are_written_like_single_samples(number_lines: Lines, kind: Payl
     )
     columns = list(zip(*samples, strict=True)) or [()] * 5
     second, nano = (np.array(column, np.int64) for column in columns[:2])
-    time = (YEAR_START_S + second) * 10**9 + nano
-    values = np.array(columns[2], np.float64)
     severity, status = (np.array(column, np.uint8) for column in columns[3:])
+    time = (YEAR_START_S + second) * 10**9 + nano
+    run = Run(Header("A", kind), time, np.array(columns[2], np.float64), severity, status)
     one_by_one = [wire.sample_line(s, n, wire.value_field(kind, v), sev, stat, {}) for s, n, v, sev, stat in samples]
-    assert number_lines(kind, time, YEAR_START_S, values, severity, status) == b"".join(one_by_one)
+    assert number_lines(run, YEAR_START_S) == b"".join(one_by_one)
 
 
 @pytest.mark.parametrize(
@@ -158,20 +161,32 @@ def test_columns_are_written_like_single_samples(number_lines: Lines, kind: Payl
 )
 def test_known_lines(number_lines: Lines, kind: PayloadType, second: int, value: float, severity: int, status: int, line: str) -> None:
     """Lines are, byte for byte, those that the description of the format gives; one that would end with white space has a field more."""
-    columns = np.array([value], np.float64), np.array([severity], "u1"), np.array([status], "u1")
-    assert number_lines(kind, np.array([second * 10**9]), 0, *columns).hex() == f"{line}0a"
+    columns = np.array([second * 10**9]), np.array([value], np.float64), np.array([severity], "u1"), np.array([status], "u1")
+    assert number_lines(Run(Header("A", kind), *columns), 0).hex() == f"{line}0a"
 
 
-@pytest.mark.skipif("compiled" not in FORMS, reason="no C compiler here")
 @pytest.mark.parametrize("wrong", [{"values": 1}, {"severity": 1}, {"status": 3}, {"time": 0}])
 def test_columns_of_different_lengths_are_refused(wrong: dict[str, int]) -> None:
     """The compiled form says so where columns are not of one length, and reads beyond the end of none."""
-    columns = {"time": np.zeros(2, "i8"), "values": np.zeros(2), "severity": np.zeros(2, "u1"), "status": np.zeros(2, "u1")}
+    _ask_for_compiler("compiled")
+    columns: dict[str, Any] = {"time": np.zeros(2, "i8"), "values": np.zeros(2), "severity": np.zeros(2, "u1"), "status": np.zeros(2, "u1")}
     columns |= {name: np.resize(columns[name], n) for name, n in wrong.items()}
     with pytest.raises(ValueError, match="columns of one length"):
-        compiled_lines.number_lines(
-            PayloadType.SCALAR_DOUBLE, columns["time"], 0, columns["values"], columns["severity"], columns["status"]
-        )
+        compiled_lines.number_lines(Run(Header("A", PayloadType.SCALAR_DOUBLE), **columns), 0)
+
+
+@pytest.mark.parametrize(("width", "tag"), [(-1, b"\x19"), (9, b"\x19"), (8, b"\x19\x19\x19")])
+def test_what_does_not_fit_into_a_line_is_refused(width: int, tag: bytes) -> None:
+    """The compiled form keeps room for values of 8 bytes and tags of 2, and takes no more."""
+    _ask_for_compiler("compiled")
+    codes = np.zeros(8, "u1")
+    with pytest.raises(ValueError, match="values of at most 8 bytes, a tag of at most 2"):
+        _compiled_lines.lines(np.zeros(8, "i8"), 0, np.zeros(abs(width), "i8"), width, tag, codes, codes)
+
+
+def _ask_for_compiler(form: str) -> None:
+    if form not in FORMS:
+        missing_tool("cc", "install a C compiler, then ArchIOC again")
 
 
 def test_known_header() -> None:
