@@ -158,4 +158,4 @@ def test_what_has_been_sent_is_not_dropped(memory: Memory, mood: Mood) -> None:
     assert not world._twice
     dropped = int(world.table.ledger.head["dropped_spool_full"][0])
     world.come_to_an_end()
-    assert dropped == len(world._missing()) > 0
+    assert dropped == len(world.missing()) > 0

@@ -12,22 +12,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import orjson
 
 from archioc.core.batch import COUNTS, NO_BLOB, SAMPLE, Batch
 from archioc.core.config import Spool, WhenFull
 from archioc.core.encoding.columns import ColumnEncoder
-from archioc.core.errors import QuarantineError, SpoolFileDamaged, StoreDenied, StoreUnavailable
+from archioc.core.errors import StoreDenied, StoreUnavailable
 from archioc.core.events import ChannelEvent, Reason
 from archioc.core.ledger import Booking
-from archioc.core.spool import SpoolDirectory, SpoolFile
-from archioc.core.spool_file import parse_spool_file
+from archioc.core.spool import SpoolDirectory
 from archioc.core.table import ChannelTable
 from archioc.core.table_columns import LEDGER, LEDGER_HEAD
 from db.book import DeliveryBook
 from db.delivery import Delivery
 from db.lanes import Answer, Claimed, write
-from db.quarantine import parse_entry
 from db.store_status import StoreStatus
 from engine.audit_trail import AuditSentFile
 from engine.commit import Commit
@@ -36,7 +33,8 @@ from engine.recovery import recover
 from engine.ring import EventRing
 from tests.unit.engine.rig import CommitByHand
 from tests.unit.spool.model_disk import Killed, ModelDisk
-from tests.unit.spool.model_store import ModelStore, Mood, Told, told_by, values_in
+from tests.unit.spool.model_store import ModelStore, Mood, told_by, values_in
+from tests.unit.spool.whereabouts import PARTS, Whereabouts
 
 NAMES = ("A", "B", "C")
 DESTINATIONS = ("here", "there")
@@ -100,6 +98,7 @@ class World:
         self.root = STATE / "spool"
         self._config = Spool(min_free=MIN_FREE, when_full=when_full)
         self.stores = {name: ModelStore(name) for name in DESTINATIONS}
+        self.places = Whereabouts(self.disk, self.root, list(self.stores.values()))
         self.destination = DESTINATIONS[0]
         self._engine: CommitByHand | None = None
         self._writer: Delivery | None = None
@@ -117,12 +116,9 @@ class World:
         self._commit: Commit | None = None
         self.committed: set[int] = set()
         """Numbers that must not get lost."""
-        self._damaged: dict[str, list[int]] = {}
-        """Numbers in files that were damaged on purpose, by name of the file."""
-        self._damaged_told: dict[str, Told] = {}
         self._carried = 0  # samples in the spool when the machine booted
         self._dropped_before: Counter[int] = Counter()
-        self._told_before: Counter[int] = Counter()
+        self._told_before: Counter[str] = Counter()
         self._twice: set[int] = set()
         """Numbers that were in a file of the spool when they were in a store already: to be sent again, or dropped after all."""
         self._stored_waits = False
@@ -190,9 +186,9 @@ class World:
 
     def _note_stored_that_wait(self) -> None:
         """A store may have a batch whose file is sent again; when that is dropped, more is counted and told than is missing."""
-        claimable = [file for part in ("new", "dropping") for file in self._files(part)]  # what is claimed is never dropped
+        claimable = self.places.files("new", "dropping")  # what is claimed is never dropped
         waiting = [(file.batch_id, values_in(file)) for file in claimable]
-        waiting += [(int(path.name[:20]), self._damaged[path.name]) for path in self._damaged_files()]
+        waiting += [(int(path.name[:20]), numbers) for path, numbers in self.places.damaged().items()]
         for batch_id, values in waiting:
             if any(batch_id in store.batches for store in self.stores.values()):
                 self._stored_waits = True
@@ -224,10 +220,10 @@ class World:
         store = self.stores[self.destination]
 
         def commit() -> None:
-            before = self._in("sending")
+            before = self.places.names("sending")
             assert before
             self.commit()
-            assert self._in("sending") == before
+            assert self.places.names("sending") == before
 
         store.while_writing = commit
         try:
@@ -247,32 +243,28 @@ class World:
 
     def lose_power(self, seed: int, part: float) -> None:
         """The machine boots: processes, table and ring are gone, and of what was not fsynced `part` survives."""
-        missing = self._missing() | {number for file in self._files("dropping") for number in values_in(file)}
+        missing = self.missing() | {number for file in self.places.files("dropping") for number in values_in(file)}
         self.disk.lose_power(random.Random(seed), part)
         self.kill_engine()
         self.kill_writer()
         self._memory.clear()
         self._before_boot = self._cut = self._sent
         self._commit = None
-        kept = [number for file in self._in_spool() for number in values_in(file)]
+        waiting = self.places.files(*PARTS)
+        kept = [number for file in waiting for number in values_in(file)]
         self.committed |= set(kept)
         self._note_stored_that_wait()
-        assert self._missing() <= missing, "a power cut has taken what was committed"
-        self._dropped_before = self._by_row(self._missing())
-        self._told_before = self._told()
-        self._carried = len(kept) + sum(len(self._damaged[path.name]) for path in self._damaged_files())
+        assert self.missing() <= missing, "a power cut has taken what was committed"
+        self._dropped_before = _by_row(self.missing())
+        self._told_before = self.places.told()
+        self._carried = len(kept) + sum(map(len, self.places.damaged().values()))
         self._check_told()
-        told_of_gap = any((NAMES[0], GAP.start_ns) in told_by(file) for file in self._in_spool())
+        told_of_gap = any((NAMES[0], GAP.start_ns) in told_by(file) for file in waiting)
         assert not told_of_gap or self._open_gaps.read() == {NAMES[0]: GAP}, "nobody knows of a gap that was told"
 
     def damage(self) -> None:
         """A waiting file gets a wrong bit in its payload."""
-        for path, raw in self.disk.content(self.root / "new"):
-            if path.name not in self._damaged:
-                file = parse_spool_file(raw, path)
-                self._damaged[path.name], self._damaged_told[path.name] = values_in(file), told_by(file)
-                self.disk.damage(path, len(raw) - 1)
-                return
+        self.places.damage("new")
 
     def fill(self, files: int) -> None:
         """Leave room for about so many files more."""
@@ -312,13 +304,13 @@ class World:
             return
         cells = self.table.ledger.cells
         dropped = {row: int(cells["dropped_spool_full"][row]) + self._dropped_before[row] for row in range(len(NAMES))}
-        missing, twice = self._by_row(self._missing()), self._by_row(self._twice)
+        missing, twice = _by_row(self.missing()), _by_row(self._twice)
         for row in range(len(NAMES)):
             assert missing[row] <= dropped[row] <= missing[row] + twice[row], "dropped samples are not those counted"
-        told = self._told()
+        told = self.places.told()
         for row, name in enumerate(NAMES):
-            counted = int(cells["told_spool_full"][row]) + self._told_before[row]
-            assert told[row] == counted or self._stored_waits, f"{name}: events do not tell what is counted"
+            counted = int(cells["told_spool_full"][row]) + self._told_before[name]
+            assert told[name] == counted or self._stored_waits, f"{name}: events do not tell what is counted"
         self._check_told()
         if self._writer is not None and self._writer._tidy:
             self._check_conservation()
@@ -326,90 +318,32 @@ class World:
     def check_end(self) -> None:
         """Once all is delivered: nothing waits, everything dropped is told, everything else is in a store or was refused."""
         self.check()
-        assert not self._in("new")
-        assert not self._in("sending")
+        assert not self.places.names("new")
+        assert not self.places.names("sending")
         cells = self.table.ledger.cells
         for row in range(len(NAMES)):
             assert cells["dropped_spool_full"][row] == cells["told_spool_full"][row]
         assert set(range(self._before_boot, self._sent)) <= self.committed
 
     def _check_told(self) -> None:
-        told, missing = self._told(), self._by_row(self._missing())
-        for row in range(len(NAMES)):
-            assert told[row] <= missing[row] or self._stored_waits, "an event tells of samples that are there"
+        told, missing = self.places.told(), _by_row(self.missing())
+        for row, name in enumerate(NAMES):
+            assert told[name] <= missing[row] or self._stored_waits, "an event tells of samples that are there"
 
     def _check_conservation(self) -> None:
         ledger, delivery = self.table.ledger.head[0], self.table.delivery.head[0]
-        waiting = sum(file.samples for file in self._in_spool())
-        waiting += sum(len(self._damaged[path.name]) for path in self._damaged_files())
+        waiting = sum(file.samples for file in self.places.files(*PARTS))
+        waiting += sum(map(len, self.places.damaged().values()))
         settled = int(delivery["stored"]) + int(delivery["rejected"])
         assert int(ledger["committed"]) + self._carried == settled + waiting, "counts do not balance"
 
-    # -- where samples are ---------------------------------------------------------------------
-
-    def _in(self, part: str) -> list[str]:
-        return [path.name for path, _ in self.disk.content(self.root / part)]
-
-    def _files(self, part: str) -> list[SpoolFile]:
-        found = []
-        for path, raw in self.disk.content(self.root / part):
-            try:
-                found.append(parse_spool_file(raw, path))
-            except SpoolFileDamaged:
-                assert path.name in self._damaged, f"{part}/{path.name} is damaged"
-        return found
-
-    def _in_spool(self) -> list[SpoolFile]:
-        return [file for part in ("new", "sending", "dropping") for file in self._files(part)]
-
-    def _damaged_files(self) -> list[Path]:
-        """Those that still wait."""
-        parts = ("new", "sending", "dropping")
-        return [path for part in parts for path, _ in self.disk.content(self.root / part) if path.name in self._damaged]
-
-    def _stored(self) -> set[int]:
-        """Numbers in a store or in the quarantine."""
-        stored = {number for store in self.stores.values() for number in store.values}
-        for path, raw in self.disk.content(self.root / "quarantine"):
-            if path.suffix == ".json":
-                stored |= _numbers_in_entry(raw, path)
-        return stored
-
-    def _missing(self) -> set[int]:
+    def missing(self) -> set[int]:
         """Numbers committed that are nowhere."""
-        found = self._stored() | {number for file in self._in_spool() for number in values_in(file)}
-        found |= {number for name in self._damaged_names() for number in self._damaged[name]}
-        return self.committed - found
-
-    def _damaged_names(self) -> set[str]:
-        """Of damaged files that wait or are set aside."""
-        return {path.name for path, _ in self.disk.content(self.root / "damaged")} | {path.name for path in self._damaged_files()}
-
-    def _told(self) -> Counter[int]:
-        """Samples of each row of which events in stores and in the spool tell."""
-        told: Told = {}
-        for store in self.stores.values():
-            told |= store.told
-        for file in self._in_spool():
-            told |= told_by(file)
-        for name in self._damaged_names():
-            told |= self._damaged_told[name]
-        found: Counter[int] = Counter()
-        for (name, _), count in told.items():
-            found[NAMES.index(name)] += count
-        return found
-
-    @staticmethod
-    def _by_row(numbers: set[int]) -> Counter[int]:
-        return Counter(number % len(NAMES) for number in numbers)
+        return self.committed - self.places.found()
 
 
-def _numbers_in_entry(raw: bytes, path: Path) -> set[int]:
-    try:
-        entry = parse_entry(raw, path)
-    except QuarantineError:
-        raise AssertionError(f"quarantine/{path.name} is damaged") from None
-    return {number for refusal in entry.refusals for number in orjson.loads(refusal.content)}
+def _by_row(numbers: set[int]) -> Counter[int]:
+    return Counter(number % len(NAMES) for number in numbers)
 
 
 def attempt(act: Callable[[], object], killed: Callable[[], None]) -> bool:
