@@ -106,9 +106,9 @@ def _servers(source: str, channels: int, hertz: float) -> Iterator[Site]:
 def _measure(site: Site, source: str, channels: int, wanted: float, callback: str, seconds: float, naive: Naive) -> Measured:
     with archiver(site, site.names[:channels], callback) as running:
         time.sleep(SETTLE_S)
-        before = running.read()
+        before = running.read_when_counted()
         time.sleep(seconds)
-        after = running.read()
+        after = running.read_when_counted()
     received, lasted = after.received - before.received, after.at_s - before.at_s
     cpu_us = _processor_time(before, after)
     return Measured(

@@ -70,6 +70,8 @@ class Figures:
         # Where a callback and a collection within it are both noted, the callback holds both.
         self.add(f"loop held up, {what} (CPU)", 1e3 * max((one.cpu_s for one in found), default=0.0), "ms", 20.0)
         self.add(f"loop held up, {what} (wall)", 1e3 * max((one.wall_s for one in found), default=0.0), "ms")
+        for one in sorted(found, key=lambda one: one.cpu_s, reverse=True)[:2]:
+            sys.stderr.write(f"    {1e3 * one.cpu_s:.1f} ms by {one.name}\n")
 
     def puts(self, site: ControlSite, what: str, seconds: float, target: float | None = None) -> None:
         """Puts with completion, one after the other, each durable before it completes."""

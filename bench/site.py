@@ -25,6 +25,7 @@ SCANS = {10.0: ".1 second", 5.0: ".2 second", 2.0: ".5 second", 1.0: "1 second",
 SHARED_MEMORY = "/dev/shm"  # noqa: S108 - a directory with a random name is made in it
 START_S = 300.0
 STOP_S = 30.0
+COUNTED_S = 5.0
 PROCESSES = ("engine", "db", "ioc")
 
 
@@ -96,6 +97,14 @@ class MeasuredArchiver:
         """Bytes of each process that are its own, and of the files of the run directory, which are in memory as well."""
         own = {name: _anonymous(process.pid) for name, process in self._processes.items()}
         return own | {"tables": sum(file.stat().st_blocks * 512 for file in self._table.run_dir.iterdir())}
+
+    def read_when_counted(self) -> Reading:
+        """The same right after the next batch, COUNTED_S from now at the latest: counters move a batch at a time."""
+        head = self._table.ledger.head
+        received, until = int(head["received"][0]), time.monotonic() + COUNTED_S
+        while int(head["received"][0]) == received and time.monotonic() < until:
+            time.sleep(0.001)
+        return self.read()
 
     def read(self) -> Reading:
         ledger = self._table.ledger.head

@@ -138,6 +138,7 @@ class Source:
         return Header(self.channel, kind, elements, {} if meta is None else headers_of(meta))
 
     def meta(self, at_ns: int) -> ChannelMeta | None:
+        """What was told of the channel last at a time, now if wanted or if there was nothing yet; asked for once."""
         if at_ns not in self._metas_by_time:
             found = None if self._latest else self._reader.meta(self.channel, at_ns)
             self._metas_by_time[at_ns] = found or self._reader.meta(self.channel, time.time_ns())

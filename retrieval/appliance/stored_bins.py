@@ -27,8 +27,9 @@ def stored_bins(source: Source, grid: BinGrid, *, times: bool = False) -> Iterat
     """
     grid.check()
     found = _found(source, grid, times)
-    with ThreadPoolExecutor(1) as beside:  # so that neither waits for the other
+    with ThreadPoolExecutor(1) as beside:  # so that the bins wait for neither of these, nor these for the bins
         before = beside.submit(source.before, grid.span)
+        beside.submit(source.meta, grid.span.end_ns)  # for the header, and kept; what fails here fails again there
         first = list(islice(found, 1))
         previous = before.result()
     if previous is not None and np.isfinite(previous.value[0]):
