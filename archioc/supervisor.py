@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from archioc.core.directories import Directories, lock_state_dir, make_run_dir
 from archioc.core.errors import RunDirError, StateDirInUse
 from archioc.core.process import StopSignal
 from archioc.core.process_counts import ProcessCounts, write_counts
+from archioc.core.python_module import python_module
 from archioc.core.spool import SpoolDirectory
 from archioc.core.table import ChannelTable, ProcessState
 from engine.ring import EventRing, shape_of
@@ -119,7 +119,7 @@ class Supervisor:
                 self._start(child)
 
     def _start(self, child: _Child) -> None:
-        command = [sys.executable, "-m", MODULES[child.name], str(self._path), "--parent", str(os.getpid())]
+        command = python_module(MODULES[child.name], str(self._path), "--parent", str(os.getpid()))
         assert self._lock is not None
         # a session of its own: Ctrl-C on the terminal reaches the supervisor alone, which stops them in order
         child.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True, pass_fds=[self._lock.fileno()])

@@ -18,6 +18,7 @@ import yaml
 from archioc.core.config_store import InfluxStore
 from archioc.core.config_store import Store as StoreSettings
 from archioc.core.encoding import encoder_for
+from archioc.core.python_module import module_of
 from archioc.core.timestamp import format_utc
 from archioc.demo.ca_environment import client_variables, with_variables
 from archioc.demo.child import Child
@@ -85,7 +86,7 @@ def served_archive(directory: Path, influxdb: str | None = None) -> Iterator[Arc
     try:
         child.wait_for_output("http_listens", START_S)
         started = psutil.Process(child.pid)
-        parts = {process.cmdline()[2]: process for process in started.children()} if influxdb is None else {"retrieval": started}
+        parts = {module_of(process.cmdline()): process for process in started.children()} if influxdb is None else {"retrieval": started}
         site = ArchiveSite(f"http://{LOOPBACK}:{http_port}", config, {name: parts[name] for name in ("retrieval", "db") if name in parts})
         _wait_ready(site)
         yield site

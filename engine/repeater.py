@@ -18,6 +18,7 @@ from contextlib import contextmanager
 import structlog
 
 from archioc.core.process import stop_with_parent
+from archioc.core.python_module import python_module
 
 _log = structlog.get_logger()
 
@@ -35,7 +36,7 @@ def repeater_at_hand() -> Iterator[None]:
     if _taken(number) or shutil.which("caRepeater") is not None:
         yield
         return
-    command = [sys.executable, "-m", "engine.repeater", str(os.getpid())]
+    command = python_module("engine.repeater", str(os.getpid()))
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         _wait(child, number)

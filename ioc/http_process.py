@@ -8,10 +8,11 @@ import orjson
 
 from archioc.core.config import Config
 from archioc.core.directories import Directories
+from archioc.core.python_module import module_of
 from archioc.core.table import ProcessState
 
-_MODULE = b"retrieval"
-"""In its command line; else the process with this number is another one, of an earlier run perhaps."""
+_MODULE = "retrieval"
+"""A process with the number of the http process that runs another module is not ours: the number has been given away again."""
 
 
 def http_state(config: Config) -> ProcessState:
@@ -20,7 +21,7 @@ def http_state(config: Config) -> ProcessState:
         return ProcessState.STOPPED
     try:
         pid = int(orjson.loads(Directories(config.archiver.state_dir).http_address.read_bytes())["pid"])
-        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+        command = Path(f"/proc/{pid}/cmdline").read_text(errors="replace").split("\0")
     except OSError:
         return ProcessState.STARTING
-    return ProcessState.RUNNING if _MODULE in command.split(b"\0") else ProcessState.STARTING
+    return ProcessState.RUNNING if module_of(command) == _MODULE else ProcessState.STARTING

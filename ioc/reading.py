@@ -25,6 +25,7 @@ from archioc.core.importing.gathering import Imported
 from archioc.core.importing.reading import read_files
 from archioc.core.layers import DeclaredGroup, DeclaredPolicy
 from archioc.core.process import stop_with_parent
+from archioc.core.python_module import python_module
 from archioc.core.shard import Shard
 from ioc.results import ResultCode
 
@@ -48,10 +49,7 @@ async def read_imported(files: Sequence[tuple[Path, ImportFormat]]) -> Imported:
 
 async def _read_apart(arguments: Sequence[str], what: str) -> Imported:
     process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "ioc.reading",
-        *arguments,
+        *python_module("ioc.reading", *arguments),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

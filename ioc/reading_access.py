@@ -13,6 +13,7 @@ from archioc.core.config_access import Access
 from archioc.core.config_file import load_blocks
 from archioc.core.errors import CommandRefused, ConfigError
 from archioc.core.process import stop_with_parent
+from archioc.core.python_module import python_module
 from ioc.results import ResultCode
 
 READ_S = 60.0
@@ -23,7 +24,7 @@ async def read_access(path: Path) -> Access:
     """The block `access` of a file. Raises CommandRefused: the file's fault, with file, line and key."""
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "ioc.reading_access", str(path), stdin=asyncio.subprocess.DEVNULL, stdout=pipe, stderr=pipe
+        *python_module("ioc.reading_access", str(path)), stdin=asyncio.subprocess.DEVNULL, stdout=pipe, stderr=pipe
     )
     try:
         async with asyncio.timeout(READ_S):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from archioc.core.python_module import python_module
 from archioc.demo.ca_environment import client_variables, server_variables, with_variables
 from archioc.demo.child import Child
 from archioc.demo.errors import ChildFailed
@@ -54,7 +54,7 @@ def start_witness(
 
 def _program(name: str, *arguments: str) -> list[str]:
     # With our own number it notices also when we have ended before it could ask the kernel to be told.
-    return [sys.executable, "-m", f"archioc.demo.{name}", str(os.getpid()), *arguments]
+    return python_module(f"archioc.demo.{name}", str(os.getpid()), *arguments)
 
 
 def _started(child: Child, ready: str) -> Child:

@@ -31,13 +31,14 @@ def test_not_wanted(config: Config) -> None:
     assert http_state(config.model_copy(update={"http": config.http.model_copy(update={"enabled": False})})) is ProcessState.STOPPED
 
 
-def test_lives_and_dies(config: Config) -> None:
+def test_lives_and_dies(config: Config, tmp_path: Path) -> None:
     """It runs from when it has told its address until it has died; a process with its number that is something else does not count."""
     address = Directories(config.archiver.state_dir).http_address
     assert http_state(config) is ProcessState.STARTING
     write_address(address, "127.0.0.1", 1)
     assert http_state(config) is ProcessState.STARTING, "this test is no http process"
-    sleeper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", "retrieval"])
+    (tmp_path / "retrieval.py").write_text("import time; time.sleep(60)")
+    sleeper = subprocess.Popen([sys.executable, "-m", "retrieval", "-"], cwd=tmp_path)
     address.write_text(address.read_text().replace(str(os.getpid()), str(sleeper.pid)))
     try:
         wait_until(lambda: http_state(config) is ProcessState.RUNNING, 10, "it runs")

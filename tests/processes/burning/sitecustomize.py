@@ -12,5 +12,5 @@ def _burn() -> None:
         pass
 
 
-if sys.orig_argv[1:3] == ["-m", "ioc"]:
+if sys.orig_argv[1:4] == ["-P", "-m", "ioc"]:
     threading.Thread(target=_burn, daemon=True, name="burning").start()
