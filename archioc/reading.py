@@ -7,11 +7,11 @@ from functools import partial
 from archioc.core.config import Config
 from archioc.core.directories import Directories, is_locked
 from archioc.core.registry import read_aliases
-from db.embedded import EmbeddedStore
-from db.influx import InfluxDatabase
-from db.query_client import SocketReader
-from db.renamed_reader import RenamedReader
-from db.store import Reader
+from archioc.db.embedded import EmbeddedStore
+from archioc.db.influx import InfluxDatabase
+from archioc.db.query_client import SocketReader
+from archioc.db.renamed_reader import RenamedReader
+from archioc.db.store import Reader
 
 
 def open_reader(config: Config, *, as_stored: bool = False) -> Reader:

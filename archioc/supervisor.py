@@ -20,7 +20,7 @@ from archioc.core.process_counts import ProcessCounts, write_counts
 from archioc.core.python_module import python_module
 from archioc.core.spool import SpoolDirectory
 from archioc.core.table import ChannelTable, ProcessState
-from engine.ring import EventRing, shape_of
+from archioc.engine.ring import EventRing, shape_of
 
 _log = structlog.get_logger()
 
@@ -35,7 +35,7 @@ STOP_ORDER = ("engine", "http", "db", "ioc")
 STOP_S = {"engine": 12.0, "http": 5.0, "db": 12.0, "ioc": 5.0}
 """How long each may take to end after SIGTERM before it is killed."""
 
-MODULES = {"ioc": "ioc", "db": "db", "engine": "engine", "http": "retrieval"}
+MODULES = {"ioc": "archioc.ioc", "db": "archioc.db", "engine": "archioc.engine", "http": "archioc.retrieval"}
 """What is run as which process."""
 
 ORPHANS_S = 20.0

@@ -98,7 +98,7 @@ class ControlSite:
 
     def start(self, *, watched: bool = False) -> float:
         """Start the control process; seconds until a client has had its first answer. watched: as `bench.watched_ioc`."""
-        program = ["bench.watched_ioc", str(self.callbacks)] if watched else ["ioc"]
+        program = ["bench.watched_ioc", str(self.callbacks)] if watched else ["archioc.ioc"]
         begun = time.monotonic()
         command = [sys.executable, "-m", *program, str(self.config), "--parent", str(os.getpid())]
         self._process = Child("ioc", command, self.directory / "ioc.log", with_variables({}))

@@ -178,6 +178,6 @@ def _wait(condition: Callable[[], bool], child: Child) -> None:
 
 def _process(child: Child, name: str) -> psutil.Process:
     for process in psutil.Process(child.pid).children():
-        if module_of(process.cmdline()) == name:
+        if module_of(process.cmdline()) == f"archioc.{name}":
             return process
     raise SystemExit(f"the archiver has no process {name}")

@@ -1,4 +1,4 @@
-"""The db process: `python -m db CONFIG --parent PID`."""
+"""The db process: `python -m archioc.db CONFIG --parent PID`."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from archioc.core.errors import StoreUnavailable
 from archioc.core.process import StopSignal, run_process
 from archioc.core.spool import SpoolDirectory
 from archioc.core.table import ChannelTable, ProcessState
-from db.book import DeliveryBook
-from db.delivery import DRAIN_S, Delivery
-from db.opening import open_store
-from db.query_server import QueryServer
-from db.spool_status import SpoolStatus
-from db.store import Store
-from db.store_status import StoreStatus
+from archioc.db.book import DeliveryBook
+from archioc.db.delivery import DRAIN_S, Delivery
+from archioc.db.opening import open_store
+from archioc.db.query_server import QueryServer
+from archioc.db.spool_status import SpoolStatus
+from archioc.db.store import Store
+from archioc.db.store_status import StoreStatus
 
 _log = structlog.get_logger()
 
@@ -79,4 +79,4 @@ def _finish(worker: threading.Thread, status: SpoolStatus) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(run_process("db", "db", _work))
+    sys.exit(run_process("archioc.db", "db", _work))

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archioc.core.errors import QueryError
-from db.sample_columns import SampleColumns
+from archioc.db.sample_columns import SampleColumns
 
 MAX_BINS = 100_000
 """Bins in one answer."""

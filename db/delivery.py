@@ -1,11 +1,11 @@
-"""Delivery: from the spool to the store, in the order of `db.delivery_order`, each sample counted once.
+"""Delivery: from the spool to the store, in the order of `archioc.db.delivery_order`, each sample counted once.
 
 Order of acts for a file: claim, write, (store acknowledges,) journal, book, unlink. A kill before the
 journal means that the file is sent again, which changes nothing in the store and has not been
 counted; a kill after it means that the booking is completed from the journal and the file not sent
 again.
 
-As many files as the store takes at once are on their way (`db.lanes`); while one is written the next is
+As many files as the store takes at once are on their way (`archioc.db.lanes`); while one is written the next is
 chosen, as late as can be, and read. They are booked in the order of their answers, by one thread, each
 from journal to unlink before the next, so the one journal always names the only file that can be booked
 and still be there.
@@ -28,13 +28,13 @@ from archioc.core.errors import SpoolFileDamaged, StoreDenied, StoreUnavailable
 from archioc.core.process import StopSignal
 from archioc.core.spool import SpoolDirectory, SpoolEntry, SpoolFile
 from archioc.core.table import StoreState
-from db.book import DeliveryBook
-from db.delivery_order import DeliveryOrder
-from db.lanes import Answer, Claimed, Lanes, ThreadLanes
-from db.quarantine import Quarantine
-from db.retries import Retries
-from db.store import Writer
-from db.store_status import StoreStatus
+from archioc.db.book import DeliveryBook
+from archioc.db.delivery_order import DeliveryOrder
+from archioc.db.lanes import Answer, Claimed, Lanes, ThreadLanes
+from archioc.db.quarantine import Quarantine
+from archioc.db.retries import Retries
+from archioc.db.store import Writer
+from archioc.db.store_status import StoreStatus
 
 _log = structlog.get_logger()
 

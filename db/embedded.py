@@ -26,11 +26,11 @@ from archioc.core.encoding.line_fields import AUDIT_TEXTS
 from archioc.core.errors import StoreUnavailable
 from archioc.core.events import GAPS, ChannelEvent
 from archioc.core.spool import SpoolFile
-from db.day_files import DAY_NS, DayFiles, day_of
-from db.embedded_inserts import ChannelIds, insert_alarms, insert_samples
-from db.embedded_queries import EmbeddedReader
-from db.rejections import BEYOND, rejection_events
-from db.store import Refusal, WriteOutcome, rows_of_samples
+from archioc.db.day_files import DAY_NS, DayFiles, day_of
+from archioc.db.embedded_inserts import ChannelIds, insert_alarms, insert_samples
+from archioc.db.embedded_queries import EmbeddedReader
+from archioc.db.rejections import BEYOND, rejection_events
+from archioc.db.store import Refusal, WriteOutcome, rows_of_samples
 
 _log = structlog.get_logger()
 

@@ -17,13 +17,13 @@ from archioc.core.batch import ChannelMeta
 from archioc.core.dbr import ELEMENT_DTYPE, Dbr
 from archioc.core.errors import QueryError
 from archioc.core.events import GAPS, ChannelEvent, Reason
-from db import embedded_statements as sql
-from db.alarm_columns import AlarmColumns
-from db.bins import BIN_COLUMNS, Bins, Grid, Within
-from db.day_files import DayFiles, day_of
-from db.sample_columns import Array, SampleColumns, merge_by_time, newest_of_each_time
-from db.statement_limit import StatementLimit
-from db.store import MAX_EVENTS, QUERY_S, bounded, glob_filter
+from archioc.db import embedded_statements as sql
+from archioc.db.alarm_columns import AlarmColumns
+from archioc.db.bins import BIN_COLUMNS, Bins, Grid, Within
+from archioc.db.day_files import DayFiles, day_of
+from archioc.db.sample_columns import Array, SampleColumns, merge_by_time, newest_of_each_time
+from archioc.db.statement_limit import StatementLimit
+from archioc.db.store import MAX_EVENTS, QUERY_S, bounded, glob_filter
 
 STATEMENT_S = 60.0
 """Longest that DuckDB may work on one statement; a query consists of several for each day."""

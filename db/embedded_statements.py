@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from db.store import CHUNK, CHUNK_BYTES
+from archioc.db.store import CHUNK, CHUNK_BYTES
 
 FIRST_BUCKET_NS = 60_000_000_000
 """How finely a day is looked at first to cut it into chunks."""

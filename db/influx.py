@@ -20,12 +20,12 @@ from archioc.core.encoding.line_protocol import DEFAULT_ARCHIVER, LineEncoder
 from archioc.core.errors import StoreDenied, StoreRejected, StoreTooLarge
 from archioc.core.events import ChannelEvent
 from archioc.core.spool import SpoolFile
-from db.influx_bisection import MAX_BODY, Lines, Verdict, send_lines
-from db.influx_connection import InfluxConnection, Parameters
-from db.influx_queries import InfluxReader
-from db.influx_server import InfluxOne, InfluxServer, server_of
-from db.rejections import BEYOND, rejection_events
-from db.store import Refusal, WriteOutcome, rows_of_samples
+from archioc.db.influx_bisection import MAX_BODY, Lines, Verdict, send_lines
+from archioc.db.influx_connection import InfluxConnection, Parameters
+from archioc.db.influx_queries import InfluxReader
+from archioc.db.influx_server import InfluxOne, InfluxServer, server_of
+from archioc.db.rejections import BEYOND, rejection_events
+from archioc.db.store import Refusal, WriteOutcome, rows_of_samples
 
 _log = structlog.get_logger()
 

@@ -10,10 +10,10 @@ from typing import Any
 from archioc.core.archiver_health import HEALTH_EVERY_S
 from archioc.core.encoding.escaping import tag_value
 from archioc.core.events import ChannelEvent, Reason
-from db.influx_connection import InfluxConnection, Parameters
-from db.influx_language import quote_text, select, time_of, within
-from db.several_archivers import FOREVER, Archiver, Span, told_of_several
-from db.store import MAX_EVENTS, bounded, concerns
+from archioc.db.influx_connection import InfluxConnection, Parameters
+from archioc.db.influx_language import quote_text, select, time_of, within
+from archioc.db.several_archivers import FOREVER, Archiver, Span, told_of_several
+from archioc.db.store import MAX_EVENTS, bounded, concerns
 
 _FIELDS = "reason, end_ns, count, text"
 

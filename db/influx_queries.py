@@ -13,15 +13,15 @@ from archioc.core.batch import ChannelMeta
 from archioc.core.encoding.escaping import channel_of_tag
 from archioc.core.encoding.line_fields import AUDIT_TEXTS, LIMITS
 from archioc.core.events import ChannelEvent
-from db.alarm_columns import AlarmColumns
-from db.bins import Bins, Grid, Within, bins_of
-from db.influx_bins import InfluxBins
-from db.influx_connection import InfluxConnection, NumberTooLarge, Parameters
-from db.influx_events import InfluxEvents
-from db.influx_language import quote_name, select, time_of, within
-from db.influx_samples import Columns, InfluxSamples
-from db.sample_columns import SampleColumns
-from db.store import MAX_EVENTS, bounded, glob_filter
+from archioc.db.alarm_columns import AlarmColumns
+from archioc.db.bins import Bins, Grid, Within, bins_of
+from archioc.db.influx_bins import InfluxBins
+from archioc.db.influx_connection import InfluxConnection, NumberTooLarge, Parameters
+from archioc.db.influx_events import InfluxEvents
+from archioc.db.influx_language import quote_name, select, time_of, within
+from archioc.db.influx_samples import Columns, InfluxSamples
+from archioc.db.sample_columns import SampleColumns
+from archioc.db.store import MAX_EVENTS, bounded, glob_filter
 
 _META_FIELDS = ", ".join(("dbr", "count", "host", "units", "labels", "precision", *LIMITS))
 _ALARM_FIELDS = ("severity", "status")

@@ -12,10 +12,10 @@ import orjson
 from archioc.core.array_statistics import ArrayStatistics
 from archioc.core.encoding.line_fields import MINUS_INF, NAN, PLUS_INF, STATISTICS
 from archioc.core.encoding.pieces import join_bytes, piece_names
-from db.influx_connection import InfluxConnection, Parameters, series_of
-from db.influx_language import select, within
-from db.sample_columns import Array, SampleColumns, merge_by_time
-from db.store import CHUNK_BYTES
+from archioc.db.influx_connection import InfluxConnection, Parameters, series_of
+from archioc.db.influx_language import select, within
+from archioc.db.sample_columns import Array, SampleColumns, merge_by_time
+from archioc.db.store import CHUNK_BYTES
 
 ROWS = 10_000
 """Rows in a piece of an answer, at most."""

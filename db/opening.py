@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from archioc.core.config_store import Store as StoreSettings
 from archioc.core.encoding.line_protocol import DEFAULT_ARCHIVER
-from db.embedded import EmbeddedStore
-from db.influx import InfluxDatabase
-from db.store import Store
+from archioc.db.embedded import EmbeddedStore
+from archioc.db.influx import InfluxDatabase
+from archioc.db.store import Store
 
 
 def open_store(settings: StoreSettings, archiver: str = DEFAULT_ARCHIVER) -> Store:

@@ -1,7 +1,7 @@
 """What a store refuses for good is kept for a person to look at: `spool/quarantine/`.
 
     quarantine/<batch id>.json                  refused, and left alone
-    quarantine/retry/<request>-<batch id>.json  to be sent once more; `db.retries` does that
+    quarantine/retry/<request>-<batch id>.json  to be sent once more; `archioc.db.retries` does that
 
 The format is in `docs/reference/contract/files.md`. The db process writes and removes entries; the
 command line only moves them into `retry/`.
@@ -26,7 +26,7 @@ from archioc.core.encoding.escaping import channel_of_line, split_lines
 from archioc.core.errors import QuarantineError
 from archioc.core.spool import SpoolFile
 from archioc.core.spool_disk import Disk, OsDisk, write_file
-from db.store import Refusal, WriteOutcome
+from archioc.db.store import Refusal, WriteOutcome
 
 _log = structlog.get_logger()
 

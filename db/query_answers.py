@@ -6,9 +6,9 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 from archioc.core.errors import QueryError
-from db import wire
-from db.bins import Within
-from db.store import Reader
+from archioc.db import wire
+from archioc.db.bins import Within
+from archioc.db.store import Reader
 
 NAMES_A_LINE = 1000
 RECORDS_A_LINE = 1000

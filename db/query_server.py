@@ -16,10 +16,10 @@ import orjson
 import structlog
 
 from archioc.core.errors import QueryError, StoreError
-from db import unix_socket, wire
-from db.query_answers import answers
-from db.store import QUERY_S, Reader
-from db.wire import Part
+from archioc.db import unix_socket, wire
+from archioc.db.query_answers import answers
+from archioc.db.store import QUERY_S, Reader
+from archioc.db.wire import Part
 
 _log = structlog.get_logger()
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import structlog
 
 from archioc.core.errors import QuarantineError
-from db.book import DeliveryBook
-from db.quarantine import Quarantine, QuarantineEntry, request_of
-from db.store import Writer
+from archioc.db.book import DeliveryBook
+from archioc.db.quarantine import Quarantine, QuarantineEntry, request_of
+from archioc.db.store import Writer
 
 _log = structlog.get_logger()
 

@@ -12,7 +12,7 @@ import structlog
 from archioc.core.mapped_file import MappedFile
 from archioc.core.spool import SpoolDirectory
 from archioc.core.table import ProcessState
-from db.quarantine import Quarantine
+from archioc.db.quarantine import Quarantine
 
 _log = structlog.get_logger()
 

@@ -8,7 +8,7 @@ import structlog
 
 from archioc.core.mapped_file import MappedFile
 from archioc.core.table import StoreState
-from db.store import WriteOutcome
+from archioc.db.store import WriteOutcome
 
 _log = structlog.get_logger()
 

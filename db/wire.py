@@ -18,9 +18,9 @@ from archioc.core.array_statistics import ArrayStatistics
 from archioc.core.batch import ChannelMeta
 from archioc.core.errors import QueryError, StoreUnavailable
 from archioc.core.events import ChannelEvent, Reason
-from db.alarm_columns import AlarmColumns
-from db.bins import BIN_COLUMNS, Bins
-from db.sample_columns import Array, SampleColumns
+from archioc.db.alarm_columns import AlarmColumns
+from archioc.db.bins import BIN_COLUMNS, Bins
+from archioc.db.sample_columns import Array, SampleColumns
 
 # The wide ones first: each column starts where its numbers are aligned.
 _NUMBERS = {"time": "<i8", "value": "<f8", "src_time": "<i8", "severity": "|u1", "status": "|u1", "flags": "|u1"}

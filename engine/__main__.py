@@ -1,4 +1,4 @@
-"""The collector process: `python -m engine CONFIG --parent PID`."""
+"""The collector process: `python -m archioc.engine CONFIG --parent PID`."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from archioc.core.process import StopSignal, run_process
 from archioc.core.registry import RegistryReader
 from archioc.core.spool import SpoolDirectory
 from archioc.core.table import ChannelTable, ProcessState
-from engine.audit_trail import AuditSentFile, AuditTrail
-from engine.channel_access import ChannelAccess
-from engine.channels import Channels
-from engine.collector import Collector
-from engine.commit import CommitThread
-from engine.event_callback import make_callback
-from engine.groups import Groups
-from engine.health import HealthReport
-from engine.last_run import AliveFile, find_last_run
-from engine.open_gaps import OpenGapsFile
-from engine.recovery import recover_when_possible
-from engine.removals import Removals
-from engine.repeater import repeater_at_hand
-from engine.ring import EventRing
-from engine.sampler import Sampler
+from archioc.engine.audit_trail import AuditSentFile, AuditTrail
+from archioc.engine.channel_access import ChannelAccess
+from archioc.engine.channels import Channels
+from archioc.engine.collector import Collector
+from archioc.engine.commit import CommitThread
+from archioc.engine.event_callback import make_callback
+from archioc.engine.groups import Groups
+from archioc.engine.health import HealthReport
+from archioc.engine.last_run import AliveFile, find_last_run
+from archioc.engine.open_gaps import OpenGapsFile
+from archioc.engine.recovery import recover_when_possible
+from archioc.engine.removals import Removals
+from archioc.engine.repeater import repeater_at_hand
+from archioc.engine.ring import EventRing
+from archioc.engine.sampler import Sampler
 
 _log = structlog.get_logger()
 
@@ -164,4 +164,4 @@ def _tell_alive(alive: AliveFile, now: int, revision: int, *, stopped: bool = Fa
 
 
 if __name__ == "__main__":
-    sys.exit(run_process("engine", "engine", _work))
+    sys.exit(run_process("archioc.engine", "engine", _work))

@@ -13,10 +13,10 @@
 #include <string.h>
 #include <time.h>
 
-enum { UPDATE, CONNECTED, DISCONNECTED, META, REFUSED }; /* engine.ring.EventKind */
+enum { UPDATE, CONNECTED, DISCONNECTED, META, REFUSED }; /* archioc.engine.ring.EventKind */
 enum { IN_BULK = 1, OF_ARRAY = 2 };
 enum { DBR_TIME = 14, DBR_CTRL = 28, STAMPED = 12, ECA_NORMAL = 1, ECA_TOLARGE = 72, CONNECTION_UP = 6 };
-enum { LARGE = 1024 }; /* engine.ring */
+enum { LARGE = 1024 }; /* archioc.engine.ring */
 
 /* sizes by native DBR type, as db_access.h lays them out */
 static const uint32_t element_size[7] = {40, 2, 4, 2, 1, 4, 8};
@@ -207,11 +207,11 @@ static PyMethodDef methods[] = {
      "Addresses of the functions of libca by which it learns what has come or gone."},
     {NULL, NULL, 0, NULL}};
 
-static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_event_callback", "The event callback in C; see engine.compiled_callback.", -1,
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_event_callback", "The event callback in C; see archioc.engine.compiled_callback.", -1,
                                     methods, NULL, NULL, NULL, NULL};
 
 PyMODINIT_FUNC PyInit__event_callback(void)
 {
-    _Static_assert(sizeof(slot) == 48, "engine.ring.SLOT");
+    _Static_assert(sizeof(slot) == 48, "archioc.engine.ring.SLOT");
     return PyModule_Create(&module);
 }

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from engine.array_rules import ArrayRules
-from engine.channel_types import ChannelTypes
-from engine.refusals import Refusals
-from engine.sampler import Sampler
-from engine.updates import Updates, newest_of_rows
+from archioc.engine.array_rules import ArrayRules
+from archioc.engine.channel_types import ChannelTypes
+from archioc.engine.refusals import Refusals
+from archioc.engine.sampler import Sampler
+from archioc.engine.updates import Updates, newest_of_rows
 
 ECA_TOLARGE, ECA_NORDACCESS = 72, 368
 """Codes of `caerr.h`."""

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from archioc.core.batch import ALARM
-from engine.memory import SamplerMemory
-from engine.stamps import Mask, Stamped
-from engine.updates import Updates, value_before
-from engine.wanted import Wanted
+from archioc.engine.memory import SamplerMemory
+from archioc.engine.stamps import Mask, Stamped
+from archioc.engine.updates import Updates, value_before
+from archioc.engine.wanted import Wanted
 
 SECOND = 1_000_000_000
 HOUR_S = 3600

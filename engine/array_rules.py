@@ -9,7 +9,7 @@ from archioc.core.array_statistics import ArrayStatistics
 from archioc.core.batch import Kind, SampleFlag
 from archioc.core.channel import LargeArrays
 from archioc.core.dbr import ELEMENT_DTYPE, Dbr
-from engine.updates import Updates
+from archioc.engine.updates import Updates
 
 Rows = npt.NDArray[np.integer]
 

@@ -16,7 +16,7 @@ from archioc.core.audit import AuditRecord
 from archioc.core.errors import RegistryError
 from archioc.core.registry import RegistryReader
 from archioc.core.spool_disk import Disk, OsDisk
-from engine.open_gaps import replace_durably
+from archioc.engine.open_gaps import replace_durably
 
 _log = structlog.get_logger()
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from engine.memory import SamplerMemory
-from engine.stamps import EARLIEST, MAX_FUTURE, SECOND, Mask, Stamped
-from engine.updates import Updates, run_ends, run_starts, value_before
+from archioc.engine.memory import SamplerMemory
+from archioc.engine.stamps import EARLIEST, MAX_FUTURE, SECOND, Mask, Stamped
+from archioc.engine.updates import Updates, run_ends, run_starts, value_before
 
 TELL_AGAIN = 60 * SECOND
 """A channel whose stamps turn bad again and again tells so at most this often (ns)."""

@@ -15,8 +15,8 @@ import structlog
 
 from archioc.core.channel import Mask
 from archioc.core.dbr import DBR_CTRL_OFFSET, DBR_TIME_OFFSET, ELEMENT_DTYPE, Dbr
-from engine.libca import ChannelQueries, Libca
-from engine.libca_messages import LibcaMessages
+from archioc.engine.libca import ChannelQueries, Libca
+from archioc.engine.libca_messages import LibcaMessages
 
 _log = structlog.get_logger()
 

@@ -7,9 +7,9 @@ import numpy as np
 from archioc.core.batch import ChannelMeta
 from archioc.core.dbr import DBR_CTRL_OFFSET, Dbr
 from archioc.core.table import ChannelTable, write_rows
-from engine.channel_types import UNKNOWN, ChannelTypes
-from engine.memory import SamplerMemory
-from engine.metadata import decode_labels, decode_metadata
+from archioc.engine.channel_types import UNKNOWN, ChannelTypes
+from archioc.engine.memory import SamplerMemory
+from archioc.engine.metadata import decode_labels, decode_metadata
 
 
 class ChannelMetadata:

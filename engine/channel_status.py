@@ -8,11 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from archioc.core.table import ChannelState, ChannelTable, RowState, write_rows
-from engine.channel_types import UNKNOWN
-from engine.gaps import Gaps
-from engine.groups import Groups
-from engine.refusals import Refusals
-from engine.wanted import Wanted
+from archioc.engine.channel_types import UNKNOWN
+from archioc.engine.gaps import Gaps
+from archioc.engine.groups import Groups
+from archioc.engine.refusals import Refusals
+from archioc.engine.wanted import Wanted
 
 Rows = npt.NDArray[np.integer]
 

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from archioc.core.batch import NO_BLOB, Kind
 from archioc.core.dbr import Dbr
-from engine.updates import Updates
+from archioc.engine.updates import Updates
 
 Rows = npt.NDArray[np.integer]
 UNKNOWN = -1

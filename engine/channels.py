@@ -9,25 +9,25 @@ from archioc.core.dbr import DBR_CTRL_OFFSET
 from archioc.core.events import ChannelEvent, Reason
 from archioc.core.registry import RegistryChannel, RegistryReader
 from archioc.core.table import ChannelTable, RowState
-from engine import open_gaps
-from engine.admission import ECA_NORDACCESS, ECA_TOLARGE, Admission, why_refused
-from engine.array_rules import ArrayRules
-from engine.channel_access import ChannelAccess
-from engine.channel_metadata import ChannelMetadata
-from engine.channel_status import ChannelStatus
-from engine.channel_types import ChannelTypes
-from engine.daily import Daily
-from engine.gaps import Gaps
-from engine.groups import Groups
-from engine.last_run import LastRun
-from engine.refusals import Refusals
-from engine.removals import Removals
-from engine.ring import TOO_LARGE
-from engine.sampler import Sampler
-from engine.searches import Searches
-from engine.setting_changes import SettingChanges
-from engine.subscriptions import Subscriptions
-from engine.updates import Updates
+from archioc.engine import open_gaps
+from archioc.engine.admission import ECA_NORDACCESS, ECA_TOLARGE, Admission, why_refused
+from archioc.engine.array_rules import ArrayRules
+from archioc.engine.channel_access import ChannelAccess
+from archioc.engine.channel_metadata import ChannelMetadata
+from archioc.engine.channel_status import ChannelStatus
+from archioc.engine.channel_types import ChannelTypes
+from archioc.engine.daily import Daily
+from archioc.engine.gaps import Gaps
+from archioc.engine.groups import Groups
+from archioc.engine.last_run import LastRun
+from archioc.engine.refusals import Refusals
+from archioc.engine.removals import Removals
+from archioc.engine.ring import TOO_LARGE
+from archioc.engine.sampler import Sampler
+from archioc.engine.searches import Searches
+from archioc.engine.setting_changes import SettingChanges
+from archioc.engine.subscriptions import Subscriptions
+from archioc.engine.updates import Updates
 
 ECA_DISCONN = 192
 """Of `caerr.h`."""

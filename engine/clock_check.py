@@ -11,8 +11,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from engine.stamps import Mask
-from engine.updates import Updates
+from archioc.engine.stamps import Mask
+from archioc.engine.updates import Updates
 
 MIN_HOSTS = 3
 SUSPECT_PART = 0.2

@@ -15,18 +15,18 @@ from archioc.core.ledger import Booking
 from archioc.core.opaque import opaque
 from archioc.core.table import ChannelTable, ProcessState
 from archioc.core.table_columns import LEDGER_HEAD, LEDGER_TOTALS
-from engine.alarms import AlarmStates
-from engine.audit_trail import AuditTrail
-from engine.channels import Channels, Rows
-from engine.commit import Commit, CommitThread
-from engine.health import HealthReport
-from engine.labels import add_labels
-from engine.last_run import LastRun
-from engine.losses import Losses
-from engine.ring import SLOT, EventKind, EventRing, bulk_end
-from engine.sampler import Sampler
-from engine.status_view import StatusView
-from engine.updates import by_row, decode_updates
+from archioc.engine.alarms import AlarmStates
+from archioc.engine.audit_trail import AuditTrail
+from archioc.engine.channels import Channels, Rows
+from archioc.engine.commit import Commit, CommitThread
+from archioc.engine.health import HealthReport
+from archioc.engine.labels import add_labels
+from archioc.engine.last_run import LastRun
+from archioc.engine.losses import Losses
+from archioc.engine.ring import SLOT, EventKind, EventRing, bulk_end
+from archioc.engine.sampler import Sampler
+from archioc.engine.status_view import StatusView
+from archioc.engine.updates import by_row, decode_updates
 
 _log = structlog.get_logger()
 

@@ -3,7 +3,7 @@
 The order of acts is what makes a kill harmless at any moment: spool file written, ledger announced,
 file published, ledger applied, ring released. Where the spool is full, a batch is given up in the same
 manner: file taken out, ledger announced, file discarded, ledger applied. Whoever comes after a kill
-asks the journal what was announced and the spool whether it was done (`engine.recovery`), and so does
+asks the journal what was announced and the spool whether it was done (`archioc.engine.recovery`), and so does
 this thread after an error of the disk.
 """
 
@@ -32,12 +32,12 @@ from archioc.core.spool import SpoolDirectory, SpoolEntry, SpoolFile
 from archioc.core.spool_file import Tally, no_counts
 from archioc.core.table import ChannelTable
 from archioc.core.table_columns import LEDGER
-from engine.audit_trail import AuditSentFile
-from engine.open_gaps import Gaps, OpenGapsFile
-from engine.recovery import HEAD_FIELDS, RETRY_S, recover
-from engine.ring import EventRing
-from engine.room import Room
-from engine.spool_account import SpoolAccount
+from archioc.engine.audit_trail import AuditSentFile
+from archioc.engine.open_gaps import Gaps, OpenGapsFile
+from archioc.engine.recovery import HEAD_FIELDS, RETRY_S, recover
+from archioc.engine.ring import EventRing
+from archioc.engine.room import Room
+from archioc.engine.spool_account import SpoolAccount
 
 _log = structlog.get_logger()
 

@@ -1,6 +1,6 @@
 """The event callback in C: needs no interpreter lock, so that Python at work beside it delays nothing.
 
-Interchangeable with `engine.pinned_callback`; which one is used, `engine.event_callback` decides.
+Interchangeable with `archioc.engine.pinned_callback`; which one is used, `archioc.engine.event_callback` decides.
 """
 
 from __future__ import annotations
@@ -8,10 +8,10 @@ from __future__ import annotations
 import ctypes
 from typing import Any
 
-from engine import _event_callback
-from engine.libca import ChannelQueries
-from engine.pinned_callback import ARRAY
-from engine.ring import EventRing
+from archioc.engine import _event_callback
+from archioc.engine.libca import ChannelQueries
+from archioc.engine.pinned_callback import ARRAY
+from archioc.engine.ring import EventRing
 
 
 class CompiledCallback:

@@ -13,7 +13,7 @@ import structlog
 from epics import ca
 
 from archioc.core.dbr import DBR_TIME_OFFSET, Dbr, Severity
-from engine.pinned_callback import EventHandlerArgs
+from archioc.engine.pinned_callback import EventHandlerArgs
 
 _log = structlog.get_logger()
 

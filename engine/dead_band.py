@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from engine.memory import SamplerMemory
-from engine.updates import Updates
+from archioc.engine.memory import SamplerMemory
+from archioc.engine.updates import Updates
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from archioc.core.config import Callback
 from archioc.core.errors import CallbackMissing
-from engine.channel_access import EventCallback
-from engine.pinned_callback import PinnedCallback
-from engine.ring import EventRing
+from archioc.engine.channel_access import EventCallback
+from archioc.engine.pinned_callback import PinnedCallback
+from archioc.engine.ring import EventRing
 
 try:
-    from engine.compiled_callback import CompiledCallback
+    from archioc.engine.compiled_callback import CompiledCallback
 except ImportError:  # installed where there was no C compiler
     COMPILED = False
 else:

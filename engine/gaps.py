@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from archioc.core.events import ChannelEvent, Reason
-from engine import open_gaps
-from engine.memory import SamplerMemory
-from engine.open_gaps import OpenGap
+from archioc.engine import open_gaps
+from archioc.engine.memory import SamplerMemory
+from archioc.engine.open_gaps import OpenGap
 
 GRACE_NS = 5_000_000_000
 """A channel just added is given this long to connect before its wait counts as a gap."""

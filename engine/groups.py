@@ -16,7 +16,7 @@ from archioc.core.condition import Condition, parse_condition
 from archioc.core.group_status import ConditionState, identity, why_off
 from archioc.core.registry import MAX_GROUPS, RegistryGroup
 from archioc.core.table import ChannelTable
-from engine.condition_pv import ConditionPv, Watched
+from archioc.engine.condition_pv import ConditionPv, Watched
 
 REASON_BYTES = 64
 

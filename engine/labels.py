@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from archioc.core.batch import NO_BLOB, Kind, SampleFlag, Samples
-from engine.memory import SamplerMemory
+from archioc.engine.memory import SamplerMemory
 
 
 def add_labels(samples: Samples, blobs: list[bytes], labels: Mapping[int, tuple[bytes, ...]], memory: SamplerMemory) -> None:

@@ -13,7 +13,7 @@ import orjson
 
 from archioc.core.events import Reason
 from archioc.core.table import ChannelTable, ProcessState
-from engine.ring import EventRing
+from archioc.engine.ring import EventRing
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 
-from engine.libca import Libca
+from archioc.engine.libca import Libca
 
 _log = structlog.get_logger()
 

@@ -1,7 +1,7 @@
 """Losses are counted at once and told by events: of each channel and reason at most one in TELL_EVERY.
 
 How much has been told lies in the ledger beside the counters, so that a kill neither hides a loss
-nor tells it twice. What a full spool drops is counted and told where that happens (`engine.commit`).
+nor tells it twice. What a full spool drops is counted and told where that happens (`archioc.engine.commit`).
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from archioc.core.events import ChannelEvent, Reason
-from engine.memory import SamplerMemory
-from engine.ring import EventRing
+from archioc.engine.memory import SamplerMemory
+from archioc.engine.ring import EventRing
 
 TELL_EVERY = 10_000_000_000
 """ns."""

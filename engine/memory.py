@@ -2,7 +2,7 @@
 
 The same fields as a row of the ledger (`archioc.core.table_columns.LEDGER`), each as an array over all rows.
 The engine changes these; a commit copies the touched rows into the ledger. What becomes of samples in
-the spool (`engine.spool_account`) is booked there and not known here.
+the spool (`archioc.engine.spool_account`) is booked there and not known here.
 """
 
 from __future__ import annotations

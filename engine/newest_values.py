@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archioc.core.batch import NO_BLOB, SAMPLE, SampleFlag, Samples
-from engine.updates import Updates
+from archioc.engine.updates import Updates
 
 Rows = npt.NDArray[np.integer]
 

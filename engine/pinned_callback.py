@@ -18,8 +18,8 @@ from collections.abc import Callable
 from typing import Any
 
 from archioc.core.dbr import DBR_CTRL_OFFSET, DBR_TIME_OFFSET, Dbr
-from engine.libca import CONNECTION_UP, ChannelQueries, ConnectionHandlerArgs
-from engine.ring import BODY_AT, BODY_STAMPED, IN_BULK, LARGE, OF_ARRAY, SLOT, EventKind, EventRing
+from archioc.engine.libca import CONNECTION_UP, ChannelQueries, ConnectionHandlerArgs
+from archioc.engine.ring import BODY_AT, BODY_STAMPED, IN_BULK, LARGE, OF_ARRAY, SLOT, EventKind, EventRing
 
 ARRAY = 1 << 31
 ROW_MASK = ARRAY - 1

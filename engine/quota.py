@@ -12,8 +12,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from engine.memory import SamplerMemory
-from engine.updates import I8
+from archioc.engine.memory import SamplerMemory
+from archioc.engine.updates import I8
 
 SECOND = 1_000_000_000
 KEPT = 10 * SECOND

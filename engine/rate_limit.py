@@ -16,8 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from engine.memory import SamplerMemory
-from engine.updates import I8
+from archioc.engine.memory import SamplerMemory
+from archioc.engine.updates import I8
 
 Index = npt.NDArray[np.intp]
 HELD = -2

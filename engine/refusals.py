@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archioc.core.events import ChannelEvent, Reason
-from engine.gaps import Gaps
+from archioc.engine.gaps import Gaps
 
 Rows = npt.NDArray[np.integer]
 

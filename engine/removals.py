@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from archioc.core.registry import RegistryReader
-from engine.gaps import Rows
-from engine.last_run import LastRun
-from engine.open_gaps import OpenGap
+from archioc.engine.gaps import Rows
+from archioc.engine.last_run import LastRun
+from archioc.engine.open_gaps import OpenGap
 
 
 class Removals:

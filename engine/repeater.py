@@ -1,7 +1,8 @@
-"""A CA repeater where there is none: libca hears through it of IOCs that have started again.
+"""Starts a CA repeater if none runs; libca needs it to notice restarted IOCs quickly.
 
-Without one libca starts the program `caRepeater`, and where that is not installed complains on standard error and finds an IOC
-again only when its own search comes round. `python -m engine.repeater PARENT` is that of caproto, until SIGTERM or the end of PARENT.
+Without a repeater libca starts the program `caRepeater`. Where that is not installed libca complains on standard error, and finds an
+IOC again only when its own search comes round. `python -m archioc.engine.repeater PARENT` runs the repeater of caproto until SIGTERM
+or the end of PARENT.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def repeater_at_hand() -> Iterator[None]:
     if _taken(number) or shutil.which("caRepeater") is not None:
         yield
         return
-    command = python_module("engine.repeater", str(os.getpid()))
+    command = python_module("archioc.engine.repeater", str(os.getpid()))
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         _wait(child, number)

@@ -14,18 +14,18 @@ import numpy.typing as npt
 
 from archioc.core.batch import NO_BLOB, SAMPLE, Kind, SampleFlag, Samples
 from archioc.core.opaque import opaque
-from engine.alarms import Alarms, AlarmStates
-from engine.bad_stamps import BadStamp, note_bad_stamps
-from engine.clock_check import HostClocks
-from engine.dead_band import within_band
-from engine.memory import SamplerMemory
-from engine.newest_values import NewestValues
-from engine.quota import within_quota
-from engine.rate_limit import limit_rate
-from engine.stamps import MAX_PAST, Mask, Stamped, look_ahead, stamp_updates
-from engine.updates import I8, Updates, run_ends, run_starts
-from engine.wanted import Rows, Wanted
-from engine.withheld import Withheld
+from archioc.engine.alarms import Alarms, AlarmStates
+from archioc.engine.bad_stamps import BadStamp, note_bad_stamps
+from archioc.engine.clock_check import HostClocks
+from archioc.engine.dead_band import within_band
+from archioc.engine.memory import SamplerMemory
+from archioc.engine.newest_values import NewestValues
+from archioc.engine.quota import within_quota
+from archioc.engine.rate_limit import limit_rate
+from archioc.engine.stamps import MAX_PAST, Mask, Stamped, look_ahead, stamp_updates
+from archioc.engine.updates import I8, Updates, run_ends, run_starts
+from archioc.engine.wanted import Rows, Wanted
+from archioc.engine.withheld import Withheld
 
 Index = npt.NDArray[np.intp]
 _NONE: Mask = np.empty(0, bool)

@@ -8,7 +8,7 @@ from collections.abc import Collection
 import numpy as np
 import numpy.typing as npt
 
-from engine.channel_access import ChannelAccess
+from archioc.engine.channel_access import ChannelAccess
 
 CREATE_AT_ONCE = 500
 """Channels made between two drains, so that a large start does not hold up the drain."""

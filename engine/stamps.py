@@ -20,8 +20,8 @@ import numpy as np
 import numpy.typing as npt
 
 from archioc.core.batch import SampleFlag
-from engine.memory import SamplerMemory
-from engine.updates import I8, Updates, run_ends, run_starts, value_before
+from archioc.engine.memory import SamplerMemory
+from archioc.engine.updates import I8, Updates, run_ends, run_starts, value_before
 
 SECOND = 1_000_000_000
 EARLIEST = 662_688_000 * SECOND

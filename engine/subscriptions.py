@@ -10,10 +10,10 @@ import numpy.typing as npt
 from archioc.core.channel import Mask
 from archioc.core.dbr import Dbr
 from archioc.core.events import ChannelEvent, Reason
-from engine.channel_access import ECA_NORMAL, ChannelAccess
-from engine.channel_types import ChannelTypes
-from engine.gaps import Gaps
-from engine.refusals import Refusals
+from archioc.engine.channel_access import ECA_NORMAL, ChannelAccess
+from archioc.engine.channel_types import ChannelTypes
+from archioc.engine.gaps import Gaps
+from archioc.engine.refusals import Refusals
 
 Rows = npt.NDArray[np.integer]
 

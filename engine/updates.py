@@ -12,7 +12,7 @@ from isal import isal_zlib
 from archioc.core.batch import NO_BLOB, Kind
 from archioc.core.dbr import DBR_TIME_OFFSET, EPICS_EPOCH_S, Dbr
 from archioc.core.opaque import opaque
-from engine.ring import BODY_AT, IN_BULK, OF_ARRAY, SLOT, STAMPED, EventRing
+from archioc.engine.ring import BODY_AT, IN_BULK, OF_ARRAY, SLOT, STAMPED, EventRing
 
 
 def _slot_with(dtype: str, at: int) -> np.dtype[np.void]:

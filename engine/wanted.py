@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from engine.dead_band import Bands
+from archioc.engine.dead_band import Bands
 
 SLOWEST = 1e-8
 """Hz, a sample in three years: lower rates and quotas count as this one, so that times stay within 64 bits."""

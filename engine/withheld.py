@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from archioc.core.batch import NO_BLOB, SAMPLE, Kind, Samples
-from engine.memory import SamplerMemory
-from engine.rate_limit import NONE, Limited
-from engine.stamps import Stamped
-from engine.updates import Updates
-from engine.wanted import Wanted
+from archioc.engine.memory import SamplerMemory
+from archioc.engine.rate_limit import NONE, Limited
+from archioc.engine.stamps import Stamped
+from archioc.engine.updates import Updates
+from archioc.engine.wanted import Wanted
 
 MAX_STORED_TEXT = 40
 

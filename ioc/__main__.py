@@ -1,4 +1,4 @@
-"""The control process: `python -m ioc CONFIG --parent PID`."""
+"""The control process: `python -m archioc.ioc CONFIG --parent PID`."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ from archioc.core.errors import ArchiocError, CommandRefused, ConfigError, Regis
 from archioc.core.log import configure_log
 from archioc.core.process import stop_with_parent
 from archioc.core.table import ChannelTable, ProcessState
-from ioc.alarm_server import AlarmServerHeartbeat
-from ioc.backup import back_up, back_up_earlier_version
-from ioc.channel_pvs import ChannelPvs
-from ioc.command_pvs import CommandPvs
-from ioc.control import Control
-from ioc.database import PvDatabase
-from ioc.declaring import apply_declared
-from ioc.garbage import keep_collections_short
-from ioc.group_pvs import GroupPvs
-from ioc.http_process import http_state
-from ioc.limit_puts import LimitPuts
-from ioc.limit_store import LimitStore
-from ioc.prefix_watch import Address, PrefixWatch, is_own_address, search_targets
-from ioc.reading import read_declaration
-from ioc.registry import Registry
-from ioc.rows import ChannelRows
-from ioc.server import ControlServer
-from ioc.status_pvs import StatusPvs
-from ioc.view_pvs import ViewPvs
+from archioc.ioc.alarm_server import AlarmServerHeartbeat
+from archioc.ioc.backup import back_up, back_up_earlier_version
+from archioc.ioc.channel_pvs import ChannelPvs
+from archioc.ioc.command_pvs import CommandPvs
+from archioc.ioc.control import Control
+from archioc.ioc.database import PvDatabase
+from archioc.ioc.declaring import apply_declared
+from archioc.ioc.garbage import keep_collections_short
+from archioc.ioc.group_pvs import GroupPvs
+from archioc.ioc.http_process import http_state
+from archioc.ioc.limit_puts import LimitPuts
+from archioc.ioc.limit_store import LimitStore
+from archioc.ioc.prefix_watch import Address, PrefixWatch, is_own_address, search_targets
+from archioc.ioc.reading import read_declaration
+from archioc.ioc.registry import Registry
+from archioc.ioc.rows import ChannelRows
+from archioc.ioc.server import ControlServer
+from archioc.ioc.status_pvs import StatusPvs
+from archioc.ioc.view_pvs import ViewPvs
 
 NOTES_PERIOD_S = 1.0
 """How often the audit of refused puts is written."""
@@ -195,7 +195,7 @@ def run(config: Config) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Exit code 0 after a stop, 1 when the control process cannot go on, 2 for a bad configuration."""
-    parser = argparse.ArgumentParser(prog="python -m ioc", description="The control process of ArchIOC.")
+    parser = argparse.ArgumentParser(prog="python -m archioc.ioc", description="The control process of ArchIOC.")
     parser.add_argument("config", type=Path)
     parser.add_argument("--parent", type=int, default=0, help="process id of the supervisor; the control process ends with it")
     options = parser.parse_args(arguments)

@@ -8,9 +8,9 @@ from typing import Any
 
 from archioc.core.dbr import Dbr, Severity, Status
 from archioc.core.errors import CommandRefused
-from ioc.alarm import NO_ALARM, Alarm
-from ioc.put_value import PutValue
-from ioc.results import ResultCode
+from archioc.ioc.alarm import NO_ALARM, Alarm
+from archioc.ioc.put_value import PutValue
+from archioc.ioc.results import ResultCode
 
 SEVERITIES = tuple(severity.name for severity in Severity)
 

@@ -6,10 +6,10 @@ import asyncio
 import time
 
 from archioc.core.dbr import Dbr, Severity, Status
-from ioc.alarm import NO_ALARM, Alarm
-from ioc.audit import Peer
-from ioc.put_value import PutValue
-from ioc.pv import PV, PvSpec
+from archioc.ioc.alarm import NO_ALARM, Alarm
+from archioc.ioc.audit import Peer
+from archioc.ioc.put_value import PutValue
+from archioc.ioc.pv import PV, PvSpec
 
 NAME = "AlarmServer:Heartbeat"
 SILENT_S = 30.0

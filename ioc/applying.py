@@ -8,15 +8,15 @@ from pathlib import Path
 
 from archioc.core.errors import CommandRefused
 from archioc.core.shard import Shard
-from ioc.change import Change
-from ioc.declaring import PickColumns, Places, pick_nothing, plan_declared
-from ioc.differences import differences, summary
-from ioc.reading import read_declaration
-from ioc.registry import Registry
-from ioc.registry_content import Content
-from ioc.results import ResultCode
-from ioc.rows import in_pairs
-from ioc.taking_up import let_go
+from archioc.ioc.change import Change
+from archioc.ioc.declaring import PickColumns, Places, pick_nothing, plan_declared
+from archioc.ioc.differences import differences, summary
+from archioc.ioc.reading import read_declaration
+from archioc.ioc.registry import Registry
+from archioc.ioc.registry_content import Content
+from archioc.ioc.results import ResultCode
+from archioc.ioc.rows import in_pairs
+from archioc.ioc.taking_up import let_go
 
 TOLD_BYTES = 900
 """Room for single differences in `Result`."""

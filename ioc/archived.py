@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from archioc.core.channel import SETTING_NAMES, ChannelSettings, Given, read_setting, written
 from archioc.core.errors import SettingError
 from archioc.core.layers import Layers
-from ioc.hand_over import HandOver
-from ioc.override import Override
+from archioc.ioc.hand_over import HandOver
+from archioc.ioc.override import Override
 
 _TIED = frozenset({"mode", "rate"})
 """Settings with a rule between them."""

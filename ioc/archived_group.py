@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from archioc.core.channel import read_setting, written
 from archioc.core.condition import parse_condition
 from archioc.core.layers import DeclaredGroup
-from ioc.override import Override
+from archioc.ioc.override import Override
 
 GROUP_SETTINGS = ("enable", "condition")
 """What operators may put."""

@@ -10,7 +10,7 @@ import orjson
 import structlog
 
 from archioc.core.timestamp import format_utc
-from ioc.audit import AuditEntry
+from archioc.ioc.audit import AuditEntry
 
 MAX_BYTES = 10_000_000
 """Size beyond which a new file is begun."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from archioc.core.errors import ArchiocError, RegistryError
 from archioc.core.registry import BUSY_TIMEOUT_S, SCHEMA_VERSION
-from ioc.registry_content import Content, read_content
+from archioc.ioc.registry_content import Content, read_content
 
 KEPT_BACKUPS = 5
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import structlog
 
-from ioc.messages import beacon
+from archioc.ioc.messages import beacon
 
 FIRST_PERIOD_S = 0.02
 LONGEST_PERIOD_S = 15.0

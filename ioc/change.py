@@ -10,8 +10,8 @@ from archioc.core.errors import TableFull
 from archioc.core.layers import DeclaredGroup, DeclaredPolicy
 from archioc.core.registry import MAX_GROUPS
 from archioc.core.shard import Shard
-from ioc.archived import ArchivedChannel
-from ioc.archived_group import ArchivedGroup
+from archioc.ioc.archived import ArchivedChannel
+from archioc.ioc.archived_group import ArchivedGroup
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,11 @@ from archioc.core.channel import LONGEST_MAX_INTERVAL, MAX_DEADBAND_PCT, MAX_ELE
 from archioc.core.dbr import Dbr, Severity, Status
 from archioc.core.table import ChannelState
 from archioc.core.table_columns import DROPS
-from ioc.alarm import NO_ALARM, TIMEOUT, Alarm
-from ioc.alarm_limits import SEVERITIES
-from ioc.pv import PvSpec, Value
-from ioc.row_view import RowView
-from ioc.times import iso_time
+from archioc.ioc.alarm import NO_ALARM, TIMEOUT, Alarm
+from archioc.ioc.alarm_limits import SEVERITIES
+from archioc.ioc.pv import PvSpec, Value
+from archioc.ioc.row_view import RowView
+from archioc.ioc.times import iso_time
 
 Source = Literal["registry", "engine", "db"]
 """Which process knows it: a PV goes INVALID when its process does not answer."""

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from ioc.registry import Registry
-from ioc.turns import Slice
+from archioc.ioc.registry import Registry
+from archioc.ioc.turns import Slice
 
 SLICE_NAMES = 100
 SORTED_AT_ONCE = 2000

@@ -8,19 +8,19 @@ from collections.abc import Iterable
 
 from archioc.core.errors import CommandRefused, UnknownChannel
 from archioc.core.table import ChannelTable
-from ioc.archived import ArchivedChannel
-from ioc.audit import Peer
-from ioc.channel_fields import CHANNEL_FIELDS
-from ioc.channel_refs import ChannelRefs
-from ioc.control import Control
-from ioc.put_value import PutValue
-from ioc.pv import PV
-from ioc.registry import Registry
-from ioc.results import ResultCode
-from ioc.row_changes import RowChanges
-from ioc.row_view import RowView, is_silent, view_row
-from ioc.setting_put import put_setting
-from ioc.turns import Slice
+from archioc.ioc.archived import ArchivedChannel
+from archioc.ioc.audit import Peer
+from archioc.ioc.channel_fields import CHANNEL_FIELDS
+from archioc.ioc.channel_refs import ChannelRefs
+from archioc.ioc.control import Control
+from archioc.ioc.put_value import PutValue
+from archioc.ioc.pv import PV
+from archioc.ioc.registry import Registry
+from archioc.ioc.results import ResultCode
+from archioc.ioc.row_changes import RowChanges
+from archioc.ioc.row_view import RowView, is_silent, view_row
+from archioc.ioc.setting_put import put_setting
+from archioc.ioc.turns import Slice
 
 REFRESH_S = 0.1
 AGE_PERIOD_S = 1.0

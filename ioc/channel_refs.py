@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 from archioc.core.table import ChannelTable, RowState
-from ioc.archived import ArchivedChannel
-from ioc.pv import STRING_BYTES
-from ioc.registry import Registry
+from archioc.ioc.archived import ArchivedChannel
+from archioc.ioc.pv import STRING_BYTES
+from archioc.ioc.registry import Registry
 
 _REFERENCE = re.compile(r"#([0-9]{1,9})-([0-9]{1,10})", re.ASCII)
 

@@ -16,19 +16,19 @@ import caproto as ca
 import structlog
 from caproto import ChannelType
 
-from ioc import messages
-from ioc.audit import Peer
-from ioc.delivery import Monitor, Outbox
-from ioc.monitors import Monitors
-from ioc.open_views import MAX_VIEWS_OF_CLIENT, OpenViews
-from ioc.put_line import PutLine
-from ioc.request_stream import BadRequest, RequestStream, StreamBroken
-from ioc.served_channel import ServedChannel
-from ioc.turns import Slice
+from archioc.ioc import messages
+from archioc.ioc.audit import Peer
+from archioc.ioc.delivery import Monitor, Outbox
+from archioc.ioc.monitors import Monitors
+from archioc.ioc.open_views import MAX_VIEWS_OF_CLIENT, OpenViews
+from archioc.ioc.put_line import PutLine
+from archioc.ioc.request_stream import BadRequest, RequestStream, StreamBroken
+from archioc.ioc.served_channel import ServedChannel
+from archioc.ioc.turns import Slice
 
 if TYPE_CHECKING:
-    from ioc.pv import PV
-    from ioc.server import ControlServer
+    from archioc.ioc.pv import PV
+    from archioc.ioc.server import ControlServer
 
 READ_BYTES = 16384
 SEND_BUFFER_BYTES = 2**18

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from archioc.core.dbr import Dbr, Severity, Status
 from archioc.core.errors import CommandRefused
-from ioc.alarm import NO_ALARM
-from ioc.applying import Apply
-from ioc.audit import Peer
-from ioc.control import Control
-from ioc.put_value import PutValue
-from ioc.pv import PV, PvSpec, Writer
-from ioc.results import ResultCode
+from archioc.ioc.alarm import NO_ALARM
+from archioc.ioc.applying import Apply
+from archioc.ioc.audit import Peer
+from archioc.ioc.control import Control
+from archioc.ioc.put_value import PutValue
+from archioc.ioc.pv import PV, PvSpec, Writer
+from archioc.ioc.results import ResultCode
 
 TEXT_BYTES = 16_000
 LIST_ELEMENTS = 1000

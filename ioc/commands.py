@@ -17,11 +17,11 @@ from archioc.core.channel import given, read_setting
 from archioc.core.channel_name import split_command_line
 from archioc.core.errors import ArchiocError, ChannelNameError, CommandRefused, SettingError, TableFull, UnknownChannel
 from archioc.core.ownership import owner_of
-from ioc.archived import ArchivedChannel, declare
-from ioc.change import Change, missing_groups
-from ioc.registry import Registry
-from ioc.results import ResultCode, code_of
-from ioc.rows import ChannelRows
+from archioc.ioc.archived import ArchivedChannel, declare
+from archioc.ioc.change import Change, missing_groups
+from archioc.ioc.registry import Registry
+from archioc.ioc.results import ResultCode, code_of
+from archioc.ioc.rows import ChannelRows
 
 SLICE_LINES = 100
 SLICE_NAMES = 10_000

@@ -18,21 +18,21 @@ import structlog
 from archioc.core.config_access import Access
 from archioc.core.errors import ArchiocError, CommandRefused, RegistryError
 from archioc.core.table import ChannelTable
-from ioc.applying import Apply, applied, plan_apply
-from ioc.archived import setting_text
-from ioc.audit import AuditEntry, Peer, told
-from ioc.change import Change
-from ioc.commands import plan_add, plan_group, plan_remove, plan_set, plan_setting, refusal
-from ioc.flushing import flush
-from ioc.importing import plan_import
-from ioc.moved import leaving
-from ioc.order import Order, counted, saying
-from ioc.reading_access import read_access
-from ioc.registry import Registry
-from ioc.renaming import plan_rename
-from ioc.results import ResultCode
-from ioc.rows import ChannelRows, IntArray
-from ioc.taking_up import let_go, names_gone, take_up
+from archioc.ioc.applying import Apply, applied, plan_apply
+from archioc.ioc.archived import setting_text
+from archioc.ioc.audit import AuditEntry, Peer, told
+from archioc.ioc.change import Change
+from archioc.ioc.commands import plan_add, plan_group, plan_remove, plan_set, plan_setting, refusal
+from archioc.ioc.flushing import flush
+from archioc.ioc.importing import plan_import
+from archioc.ioc.moved import leaving
+from archioc.ioc.order import Order, counted, saying
+from archioc.ioc.reading_access import read_access
+from archioc.ioc.registry import Registry
+from archioc.ioc.renaming import plan_rename
+from archioc.ioc.results import ResultCode
+from archioc.ioc.rows import ChannelRows, IntArray
+from archioc.ioc.taking_up import let_go, names_gone, take_up
 
 KEPT_CHANGES = 20
 

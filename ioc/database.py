@@ -9,8 +9,8 @@ import weakref
 from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
-from ioc.fields import FIELD_NAMES, field_pv
-from ioc.pv import PV
+from archioc.ioc.fields import FIELD_NAMES, field_pv
+from archioc.ioc.pv import PV
 
 
 class PvSource(Protocol):

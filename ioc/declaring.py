@@ -13,13 +13,13 @@ from archioc.core.declared import Declaration, DeclaredChannel
 from archioc.core.layers import DeclaredGroup, Layers
 from archioc.core.ownership import owners_of
 from archioc.core.shard import Shard
-from ioc.archived import ArchivedChannel, declare
-from ioc.archived_group import ArchivedGroup
-from ioc.change import Change, free_numbers
-from ioc.hand_over import HandOver
-from ioc.registry import Registry
-from ioc.registry_content import Content
-from ioc.rows import ChannelRows, IntArray
+from archioc.ioc.archived import ArchivedChannel, declare
+from archioc.ioc.archived_group import ArchivedGroup
+from archioc.ioc.change import Change, free_numbers
+from archioc.ioc.hand_over import HandOver
+from archioc.ioc.registry import Registry
+from archioc.ioc.registry_content import Content
+from archioc.ioc.rows import ChannelRows, IntArray
 
 Places = list[tuple[int, int]]
 PickPlaces = Callable[[int], Places]

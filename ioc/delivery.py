@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 import structlog
 from caproto import CaprotoError, ChannelType
 
-from ioc.messages import ECA_NOCONVERT, ECA_NORMAL, message
-from ioc.turns import Slice, Turns
+from archioc.ioc.messages import ECA_NOCONVERT, ECA_NORMAL, message
+from archioc.ioc.turns import Slice, Turns
 
 if TYPE_CHECKING:
-    from ioc.pv import PV
+    from archioc.ioc.pv import PV
 
 BATCH_EVENTS = 200
 """Events sent at once: what a client is sent while it does not read is that much more than its connection holds."""

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from archioc.core.channel import SETTING_NAMES
-from ioc.archived import ArchivedChannel, setting_text
-from ioc.archived_group import GROUP_SETTINGS, ArchivedGroup
-from ioc.change import Change
-from ioc.registry_content import Content
+from archioc.ioc.archived import ArchivedChannel, setting_text
+from archioc.ioc.archived_group import GROUP_SETTINGS, ArchivedGroup
+from archioc.ioc.change import Change
+from archioc.ioc.registry_content import Content
 
 
 def differences(change: Change, content: Content) -> Iterator[str]:

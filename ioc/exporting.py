@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import yaml
 
 from archioc.core.channel import SETTING_NAMES, ChannelSettings, Given, read_setting, written
-from ioc.archived import ArchivedChannel, setting_text
-from ioc.archived_group import ArchivedGroup
-from ioc.registry_content import Content
+from archioc.ioc.archived import ArchivedChannel, setting_text
+from archioc.ioc.archived_group import ArchivedGroup
+from archioc.ioc.registry_content import Content
 
 _Dumper: type = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 

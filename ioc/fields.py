@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ioc.alarm_limits import LIMIT_FIELDS, SEVERITY_FIELDS
-from ioc.audit import Peer
-from ioc.put_value import PutValue
-from ioc.pv import PV
-from ioc.record_fields import RECORD_FIELDS
+from archioc.ioc.alarm_limits import LIMIT_FIELDS, SEVERITY_FIELDS
+from archioc.ioc.audit import Peer
+from archioc.ioc.put_value import PutValue
+from archioc.ioc.pv import PV
+from archioc.ioc.record_fields import RECORD_FIELDS
 
 FIELD_NAMES = frozenset(RECORD_FIELDS)
 

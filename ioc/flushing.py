@@ -7,7 +7,7 @@ import time
 
 from archioc.core.errors import CommandRefused
 from archioc.core.table import ChannelTable
-from ioc.results import ResultCode
+from archioc.ioc.results import ResultCode
 
 FLUSH_TIMEOUT_S = 5.0
 FLUSH_POLL_S = 0.01

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from archioc.core.condition import MAX_CONDITION_BYTES
 from archioc.core.dbr import Dbr, Severity, Status
 from archioc.core.group_status import ConditionState, why_off
-from ioc.alarm import NO_ALARM, TIMEOUT, Alarm
-from ioc.archived_group import ArchivedGroup
-from ioc.pv import PvSpec, Value
+from archioc.ioc.alarm import NO_ALARM, TIMEOUT, Alarm
+from archioc.ioc.archived_group import ArchivedGroup
+from archioc.ioc.pv import PvSpec, Value
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ import numpy as np
 from archioc.core.group_status import ConditionState, identity
 from archioc.core.registry import MAX_GROUPS
 from archioc.core.table import ChannelTable, RowState
-from ioc.archived_group import ArchivedGroup
-from ioc.group_fields import GroupView
-from ioc.row_view import is_silent
+from archioc.ioc.archived_group import ArchivedGroup
+from archioc.ioc.group_fields import GroupView
+from archioc.ioc.row_view import is_silent
 
 
 class GroupLook:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from archioc.core.dbr import Dbr
 from archioc.core.errors import CommandRefused
-from ioc.audit import Peer
-from ioc.control import Control
-from ioc.group_fields import GroupField
-from ioc.put_value import PutValue
+from archioc.ioc.audit import Peer
+from archioc.ioc.control import Control
+from archioc.ioc.group_fields import GroupField
+from archioc.ioc.put_value import PutValue
 
 
 async def put_group_setting(control: Control, pv: str, group: str, field: GroupField, value: PutValue, peer: Peer) -> None:

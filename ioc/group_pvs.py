@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 
 from archioc.core.table import ChannelTable
-from ioc.audit import Peer
-from ioc.control import Control
-from ioc.group_fields import GROUP_FIELDS
-from ioc.group_look import GroupLook
-from ioc.group_put import put_group_setting
-from ioc.put_value import PutValue
-from ioc.pv import PV
-from ioc.registry import Registry
+from archioc.ioc.audit import Peer
+from archioc.ioc.control import Control
+from archioc.ioc.group_fields import GROUP_FIELDS
+from archioc.ioc.group_look import GroupLook
+from archioc.ioc.group_put import put_group_setting
+from archioc.ioc.put_value import PutValue
+from archioc.ioc.pv import PV
+from archioc.ioc.registry import Registry
 
 REFRESH_S = 0.5
 

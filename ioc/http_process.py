@@ -11,7 +11,7 @@ from archioc.core.directories import Directories
 from archioc.core.python_module import module_of
 from archioc.core.table import ProcessState
 
-_MODULE = "retrieval"
+_MODULE = "archioc.retrieval"
 """A process with the number of the http process that runs another module is not ours: the number has been given away again."""
 
 

@@ -11,16 +11,16 @@ from archioc.core.declared import Declaration
 from archioc.core.errors import CommandRefused, SettingError
 from archioc.core.importing.formats import ImportFormat
 from archioc.core.importing.gathering import Imported
-from ioc.archived import ArchivedChannel, declare
-from ioc.archived_group import GROUP_SETTINGS, ArchivedGroup
-from ioc.change import Change, missing_groups
-from ioc.declaring import PickColumns, PickPlaces, Places, own_channels
-from ioc.reading import read_imported
-from ioc.registry import Registry
-from ioc.registry_content import Content
-from ioc.results import ResultCode
-from ioc.rows import in_pairs
-from ioc.taking_up import let_go
+from archioc.ioc.archived import ArchivedChannel, declare
+from archioc.ioc.archived_group import GROUP_SETTINGS, ArchivedGroup
+from archioc.ioc.change import Change, missing_groups
+from archioc.ioc.declaring import PickColumns, PickPlaces, Places, own_channels
+from archioc.ioc.reading import read_imported
+from archioc.ioc.registry import Registry
+from archioc.ioc.registry_content import Content
+from archioc.ioc.results import ResultCode
+from archioc.ioc.rows import in_pairs
+from archioc.ioc.taking_up import let_go
 
 TOLD_BYTES = 900
 """Room for remarks in `Result`."""

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from functools import partial
 
 from archioc.core.errors import CommandRefused
-from ioc.alarm import TIMEOUT
-from ioc.alarm_limits import AlarmLimits, read_limit
-from ioc.audit import Peer
-from ioc.control import Control
-from ioc.limit_store import LimitStore
-from ioc.put_value import PutValue
-from ioc.pv import PV
+from archioc.ioc.alarm import TIMEOUT
+from archioc.ioc.alarm_limits import AlarmLimits, read_limit
+from archioc.ioc.audit import Peer
+from archioc.ioc.control import Control
+from archioc.ioc.limit_store import LimitStore
+from archioc.ioc.put_value import PutValue
+from archioc.ioc.pv import PV
 
 
 class LimitPuts:

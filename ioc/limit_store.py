@@ -9,7 +9,7 @@ from pathlib import Path
 
 from archioc.core.errors import RegistryError
 from archioc.core.registry import BUSY_TIMEOUT_S
-from ioc.audit import AuditEntry
+from archioc.ioc.audit import AuditEntry
 
 
 class LimitStore:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from ioc.delivery import Monitor, Outbox
+from archioc.ioc.delivery import Monitor, Outbox
 
 
 class Monitors:

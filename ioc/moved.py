@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ioc.archived import ArchivedChannel
-from ioc.registry_content import Content
+from archioc.ioc.archived import ArchivedChannel
+from archioc.ioc.registry_content import Content
 
 
 def leaving(content: Content, now_ns: int) -> tuple[ArchivedChannel, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ioc.pv import PV
+    from archioc.ioc.pv import PV
 
 MAX_VIEWS_OF_CLIENT = 20
 

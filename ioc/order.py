@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from ioc.audit import AuditEntry, Peer
-from ioc.change import Change
+from archioc.ioc.audit import AuditEntry, Peer
+from archioc.ioc.change import Change
 
 Planner = Callable[[], Awaitable[Change]]
 Teller = Callable[[Change], Awaitable[str]]

@@ -9,9 +9,9 @@ from enum import IntEnum
 from archioc.core.archive_totals import ArchiveTotals, count_up
 from archioc.core.process_counts import ProcessCounts
 from archioc.core.table import ChannelTable, ProcessState, StoreState
-from ioc.hand_over import NO_SHARING, Sharing
-from ioc.loss_window import NO_LOSSES, Losses
-from ioc.row_view import SILENT_S, is_silent
+from archioc.ioc.hand_over import NO_SHARING, Sharing
+from archioc.ioc.loss_window import NO_LOSSES, Losses
+from archioc.ioc.row_view import SILENT_S, is_silent
 
 SPOOL_AGE_S = 60.0
 """A batch that waits longer than this means that the store does not keep up."""

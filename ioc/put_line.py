@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from archioc.core.errors import ArchiocError, CommandRefused
-from ioc import messages
-from ioc.audit import Peer
-from ioc.put_value import PutValue, read_put, shown_put
-from ioc.request_stream import BadRequest
-from ioc.results import ResultCode
-from ioc.served_channel import ServedChannel
+from archioc.ioc import messages
+from archioc.ioc.audit import Peer
+from archioc.ioc.put_value import PutValue, read_put, shown_put
+from archioc.ioc.request_stream import BadRequest
+from archioc.ioc.results import ResultCode
+from archioc.ioc.served_channel import ServedChannel
 
 if TYPE_CHECKING:
-    from ioc.server import ControlServer
+    from archioc.ioc.server import ControlServer
 
 QUEUED_PUTS = 200
 """Puts that wait; when there are more, nothing more is read from this client until one is done. Each may hold 128 kB."""

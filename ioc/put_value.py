@@ -10,7 +10,7 @@ import numpy as np
 from caproto import ChannelType
 
 from archioc.core.errors import CommandRefused
-from ioc.results import ResultCode
+from archioc.ioc.results import ResultCode
 
 _PLAIN = tuple(np.dtype(kind) for kind in ("S40", ">i2", ">f4", ">u2", "u1", ">i4", ">f8"))
 """Elements of the types that a put may have, by their numbers (STRING, INT, FLOAT, ENUM, CHAR, LONG, DOUBLE)."""

@@ -19,14 +19,14 @@ from caproto._commands import data_payload
 from caproto._dbr import DbrStringArray, _LongStringChannelType
 
 from archioc.core.dbr import EPICS_EPOCH_S, Dbr, Severity, Status
-from ioc.alarm import NO_ALARM, Alarm
-from ioc.alarm_limits import NO_LIMITS, AlarmLimits, metadata_of
-from ioc.timed_number import timed_number
+from archioc.ioc.alarm import NO_ALARM, Alarm
+from archioc.ioc.alarm_limits import NO_LIMITS, AlarmLimits, metadata_of
+from archioc.ioc.timed_number import timed_number
 
 if TYPE_CHECKING:
-    from ioc.audit import Peer
-    from ioc.delivery import Monitor
-    from ioc.put_value import PutValue
+    from archioc.ioc.audit import Peer
+    from archioc.ioc.delivery import Monitor
+    from archioc.ioc.put_value import PutValue
 
 Access = Literal["read", "anyone", "control", "expert"]
 """Who may put; `anyone` what changes nothing but what is shown."""

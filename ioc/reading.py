@@ -1,6 +1,6 @@
 """Reads a configuration file, or files to be imported, in a process of its own.
 
-`python -m ioc.reading config FILE`, `python -m ioc.reading import FORMAT FILE [FORMAT FILE ...]`
+`python -m archioc.ioc.reading config FILE`, `python -m archioc.ioc.reading import FORMAT FILE [FORMAT FILE ...]`
 
 Parsing 100 000 channels keeps an interpreter busy for seconds and fills hundreds of megabytes; the control process must do
 neither. A line of JSON for each remark, policy, group and channel goes to standard output, at last one with fingerprint and shard.
@@ -27,7 +27,7 @@ from archioc.core.layers import DeclaredGroup, DeclaredPolicy
 from archioc.core.process import stop_with_parent
 from archioc.core.python_module import python_module
 from archioc.core.shard import Shard
-from ioc.results import ResultCode
+from archioc.ioc.results import ResultCode
 
 READ_S = 120.0
 """Longest time that reading a file may take."""
@@ -49,7 +49,7 @@ async def read_imported(files: Sequence[tuple[Path, ImportFormat]]) -> Imported:
 
 async def _read_apart(arguments: Sequence[str], what: str) -> Imported:
     process = await asyncio.create_subprocess_exec(
-        *python_module("ioc.reading", *arguments),
+        *python_module("archioc.ioc.reading", *arguments),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

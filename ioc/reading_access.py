@@ -1,4 +1,4 @@
-"""Reads who may write from a configuration file in a process of its own: `python -m ioc.reading_access CONFIG`.
+"""Reads who may write from a configuration file in a process of its own: `python -m archioc.ioc.reading_access CONFIG`.
 
 The parser passes over 100 000 channels in about a second, which the control process must not stand still for.
 """
@@ -14,7 +14,7 @@ from archioc.core.config_file import load_blocks
 from archioc.core.errors import CommandRefused, ConfigError
 from archioc.core.process import stop_with_parent
 from archioc.core.python_module import python_module
-from ioc.results import ResultCode
+from archioc.ioc.results import ResultCode
 
 READ_S = 60.0
 """Longest time that reading a file may take."""
@@ -24,7 +24,7 @@ async def read_access(path: Path) -> Access:
     """The block `access` of a file. Raises CommandRefused: the file's fault, with file, line and key."""
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(
-        *python_module("ioc.reading_access", str(path)), stdin=asyncio.subprocess.DEVNULL, stdout=pipe, stderr=pipe
+        *python_module("archioc.ioc.reading_access", str(path)), stdin=asyncio.subprocess.DEVNULL, stdout=pipe, stderr=pipe
     )
     try:
         async with asyncio.timeout(READ_S):

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from archioc.core.dbr import Dbr, severity_name, status_name
-from ioc.alarm_limits import LIMIT_FIELDS, SEVERITIES, SEVERITY_FIELDS
-from ioc.pv import PV, PvSpec, Value
-from ioc.state_fields import STATE_FIELDS, state_value
+from archioc.ioc.alarm_limits import LIMIT_FIELDS, SEVERITIES, SEVERITY_FIELDS
+from archioc.ioc.pv import PV, PvSpec, Value
+from archioc.ioc.state_fields import STATE_FIELDS, state_value
 
 _SCAN = ("Passive", "Event", "I/O Intr", "10 second", "5 second", "2 second", "1 second", ".5 second", ".2 second", ".1 second")
 """`menuScan` of EPICS Base."""

@@ -19,13 +19,13 @@ from archioc.core.errors import ArchiocError, RegistryError
 from archioc.core.layers import Layers
 from archioc.core.registry import BUSY_TIMEOUT_S, SCHEMA_VERSION, check_version
 from archioc.core.shard import ALONE, Shard
-from ioc.archived import ArchivedChannel
-from ioc.archived_group import ArchivedGroup
-from ioc.audit import AuditEntry, trim
-from ioc.audit_log import AuditLog
-from ioc.change import Change
-from ioc.hand_over import NO_SHARING, Sharing
-from ioc.registry_content import (
+from archioc.ioc.archived import ArchivedChannel
+from archioc.ioc.archived_group import ArchivedGroup
+from archioc.ioc.audit import AuditEntry, trim
+from archioc.ioc.audit_log import AuditLog
+from archioc.ioc.change import Change
+from archioc.ioc.hand_over import NO_SHARING, Sharing
+from archioc.ioc.registry_content import (
     INSERT_CHANNEL,
     UPDATE_CHANNEL,
     Content,
@@ -35,7 +35,7 @@ from ioc.registry_content import (
     load_content,
     write_given,
 )
-from ioc.registry_schema import MIGRATIONS, SCHEMA
+from archioc.ioc.registry_schema import MIGRATIONS, SCHEMA
 
 AUDIT_LOG = "audit.jsonl"
 """Who put what, a line of JSON each: in the state directory, as the registry."""

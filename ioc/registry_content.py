@@ -17,10 +17,10 @@ from archioc.core.errors import RegistryError
 from archioc.core.layers import DeclaredGroup, DeclaredPolicy, Layers
 from archioc.core.registry import BUSY_TIMEOUT_S, check_version, load_aliases
 from archioc.core.shard import ALONE, Shard
-from ioc.archived import ArchivedChannel, effective
-from ioc.archived_group import ArchivedGroup
-from ioc.hand_over import HandOver
-from ioc.override import Override
+from archioc.ioc.archived import ArchivedChannel, effective
+from archioc.ioc.archived_group import ArchivedGroup
+from archioc.ioc.hand_over import HandOver
+from archioc.ioc.override import Override
 
 _FROM_COLUMN: dict[str, Callable[[Any], Setting]] = {
     "enable": bool,

@@ -12,11 +12,11 @@ import time
 from archioc.core.aliases import Alias
 from archioc.core.channel_name import channel_name
 from archioc.core.errors import ChannelNameError, CommandRefused, TableFull
-from ioc.change import Change
-from ioc.commands import NOTHING_CHANGED, line_refused, numbered_lines, refuse_foreign, unknown
-from ioc.registry import Registry
-from ioc.results import ResultCode
-from ioc.rows import ChannelRows
+from archioc.ioc.change import Change
+from archioc.ioc.commands import NOTHING_CHANGED, line_refused, numbered_lines, refuse_foreign, unknown
+from archioc.ioc.registry import Registry
+from archioc.ioc.results import ResultCode
+from archioc.ioc.rows import ChannelRows
 
 
 async def plan_rename(text: str, registry: Registry, rows: ChannelRows) -> Change:

@@ -15,7 +15,7 @@ import caproto as ca
 from caproto._commands import Commands
 from caproto._headers import ExtendedMessageHeader, MessageHeader
 
-from ioc.messages import ECA_BADTYPE, ECA_TOLARGE
+from archioc.ioc.messages import ECA_BADTYPE, ECA_TOLARGE
 
 LONGEST_PAYLOAD = 2**17
 """Bytes: 16 000 elements of any plain type."""

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from archioc.core.mapped_file import MappedFile
 from archioc.core.table import ChannelTable
-from ioc.archived import ArchivedChannel
+from archioc.ioc.archived import ArchivedChannel
 
 ROWS_AT_ONCE = 500
 """Rows compared in one go (some 0.1 us each)."""

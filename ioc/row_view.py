@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archioc.core.table import ChannelTable, copy_row, read_row
-from ioc.archived import ArchivedChannel
+from archioc.ioc.archived import ArchivedChannel
 
 SILENT_S = 5.0
 """A process whose heartbeat is older than this does not answer."""

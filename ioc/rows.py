@@ -13,9 +13,9 @@ import numpy.typing as npt
 
 from archioc.core.channel_name import read_as_text, stamped_by_ioc
 from archioc.core.table import ChannelTable, ProcessState, RowState, write_rows
-from ioc.archived import ArchivedChannel
-from ioc.archived_group import ArchivedGroup
-from ioc.change import Change
+from archioc.ioc.archived import ArchivedChannel
+from archioc.ioc.archived_group import ArchivedGroup
+from archioc.ioc.change import Change
 
 IntArray = npt.NDArray[np.int64]
 

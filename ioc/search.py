@@ -10,7 +10,7 @@ from typing import cast
 
 import structlog
 
-from ioc.messages import search_reply, version_over_udp
+from archioc.ioc.messages import search_reply, version_over_udp
 
 _HEADER = struct.Struct(">HHHHII")
 _VERSION, _SEARCH = 0, 6

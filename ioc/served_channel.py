@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from caproto import ChannelType
 
-from ioc.pv import LONG_STRING_BYTES, PV
+from archioc.ioc.pv import LONG_STRING_BYTES, PV
 
 
 @dataclass(frozen=True, slots=True, eq=False)

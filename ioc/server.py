@@ -10,14 +10,14 @@ import structlog
 
 from archioc.core.config_access import Access
 from archioc.core.errors import ServeError
-from ioc.audit import Peer
-from ioc.beacons import send_beacons
-from ioc.circuit import Circuit
-from ioc.control import Control
-from ioc.database import PvDatabase
-from ioc.pv import PV
-from ioc.search import SearchProtocol, search_socket
-from ioc.turns import Turns
+from archioc.ioc.audit import Peer
+from archioc.ioc.beacons import send_beacons
+from archioc.ioc.circuit import Circuit
+from archioc.ioc.control import Control
+from archioc.ioc.database import PvDatabase
+from archioc.ioc.pv import PV
+from archioc.ioc.search import SearchProtocol, search_socket
+from archioc.ioc.turns import Turns
 
 FREE_PORT_ATTEMPTS = 20
 """Free ports tried on the first interface until one is free on all of them."""

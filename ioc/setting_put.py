@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from archioc.core.dbr import Dbr
 from archioc.core.errors import CommandRefused
-from ioc.audit import Peer
-from ioc.channel_fields import ChannelField
-from ioc.control import Control
-from ioc.put_value import PutValue
+from archioc.ioc.audit import Peer
+from archioc.ioc.channel_fields import ChannelField
+from archioc.ioc.control import Control
+from archioc.ioc.put_value import PutValue
 
 
 async def put_setting(control: Control, pv: str, channel: str, field: ChannelField, value: PutValue, peer: Peer) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from archioc.core.dbr import Dbr
-from ioc.alarm_limits import SEVERITIES
-from ioc.pv import PvSpec, Value
+from archioc.ioc.alarm_limits import SEVERITIES
+from archioc.ioc.pv import PvSpec, Value
 
 _NUMBERS = ("ZR", "ON", "TW", "TH", "FR", "FV", "SX", "SV", "EI", "NI", "TE", "EL", "TV", "TT", "FT", "FF")
 """What the fields of the states 0 to 15 of an mbbi record begin with."""

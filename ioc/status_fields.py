@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from archioc.core.dbr import Dbr, Severity
-from ioc.alarm import NO_ALARM, TIMEOUT, Alarm
-from ioc.alarm_limits import NO_LIMITS, AlarmLimits
-from ioc.overview import Overview
-from ioc.pv import PvSpec, Value
-from ioc.times import iso_time
+from archioc.ioc.alarm import NO_ALARM, TIMEOUT, Alarm
+from archioc.ioc.alarm_limits import NO_LIMITS, AlarmLimits
+from archioc.ioc.overview import Overview
+from archioc.ioc.pv import PvSpec, Value
+from archioc.ioc.times import iso_time
 
 Source = Literal["ioc", "engine", "db"]
 

@@ -16,14 +16,14 @@ from archioc.core.dbr import Dbr
 from archioc.core.errors import RunDirError
 from archioc.core.process_counts import ProcessCounts, read_counts
 from archioc.core.table import ChannelTable, ProcessState
-from ioc.alarm import NO_ALARM
-from ioc.hand_over import NO_SHARING, Sharing
-from ioc.limit_puts import LimitPuts
-from ioc.loss_window import LossWindow
-from ioc.overview import ArchiverState, Overview, OwnHealth, look
-from ioc.pv import PV
-from ioc.rows import ChannelRows
-from ioc.status_fields import STATUS_FIELDS
+from archioc.ioc.alarm import NO_ALARM
+from archioc.ioc.hand_over import NO_SHARING, Sharing
+from archioc.ioc.limit_puts import LimitPuts
+from archioc.ioc.loss_window import LossWindow
+from archioc.ioc.overview import ArchiverState, Overview, OwnHealth, look
+from archioc.ioc.pv import PV
+from archioc.ioc.rows import ChannelRows
+from archioc.ioc.status_fields import STATUS_FIELDS
 
 PERIOD_S = 0.5
 PROBE_S = 0.05

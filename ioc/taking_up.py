@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 
-from ioc.archived import ArchivedChannel
-from ioc.change import Change
-from ioc.registry import Registry
-from ioc.rows import ChannelRows
+from archioc.ioc.archived import ArchivedChannel
+from archioc.ioc.change import Change
+from archioc.ioc.registry import Registry
+from archioc.ioc.rows import ChannelRows
 
 SLICE_CHANNELS = 100
 """Channels brought into memory and table at once (some 10 us each)."""

@@ -10,7 +10,7 @@ from struct import Struct
 from caproto import ChannelType
 
 from archioc.core.dbr import Dbr
-from ioc.alarm import Alarm
+from archioc.ioc.alarm import Alarm
 
 _FORMS = {
     (Dbr.DOUBLE, ChannelType.TIME_DOUBLE): (Struct(">HHII4xd"), (float, int), float("-inf"), float("inf")),

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from ioc.pv import PV
-from ioc.view_filter import ViewFilter
-from ioc.view_order import Sort
+from archioc.ioc.pv import PV
+from archioc.ioc.view_filter import ViewFilter
+from archioc.ioc.view_order import Sort
 
 PAGE_ROWS = 25
 ROW_NAMES = tuple(f"Row{number:02d}" for number in range(PAGE_ROWS))

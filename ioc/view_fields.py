@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 
 from archioc.core.batch import Kind
 from archioc.core.dbr import Dbr, Severity, Status
-from ioc.alarm import NO_ALARM, Alarm
-from ioc.channel_fields import CHANNEL_FIELDS, STATES, ChannelField, value_alarm
-from ioc.channel_refs import reference
-from ioc.pv import PvSpec, Value
-from ioc.row_view import RowView
-from ioc.view import View
-from ioc.view_filter import listed_group
+from archioc.ioc.alarm import NO_ALARM, Alarm
+from archioc.ioc.channel_fields import CHANNEL_FIELDS, STATES, ChannelField, value_alarm
+from archioc.ioc.channel_refs import reference
+from archioc.ioc.pv import PvSpec, Value
+from archioc.ioc.row_view import RowView
+from archioc.ioc.view import View
+from archioc.ioc.view_filter import listed_group
 
 
 @dataclass(frozen=True, slots=True)

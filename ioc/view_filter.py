@@ -8,9 +8,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from archioc.core.errors import CommandRefused
-from ioc.alarm_limits import SEVERITIES
-from ioc.channel_fields import STATES
-from ioc.results import ResultCode
+from archioc.ioc.alarm_limits import SEVERITIES
+from archioc.ioc.channel_fields import STATES
+from archioc.ioc.results import ResultCode
 
 MAX_WORDS = 16
 

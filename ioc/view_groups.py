@@ -8,17 +8,17 @@ from collections.abc import Callable
 from archioc.core.dbr import Dbr
 from archioc.core.errors import CommandRefused
 from archioc.core.table import ChannelTable
-from ioc.alarm import NO_ALARM
-from ioc.archived_group import ArchivedGroup
-from ioc.audit import Peer
-from ioc.control import Control
-from ioc.group_fields import GROUP_FIELDS, GroupField
-from ioc.group_look import GroupLook
-from ioc.group_put import put_group_setting
-from ioc.put_value import PutValue
-from ioc.pv import PV, PvSpec, Value
-from ioc.registry import Registry
-from ioc.view import GROUP_ROWS, Slot, View
+from archioc.ioc.alarm import NO_ALARM
+from archioc.ioc.archived_group import ArchivedGroup
+from archioc.ioc.audit import Peer
+from archioc.ioc.control import Control
+from archioc.ioc.group_fields import GROUP_FIELDS, GroupField
+from archioc.ioc.group_look import GroupLook
+from archioc.ioc.group_put import put_group_setting
+from archioc.ioc.put_value import PutValue
+from archioc.ioc.pv import PV, PvSpec, Value
+from archioc.ioc.registry import Registry
+from archioc.ioc.view import GROUP_ROWS, Slot, View
 
 GROUP_SLOT_FIELDS: dict[str, GroupField] = {
     "Name": GroupField(

@@ -8,13 +8,13 @@ import time
 import numpy as np
 
 from archioc.core.table import ChannelTable
-from ioc.archived import ArchivedChannel
-from ioc.archived_group import ArchivedGroup
-from ioc.channel_index import ChannelIndex, Mask
-from ioc.registry import Registry
-from ioc.view import PAGE_ROWS, Slot, View
-from ioc.view_filter import Pattern
-from ioc.view_order import filtered, ordered
+from archioc.ioc.archived import ArchivedChannel
+from archioc.ioc.archived_group import ArchivedGroup
+from archioc.ioc.channel_index import ChannelIndex, Mask
+from archioc.ioc.registry import Registry
+from archioc.ioc.view import PAGE_ROWS, Slot, View
+from archioc.ioc.view_filter import Pattern
+from archioc.ioc.view_order import filtered, ordered
 
 MAX_VIEWS = 200
 FORGOTTEN_AFTER_S = 30.0

@@ -12,10 +12,10 @@ import numpy.typing as npt
 from archioc.core.dbr import Severity
 from archioc.core.mapped_file import MappedFile
 from archioc.core.table import ChannelTable
-from ioc.archived_group import ArchivedGroup
-from ioc.channel_index import ChannelIndex, IntArray, Mask
-from ioc.turns import Slice
-from ioc.view_filter import ViewFilter
+from archioc.ioc.archived_group import ArchivedGroup
+from archioc.ioc.channel_index import ChannelIndex, IntArray, Mask
+from archioc.ioc.turns import Slice
+from archioc.ioc.view_filter import ViewFilter
 
 GATHERED_AT_ONCE = 10_000
 

@@ -7,16 +7,16 @@ import time
 from collections.abc import Callable
 
 from archioc.core.errors import CommandRefused, UnknownChannel
-from ioc.archived import ArchivedChannel
-from ioc.archived_group import ArchivedGroup
-from ioc.put_value import PutValue
-from ioc.results import ResultCode
-from ioc.view import GROUP_NAMES, ROW_NAMES, SELECTED, GroupPage, Slot, View
-from ioc.view_fields import FILTER_BYTES, GROUP_BYTES, LIST_FIELDS
-from ioc.view_filter import group_filter, read_filter
-from ioc.view_groups import ViewGroups
-from ioc.view_lists import ViewLists
-from ioc.view_order import Sort
+from archioc.ioc.archived import ArchivedChannel
+from archioc.ioc.archived_group import ArchivedGroup
+from archioc.ioc.put_value import PutValue
+from archioc.ioc.results import ResultCode
+from archioc.ioc.view import GROUP_NAMES, ROW_NAMES, SELECTED, GroupPage, Slot, View
+from archioc.ioc.view_fields import FILTER_BYTES, GROUP_BYTES, LIST_FIELDS
+from archioc.ioc.view_filter import group_filter, read_filter
+from archioc.ioc.view_groups import ViewGroups
+from archioc.ioc.view_lists import ViewLists
+from archioc.ioc.view_order import Sort
 
 ListPut = Callable[[ViewLists, View, PutValue], None]
 

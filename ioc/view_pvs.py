@@ -10,19 +10,19 @@ from typing import NamedTuple
 
 from archioc.core.errors import CommandRefused
 from archioc.core.table import ChannelTable
-from ioc.alarm import NO_ALARM
-from ioc.audit import Peer
-from ioc.control import Control
-from ioc.put_value import PutValue
-from ioc.pv import PV, Writer
-from ioc.registry import Registry
-from ioc.row_view import RowView, view_row
-from ioc.setting_put import put_setting
-from ioc.view import GROUP_NAMES, SLOT_NAMES, Place, View
-from ioc.view_fields import LIST_FIELDS, SLOT_FIELDS, nothing
-from ioc.view_groups import GROUP_SLOT_FIELDS, LookOnce, ViewGroups
-from ioc.view_lists import ViewLists
-from ioc.view_puts import LIST_PUTS, REARRANGING, channel_meant, group_meant
+from archioc.ioc.alarm import NO_ALARM
+from archioc.ioc.audit import Peer
+from archioc.ioc.control import Control
+from archioc.ioc.put_value import PutValue
+from archioc.ioc.pv import PV, Writer
+from archioc.ioc.registry import Registry
+from archioc.ioc.row_view import RowView, view_row
+from archioc.ioc.setting_put import put_setting
+from archioc.ioc.view import GROUP_NAMES, SLOT_NAMES, Place, View
+from archioc.ioc.view_fields import LIST_FIELDS, SLOT_FIELDS, nothing
+from archioc.ioc.view_groups import GROUP_SLOT_FIELDS, LookOnce, ViewGroups
+from archioc.ioc.view_lists import ViewLists
+from archioc.ioc.view_puts import LIST_PUTS, REARRANGING, channel_meant, group_meant
 
 PERIOD_S = 0.5
 """How often values are shown anew."""

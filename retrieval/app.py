@@ -12,19 +12,19 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from retrieval.appliance.at_time import AT_TIME_ROUTES
-from retrieval.appliance.bpl import BPL_ROUTES
-from retrieval.appliance.data import DATA_ROUTES
-from retrieval.archive import Archive
-from retrieval.archive_access.routes import ARCHIVE_ACCESS_ROUTES
-from retrieval.columns.routes import COLUMN_ROUTES
-from retrieval.faults import HANDLERS
-from retrieval.health import HEALTH_ROUTES
-from retrieval.metrics import METRICS_ROUTES
-from retrieval.mgmt.routes import MGMT_ROUTES
-from retrieval.page.api import API_ROUTES
-from retrieval.page.files import PAGE_ROUTES
-from retrieval.queries import Queries
+from archioc.retrieval.appliance.at_time import AT_TIME_ROUTES
+from archioc.retrieval.appliance.bpl import BPL_ROUTES
+from archioc.retrieval.appliance.data import DATA_ROUTES
+from archioc.retrieval.archive import Archive
+from archioc.retrieval.archive_access.routes import ARCHIVE_ACCESS_ROUTES
+from archioc.retrieval.columns.routes import COLUMN_ROUTES
+from archioc.retrieval.faults import HANDLERS
+from archioc.retrieval.health import HEALTH_ROUTES
+from archioc.retrieval.metrics import METRICS_ROUTES
+from archioc.retrieval.mgmt.routes import MGMT_ROUTES
+from archioc.retrieval.page.api import API_ROUTES
+from archioc.retrieval.page.files import PAGE_ROUTES
+from archioc.retrieval.queries import Queries
 
 OPENAPI = Path(__file__).with_name("openapi.yaml")
 """The contract, written by hand; in the documentation a link leads to it."""

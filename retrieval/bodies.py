@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.requests import Request
 
-from retrieval.faults import refusal
+from archioc.retrieval.faults import refusal
 
 MAX_BODY = 4_000_000
 """Bytes."""

@@ -16,8 +16,8 @@ from archioc.core.archive_totals import ArchiveTotals, count_up
 from archioc.core.directories import Directories
 from archioc.core.errors import QueryError, RunDirError, StoreDenied, StoreUnavailable
 from archioc.core.table import ChannelTable, ProcessState, StoreState
-from db.store import Reader
-from retrieval.parts import archive_of, queries_of
+from archioc.db.store import Reader
+from archioc.retrieval.parts import archive_of, queries_of
 
 SILENT_S = 5.0
 """A process whose heartbeat is older than this does not answer."""

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from retrieval.faults import refusal
+from archioc.retrieval.faults import refusal
 
 MAX_PATTERN = 1000
 """Letters of a pattern."""

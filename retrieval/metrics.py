@@ -21,8 +21,8 @@ from archioc.core.directories import Directories
 from archioc.core.process_counts import ProcessCounts, read_counts
 from archioc.core.table import ChannelTable, ProcessState, StoreState
 from archioc.core.table_columns import DROPS
-from retrieval.faults import refusal
-from retrieval.parts import archive_of
+from archioc.retrieval.faults import refusal
+from archioc.retrieval.parts import archive_of
 
 SECOND_NS = 1e9
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from retrieval.appliance.request import LAST_NS, MAX_NAME, time_of
-from retrieval.appliance.source import Range
-from retrieval.faults import refusal
+from archioc.retrieval.appliance.request import LAST_NS, MAX_NAME, time_of
+from archioc.retrieval.appliance.source import Range
+from archioc.retrieval.faults import refusal
 
 
 def name_of(parameters: Mapping[str, str]) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from starlette.requests import Request
 
-from retrieval.archive import Archive
-from retrieval.queries import Queries
+from archioc.retrieval.archive import Archive
+from archioc.retrieval.queries import Queries
 
 
 def archive_of(request: Request) -> Archive:

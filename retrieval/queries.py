@@ -14,9 +14,9 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Send
 
 from archioc.core.errors import StoreError
-from retrieval.budget import Budget
-from retrieval.faults import Busy
-from retrieval.threads import Threads
+from archioc.retrieval.budget import Budget
+from archioc.retrieval.faults import Busy
+from archioc.retrieval.threads import Threads
 
 _log = structlog.get_logger()
 
@@ -24,7 +24,7 @@ AT_ONCE = 4
 """Queries that are worked on at the same time."""
 
 OPEN = 30
-"""Queries that are worked on or whose answer is being taken; fewer than the db process serves (`db.query_server.CLIENTS`)."""
+"""Queries that are worked on or whose answer is being taken; fewer than the db process serves (`archioc.db.query_server.CLIENTS`)."""
 
 QUEUE = 64
 """Queries that may wait for their turn; more are refused."""

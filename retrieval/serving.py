@@ -16,9 +16,9 @@ from archioc.core.allocator import keep_freed_memory
 from archioc.core.config import Config, Http
 from archioc.core.errors import ServeError
 from archioc.core.process import StopSignal
-from retrieval.app import make_app
-from retrieval.archive import Archive, open_archive
-from retrieval.queries import Queries
+from archioc.retrieval.app import make_app
+from archioc.retrieval.archive import Archive, open_archive
+from archioc.retrieval.queries import Queries
 
 _log = structlog.get_logger()
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from archioc.core.errors import CommandRefused
-from ioc.change import Change
-from ioc.results import ResultCode
+from archioc.ioc.change import Change
+from archioc.ioc.results import ResultCode
 
 
 def refused(command: Callable[[str], Change], text: str) -> tuple[ResultCode, str]:

@@ -15,10 +15,10 @@ from archioc.core.config_store import InfluxStore
 from archioc.core.config_store import Store as StoreSettings
 from archioc.core.encoding import Encoder, encoder_for
 from archioc.core.events import ChannelEvent
-from db.embedded import EmbeddedStore
-from db.influx import InfluxDatabase
-from db.sample_columns import SampleColumns, concatenate
-from db.store import Store
+from archioc.db.embedded import EmbeddedStore
+from archioc.db.influx import InfluxDatabase
+from archioc.db.sample_columns import SampleColumns, concatenate
+from archioc.db.store import Store
 from tests.batches import Alarm, Point, make_batch, spool_file
 from tests.processes.influxd import InfluxDatabase as Database
 

@@ -17,7 +17,7 @@ from archioc.core.directories import Directories
 from archioc.core.encoding.columns import ColumnEncoder
 from archioc.core.events import ChannelEvent
 from archioc.core.spool import SpoolDirectory
-from db.embedded import EmbeddedStore
+from archioc.db.embedded import EmbeddedStore
 from tests.batches import Point, make_batch, spool_file
 
 

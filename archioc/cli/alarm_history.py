@@ -17,7 +17,7 @@ from archioc.cli.selection import Span, expand, open_archive
 from archioc.cli.status import PIPED_WIDTH
 from archioc.core.dbr import Severity, Status
 from archioc.core.timestamp import format_local, format_span, format_utc
-from db.store import Reader
+from archioc.db.store import Reader
 
 Line = dict[str, object]
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from archioc.core.dbr import Severity
 from archioc.core.timestamp import SECOND
-from db.alarm_columns import AlarmColumns
+from archioc.db.alarm_columns import AlarmColumns
 
 CHATTERING = 3
 """Alarms of one channel within CHATTER_NS from which it is chattering (ANSI/ISA-18.2)."""

@@ -10,8 +10,8 @@ from pathlib import Path
 from archioc.cli.output_file import whole_file
 from archioc.core.config_file import load_blocks, load_declaration
 from archioc.core.errors import ConfigError
-from opi.alarm_entries import WatchedGroup, archiver_folders, group_folder
-from opi.alarm_xml import to_xml
+from archioc.opi.alarm_entries import WatchedGroup, archiver_folders, group_folder
+from archioc.opi.alarm_xml import to_xml
 
 
 def is_topic(name: str) -> bool:

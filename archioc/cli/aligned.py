@@ -11,7 +11,7 @@ from archioc.cli.sample_text import plain_value
 from archioc.cli.selection import Span
 from archioc.cli.windows import Windows
 from archioc.core.events import GAPS, ChannelEvent
-from db.store import Reader
+from archioc.db.store import Reader
 
 _SAMPLE, _GAP = 0, 1
 """At one time the sample comes first: it was received before the gap began."""

@@ -9,11 +9,11 @@ from archioc.cli.sample_text import exact
 from archioc.cli.selection import Span
 from archioc.core.errors import UsageError
 from archioc.core.events import GAPS, ChannelEvent
-from db.bins import Bins
-from db.store import Reader
+from archioc.db.bins import Bins
+from archioc.db.store import Reader
 
 STATISTICS = ("min", "max", "mean", "std", "first", "last", "non_finite", "severity")
-"""What can be asked for; the names are those of `db.bins.Bins`."""
+"""What can be asked for; the names are those of `archioc.db.bins.Bins`."""
 
 DEFAULT_STATISTICS = ("mean", "min", "max")
 

@@ -12,8 +12,8 @@ from archioc.core.config_file import load_config
 from archioc.core.directories import Directories, is_locked, lock_state_dir
 from archioc.core.errors import RegistryError, SpoolError, SpoolFileDamaged, StoreError
 from archioc.core.spool import SpoolDirectory, read_spool_file
+from archioc.ioc.backup import backups, check_registry, restore
 from archioc.reading import open_reader
-from ioc.backup import backups, check_registry, restore
 
 NOT_YET = "not there yet"
 

@@ -15,7 +15,7 @@ import orjson
 
 from archioc.cli.sample_text import exact, flag_words, plain_value
 from archioc.core.timestamp import SECOND
-from db.sample_columns import SampleColumns
+from archioc.db.sample_columns import SampleColumns
 
 CSV_HEADER = ("channel", "time", "time_ns", "value", "label", "severity", "status", "flags", "src_time_ns")
 

@@ -19,9 +19,9 @@ from archioc.core.channel import SETTING_NAMES, ChannelSettings
 from archioc.core.config_file import load_config
 from archioc.core.events import ChannelEvent
 from archioc.core.timestamp import format_local, format_span, format_utc, parse_time
-from db.sample_columns import SampleColumns
-from db.store import concerns
-from ioc.archived import setting_text
+from archioc.db.sample_columns import SampleColumns
+from archioc.db.store import concerns
+from archioc.ioc.archived import setting_text
 
 _SHOWN_EVENTS = 10
 

@@ -18,8 +18,8 @@ from archioc.cli.selection import Span, expand, open_archive
 from archioc.cli.windows import Windows
 from archioc.core.errors import UsageError
 from archioc.core.events import GAPS
-from db.sample_columns import SampleColumns
-from db.store import Reader
+from archioc.db.sample_columns import SampleColumns
+from archioc.db.store import Reader
 
 _BY_SUFFIX = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet", ".pq": "parquet"}
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from archioc.core.events import GAPS, ChannelEvent
-from db.sample_columns import SampleColumns
+from archioc.db.sample_columns import SampleColumns
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from archioc.cli.parquet import BIN_COLUMNS, SAMPLE_COLUMNS, ParquetWriter, parq
 from archioc.cli.sample_writers import CsvWriter, JsonLinesWriter, JsonWriter, SampleWriter, TableWriter
 from archioc.cli.selection import Span, expand, open_archive
 from archioc.core.errors import UsageError
-from db.store import Reader
+from archioc.db.store import Reader
 
 _BIN_LINES = 10_000
 """Lines of bins that go to a Parquet file at once."""

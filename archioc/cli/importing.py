@@ -16,10 +16,10 @@ from archioc.core.importing.formats import ImportFormat
 from archioc.core.importing.gathering import Imported
 from archioc.core.importing.reading import read_files
 from archioc.core.shard import Shard
-from ioc.declaring import pick_nothing
-from ioc.differences import differences
-from ioc.importing import plan_imported
-from ioc.registry_content import read_content
+from archioc.ioc.declaring import pick_nothing
+from archioc.ioc.differences import differences
+from archioc.ioc.importing import plan_imported
+from archioc.ioc.registry_content import read_content
 
 
 def import_files(config: Path, files: Sequence[Path], form: ImportFormat, *, dry_run: bool) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from archioc.core.config_file import decode_config, parse_config, read_config
 from archioc.core.config_yaml import parse_yaml
 from archioc.core.errors import ConfigError
-from ioc.exporting import dump_blocks
+from archioc.ioc.exporting import dump_blocks
 
 BLOCKS = ("policies", "groups", "channels")
 

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from archioc.core.errors import OutputError
-from opi import displays
+from archioc.opi import displays
 
 
 def write_displays(directory: Path) -> None:

@@ -18,7 +18,7 @@ from archioc.cli.sample_writers import GAP_FLAG
 from archioc.core.batch import SampleFlag
 from archioc.core.errors import OutputError
 from archioc.core.events import ChannelEvent
-from db.sample_columns import SampleColumns
+from archioc.db.sample_columns import SampleColumns
 
 SAMPLE_COLUMNS = {
     "channel": "varchar",

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from archioc.cli.selection import Span
 from archioc.core.errors import OutputError
 from archioc.core.events import GAPS, ChannelEvent
-from db.store import Reader
+from archioc.db.store import Reader
 
 DPI = 100
 _FIELD_HEIGHT = 2.2

@@ -20,7 +20,7 @@ from archioc.core.directories import Directories, is_locked
 from archioc.core.encoding import destination_of
 from archioc.core.errors import QuarantineError
 from archioc.core.timestamp import format_local, format_utc
-from db.quarantine import Quarantine, QuarantineEntry, batch_of
+from archioc.db.quarantine import Quarantine, QuarantineEntry, batch_of
 
 WAIT_S = 10.0
 """How long `retry` waits for a running archiver."""

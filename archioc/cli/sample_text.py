@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from archioc.core.batch import SampleFlag
-from db.sample_columns import SampleColumns
+from archioc.db.sample_columns import SampleColumns
 
 SHOWN_ELEMENTS = 6
 """Elements of an array that are shown to people."""

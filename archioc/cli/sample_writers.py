@@ -13,7 +13,7 @@ from archioc.cli.sample_text import flag_words, label_of, plain_value, shown_val
 from archioc.core.dbr import severity_name, status_name
 from archioc.core.events import ChannelEvent
 from archioc.core.timestamp import format_local, format_span, format_utc
-from db.sample_columns import SampleColumns
+from archioc.db.sample_columns import SampleColumns
 
 GAP_FLAG = "gap:"
 """Before the reason, in place of flags, in the line without a value that tells where a gap begins."""

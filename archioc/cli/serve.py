@@ -7,7 +7,7 @@ from pathlib import Path
 from archioc.core.config_file import load_blocks
 from archioc.core.log import configure_log
 from archioc.core.process import StopSignal
-from retrieval.serving import serve
+from archioc.retrieval.serving import serve
 
 
 def serve_archive(path: Path) -> None:

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from retrieval.appliance.bin_grid import BinGrid, Integers
-from retrieval.appliance.payload import PayloadType
-from retrieval.appliance.runs import Array, Run, Values
-from retrieval.appliance.source import Source
+from archioc.retrieval.appliance.bin_grid import BinGrid, Integers
+from archioc.retrieval.appliance.payload import PayloadType
+from archioc.retrieval.appliance.runs import Array, Run, Values
+from archioc.retrieval.appliance.source import Source
 
 PIECE = 20_000
 """Bins in a piece of an answer."""

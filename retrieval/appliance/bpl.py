@@ -11,13 +11,13 @@ from starlette.routing import Route
 
 from archioc import __version__
 from archioc.core.batch import ChannelMeta
-from retrieval.appliance.request import channel_of, find_channel
-from retrieval.appliance.runs import element_type
-from retrieval.appliance.source import headers_of
-from retrieval.budget import Budget
-from retrieval.faults import refusal
-from retrieval.matching import matching_glob, matching_regex
-from retrieval.parts import archive_of, queries_of
+from archioc.retrieval.appliance.request import channel_of, find_channel
+from archioc.retrieval.appliance.runs import element_type
+from archioc.retrieval.appliance.source import headers_of
+from archioc.retrieval.budget import Budget
+from archioc.retrieval.faults import refusal
+from archioc.retrieval.matching import matching_glob, matching_regex
+from archioc.retrieval.parts import archive_of, queries_of
 
 MATCHES = 500
 """How many names are answered where no limit is given."""

@@ -12,19 +12,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from retrieval.appliance.json_format import json_pieces, qw_pieces
-from retrieval.appliance.payload import PayloadType
-from retrieval.appliance.raw_format import raw_pieces
-from retrieval.appliance.request import Wanted, flag, names_in, ranges_of, wanted_of
-from retrieval.appliance.runs import Header, Run
-from retrieval.appliance.series import SECOND_NS, Series, years_of
-from retrieval.appliance.source import Range, Source
-from retrieval.appliance.text_format import csv_pieces, txt_pieces
-from retrieval.bodies import body_of
-from retrieval.budget import Budget
-from retrieval.faults import refusal
-from retrieval.parts import archive_of, queries_of
-from retrieval.queries import Pieces
+from archioc.retrieval.appliance.json_format import json_pieces, qw_pieces
+from archioc.retrieval.appliance.payload import PayloadType
+from archioc.retrieval.appliance.raw_format import raw_pieces
+from archioc.retrieval.appliance.request import Wanted, flag, names_in, ranges_of, wanted_of
+from archioc.retrieval.appliance.runs import Header, Run
+from archioc.retrieval.appliance.series import SECOND_NS, Series, years_of
+from archioc.retrieval.appliance.source import Range, Source
+from archioc.retrieval.appliance.text_format import csv_pieces, txt_pieces
+from archioc.retrieval.bodies import body_of
+from archioc.retrieval.budget import Budget
+from archioc.retrieval.faults import refusal
+from archioc.retrieval.parts import archive_of, queries_of
+from archioc.retrieval.queries import Pieces
 
 MAX_CHANNELS = 1000
 """Channels of one request."""

@@ -11,9 +11,9 @@ import numpy as np
 import orjson
 
 from archioc.core.batch import decode_text
-from retrieval.appliance.payload import PayloadType, is_integer
-from retrieval.appliance.runs import Array, Header, Run
-from retrieval.appliance.series import SECOND_NS, Series
+from archioc.retrieval.appliance.payload import PayloadType, is_integer
+from archioc.retrieval.appliance.runs import Array, Header, Run
+from archioc.retrieval.appliance.series import SECOND_NS, Series
 
 PIECE = 10_000
 """Samples in a piece of an answer."""

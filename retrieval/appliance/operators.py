@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import chain
 
-from retrieval.appliance.bin_grid import BinGrid
-from retrieval.appliance.binned import Binned, Fill, filled, runs_of_bins, same, zero
-from retrieval.appliance.payload import PayloadType
-from retrieval.appliance.picking import (
+from archioc.retrieval.appliance.bin_grid import BinGrid
+from archioc.retrieval.appliance.binned import Binned, Fill, filled, runs_of_bins, same, zero
+from archioc.retrieval.appliance.payload import PayloadType
+from archioc.retrieval.appliance.picking import (
     Chunks,
     at_centres,
     cap_lot,
@@ -22,11 +22,11 @@ from retrieval.appliance.picking import (
     last_of_bins,
     outside_dead_band,
 )
-from retrieval.appliance.runs import Run
-from retrieval.appliance.sample_bins import OF_SAMPLES, of_samples
-from retrieval.appliance.source import Range, Source
-from retrieval.appliance.statistics import STATISTICS, of_store, only_last, stats, stats_and_last
-from retrieval.faults import refusal
+from archioc.retrieval.appliance.runs import Run
+from archioc.retrieval.appliance.sample_bins import OF_SAMPLES, of_samples
+from archioc.retrieval.appliance.source import Range, Source
+from archioc.retrieval.appliance.statistics import STATISTICS, of_store, only_last, stats, stats_and_last
+from archioc.retrieval.faults import refusal
 
 BIN_S = 900
 POINTS = 1000

@@ -9,14 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from archioc.core.batch import SampleFlag
-from db.bins import Bins
-from db.sample_columns import SampleColumns
-from retrieval.appliance.bin_grid import BinGrid
-from retrieval.appliance.payload import PayloadType
-from retrieval.appliance.runs import Run
-from retrieval.appliance.sample_bins import begins_of, whole_bins
-from retrieval.appliance.source import Range, Source
-from retrieval.appliance.stored_bins import stored_bins
+from archioc.db.bins import Bins
+from archioc.db.sample_columns import SampleColumns
+from archioc.retrieval.appliance.bin_grid import BinGrid
+from archioc.retrieval.appliance.payload import PayloadType
+from archioc.retrieval.appliance.runs import Run
+from archioc.retrieval.appliance.sample_bins import begins_of, whole_bins
+from archioc.retrieval.appliance.source import Range, Source
+from archioc.retrieval.appliance.stored_bins import stored_bins
 
 PIECE = 20_000
 """Samples in a piece of an answer."""

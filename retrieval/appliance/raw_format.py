@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from retrieval.appliance import wire
-from retrieval.appliance.number_lines import number_lines
-from retrieval.appliance.runs import Header, Run
-from retrieval.appliance.series import SECOND_NS, Series, year_start, years_of
+from archioc.retrieval.appliance import wire
+from archioc.retrieval.appliance.number_lines import number_lines
+from archioc.retrieval.appliance.runs import Header, Run
+from archioc.retrieval.appliance.series import SECOND_NS, Series, year_start, years_of
 
 Chunk = tuple[str, int, int]
 """Channel, type and year: what all samples under one header line have in common."""

@@ -11,10 +11,10 @@ from starlette.datastructures import QueryParams
 
 from archioc.core.errors import TimeFormatError
 from archioc.core.timestamp import SECOND, parse_time
-from retrieval.appliance.operators import Operator, operator
-from retrieval.appliance.source import Range, Source
-from retrieval.catalogue import Catalogue
-from retrieval.faults import refusal
+from archioc.retrieval.appliance.operators import Operator, operator
+from archioc.retrieval.appliance.source import Range, Source
+from archioc.retrieval.catalogue import Catalogue
+from archioc.retrieval.faults import refusal
 
 LAST_NS = 2**62
 """No sample is looked for after this (year 2116), which leaves room to reckon with bins."""

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from archioc.core.dbr import Dbr
-from db.sample_columns import SampleColumns
-from retrieval.appliance.payload import OF_ELEMENTS, SCALARS, WAVEFORMS, PayloadType, fits
+from archioc.db.sample_columns import SampleColumns
+from archioc.retrieval.appliance.payload import OF_ELEMENTS, SCALARS, WAVEFORMS, PayloadType, fits
 
 Array = npt.NDArray[np.generic]
 Values = npt.NDArray[np.float64] | list[bytes] | list[Array]

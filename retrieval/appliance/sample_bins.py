@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from db.sample_columns import SampleColumns, concatenate
-from retrieval.appliance.bin_grid import BinGrid, Integers
-from retrieval.appliance.binned import Binned, Floats
-from retrieval.appliance.source import Source
-from retrieval.faults import refusal
+from archioc.db.sample_columns import SampleColumns, concatenate
+from archioc.retrieval.appliance.bin_grid import BinGrid, Integers
+from archioc.retrieval.appliance.binned import Binned, Floats
+from archioc.retrieval.appliance.source import Source
+from archioc.retrieval.faults import refusal
 
 HELD = 2_000_000
 """Samples of one bin that are held, at most."""

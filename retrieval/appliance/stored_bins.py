@@ -8,10 +8,10 @@ from itertools import chain, islice
 
 import numpy as np
 
-from db.bins import Bins
-from db.sample_columns import SampleColumns
-from retrieval.appliance.bin_grid import BinGrid
-from retrieval.appliance.source import Source
+from archioc.db.bins import Bins
+from archioc.db.sample_columns import SampleColumns
+from archioc.retrieval.appliance.bin_grid import BinGrid
+from archioc.retrieval.appliance.source import Source
 
 WINDOW = 20_000
 """Bins that the store is asked for at a time."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from archioc.core.timestamp import format_utc
-from retrieval.appliance.json_format import PIECE, json_values
-from retrieval.appliance.runs import Run
-from retrieval.appliance.series import SECOND_NS, Series
+from archioc.retrieval.appliance.json_format import PIECE, json_values
+from archioc.retrieval.appliance.runs import Run
+from archioc.retrieval.appliance.series import SECOND_NS, Series
 
 
 def csv_pieces(found: Iterable[Series]) -> Iterator[bytes]:

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from archioc.core.batch import decode_text
-from retrieval.appliance.escaping import STRIPPED, UNCHANGED, escape, varint
-from retrieval.appliance.payload import PayloadType
+from archioc.retrieval.appliance.escaping import STRIPPED, UNCHANGED, escape, varint
+from archioc.retrieval.appliance.payload import PayloadType
 
 FIXED = {
     PayloadType.SCALAR_DOUBLE: (b"\x19", "<f8"),

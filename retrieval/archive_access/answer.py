@@ -10,10 +10,10 @@ import numpy as np
 
 from archioc.core.batch import ChannelMeta
 from archioc.core.dbr import Dbr
-from db.sample_columns import SampleColumns, concatenate
-from retrieval.appliance.source import Range, Source, meta_of
-from retrieval.archive_access.encoding import bin_objects, numbers_of, sample_objects
-from retrieval.archive_access.markers import Block, with_markers
+from archioc.db.sample_columns import SampleColumns, concatenate
+from archioc.retrieval.appliance.source import Range, Source, meta_of
+from archioc.retrieval.archive_access.encoding import bin_objects, numbers_of, sample_objects
+from archioc.retrieval.archive_access.markers import Block, with_markers
 
 PIECE = 10_000
 """Samples in a piece of an answer."""

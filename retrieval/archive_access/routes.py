@@ -11,14 +11,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from db.bins import MAX_BINS
-from retrieval.appliance.request import LAST_NS, MAX_NAME, channel_of
-from retrieval.appliance.source import Range, Source
-from retrieval.archive_access.answer import answer
-from retrieval.budget import Budget
-from retrieval.faults import refusal
-from retrieval.matching import MAX_PATTERN
-from retrieval.parts import archive_of, queries_of
+from archioc.db.bins import MAX_BINS
+from archioc.retrieval.appliance.request import LAST_NS, MAX_NAME, channel_of
+from archioc.retrieval.appliance.source import Range, Source
+from archioc.retrieval.archive_access.answer import answer
+from archioc.retrieval.budget import Budget
+from archioc.retrieval.faults import refusal
+from archioc.retrieval.matching import MAX_PATTERN
+from archioc.retrieval.parts import archive_of, queries_of
 
 KEY = "1"
 """Of the one archive that there is."""

@@ -7,11 +7,11 @@ from urllib.parse import parse_qs
 import orjson
 from starlette.requests import Request
 
-from retrieval.appliance.request import find_channel, names_in
-from retrieval.bodies import body_of
-from retrieval.catalogue import Catalogue
-from retrieval.faults import refusal
-from retrieval.matching import matching_glob
+from archioc.retrieval.appliance.request import find_channel, names_in
+from archioc.retrieval.bodies import body_of
+from archioc.retrieval.catalogue import Catalogue
+from archioc.retrieval.faults import refusal
+from archioc.retrieval.matching import matching_glob
 
 MAX_GLOBS = 100
 """Globs in one request."""

@@ -13,14 +13,14 @@ from archioc.core.dbr import Dbr
 from archioc.core.events import Reason
 from archioc.core.table import ChannelState
 from archioc.core.timestamp import SECOND
-from retrieval.appliance.payload import WAVEFORMS
-from retrieval.appliance.source import java_double
-from retrieval.archive import Archive
-from retrieval.matching import matching_regex
-from retrieval.mgmt.about import IDENTITY
-from retrieval.mgmt.asking import limit_of
-from retrieval.mgmt.rows import NEVER, ChannelRow, rows_of, time_text
-from retrieval.parts import archive_of, queries_of
+from archioc.retrieval.appliance.payload import WAVEFORMS
+from archioc.retrieval.appliance.source import java_double
+from archioc.retrieval.archive import Archive
+from archioc.retrieval.matching import matching_regex
+from archioc.retrieval.mgmt.about import IDENTITY
+from archioc.retrieval.mgmt.asking import limit_of
+from archioc.retrieval.mgmt.rows import NEVER, ChannelRow, rows_of, time_text
+from archioc.retrieval.parts import archive_of, queries_of
 
 Told = dict[str, str]
 

@@ -17,7 +17,7 @@ from archioc.core.registry import RegistryChannel
 from archioc.core.table import ChannelState, ChannelTable
 from archioc.core.table_columns import DROPS
 from archioc.core.timestamp import SECOND
-from retrieval.archive import Archive
+from archioc.retrieval.archive import Archive
 
 BYTES_BESIDE = 10
 """Of a sample beside its value: time, severity, status."""

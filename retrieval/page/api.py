@@ -12,15 +12,15 @@ from starlette.routing import Route
 
 from archioc.core.batch import ChannelMeta
 from archioc.core.events import GAPS, ChannelEvent
-from retrieval.appliance.request import channel_of
-from retrieval.appliance.source import Source
-from retrieval.budget import Budget
-from retrieval.faults import refusal
-from retrieval.page.drawing import Line, Told, draw
-from retrieval.page.finding import find_names
-from retrieval.page.states import NS_PER_MS, lines_of
-from retrieval.parameters import name_of, span_of, whole_of
-from retrieval.parts import archive_of, queries_of
+from archioc.retrieval.appliance.request import channel_of
+from archioc.retrieval.appliance.source import Source
+from archioc.retrieval.budget import Budget
+from archioc.retrieval.faults import refusal
+from archioc.retrieval.page.drawing import Line, Told, draw
+from archioc.retrieval.page.finding import find_names
+from archioc.retrieval.page.states import NS_PER_MS, lines_of
+from archioc.retrieval.parameters import name_of, span_of, whole_of
+from archioc.retrieval.parts import archive_of, queries_of
 
 ROWS = 50
 """Channels of one list where no limit is given."""

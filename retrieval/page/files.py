@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
-from retrieval.faults import refusal
+from archioc.retrieval.faults import refusal
 
 HERE = Path(__file__).parent
 

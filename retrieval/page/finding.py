@@ -6,8 +6,8 @@ import fnmatch
 import re
 from collections.abc import Callable, Sequence
 
-from retrieval.faults import refusal
-from retrieval.matching import MAX_PATTERN
+from archioc.retrieval.faults import refusal
+from archioc.retrieval.matching import MAX_PATTERN
 
 MAX_WORDS = 20
 

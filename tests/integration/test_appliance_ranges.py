@@ -15,7 +15,7 @@ from archioc.core.batch import ChannelMeta, Kind, SampleFlag
 from archioc.core.dbr import Dbr
 from archioc.core.events import ChannelEvent, Reason
 from archioc.core.timestamp import SECOND, format_utc
-from retrieval.appliance.operators import OPERATORS
+from archioc.retrieval.appliance.operators import OPERATORS
 from tests.appliance_decoder import DOUBLE, DOUBLES, ENUM, INT, SHORT, STRING, DecodedChunk, DecodedSample, decode
 from tests.batches import Point
 from tests.conftest import ServedStoreFactory

@@ -7,8 +7,8 @@ from itertools import pairwise
 
 from archioc.core.batch import SampleFlag
 from archioc.core.config_file import load_config
+from archioc.db.sample_columns import SampleColumns, concatenate
 from archioc.reading import open_reader
-from db.sample_columns import SampleColumns, concatenate
 from tests.conftest import ArchiverFactory, CaClientFactory, SoftIocFactory
 from tests.counters import counter_database, counter_names
 from tests.processes.archiver import FAR_NS, Archiver

@@ -23,11 +23,11 @@ from archioc.core.events import ChannelEvent, Reason
 from archioc.core.ownership import owner_of
 from archioc.core.spool import SpoolDirectory
 from archioc.core.timestamp import SECOND, format_utc
-from db.quarantine import Quarantine
-from db.store import Refusal, WriteOutcome
-from ioc.archived import ArchivedChannel
-from ioc.change import Change
-from ioc.registry import Registry
+from archioc.db.quarantine import Quarantine
+from archioc.db.store import Refusal, WriteOutcome
+from archioc.ioc.archived import ArchivedChannel
+from archioc.ioc.change import Change
+from archioc.ioc.registry import Registry
 from tests.batches import Point, make_batch, spool_file
 from tests.stored_archive import StoredArchive, make_archive
 

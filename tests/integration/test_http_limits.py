@@ -13,10 +13,10 @@ import pytest
 
 from archioc.core.errors import QueryError, StoreUnavailable
 from archioc.core.timestamp import format_utc
-from db.alarm_columns import AlarmColumns
-from db.bins import Bins, Within
-from db.sample_columns import SampleColumns
-from retrieval import queries
+from archioc.db.alarm_columns import AlarmColumns
+from archioc.db.bins import Bins, Within
+from archioc.db.sample_columns import SampleColumns
+from archioc.retrieval import queries
 from tests.batches import T0
 from tests.conftest import ServedStoreFactory
 from tests.processes.http_client import HttpClient

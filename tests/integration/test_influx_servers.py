@@ -31,11 +31,11 @@ from archioc.core.encoding.line_protocol import LineEncoder
 from archioc.core.events import ChannelEvent, Reason
 from archioc.core.spool import SpoolDirectory, SpoolFile
 from archioc.core.table import ChannelTable, StoreState
-from db.book import DeliveryBook
-from db.delivery import Delivery
-from db.influx import InfluxDatabase
-from db.quarantine import Quarantine
-from db.store_status import StoreStatus
+from archioc.db.book import DeliveryBook
+from archioc.db.delivery import Delivery
+from archioc.db.influx import InfluxDatabase
+from archioc.db.quarantine import Quarantine
+from archioc.db.store_status import StoreStatus
 from tests.batches import Point, make_batch, spool_file
 from tests.processes.influxd import Influxd, find_influxd, find_influxd_1_8, find_influxd_2
 from tests.processes.influxd_two import InfluxdTwo

@@ -7,8 +7,8 @@ import socket
 import time
 import urllib.parse
 
-from retrieval.mgmt.reports import REPORTS
-from retrieval.mgmt.routes import INSTEAD
+from archioc.retrieval.mgmt.reports import REPORTS
+from archioc.retrieval.mgmt.routes import INSTEAD
 from tests.conftest import ArchiverFactory, ServedStoreFactory, SoftIocFactory
 from tests.processes.http_client import HttpClient, http_of
 from tests.processes.waiting import PATIENCE_S, wait_until

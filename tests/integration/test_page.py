@@ -16,7 +16,7 @@ from archioc.core.batch import ChannelMeta, Kind
 from archioc.core.dbr import Dbr
 from archioc.core.events import ChannelEvent, Reason
 from archioc.core.timestamp import SECOND, format_utc
-from retrieval.page import files
+from archioc.retrieval.page import files
 from tests.batches import Point
 from tests.conftest import ServedStoreFactory
 from tests.processes.chromium import Chromium

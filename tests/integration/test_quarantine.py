@@ -24,13 +24,13 @@ from archioc.core.ledger import Ledger
 from archioc.core.process import StopSignal
 from archioc.core.spool import SpoolDirectory, SpoolFile
 from archioc.core.table import ChannelTable
-from db import quarantine as quarantine_module
-from db.book import DeliveryBook
-from db.delivery import Delivery
-from db.opening import open_store
-from db.quarantine import Quarantine
-from db.store import Store
-from db.store_status import StoreStatus
+from archioc.db import quarantine as quarantine_module
+from archioc.db.book import DeliveryBook
+from archioc.db.delivery import Delivery
+from archioc.db.opening import open_store
+from archioc.db.quarantine import Quarantine
+from archioc.db.store import Store
+from archioc.db.store_status import StoreStatus
 from tests.batches import Point, make_batch, spool_file
 from tests.processes.influx_double import Answer, InfluxDouble
 

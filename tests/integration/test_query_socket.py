@@ -17,17 +17,17 @@ from archioc.core.directories import Directories, lock_state_dir
 from archioc.core.encoding.columns import ColumnEncoder
 from archioc.core.errors import QueryError, StoreUnavailable
 from archioc.core.events import ChannelEvent, Reason
+from archioc.db import query_server, unix_socket, wire
+from archioc.db.alarm_columns import AlarmColumns
+from archioc.db.embedded import EmbeddedStore
+from archioc.db.embedded_queries import EmbeddedReader
+from archioc.db.query_client import SocketReader
+from archioc.db.query_server import QueryServer
+from archioc.db.sample_columns import SampleColumns, concatenate
+from archioc.db.store import CHUNK, Reader
 from archioc.reading import open_reader
-from db import query_server, unix_socket, wire
-from db.alarm_columns import AlarmColumns
-from db.embedded import EmbeddedStore
-from db.embedded_queries import EmbeddedReader
-from db.query_client import SocketReader
-from db.query_server import QueryServer
-from db.sample_columns import SampleColumns, concatenate
-from db.store import CHUNK, Reader
-from retrieval.appliance.source import Range, Source
-from retrieval.budget import Budget
+from archioc.retrieval.appliance.source import Range, Source
+from archioc.retrieval.budget import Budget
 from tests.batches import T0, Alarm, Point, make_batch, spool_file
 from tests.processes.waiting import PATIENCE_S, wait_until
 

@@ -17,9 +17,9 @@ from archioc.core.batch import SampleFlag
 from archioc.core.config_file import load_config
 from archioc.core.encoding.line_protocol import LineEncoder
 from archioc.core.events import ChannelEvent, Reason
-from db.influx import InfluxDatabase
-from db.influx_connection import InfluxConnection
-from db.sample_columns import concatenate
+from archioc.db.influx import InfluxDatabase
+from archioc.db.influx_connection import InfluxConnection
+from archioc.db.sample_columns import concatenate
 from tests.batches import Alarm, Point, make_batch, spool_file
 from tests.processes.influxd import InfluxDatabase as Database
 

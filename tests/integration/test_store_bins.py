@@ -10,9 +10,9 @@ import pytest
 
 from archioc.core.batch import Kind
 from archioc.core.errors import QueryError
-from db.bins import MAX_BINS, Bins, Grid, bins_of
-from db.day_files import DAY_NS
-from db.sample_columns import SampleColumns
+from archioc.db.bins import MAX_BINS, Bins, Grid, bins_of
+from archioc.db.day_files import DAY_NS
+from archioc.db.sample_columns import SampleColumns
 from tests.batches import T0, Point
 from tests.store_bench import Bench
 

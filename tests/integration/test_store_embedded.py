@@ -15,9 +15,9 @@ from archioc.core.encoding.columns import ColumnEncoder
 from archioc.core.errors import QueryError, StoreUnavailable
 from archioc.core.events import ChannelEvent, Reason
 from archioc.core.spool import SpoolFile
-from db import embedded, embedded_queries
-from db.day_files import DAY_NS, MAX_ATTACHED, day_of
-from db.embedded import EmbeddedStore
+from archioc.db import embedded, embedded_queries
+from archioc.db.day_files import DAY_NS, MAX_ATTACHED, day_of
+from archioc.db.embedded import EmbeddedStore
 from tests.batches import T0, Alarm, Point, make_batch, spool_file
 
 ENCODER = ColumnEncoder("embedded")
@@ -26,7 +26,7 @@ _KILLED_WRITER = """
 import os, sys
 from pathlib import Path
 from archioc.core.encoding.columns import ColumnEncoder
-from db.embedded import EmbeddedStore
+from archioc.db.embedded import EmbeddedStore
 from tests.batches import T0, Point, make_batch, spool_file
 store = EmbeddedStore(Path(sys.argv[1]))
 store.prepare()
@@ -51,7 +51,7 @@ def test_only_one_process_may_have_it_open(store: EmbeddedStore, tmp_path: Path)
     """A second process is told that the directory is in use, for writing and for reading."""
     for mode in ("False", "True"):
         opening = f"EmbeddedStore(Path({str(tmp_path / 'store')!r}), read_only={mode}).prepare()"
-        program = f"from pathlib import Path; from db.embedded import EmbeddedStore; {opening}"
+        program = f"from pathlib import Path; from archioc.db.embedded import EmbeddedStore; {opening}"
         found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False)
         assert f"StoreUnavailable: {tmp_path / 'store'}: another process has this embedded store open" in found.stderr
 

@@ -10,9 +10,9 @@ import pytest
 from archioc.core.array_statistics import ArrayStatistics
 from archioc.core.batch import Kind, SampleFlag, decode_text
 from archioc.core.dbr import ELEMENT_DTYPE, Dbr
-from db.day_files import DAY_NS
-from db.sample_columns import concatenate
-from db.store import CHUNK, CHUNK_BYTES
+from archioc.db.day_files import DAY_NS
+from archioc.db.sample_columns import concatenate
+from archioc.db.store import CHUNK, CHUNK_BYTES
 from tests.batches import T0, Point
 from tests.store_bench import EVER, Bench
 

@@ -12,9 +12,9 @@ from archioc.core.audit import AuditRecord
 from archioc.core.batch import ChannelMeta, Kind
 from archioc.core.errors import QueryError
 from archioc.core.events import ChannelEvent, Reason
-from db import embedded_queries, influx_queries
-from db import store as store_module
-from db.day_files import DAY_NS
+from archioc.db import embedded_queries, influx_queries
+from archioc.db import store as store_module
+from archioc.db.day_files import DAY_NS
 from tests.batches import T0, Alarm, Point
 from tests.store_bench import EVER, Bench
 

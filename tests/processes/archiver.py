@@ -131,7 +131,7 @@ class Archiver:
             return None
         for process in psutil.Process(self.pid).children():
             try:
-                if module_of(process.cmdline()) == name:
+                if module_of(process.cmdline()) == f"archioc.{name}":
                     return process
             except psutil.NoSuchProcess:
                 continue

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import math
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ import yaml
 from archioc.core.batch import NO_BLOB, ChannelMeta, Kind, SampleFlag
 from archioc.core.dbr import ELEMENT_DTYPE, Dbr
 from archioc.core.events import ChannelEvent, Reason
+from archioc.core.python_module import python_module
 from archioc.core.table import ChannelState, ProcessState
 from archioc.demo.ca_environment import client_variables, with_variables
 from archioc.demo.child import Child
@@ -59,7 +59,7 @@ class EngineProcess:
     def start(self) -> None:
         """Start it and wait until it collects."""
         self.archive.table.settings.head["state"] = ProcessState.RUNNING
-        command = [sys.executable, "-m", "engine", str(self._config), "--parent", str(os.getpid())]
+        command = python_module("archioc.engine", str(self._config), "--parent", str(os.getpid()))
         self._child = Child("engine", command, self.log, self._environment)
         self._child.wait_for_output("collecting", 60.0)
 

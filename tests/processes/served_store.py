@@ -15,12 +15,12 @@ from archioc.core.config_file import parse_config
 from archioc.core.config_store import Store as StoreSettings
 from archioc.core.encoding import encoder_for
 from archioc.core.events import ChannelEvent
-from db.embedded import EmbeddedStore
-from db.store import Reader
-from retrieval.app import make_app
-from retrieval.archive import Archive
-from retrieval.catalogue import Catalogue
-from retrieval.queries import Queries
+from archioc.db.embedded import EmbeddedStore
+from archioc.db.store import Reader
+from archioc.retrieval.app import make_app
+from archioc.retrieval.archive import Archive
+from archioc.retrieval.catalogue import Catalogue
+from archioc.retrieval.queries import Queries
 from tests.batches import Point, make_batch, spool_file
 from tests.processes.http_client import HttpClient
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from opi import displays
+from archioc.opi import displays
 from tests.conftest import ArchiverFactory, CaClientFactory, CamonitorFactory, CountingFactory, InfluxdFactory, SoftIocFactory
 from tests.counters import counter_database
 from tests.processes.archiver import Archiver

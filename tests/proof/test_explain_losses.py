@@ -12,8 +12,8 @@ from archioc.cli.explaining.causes import Explanation
 from archioc.cli.explaining.evidence import gather
 from archioc.core.config_file import load_config
 from archioc.core.events import Reason
+from archioc.engine.ring import EventRing
 from archioc.reading import open_reader
-from engine.ring import EventRing
 from tests.conftest import CountingFactory
 from tests.counters import Counting
 from tests.processes.archiver import FAR_NS, Archiver, Blocks

@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 
 from archioc.core.errors import ArchiocError
 from archioc.core.timestamp import format_utc
-from retrieval.faults import HANDLERS
+from archioc.retrieval.faults import HANDLERS
 from tests.conftest import ArchiverFactory, CaClientFactory, SoftIocFactory
 from tests.hostile_requests import NAMES, hostile_paths
 from tests.processes.archiver import Archiver, StoreBlock

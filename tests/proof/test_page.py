@@ -14,7 +14,7 @@ from archioc.core.config_store import InfluxStore
 from archioc.core.config_store import Store as StoreSettings
 from archioc.core.encoding import encoder_for
 from archioc.core.timestamp import SECOND, format_utc
-from db.influx import InfluxDatabase
+from archioc.db.influx import InfluxDatabase
 from tests.batches import Point, make_batch, spool_file
 from tests.conftest import ServedStoreFactory
 from tests.processes.chromium import Chromium

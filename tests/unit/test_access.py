@@ -6,8 +6,8 @@ import pytest
 from caproto import ChannelType
 
 from archioc.core.errors import CommandRefused
-from ioc.audit import KEPT_ENTRIES, MAX_TEXT, AuditEntry, Peer
-from ioc.put_value import PutValue, read_put
+from archioc.ioc.audit import KEPT_ENTRIES, MAX_TEXT, AuditEntry, Peer
+from archioc.ioc.put_value import PutValue, read_put
 
 
 @pytest.mark.parametrize(

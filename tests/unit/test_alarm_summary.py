@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from archioc.cli.alarm_summary import summarise
 from archioc.core.dbr import Severity, Status
 from archioc.core.timestamp import SECOND
-from db.alarm_columns import AlarmColumns
+from archioc.db.alarm_columns import AlarmColumns
 
 NONE, MINOR, MAJOR = int(Severity.NO_ALARM), int(Severity.MINOR), int(Severity.MAJOR)
 

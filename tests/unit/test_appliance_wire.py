@@ -13,16 +13,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retrieval.appliance import numpy_lines, raw_format, wire
-from retrieval.appliance.payload import PayloadType, fits
-from retrieval.appliance.raw_format import raw_pieces
-from retrieval.appliance.runs import Header, Run
-from retrieval.appliance.series import Series
+from archioc.retrieval.appliance import numpy_lines, raw_format, wire
+from archioc.retrieval.appliance.payload import PayloadType, fits
+from archioc.retrieval.appliance.raw_format import raw_pieces
+from archioc.retrieval.appliance.runs import Header, Run
+from archioc.retrieval.appliance.series import Series
 from tests.appliance_decoder import DecodedChunk, decode
 from tests.processes.tools import missing_tool
 
 try:
-    from retrieval.appliance import _compiled_lines, compiled_lines
+    from archioc.retrieval.appliance import _compiled_lines, compiled_lines
 except ImportError:  # installed where there was no C compiler
     FORMS = {"numpy": numpy_lines.number_lines}
 else:

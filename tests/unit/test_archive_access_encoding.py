@@ -12,10 +12,10 @@ from archioc.core.array_statistics import ArrayStatistics
 from archioc.core.batch import ChannelMeta
 from archioc.core.dbr import Dbr, status_name
 from archioc.core.events import ChannelEvent, Reason
-from db.bins import Grid, bins_of
-from db.sample_columns import Array, SampleColumns
-from retrieval.archive_access.encoding import LEVELS, bin_objects, sample_objects
-from retrieval.archive_access.markers import Block, with_markers
+from archioc.db.bins import Grid, bins_of
+from archioc.db.sample_columns import Array, SampleColumns
+from archioc.retrieval.archive_access.encoding import LEVELS, bin_objects, sample_objects
+from archioc.retrieval.archive_access.markers import Block, with_markers
 from tests.archive_access_reader import ReadSample, read_samples
 
 ANY = st.floats()

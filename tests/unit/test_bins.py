@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archioc.core.errors import QueryError
-from db.bins import MAX_BINS, Bins, Grid, bins_of
-from db.sample_columns import SampleColumns
+from archioc.db.bins import MAX_BINS, Bins, Grid, bins_of
+from archioc.db.sample_columns import SampleColumns
 
 Sample = tuple[int, float, int, str | None]
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 from starlette.exceptions import HTTPException
 
-from retrieval.catalogue import Catalogue
-from retrieval.matching import MAX_PATTERN, matching_glob, matching_regex
+from archioc.retrieval.catalogue import Catalogue
+from archioc.retrieval.matching import MAX_PATTERN, matching_glob, matching_regex
 
 
 class Names:
@@ -34,7 +34,7 @@ def test_unknown_names_do_not_wear_out_the_store() -> None:
 
 def test_new_names_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """A name that is new in the store is found when the time to ask again has come."""
-    monkeypatch.setattr("retrieval.catalogue.ASKED_AGAIN_S", -1.0)
+    monkeypatch.setattr("archioc.retrieval.catalogue.ASKED_AGAIN_S", -1.0)
     store = Names("A")
     catalogue = Catalogue(store, None)  # type: ignore[arg-type]
     assert not catalogue.has("B")

@@ -16,7 +16,7 @@ from archioc.cli.sample_text import flag_words, label_of, plain_value
 from archioc.cli.sample_writers import CsvWriter
 from archioc.core.array_statistics import ArrayStatistics
 from archioc.core.timestamp import format_utc
-from db.sample_columns import Array, SampleColumns
+from archioc.db.sample_columns import Array, SampleColumns
 
 _TEXTS = st.one_of(st.text(max_size=5), st.text('",\n; xµ', max_size=5)).filter(lambda text: "\r" not in text)
 _TIMES = st.one_of(st.integers(-(2**63) + 1, 2**63 - 1), st.integers(1_700_000_000 * 10**9, 1_700_000_002 * 10**9))

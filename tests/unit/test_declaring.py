@@ -17,15 +17,15 @@ from archioc.core.declared import Declaration, DeclaredChannel, declaration_of
 from archioc.core.errors import CommandRefused, SettingError, TableFull
 from archioc.core.layers import DeclaredGroup, DeclaredPolicy
 from archioc.core.registry import MAX_GROUPS
-from ioc.archived import ArchivedChannel
-from ioc.archived import declare as declared_settings
-from ioc.archived_group import ArchivedGroup
-from ioc.change import Change, missing_groups
-from ioc.declaring import Places, plan_declared
-from ioc.differences import differences, summary
-from ioc.exporting import export_yaml
-from ioc.reading import read_declaration
-from ioc.registry_content import Content, layers_of
+from archioc.ioc.archived import ArchivedChannel
+from archioc.ioc.archived import declare as declared_settings
+from archioc.ioc.archived_group import ArchivedGroup
+from archioc.ioc.change import Change, missing_groups
+from archioc.ioc.declaring import Places, plan_declared
+from archioc.ioc.differences import differences, summary
+from archioc.ioc.exporting import export_yaml
+from archioc.ioc.reading import read_declaration
+from archioc.ioc.registry_content import Content, layers_of
 from tests.declarations import declaration, declare
 
 

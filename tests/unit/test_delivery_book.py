@@ -10,7 +10,7 @@ from archioc.core.batch import COUNTS
 from archioc.core.mapped_file import MappedFile
 from archioc.core.spool import SpoolFile
 from archioc.core.table import ChannelTable
-from db.book import DeliveryBook
+from archioc.db.book import DeliveryBook
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ import struct
 from caproto import ChannelType
 
 from archioc.core.dbr import Dbr
-from ioc.delivery import Monitor, Outbox
-from ioc.pv import PV, Event, PvSpec
-from ioc.turns import Turns
+from archioc.ioc.delivery import Monitor, Outbox
+from archioc.ioc.pv import PV, Event, PvSpec
+from archioc.ioc.turns import Turns
 
 EVENT_BYTES = 24
 BUFFER_BYTES = 4096

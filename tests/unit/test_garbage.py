@@ -5,7 +5,7 @@ import sys
 
 PROGRAM = """
 import gc, weakref
-from ioc.garbage import keep_collections_short
+from archioc.ioc.garbage import keep_collections_short
 
 class Node:
     pass
@@ -44,7 +44,7 @@ def test_full_collections_look_at_what_is_new() -> None:
 
 PASSING = """
 import gc, weakref
-from ioc.garbage import keep_collections_short
+from archioc.ioc.garbage import keep_collections_short
 
 class Node:
     pass

@@ -11,7 +11,7 @@ from archioc.cli.found import Found
 from archioc.cli.sample_writers import CsvWriter, JsonWriter, SampleWriter, TableWriter
 from archioc.core.array_statistics import ArrayStatistics
 from archioc.core.batch import SampleFlag
-from db.sample_columns import SampleColumns
+from archioc.db.sample_columns import SampleColumns
 
 
 @pytest.mark.parametrize(

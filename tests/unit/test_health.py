@@ -17,12 +17,12 @@ from archioc.core.config_file import parse_config
 from archioc.core.directories import Directories
 from archioc.core.errors import RunDirError
 from archioc.core.table import ChannelTable, ProcessState, RowState, StoreState
-from retrieval.app import make_app
-from retrieval.archive import Archive
-from retrieval.catalogue import Catalogue
-from retrieval.health import Readiness, condition_of, readyz
-from retrieval.metrics import metrics, metrics_of
-from retrieval.queries import AT_ONCE, Queries
+from archioc.retrieval.app import make_app
+from archioc.retrieval.archive import Archive
+from archioc.retrieval.catalogue import Catalogue
+from archioc.retrieval.health import Readiness, condition_of, readyz
+from archioc.retrieval.metrics import metrics, metrics_of
+from archioc.retrieval.queries import AT_ONCE, Queries
 
 CONTRACT = Path("docs/reference/contract/metrics.csv")
 

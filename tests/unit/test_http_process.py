@@ -13,8 +13,8 @@ from archioc.core.config import Config
 from archioc.core.config_file import parse_config
 from archioc.core.directories import Directories
 from archioc.core.table import ProcessState
-from ioc.http_process import http_state
-from retrieval.serving import write_address
+from archioc.ioc.http_process import http_state
+from archioc.retrieval.serving import write_address
 from tests.processes.waiting import wait_until
 
 
@@ -37,8 +37,9 @@ def test_lives_and_dies(config: Config, tmp_path: Path) -> None:
     assert http_state(config) is ProcessState.STARTING
     write_address(address, "127.0.0.1", 1)
     assert http_state(config) is ProcessState.STARTING, "this test is no http process"
-    (tmp_path / "retrieval.py").write_text("import time; time.sleep(60)")
-    sleeper = subprocess.Popen([sys.executable, "-m", "retrieval", "-"], cwd=tmp_path)
+    (tmp_path / "archioc").mkdir()
+    (tmp_path / "archioc/retrieval.py").write_text("import time; time.sleep(60)")
+    sleeper = subprocess.Popen([sys.executable, "-m", "archioc.retrieval", "-"], cwd=tmp_path)
     address.write_text(address.read_text().replace(str(os.getpid()), str(sleeper.pid)))
     try:
         wait_until(lambda: http_state(config) is ProcessState.RUNNING, 10, "it runs")

@@ -16,11 +16,11 @@ from archioc.core.importing.formats import ImportFormat
 from archioc.core.importing.gathering import Imported
 from archioc.core.layers import DeclaredGroup
 from archioc.core.table import ChannelTable
-from ioc.declaring import apply_declared, plan_declared
-from ioc.importing import plan_import, plan_imported, wanted_files
-from ioc.registry import Registry
-from ioc.results import ResultCode
-from ioc.rows import ChannelRows, IntArray
+from archioc.ioc.declaring import apply_declared, plan_declared
+from archioc.ioc.importing import plan_import, plan_imported, wanted_files
+from archioc.ioc.registry import Registry
+from archioc.ioc.results import ResultCode
+from archioc.ioc.rows import ChannelRows, IntArray
 from tests.declarations import declaration, declare
 
 

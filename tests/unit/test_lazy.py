@@ -12,22 +12,22 @@ from caproto import ChannelType
 from archioc.core.dbr import Dbr
 from archioc.core.layers import DeclaredGroup
 from archioc.core.table import ChannelTable
-from ioc import alarm_server
-from ioc.channel_fields import CHANNEL_FIELDS
-from ioc.channel_pvs import ChannelPvs
-from ioc.command_pvs import COMMAND_SPECS
-from ioc.control import Control
-from ioc.database import PvDatabase
-from ioc.declaring import apply_declared
-from ioc.group_fields import GROUP_FIELDS
-from ioc.group_pvs import GroupPvs
-from ioc.pv import PV, PvSpec
-from ioc.registry import Registry
-from ioc.rows import ChannelRows
-from ioc.status_fields import STATUS_FIELDS
-from ioc.view_fields import LIST_FIELDS, SLOT_FIELDS
-from ioc.view_groups import GROUP_SLOT_FIELDS
-from ioc.view_pvs import ViewPvs
+from archioc.ioc import alarm_server
+from archioc.ioc.channel_fields import CHANNEL_FIELDS
+from archioc.ioc.channel_pvs import ChannelPvs
+from archioc.ioc.command_pvs import COMMAND_SPECS
+from archioc.ioc.control import Control
+from archioc.ioc.database import PvDatabase
+from archioc.ioc.declaring import apply_declared
+from archioc.ioc.group_fields import GROUP_FIELDS
+from archioc.ioc.group_pvs import GroupPvs
+from archioc.ioc.pv import PV, PvSpec
+from archioc.ioc.registry import Registry
+from archioc.ioc.rows import ChannelRows
+from archioc.ioc.status_fields import STATUS_FIELDS
+from archioc.ioc.view_fields import LIST_FIELDS, SLOT_FIELDS
+from archioc.ioc.view_groups import GROUP_SLOT_FIELDS
+from archioc.ioc.view_pvs import ViewPvs
 from tests.declarations import declaration, declare
 
 CONTRACT = Path(__file__).parents[2] / "docs/reference/contract/pvs.csv"

@@ -12,9 +12,9 @@ from archioc.core.declared import declaration_of
 from archioc.core.errors import ConfigError
 from archioc.core.ownership import owners_of
 from archioc.core.shard import Shard
-from ioc.declaring import pick_nothing, plan_declared
-from ioc.exporting import export_yaml
-from ioc.registry_content import Content, layers_of
+from archioc.ioc.declaring import pick_nothing, plan_declared
+from archioc.ioc.exporting import export_yaml
+from archioc.ioc.registry_content import Content, layers_of
 
 SITE = """
 policies: [{match: '*:X', rate: 5}]

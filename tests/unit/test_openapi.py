@@ -11,11 +11,11 @@ import yaml
 from starlette.routing import Route
 
 from archioc.core.config_file import parse_config
-from retrieval.app import make_app
-from retrieval.archive import Archive
-from retrieval.catalogue import Catalogue
-from retrieval.mgmt.routes import INSTEAD
-from retrieval.queries import Queries
+from archioc.retrieval.app import make_app
+from archioc.retrieval.archive import Archive
+from archioc.retrieval.catalogue import Catalogue
+from archioc.retrieval.mgmt.routes import INSTEAD
+from archioc.retrieval.queries import Queries
 
 CONTRACT = Path("docs/reference/contract/openapi.yaml")
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from archioc.core.config import Config
 from archioc.core.config_file import load_config
-from ioc.prefix_watch import is_own_address, search_targets, servers_in
+from archioc.ioc.prefix_watch import is_own_address, search_targets, servers_in
 
 
 def config(directory: Path, text: str) -> Config:

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archioc.core.errors import QueryError, StoreUnavailable
-from db import wire
-from db.sample_columns import SampleColumns
+from archioc.db import wire
+from archioc.db.sample_columns import SampleColumns
 
 _LISTS = {"text": None, "arrays": None, "reduced": None}
 _TYPES = {"time": "<i8", "value": "<f8", "src_time": "<i8", "severity": "|u1", "status": "|u1", "flags": "|u1"}

@@ -9,13 +9,13 @@ import pytest
 
 from archioc.core.errors import ArchiocError, CommandRefused, RegistryError
 from archioc.core.table import ChannelTable
-from ioc import flushing
-from ioc.audit import AuditEntry, Peer
-from ioc.command_pvs import CommandPvs
-from ioc.control import Control
-from ioc.put_value import PutValue
-from ioc.registry import Registry
-from ioc.rows import ChannelRows
+from archioc.ioc import flushing
+from archioc.ioc.audit import AuditEntry, Peer
+from archioc.ioc.command_pvs import CommandPvs
+from archioc.ioc.control import Control
+from archioc.ioc.put_value import PutValue
+from archioc.ioc.registry import Registry
+from archioc.ioc.rows import ChannelRows
 
 PEER = Peer("127.0.0.1", 5000)
 

@@ -16,13 +16,13 @@ from archioc.core.declared import DeclaredChannel
 from archioc.core.errors import RegistryError, TableFull
 from archioc.core.registry import RegistryReader
 from archioc.core.table import ChannelTable, RowState
-from ioc.archived import ArchivedChannel, setting_text
-from ioc.audit import AuditEntry, Peer
-from ioc.backup import back_up, back_up_earlier_version
-from ioc.change import Change
-from ioc.declaring import apply_declared
-from ioc.registry import Registry
-from ioc.rows import ChannelRows
+from archioc.ioc.archived import ArchivedChannel, setting_text
+from archioc.ioc.audit import AuditEntry, Peer
+from archioc.ioc.backup import back_up, back_up_earlier_version
+from archioc.ioc.change import Change
+from archioc.ioc.declaring import apply_declared
+from archioc.ioc.registry import Registry
+from archioc.ioc.rows import ChannelRows
 from tests.declarations import declaration, declare
 
 PEER = Peer("127.0.0.1", 4711, "console", "ops")

@@ -8,14 +8,14 @@ import pytest
 
 from archioc.core.registry import read_aliases
 from archioc.core.table import ChannelTable, RowState
-from ioc.audit import AuditEntry, Peer
-from ioc.change import Change
-from ioc.commands import plan_add, plan_setting
-from ioc.declaring import apply_declared, pick_nothing, plan_declared, under_earlier_names
-from ioc.registry import Registry
-from ioc.renaming import plan_rename
-from ioc.results import ResultCode
-from ioc.rows import ChannelRows
+from archioc.ioc.audit import AuditEntry, Peer
+from archioc.ioc.change import Change
+from archioc.ioc.commands import plan_add, plan_setting
+from archioc.ioc.declaring import apply_declared, pick_nothing, plan_declared, under_earlier_names
+from archioc.ioc.registry import Registry
+from archioc.ioc.renaming import plan_rename
+from archioc.ioc.results import ResultCode
+from archioc.ioc.rows import ChannelRows
 from tests.declarations import declaration, declare
 from tests.refusals import refused
 

@@ -12,9 +12,9 @@ from archioc.core.errors import UsageError
 from archioc.core.layers import DeclaredGroup
 from archioc.core.table import ChannelState, ChannelTable
 from archioc.core.timestamp import SECOND
-from ioc.declaring import apply_declared
-from ioc.registry import Registry
-from ioc.rows import ChannelRows
+from archioc.ioc.declaring import apply_declared
+from archioc.ioc.registry import Registry
+from archioc.ioc.rows import ChannelRows
 from tests.declarations import declaration, declare
 from tests.stored_archive import StoredArchive, make_archive
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from archioc.core.channel import ChannelSettings
 from archioc.core.table import ChannelTable
-from ioc.archived import ArchivedChannel
-from ioc.row_changes import FOUND_AGAIN_LOOKS, ROWS_AT_ONCE, RowChanges
+from archioc.ioc.archived import ArchivedChannel
+from archioc.ioc.row_changes import FOUND_AGAIN_LOOKS, ROWS_AT_ONCE, RowChanges
 
 ROWS = 2 * ROWS_AT_ONCE + 20
 DEFAULTS = ChannelSettings()

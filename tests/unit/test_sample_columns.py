@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archioc.core.array_statistics import ArrayStatistics
-from db import wire
-from db.sample_columns import SampleColumns, concatenate, merge_by_time, newest_of_each_time
+from archioc.db import wire
+from archioc.db.sample_columns import SampleColumns, concatenate, merge_by_time, newest_of_each_time
 
 
 def columns(times: list[int], values: list[float] | None = None) -> SampleColumns:

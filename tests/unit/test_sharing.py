@@ -19,18 +19,18 @@ from archioc.core.importing.gathering import Imported
 from archioc.core.ownership import owner_of
 from archioc.core.shard import Shard
 from archioc.core.table import ChannelTable
-from ioc.change import Change
-from ioc.commands import plan_add
-from ioc.declaring import pick_nothing, plan_declared
-from ioc.differences import summary
-from ioc.hand_over import HandOver
-from ioc.importing import plan_imported
-from ioc.moved import leaving
-from ioc.registry import Registry
-from ioc.registry_content import Content
-from ioc.renaming import plan_rename
-from ioc.results import ResultCode
-from ioc.rows import ChannelRows
+from archioc.ioc.change import Change
+from archioc.ioc.commands import plan_add
+from archioc.ioc.declaring import pick_nothing, plan_declared
+from archioc.ioc.differences import summary
+from archioc.ioc.hand_over import HandOver
+from archioc.ioc.importing import plan_imported
+from archioc.ioc.moved import leaving
+from archioc.ioc.registry import Registry
+from archioc.ioc.registry_content import Content
+from archioc.ioc.renaming import plan_rename
+from archioc.ioc.results import ResultCode
+from archioc.ioc.rows import ChannelRows
 from tests.declarations import declaration, declare
 from tests.unit.test_declaring import after
 

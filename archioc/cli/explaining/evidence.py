@@ -18,11 +18,11 @@ from archioc.core.events import GAPS, ChannelEvent, Reason
 from archioc.core.ownership import owner_of
 from archioc.core.shard import Shard
 from archioc.core.timestamp import SECOND
+from archioc.db.sample_columns import SampleColumns
+from archioc.db.store import Reader
+from archioc.ioc.archived import ArchivedChannel
+from archioc.ioc.registry_content import read_content
 from archioc.reading import open_reader
-from db.sample_columns import SampleColumns
-from db.store import Reader
-from ioc.archived import ArchivedChannel
-from ioc.registry_content import read_content
 
 LOOK_AROUND_NS = 60 * SECOND
 """Events so long before the last sample and after the next one are looked at."""

@@ -15,7 +15,7 @@ from archioc.core.encoding.escaping import channel_of_line, split_lines, time_of
 from archioc.core.errors import QuarantineError, SpoolFileDamaged
 from archioc.core.events import ChannelEvent, Reason
 from archioc.core.spool import SpoolDirectory, SpoolEntry, SpoolFile
-from db.quarantine import Quarantine
+from archioc.db.quarantine import Quarantine
 
 MAX_FILES = 100
 """Spool files that are read for one explanation."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from archioc.core.encoding.compression import compress, decompress
 from archioc.core.encoding.line_protocol import LineEncoder
 from archioc.core.spool import SpoolFile
-from db.influx import InfluxDatabase
+from archioc.db.influx import InfluxDatabase
 from tests.batches import Point, make_batch, spool_file
 from tests.processes.influx_double import InfluxDouble
 

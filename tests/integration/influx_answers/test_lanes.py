@@ -11,9 +11,9 @@ import pytest
 from archioc.core.encoding.line_protocol import LineEncoder
 from archioc.core.spool import SpoolDirectory
 from archioc.core.table import ChannelTable
-from db.book import DeliveryBook
-from db.delivery import Delivery
-from db.store_status import StoreStatus
+from archioc.db.book import DeliveryBook
+from archioc.db.delivery import Delivery
+from archioc.db.store_status import StoreStatus
 from tests.batches import Point, make_batch, spool_file
 from tests.integration.influx_answers.line_files import Double, Opened
 from tests.processes.influx_double import Answer, InfluxDouble, Request

@@ -13,10 +13,10 @@ from archioc.core.batch import COUNTS
 from archioc.core.events import ChannelEvent, Reason
 from archioc.core.spool import SpoolDirectory, SpoolFile
 from archioc.core.table import ChannelTable
-from db.book import DeliveryBook
-from db.delivery import Delivery
-from db.store import Refusal, WriteOutcome
-from db.store_status import StoreStatus
+from archioc.db.book import DeliveryBook
+from archioc.db.delivery import Delivery
+from archioc.db.store import Refusal, WriteOutcome
+from archioc.db.store_status import StoreStatus
 
 
 @dataclass

@@ -8,9 +8,9 @@ import pytest
 
 from archioc.core.encoding.line_protocol import LineEncoder
 from archioc.core.spool import SpoolDirectory
-from db import quarantine as quarantine_module
-from db.quarantine import Quarantine
-from db.store import Refusal, WriteOutcome
+from archioc.db import quarantine as quarantine_module
+from archioc.db.quarantine import Quarantine
+from archioc.db.store import Refusal, WriteOutcome
 from tests.batches import T0, Point, make_batch, spool_file
 
 

@@ -23,24 +23,24 @@ from archioc.core.registry import RegistryReader
 from archioc.core.shard import ALONE
 from archioc.core.spool import SpoolDirectory, read_spool_file
 from archioc.core.table import ChannelTable
-from engine.audit_trail import AuditSentFile, AuditTrail
-from engine.channel_access import ChannelAccess
-from engine.channels import Channels
-from engine.collector import Collector
-from engine.commit import CommitThread
-from engine.groups import Groups
-from engine.last_run import LastRun
-from engine.open_gaps import OpenGapsFile
-from engine.pinned_callback import PinnedCallback
-from engine.recovery import recover
-from engine.removals import Removals
-from engine.ring import EventRing
-from engine.sampler import Sampler
-from ioc.archived import ArchivedChannel
-from ioc.archived_group import ArchivedGroup
-from ioc.change import Change
-from ioc.registry import Registry
-from ioc.rows import ChannelRows
+from archioc.engine.audit_trail import AuditSentFile, AuditTrail
+from archioc.engine.channel_access import ChannelAccess
+from archioc.engine.channels import Channels
+from archioc.engine.collector import Collector
+from archioc.engine.commit import CommitThread
+from archioc.engine.groups import Groups
+from archioc.engine.last_run import LastRun
+from archioc.engine.open_gaps import OpenGapsFile
+from archioc.engine.pinned_callback import PinnedCallback
+from archioc.engine.recovery import recover
+from archioc.engine.removals import Removals
+from archioc.engine.ring import EventRing
+from archioc.engine.sampler import Sampler
+from archioc.ioc.archived import ArchivedChannel
+from archioc.ioc.archived_group import ArchivedGroup
+from archioc.ioc.change import Change
+from archioc.ioc.registry import Registry
+from archioc.ioc.rows import ChannelRows
 from tests.unit.engine.deliveries import Delivery, connect, hand_over
 
 ROWS = 16
@@ -193,7 +193,7 @@ class Archive:
 
 
 class Engine:
-    """One life of the engine, as `engine.__main__` sets it up."""
+    """One life of the engine, as `archioc.engine.__main__` sets it up."""
 
     def __init__(
         self,

@@ -8,8 +8,8 @@ import pytest
 from archioc.core.batch import Kind, SampleFlag
 from archioc.core.channel import LargeArrays
 from archioc.core.table_columns import SETTINGS
-from engine.array_rules import ArrayRules
-from engine.updates import Updates
+from archioc.engine.array_rules import ArrayRules
+from archioc.engine.updates import Updates
 from tests.unit.engine.arrivals import T0, Arrival, to_updates
 
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from archioc.core.events import ChannelEvent, Reason
-from engine.gaps import GRACE_NS, Gaps
-from engine.memory import SamplerMemory
-from engine.open_gaps import OpenGap
+from archioc.engine.gaps import GRACE_NS, Gaps
+from archioc.engine.memory import SamplerMemory
+from archioc.engine.open_gaps import OpenGap
 from tests.unit.engine.arrivals import T0
 
 ROWS = np.array([0, 1])

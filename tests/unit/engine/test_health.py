@@ -9,7 +9,7 @@ import pytest
 
 from archioc.core.archiver_health import HEALTH_EVERY_S, ArchiverHealth
 from archioc.core.encoding.line_protocol import LineEncoder
-from engine.health import HealthReport
+from archioc.engine.health import HealthReport
 from tests.batches import make_batch
 from tests.unit.engine.rig import Archive, Engine, send
 from tests.unit.test_line_protocol import parse

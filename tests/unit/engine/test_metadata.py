@@ -11,8 +11,8 @@ from epics import dbr as epics_dbr
 
 from archioc.core.batch import ChannelMeta
 from archioc.core.dbr import DBR_CTRL_OFFSET, Dbr
-from engine.metadata import decode_metadata
-from engine.pinned_callback import _CTRL_SIZE
+from archioc.engine.metadata import decode_metadata
+from archioc.engine.pinned_callback import _CTRL_SIZE
 from tests.unit.engine.arrivals import T0
 
 LIMITS = {

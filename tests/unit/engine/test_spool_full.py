@@ -10,17 +10,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import engine.commit
 from archioc.core.batch import COUNTS, ChannelMeta
 from archioc.core.config import Spool, WhenFull
 from archioc.core.dbr import Dbr
 from archioc.core.events import GAPS, Reason
 from archioc.core.process import StopSignal
 from archioc.core.spool import SpoolDirectory, SpoolEntry, SpoolFile
-from engine import room
-from engine.commit import CommitThread
-from engine.recovery import recover_when_possible
-from engine.room import Room
+from archioc.engine import room
+from archioc.engine.commit import CommitThread
+from archioc.engine.recovery import recover_when_possible
+from archioc.engine.room import Room
 from tests.unit.engine.deliveries import Delivery, hand_over
 from tests.unit.engine.rig import Archive, Engine, numbers
 from tests.unit.engine.test_commit import Fuse, FusedLedger, Killed
@@ -63,9 +62,9 @@ def archive(tmp_path: Path) -> Iterator[Archive]:
 @pytest.fixture
 def fuse(monkeypatch: pytest.MonkeyPatch) -> Fuse:
     made = Fuse()
-    monkeypatch.setattr(engine.commit, "Ledger", FusedLedger)
+    monkeypatch.setattr("archioc.engine.commit.Ledger", FusedLedger)
     monkeypatch.setattr(FusedLedger, "fuse", made, raising=False)
-    monkeypatch.setattr(engine.commit, "TELL_EVERY_S", 0.0)
+    monkeypatch.setattr("archioc.engine.commit.TELL_EVERY_S", 0.0)
     monkeypatch.setattr(room, "SHARE", float("inf"))
     return made
 

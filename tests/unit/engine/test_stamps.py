@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from archioc.core.batch import SampleFlag
-from engine.memory import SamplerMemory
-from engine.sampler import Sampler
-from engine.stamps import EARLIEST, MAX_FUTURE, MAX_PAST, Stamped, look_ahead, stamp_updates
-from engine.updates import Updates
+from archioc.engine.memory import SamplerMemory
+from archioc.engine.sampler import Sampler
+from archioc.engine.stamps import EARLIEST, MAX_FUTURE, MAX_PAST, Stamped, look_ahead, stamp_updates
+from archioc.engine.updates import Updates
 from tests.unit.engine.arrivals import SECOND, T0, Arrival, Stored, to_stored, to_updates
 from tests.unit.engine.cells import one_setting
 

@@ -8,11 +8,8 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-import db.delivery_order
-import engine.commit
-import engine.room
 from archioc.core.table import ChannelTable
-from engine.ring import EventRing
+from archioc.engine.ring import EventRing
 from tests.unit.spool.world import Memory
 
 
@@ -38,6 +35,6 @@ def no_log() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Losses are told at once, and listings are never old."""
-    monkeypatch.setattr(engine.commit, "TELL_EVERY_S", 0.0)
-    monkeypatch.setattr(engine.room, "SHARE", float("inf"))
-    monkeypatch.setattr(db.delivery_order, "LOOK_S", 0.0)
+    monkeypatch.setattr("archioc.engine.commit.TELL_EVERY_S", 0.0)
+    monkeypatch.setattr("archioc.engine.room.SHARE", float("inf"))
+    monkeypatch.setattr("archioc.db.delivery_order.LOOK_S", 0.0)

@@ -13,7 +13,7 @@ from archioc.core.encoding.columns import decode_columns
 from archioc.core.errors import StoreDenied, StoreUnavailable
 from archioc.core.events import ChannelEvent
 from archioc.core.spool import SpoolFile
-from db.store import Refusal, WriteOutcome, rows_of_samples
+from archioc.db.store import Refusal, WriteOutcome, rows_of_samples
 
 Told = dict[tuple[str, int], int]
 """Samples lost by channel and time of the event."""

@@ -8,8 +8,8 @@ import pytest
 
 from archioc.core.batch import COUNTS
 from archioc.core.spool import SpoolDirectory, SpoolFile
-from db import delivery_order
-from db.delivery_order import LIVE_AT_MOST, LIVE_IN_A_ROW, DeliveryOrder
+from archioc.db import delivery_order
+from archioc.db.delivery_order import LIVE_AT_MOST, LIVE_IN_A_ROW, DeliveryOrder
 
 
 class Spool:

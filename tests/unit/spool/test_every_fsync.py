@@ -20,12 +20,12 @@ from tests.unit.spool.world import Memory, World, attempt
 ROOT = Path(__file__).parents[3]
 SOURCES = (
     "archioc/core/spool.py",
-    "engine/recovery.py",
-    "engine/commit.py",
-    "engine/open_gaps.py",
-    "db/delivery.py",
-    "db/quarantine.py",
-    "db/retries.py",
+    "archioc/engine/recovery.py",
+    "archioc/engine/commit.py",
+    "archioc/engine/open_gaps.py",
+    "archioc/db/delivery.py",
+    "archioc/db/quarantine.py",
+    "archioc/db/retries.py",
 )
 
 Site = tuple[str, int]

@@ -11,7 +11,7 @@ import orjson
 from archioc.core.errors import QuarantineError, SpoolFileDamaged
 from archioc.core.spool import SpoolFile
 from archioc.core.spool_file import parse_spool_file
-from db.quarantine import parse_entry
+from archioc.db.quarantine import parse_entry
 from tests.unit.spool.model_disk import ModelDisk
 from tests.unit.spool.model_store import ModelStore, Told, told_by, values_in
 

@@ -22,15 +22,15 @@ from archioc.core.ledger import Booking
 from archioc.core.spool import SpoolDirectory
 from archioc.core.table import ChannelTable
 from archioc.core.table_columns import LEDGER, LEDGER_HEAD
-from db.book import DeliveryBook
-from db.delivery import Delivery
-from db.lanes import Answer, Claimed, write
-from db.store_status import StoreStatus
-from engine.audit_trail import AuditSentFile
-from engine.commit import Commit
-from engine.open_gaps import OpenGap, OpenGapsFile
-from engine.recovery import recover
-from engine.ring import EventRing
+from archioc.db.book import DeliveryBook
+from archioc.db.delivery import Delivery
+from archioc.db.lanes import Answer, Claimed, write
+from archioc.db.store_status import StoreStatus
+from archioc.engine.audit_trail import AuditSentFile
+from archioc.engine.commit import Commit
+from archioc.engine.open_gaps import OpenGap, OpenGapsFile
+from archioc.engine.recovery import recover
+from archioc.engine.ring import EventRing
 from tests.unit.engine.rig import CommitByHand
 from tests.unit.spool.model_disk import Killed, ModelDisk
 from tests.unit.spool.model_store import ModelStore, Mood, told_by, values_in
