@@ -35,7 +35,7 @@ lint: $(VENV)/.all-installed  ## ruff, mypy --strict, layers, freshness of the c
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m archioc.core.config_schema --check
+	$(BIN)/python -m archioc.core.config.schema --check
 	$(BIN)/python -m grafana --check
 
 clean:  ## remove what make made

@@ -12,14 +12,14 @@ from typing import IO
 
 import structlog
 
-from archioc.core.config import Config
+from archioc.core.config.config import Config
 from archioc.core.directories import Directories, lock_state_dir, make_run_dir
 from archioc.core.errors import RunDirError, StateDirInUse
 from archioc.core.process import StopSignal
-from archioc.core.process_counts import ProcessCounts, write_counts
 from archioc.core.python_module import python_module
-from archioc.core.spool import SpoolDirectory
-from archioc.core.table import ChannelTable, ProcessState
+from archioc.core.spool.spool import SpoolDirectory
+from archioc.core.table.process_counts import ProcessCounts, write_counts
+from archioc.core.table.table import ChannelTable, ProcessState
 from archioc.engine.ring import EventRing, shape_of
 
 _log = structlog.get_logger()

@@ -15,10 +15,10 @@ from pathlib import Path
 import psutil
 import yaml
 
-from archioc.core.config_store import InfluxStore
-from archioc.core.config_store import Store as StoreSettings
-from archioc.core.encoding import encoder_for
+from archioc.core.config.store import InfluxStore
+from archioc.core.config.store import Store as StoreSettings
 from archioc.core.python_module import module_of
+from archioc.core.spool.encoding import encoder_for
 from archioc.core.timestamp import format_utc
 from archioc.db.embedded import EmbeddedStore
 from archioc.db.influx import InfluxDatabase

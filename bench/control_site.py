@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from archioc.core.directories import Directories
-from archioc.core.table import ChannelState, ChannelTable, ProcessState, RowState, StoreState
+from archioc.core.table.table import ChannelState, ChannelTable, ProcessState, RowState, StoreState
 from archioc.demo.ca_environment import client_variables, with_variables
 from archioc.demo.child import Child
 from archioc.demo.ports import LOOPBACK, free_ports

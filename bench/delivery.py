@@ -19,10 +19,10 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from archioc.core.config_store import InfluxStore
-from archioc.core.config_store import Store as StoreSettings
-from archioc.core.encoding import encoder_for
+from archioc.core.config.store import InfluxStore
+from archioc.core.config.store import Store as StoreSettings
 from archioc.core.log import configure_log
+from archioc.core.spool.encoding import encoder_for
 from archioc.db import embedded_statements as sql
 from archioc.db.bins import Grid
 from archioc.db.day_files import DAY_NS, DayFiles, day_of

@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from archioc.core.allocator import keep_freed_memory
-from archioc.core.config_store import InfluxStore
+from archioc.core.config.store import InfluxStore
 from archioc.core.log import configure_log
 from archioc.core.timestamp import format_utc
 from archioc.db import embedded_statements as sql

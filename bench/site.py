@@ -15,7 +15,7 @@ import psutil
 import yaml
 
 from archioc.core.python_module import module_of
-from archioc.core.table import ChannelTable
+from archioc.core.table.table import ChannelTable
 from archioc.demo.ca_environment import client_variables, with_variables
 from archioc.demo.child import Child
 from archioc.demo.ports import LOOPBACK, free_ports

@@ -11,13 +11,13 @@ from pathlib import Path
 import psutil
 import yaml
 
-from archioc.core.batch import Batch
-from archioc.core.config_file import load_config
+from archioc.core.config.file import load_config
 from archioc.core.directories import Directories
-from archioc.core.encoding import encoder_for
 from archioc.core.python_module import python_module
-from archioc.core.spool import SpoolDirectory
-from archioc.core.table import ChannelTable
+from archioc.core.spool.batch import Batch
+from archioc.core.spool.encoding import encoder_for
+from archioc.core.spool.spool import SpoolDirectory
+from archioc.core.table.table import ChannelTable
 from archioc.demo.child import Child
 from bench.synthetic_batches import spool_files
 

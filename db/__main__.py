@@ -9,12 +9,12 @@ import time
 import structlog
 
 from archioc.core.allocator import keep_freed_memory
-from archioc.core.config import Config
+from archioc.core.config.config import Config
 from archioc.core.directories import Directories
 from archioc.core.errors import StoreUnavailable
 from archioc.core.process import StopSignal, run_process
-from archioc.core.spool import SpoolDirectory
-from archioc.core.table import ChannelTable, ProcessState
+from archioc.core.spool.spool import SpoolDirectory
+from archioc.core.table.table import ChannelTable, ProcessState
 from archioc.db.book import DeliveryBook
 from archioc.db.delivery import DRAIN_S, Delivery
 from archioc.db.opening import open_store

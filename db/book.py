@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from archioc.core.ledger import Booking, Ledger
-from archioc.core.mapped_file import MappedFile
-from archioc.core.spool_disk import Disk
-from archioc.core.spool_file import SpoolFile
-from archioc.core.table import Rows
+from archioc.core.spool.disk import Disk
+from archioc.core.spool.file import SpoolFile
+from archioc.core.spool.ledger import Booking, Ledger
+from archioc.core.table.mapped_file import MappedFile
+from archioc.core.table.table import Rows
 
 _HEAD_FIELDS = ("batch_id", "stored", "rejected", "batches")
 

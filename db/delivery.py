@@ -26,8 +26,8 @@ import structlog
 
 from archioc.core.errors import SpoolFileDamaged, StoreDenied, StoreUnavailable
 from archioc.core.process import StopSignal
-from archioc.core.spool import SpoolDirectory, SpoolEntry, SpoolFile
-from archioc.core.table import StoreState
+from archioc.core.spool.spool import SpoolDirectory, SpoolEntry, SpoolFile
+from archioc.core.table.table import StoreState
 from archioc.db.book import DeliveryBook
 from archioc.db.delivery_order import DeliveryOrder
 from archioc.db.lanes import Answer, Claimed, Lanes, ThreadLanes

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections import deque
 
-from archioc.core.spool import SpoolDirectory, SpoolEntry
+from archioc.core.spool.spool import SpoolDirectory, SpoolEntry
 
 LOOK_S = 0.2
 """Time between two looks for live files while a backlog drains."""

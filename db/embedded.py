@@ -19,13 +19,13 @@ import orjson
 import structlog
 
 from archioc.core.audit import AuditRecord
-from archioc.core.batch import Batch
-from archioc.core.encoding import EMBEDDED
-from archioc.core.encoding.columns import decode_columns
-from archioc.core.encoding.line_fields import AUDIT_TEXTS
 from archioc.core.errors import StoreUnavailable
 from archioc.core.events import GAPS, ChannelEvent
-from archioc.core.spool import SpoolFile
+from archioc.core.spool.batch import Batch
+from archioc.core.spool.encoding import EMBEDDED
+from archioc.core.spool.encoding.columns import decode_columns
+from archioc.core.spool.encoding.line_fields import AUDIT_TEXTS
+from archioc.core.spool.spool import SpoolFile
 from archioc.db.day_files import DAY_NS, DayFiles, day_of
 from archioc.db.embedded_inserts import ChannelIds, insert_alarms, insert_samples
 from archioc.db.embedded_queries import EmbeddedReader

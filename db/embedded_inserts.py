@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from archioc.core.array_statistics import ArrayStatistics
-from archioc.core.batch import NO_BLOB, Kind, SampleFlag, Samples, decode_exactly
 from archioc.core.dbr import ELEMENT_DTYPE, Dbr
-from archioc.core.encoding.line_fields import STATISTICS
+from archioc.core.spool.batch import NO_BLOB, Kind, SampleFlag, Samples, decode_exactly
+from archioc.core.spool.encoding.line_fields import STATISTICS
 
 ChannelIds = npt.NDArray[np.uint32]
 """The number of a channel in the catalog, for each sample."""

@@ -13,10 +13,10 @@ import orjson
 
 from archioc.core.array_statistics import ArrayStatistics
 from archioc.core.audit import AuditRecord
-from archioc.core.batch import ChannelMeta
 from archioc.core.dbr import ELEMENT_DTYPE, Dbr
 from archioc.core.errors import QueryError
 from archioc.core.events import GAPS, ChannelEvent, Reason
+from archioc.core.spool.batch import ChannelMeta
 from archioc.db import embedded_statements as sql
 from archioc.db.alarm_columns import AlarmColumns
 from archioc.db.bins import BIN_COLUMNS, Bins, Grid, Within

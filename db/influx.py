@@ -10,16 +10,16 @@ import numpy as np
 import numpy.typing as npt
 import structlog
 
-from archioc.core.batch import COUNTS, SAMPLE, Batch
-from archioc.core.config_store import InfluxStore, InfluxVersion
-from archioc.core.config_store import Store as StoreSettings
-from archioc.core.encoding import destination_of
-from archioc.core.encoding.compression import content_size, decompress
-from archioc.core.encoding.escaping import channel_of_line, split_lines
-from archioc.core.encoding.line_protocol import DEFAULT_ARCHIVER, LineEncoder
+from archioc.core.config.store import InfluxStore, InfluxVersion
+from archioc.core.config.store import Store as StoreSettings
 from archioc.core.errors import StoreDenied, StoreRejected, StoreTooLarge
 from archioc.core.events import ChannelEvent
-from archioc.core.spool import SpoolFile
+from archioc.core.spool.batch import COUNTS, SAMPLE, Batch
+from archioc.core.spool.encoding import destination_of
+from archioc.core.spool.encoding.compression import content_size, decompress
+from archioc.core.spool.encoding.escaping import channel_of_line, split_lines
+from archioc.core.spool.encoding.line_protocol import DEFAULT_ARCHIVER, LineEncoder
+from archioc.core.spool.spool import SpoolFile
 from archioc.db.influx_bisection import MAX_BODY, Lines, Verdict, send_lines
 from archioc.db.influx_connection import InfluxConnection, Parameters
 from archioc.db.influx_queries import InfluxReader

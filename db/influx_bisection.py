@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from archioc.core.encoding.compression import compress
-from archioc.core.encoding.escaping import time_of_line
 from archioc.core.errors import StoreRejected, StoreTooLarge
+from archioc.core.spool.encoding.compression import compress
+from archioc.core.spool.encoding.escaping import time_of_line
 
 MAX_REFUSALS = 400
 """After so many refusals of one file the parts that are still refused are given up as they are."""

@@ -17,7 +17,7 @@ import urllib3
 from influxdb_client.client.influxdb_client import InfluxDBClient
 from influxdb_client.rest import ApiException
 
-from archioc.core.config_store import InfluxStore
+from archioc.core.config.store import InfluxStore
 from archioc.core.errors import ConfigError, QueryError, StoreDenied, StoreError, StoreRejected, StoreTooLarge, StoreUnavailable
 
 _MAX_WORDS = 500

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 from operator import attrgetter
 from typing import Any
 
-from archioc.core.archiver_health import HEALTH_EVERY_S
-from archioc.core.encoding.escaping import tag_value
 from archioc.core.events import ChannelEvent, Reason
+from archioc.core.spool.encoding.escaping import tag_value
+from archioc.core.table.archiver_health import HEALTH_EVERY_S
 from archioc.db.influx_connection import InfluxConnection, Parameters
 from archioc.db.influx_language import quote_text, select, time_of, within
 from archioc.db.several_archivers import FOREVER, Archiver, Span, told_of_several

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archioc.core.encoding.escaping import tag_value
+from archioc.core.spool.encoding.escaping import tag_value
 
 MIN_TIME, MAX_TIME = -9_223_372_036_854_775_806, 9_223_372_036_854_775_806
 """Times beyond these are not InfluxDB's."""

@@ -9,10 +9,10 @@ import numpy as np
 import orjson
 
 from archioc.core.audit import AuditRecord
-from archioc.core.batch import ChannelMeta
-from archioc.core.encoding.escaping import channel_of_tag
-from archioc.core.encoding.line_fields import AUDIT_TEXTS, LIMITS
 from archioc.core.events import ChannelEvent
+from archioc.core.spool.batch import ChannelMeta
+from archioc.core.spool.encoding.escaping import channel_of_tag
+from archioc.core.spool.encoding.line_fields import AUDIT_TEXTS, LIMITS
 from archioc.db.alarm_columns import AlarmColumns
 from archioc.db.bins import Bins, Grid, Within, bins_of
 from archioc.db.influx_bins import InfluxBins

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import structlog
 
-from archioc.core.config_store import InfluxStore
+from archioc.core.config.store import InfluxStore
 from archioc.core.errors import QueryError, StoreDenied, StoreRejected
 from archioc.db.influx_connection import InfluxConnection, NotFound, Parameters
 from archioc.db.influx_language import quote_name

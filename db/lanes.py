@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Protocol
 
-from archioc.core.spool import SpoolEntry, SpoolFile
+from archioc.core.spool.spool import SpoolEntry, SpoolFile
 from archioc.db.store import WriteOutcome, Writer
 
 

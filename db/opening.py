@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from archioc.core.config_store import Store as StoreSettings
-from archioc.core.encoding.line_protocol import DEFAULT_ARCHIVER
+from archioc.core.config.store import Store as StoreSettings
+from archioc.core.spool.encoding.line_protocol import DEFAULT_ARCHIVER
 from archioc.db.embedded import EmbeddedStore
 from archioc.db.influx import InfluxDatabase
 from archioc.db.store import Store

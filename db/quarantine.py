@@ -19,13 +19,13 @@ import numpy.typing as npt
 import orjson
 import structlog
 
-from archioc.core.batch import COUNTS
-from archioc.core.encoding import EMBEDDED
-from archioc.core.encoding.compression import compress
-from archioc.core.encoding.escaping import channel_of_line, split_lines
 from archioc.core.errors import QuarantineError
-from archioc.core.spool import SpoolFile
-from archioc.core.spool_disk import Disk, OsDisk, write_file
+from archioc.core.spool.batch import COUNTS
+from archioc.core.spool.disk import Disk, OsDisk, write_file
+from archioc.core.spool.encoding import EMBEDDED
+from archioc.core.spool.encoding.compression import compress
+from archioc.core.spool.encoding.escaping import channel_of_line, split_lines
+from archioc.core.spool.spool import SpoolFile
 from archioc.db.store import Refusal, WriteOutcome
 
 _log = structlog.get_logger()

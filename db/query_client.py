@@ -10,9 +10,9 @@ from typing import Any
 import orjson
 
 from archioc.core.audit import AuditRecord
-from archioc.core.batch import ChannelMeta
 from archioc.core.errors import QueryError, StoreDenied, StoreError, StoreUnavailable
 from archioc.core.events import ChannelEvent
+from archioc.core.spool.batch import ChannelMeta
 from archioc.db import unix_socket, wire
 from archioc.db.alarm_columns import AlarmColumns
 from archioc.db.bins import Bins, Within

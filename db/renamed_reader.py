@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from archioc.core.aliases import Alias, Aliases, Tenure, tenures
 from archioc.core.audit import AuditRecord
-from archioc.core.batch import ChannelMeta
 from archioc.core.events import ChannelEvent, Reason
+from archioc.core.spool.batch import ChannelMeta
 from archioc.db.alarm_columns import AlarmColumns
 from archioc.db.bins import Bins, Grid, Within
 from archioc.db.sample_columns import SampleColumns

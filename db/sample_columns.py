@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archioc.core.array_statistics import ArrayStatistics
-from archioc.core.batch import encode_text
+from archioc.core.spool.batch import encode_text
 
 Array = npt.NDArray[np.generic]
 
@@ -21,7 +21,7 @@ class SampleColumns:
     time: ns since 1970 UTC, int64.
     value: number or enum index, float64; NaN for text and arrays (and for a number that is NaN).
     severity, status: as `archioc.core.dbr` numbers them, uint8.
-    flags: `archioc.core.batch.SampleFlag`, uint8.
+    flags: `archioc.core.spool.batch.SampleFlag`, uint8.
     src_time: the IOC's own stamp where `flags` says that it differs (ns), else 0; int64.
     text: the text of a text sample, the label of an enum where it was written, else None.
     arrays: the elements of an array sample (little endian), else None; None too where only statistics were kept.

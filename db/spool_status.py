@@ -9,9 +9,9 @@ from collections import deque
 
 import structlog
 
-from archioc.core.mapped_file import MappedFile
-from archioc.core.spool import SpoolDirectory
-from archioc.core.table import ProcessState
+from archioc.core.spool.spool import SpoolDirectory
+from archioc.core.table.mapped_file import MappedFile
+from archioc.core.table.table import ProcessState
 from archioc.db.quarantine import Quarantine
 
 _log = structlog.get_logger()

@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from archioc.core.audit import AuditRecord
-from archioc.core.batch import ChannelMeta
 from archioc.core.errors import QueryError
 from archioc.core.events import GAPS, ChannelEvent
-from archioc.core.spool import SpoolFile
+from archioc.core.spool.batch import ChannelMeta
+from archioc.core.spool.spool import SpoolFile
 from archioc.db.alarm_columns import AlarmColumns
 from archioc.db.bins import Bins, Within
 from archioc.db.sample_columns import SampleColumns
@@ -138,7 +138,7 @@ class Writer(Protocol):
 
     @property
     def destination(self) -> str:
-        """Which spool files this store takes (`archioc.core.encoding.destination_of`)."""
+        """Which spool files this store takes (`archioc.core.spool.encoding.destination_of`)."""
         ...
 
     @property

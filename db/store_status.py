@@ -6,8 +6,8 @@ import time
 
 import structlog
 
-from archioc.core.mapped_file import MappedFile
-from archioc.core.table import StoreState
+from archioc.core.table.mapped_file import MappedFile
+from archioc.core.table.table import StoreState
 from archioc.db.store import WriteOutcome
 
 _log = structlog.get_logger()

@@ -15,9 +15,9 @@ import numpy as np
 import orjson
 
 from archioc.core.array_statistics import ArrayStatistics
-from archioc.core.batch import ChannelMeta
 from archioc.core.errors import QueryError, StoreUnavailable
 from archioc.core.events import ChannelEvent, Reason
+from archioc.core.spool.batch import ChannelMeta
 from archioc.db.alarm_columns import AlarmColumns
 from archioc.db.bins import BIN_COLUMNS, Bins
 from archioc.db.sample_columns import Array, SampleColumns

@@ -8,13 +8,13 @@ import time
 
 import structlog
 
-from archioc.core.config import Config
+from archioc.core.config.config import Config
 from archioc.core.directories import Directories
-from archioc.core.encoding import encoder_for
 from archioc.core.process import StopSignal, run_process
 from archioc.core.registry import RegistryReader
-from archioc.core.spool import SpoolDirectory
-from archioc.core.table import ChannelTable, ProcessState
+from archioc.core.spool.encoding import encoder_for
+from archioc.core.spool.spool import SpoolDirectory
+from archioc.core.table.table import ChannelTable, ProcessState
 from archioc.engine.audit_trail import AuditSentFile, AuditTrail
 from archioc.engine.channel_access import ChannelAccess
 from archioc.engine.channels import Channels

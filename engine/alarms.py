@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from archioc.core.batch import ALARM
+from archioc.core.spool.batch import ALARM
 from archioc.engine.memory import SamplerMemory
 from archioc.engine.stamps import Mask, Stamped
 from archioc.engine.updates import Updates, value_before

@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 from archioc.core.array_statistics import ArrayStatistics
-from archioc.core.batch import Kind, SampleFlag
 from archioc.core.channel import LargeArrays
 from archioc.core.dbr import ELEMENT_DTYPE, Dbr
+from archioc.core.spool.batch import Kind, SampleFlag
 from archioc.engine.updates import Updates
 
 Rows = npt.NDArray[np.integer]

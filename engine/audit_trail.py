@@ -15,7 +15,7 @@ import structlog
 from archioc.core.audit import AuditRecord
 from archioc.core.errors import RegistryError
 from archioc.core.registry import RegistryReader
-from archioc.core.spool_disk import Disk, OsDisk
+from archioc.core.spool.disk import Disk, OsDisk
 from archioc.engine.open_gaps import replace_durably
 
 _log = structlog.get_logger()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from archioc.core.batch import ChannelMeta
 from archioc.core.dbr import DBR_CTRL_OFFSET, Dbr
-from archioc.core.table import ChannelTable, write_rows
+from archioc.core.spool.batch import ChannelMeta
+from archioc.core.table.table import ChannelTable, write_rows
 from archioc.engine.channel_types import UNKNOWN, ChannelTypes
 from archioc.engine.memory import SamplerMemory
 from archioc.engine.metadata import decode_labels, decode_metadata

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from archioc.core.table import ChannelState, ChannelTable, RowState, write_rows
+from archioc.core.table.table import ChannelState, ChannelTable, RowState, write_rows
 from archioc.engine.channel_types import UNKNOWN
 from archioc.engine.gaps import Gaps
 from archioc.engine.groups import Groups

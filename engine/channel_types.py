@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from archioc.core.batch import NO_BLOB, Kind
 from archioc.core.dbr import Dbr
+from archioc.core.spool.batch import NO_BLOB, Kind
 from archioc.engine.updates import Updates
 
 Rows = npt.NDArray[np.integer]

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from archioc.core.dbr import DBR_CTRL_OFFSET
 from archioc.core.events import ChannelEvent, Reason
 from archioc.core.registry import RegistryChannel, RegistryReader
-from archioc.core.table import ChannelTable, RowState
+from archioc.core.table.table import ChannelTable, RowState
 from archioc.engine import open_gaps
 from archioc.engine.admission import ECA_NORDACCESS, ECA_TOLARGE, Admission, why_refused
 from archioc.engine.array_rules import ArrayRules

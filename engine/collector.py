@@ -8,13 +8,13 @@ import numpy as np
 import numpy.typing as npt
 import structlog
 
-from archioc.core.batch import ALARM, COUNTS, NO_BLOB, SAMPLE, Batch, ChannelMeta, Samples
 from archioc.core.errors import SpoolError
 from archioc.core.events import ChannelEvent, Reason
-from archioc.core.ledger import Booking
-from archioc.core.opaque import opaque
-from archioc.core.table import ChannelTable, ProcessState
-from archioc.core.table_columns import LEDGER_HEAD, LEDGER_TOTALS
+from archioc.core.spool.batch import ALARM, COUNTS, NO_BLOB, SAMPLE, Batch, ChannelMeta, Samples
+from archioc.core.spool.ledger import Booking
+from archioc.core.table.columns import LEDGER_HEAD, LEDGER_TOTALS
+from archioc.core.table.table import ChannelTable, ProcessState
+from archioc.core.void_view import opaque
 from archioc.engine.alarms import AlarmStates
 from archioc.engine.audit_trail import AuditTrail
 from archioc.engine.channels import Channels, Rows

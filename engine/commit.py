@@ -21,17 +21,17 @@ import numpy as np
 import numpy.typing as npt
 import structlog
 
-from archioc.core.batch import SAMPLE, Batch
-from archioc.core.config import Spool, WhenFull
-from archioc.core.encoding import Encoder
+from archioc.core.config.config import Spool, WhenFull
 from archioc.core.errors import SpoolFileDamaged
 from archioc.core.events import ChannelEvent, Reason
-from archioc.core.ledger import Booking, Ledger
-from archioc.core.mapped_file import MappedFile
-from archioc.core.spool import SpoolDirectory, SpoolEntry, SpoolFile
-from archioc.core.spool_file import Tally, no_counts
-from archioc.core.table import ChannelTable
-from archioc.core.table_columns import LEDGER
+from archioc.core.spool.batch import SAMPLE, Batch
+from archioc.core.spool.encoding import Encoder
+from archioc.core.spool.file import Tally, no_counts
+from archioc.core.spool.ledger import Booking, Ledger
+from archioc.core.spool.spool import SpoolDirectory, SpoolEntry, SpoolFile
+from archioc.core.table.columns import LEDGER
+from archioc.core.table.mapped_file import MappedFile
+from archioc.core.table.table import ChannelTable
 from archioc.engine.audit_trail import AuditSentFile
 from archioc.engine.open_gaps import Gaps, OpenGapsFile
 from archioc.engine.recovery import HEAD_FIELDS, RETRY_S, recover

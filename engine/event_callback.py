@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archioc.core.config import Callback
+from archioc.core.config.config import Callback
 from archioc.core.errors import CallbackMissing
 from archioc.engine.channel_access import EventCallback
 from archioc.engine.pinned_callback import PinnedCallback

@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from archioc.core.condition import Condition, parse_condition
-from archioc.core.group_status import ConditionState, identity, why_off
 from archioc.core.registry import MAX_GROUPS, RegistryGroup
-from archioc.core.table import ChannelTable
+from archioc.core.table.group_status import ConditionState, identity, why_off
+from archioc.core.table.table import ChannelTable
 from archioc.engine.condition_pv import ConditionPv, Watched
 
 REASON_BYTES = 64

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import structlog
 
-from archioc.core.archive_totals import count_up
-from archioc.core.archiver_health import HEALTH_EVERY_S, ArchiverHealth
 from archioc.core.errors import RunDirError
-from archioc.core.process_counts import ProcessCounts, read_counts
-from archioc.core.table import ChannelTable
-from archioc.core.table_columns import DROPS
+from archioc.core.table.archive_totals import count_up
+from archioc.core.table.archiver_health import HEALTH_EVERY_S, ArchiverHealth
+from archioc.core.table.columns import DROPS
+from archioc.core.table.process_counts import ProcessCounts, read_counts
+from archioc.core.table.table import ChannelTable
 
 _log = structlog.get_logger()
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from archioc.core.batch import NO_BLOB, Kind, SampleFlag, Samples
+from archioc.core.spool.batch import NO_BLOB, Kind, SampleFlag, Samples
 from archioc.engine.memory import SamplerMemory
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import orjson
 
 from archioc.core.events import Reason
-from archioc.core.table import ChannelTable, ProcessState
+from archioc.core.table.table import ChannelTable, ProcessState
 from archioc.engine.ring import EventRing
 
 

@@ -1,6 +1,6 @@
 """What the engine must remember of each channel to go on sampling where it, or the one before it, was.
 
-The same fields as a row of the ledger (`archioc.core.table_columns.LEDGER`), each as an array over all rows.
+The same fields as a row of the ledger (`archioc.core.table.columns.LEDGER`), each as an array over all rows.
 The engine changes these; a commit copies the touched rows into the ledger. What becomes of samples in
 the spool (`archioc.engine.spool_account`) is booked there and not known here.
 """
@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from archioc.core.opaque import opaque
-from archioc.core.table import Rows
-from archioc.core.table_columns import LEDGER, LEDGER_TOTALS
+from archioc.core.table.columns import LEDGER, LEDGER_TOTALS
+from archioc.core.table.table import Rows
+from archioc.core.void_view import opaque
 
 Column = npt.NDArray[Any]
 

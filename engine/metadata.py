@@ -8,8 +8,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from archioc.core.batch import ChannelMeta, decode_text
 from archioc.core.dbr import DBR_CTRL_OFFSET, Dbr
+from archioc.core.spool.batch import ChannelMeta, decode_text
 
 _LIMITS_AT = {Dbr.SHORT: (12, "<i2"), Dbr.FLOAT: (16, "<f4"), Dbr.CHAR: (12, "u1"), Dbr.LONG: (12, "<i4"), Dbr.DOUBLE: (16, "<f8")}
 """Where the eight limits begin and their type."""

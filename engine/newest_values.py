@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from archioc.core.batch import NO_BLOB, SAMPLE, SampleFlag, Samples
+from archioc.core.spool.batch import NO_BLOB, SAMPLE, SampleFlag, Samples
 from archioc.engine.updates import Updates
 
 Rows = npt.NDArray[np.integer]

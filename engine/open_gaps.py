@@ -13,7 +13,7 @@ from pathlib import Path
 import orjson
 
 from archioc.core.events import Reason
-from archioc.core.spool_disk import Disk, OsDisk, write_file
+from archioc.core.spool.disk import Disk, OsDisk, write_file
 
 
 @dataclass(frozen=True, slots=True)

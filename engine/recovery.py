@@ -10,11 +10,11 @@ import time
 
 import structlog
 
-from archioc.core.ledger import Booking, Ledger
 from archioc.core.process import StopSignal
-from archioc.core.spool import SpoolDirectory
-from archioc.core.table import ChannelTable, LedgerAct
-from archioc.core.table_columns import LEDGER_HEAD
+from archioc.core.spool.ledger import Booking, Ledger
+from archioc.core.spool.spool import SpoolDirectory
+from archioc.core.table.columns import LEDGER_HEAD
+from archioc.core.table.table import ChannelTable, LedgerAct
 
 _log = structlog.get_logger()
 

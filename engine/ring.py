@@ -19,8 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 from archioc.core.errors import RunDirError
-from archioc.core.mapped_file import MappedFile
-from archioc.core.opaque import opaque
+from archioc.core.table.mapped_file import MappedFile
+from archioc.core.void_view import opaque
 
 VERSION = 2
 

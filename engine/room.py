@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
-from archioc.core.config import Spool
-from archioc.core.spool import SpoolDirectory, SpoolEntry
+from archioc.core.config.config import Spool
+from archioc.core.spool.spool import SpoolDirectory, SpoolEntry
 
 RECOUNT_S = 10.0
 """How old a count of the spool may get while it shows room; the writer removes files meanwhile."""

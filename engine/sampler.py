@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from archioc.core.batch import NO_BLOB, SAMPLE, Kind, SampleFlag, Samples
-from archioc.core.opaque import opaque
+from archioc.core.spool.batch import NO_BLOB, SAMPLE, Kind, SampleFlag, Samples
+from archioc.core.void_view import opaque
 from archioc.engine.alarms import Alarms, AlarmStates
 from archioc.engine.bad_stamps import BadStamp, note_bad_stamps
 from archioc.engine.clock_check import HostClocks

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from archioc.core.channel import LargeArrays, Mask, Mode
-from archioc.core.opaque import opaque
-from archioc.core.table_columns import SETTINGS
+from archioc.core.table.columns import SETTINGS
+from archioc.core.void_view import opaque
 
 Rows = npt.NDArray[np.integer]
 

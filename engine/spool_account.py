@@ -9,13 +9,13 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from archioc.core.batch import COUNTS
-from archioc.core.ledger import Booking
-from archioc.core.mapped_file import MappedFile
-from archioc.core.opaque import opaque
-from archioc.core.spool_file import Tally
-from archioc.core.table import LedgerAct, Rows
-from archioc.core.table_columns import LEDGER, SPOOL_TOTALS
+from archioc.core.spool.batch import COUNTS
+from archioc.core.spool.file import Tally
+from archioc.core.spool.ledger import Booking
+from archioc.core.table.columns import LEDGER, SPOOL_TOTALS
+from archioc.core.table.mapped_file import MappedFile
+from archioc.core.table.table import LedgerAct, Rows
+from archioc.core.void_view import opaque
 
 SPOOL_COLUMNS = (*SPOOL_TOTALS, "told_spool_full")
 

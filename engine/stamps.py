@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from archioc.core.batch import SampleFlag
+from archioc.core.spool.batch import SampleFlag
 from archioc.engine.memory import SamplerMemory
 from archioc.engine.updates import I8, Updates, run_ends, run_starts, value_before
 

@@ -6,8 +6,8 @@ import codecs
 
 import numpy as np
 
-from archioc.core.batch import Kind
-from archioc.core.table import ChannelTable, write_rows
+from archioc.core.spool.batch import Kind
+from archioc.core.table.table import ChannelTable, write_rows
 from archioc.engine.channels import Channels
 from archioc.engine.memory import SamplerMemory
 from archioc.engine.updates import Updates

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from isal import isal_zlib
 
-from archioc.core.batch import NO_BLOB, Kind
 from archioc.core.dbr import DBR_TIME_OFFSET, EPICS_EPOCH_S, Dbr
-from archioc.core.opaque import opaque
+from archioc.core.spool.batch import NO_BLOB, Kind
+from archioc.core.void_view import opaque
 from archioc.engine.ring import BODY_AT, IN_BULK, OF_ARRAY, SLOT, STAMPED, EventRing
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from archioc.core.batch import NO_BLOB, SAMPLE, Kind, Samples
+from archioc.core.spool.batch import NO_BLOB, SAMPLE, Kind, Samples
 from archioc.engine.memory import SamplerMemory
 from archioc.engine.rate_limit import NONE, Limited
 from archioc.engine.stamps import Stamped

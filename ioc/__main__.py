@@ -15,14 +15,14 @@ from typing import Any
 
 import structlog
 
-from archioc.core.config import Config
-from archioc.core.config_file import load_blocks, load_declaration, read_config
-from archioc.core.declared import Declaration, fingerprint_of
+from archioc.core.config.config import Config
+from archioc.core.config.declared_channels import Declaration, fingerprint_of
+from archioc.core.config.file import load_blocks, load_declaration, read_config
 from archioc.core.directories import Directories
 from archioc.core.errors import ArchiocError, CommandRefused, ConfigError, RegistryError
 from archioc.core.log import configure_log
 from archioc.core.process import stop_with_parent
-from archioc.core.table import ChannelTable, ProcessState
+from archioc.core.table.table import ChannelTable, ProcessState
 from archioc.ioc.alarm_server import AlarmServerHeartbeat
 from archioc.ioc.backup import back_up, back_up_earlier_version
 from archioc.ioc.channel_pvs import ChannelPvs

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from archioc.core.channel import SETTING_NAMES, ChannelSettings, Given, read_setting, written
+from archioc.core.config.setting_precedence import Layers
 from archioc.core.errors import SettingError
-from archioc.core.layers import Layers
 from archioc.ioc.hand_over import HandOver
 from archioc.ioc.override import Override
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from archioc.core.channel import read_setting, written
 from archioc.core.condition import parse_condition
-from archioc.core.layers import DeclaredGroup
+from archioc.core.config.setting_precedence import DeclaredGroup
 from archioc.ioc.override import Override
 
 GROUP_SETTINGS = ("enable", "condition")

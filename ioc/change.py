@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from archioc.core.aliases import Alias
+from archioc.core.config.setting_precedence import DeclaredGroup, DeclaredPolicy
 from archioc.core.errors import TableFull
-from archioc.core.layers import DeclaredGroup, DeclaredPolicy
 from archioc.core.registry import MAX_GROUPS
 from archioc.core.shard import Shard
 from archioc.ioc.archived import ArchivedChannel

@@ -8,8 +8,8 @@ from typing import Literal
 
 from archioc.core.channel import LONGEST_MAX_INTERVAL, MAX_DEADBAND_PCT, MAX_ELEMENTS, MAX_RATE
 from archioc.core.dbr import Dbr, Severity, Status
-from archioc.core.table import ChannelState
-from archioc.core.table_columns import DROPS
+from archioc.core.table.columns import DROPS
+from archioc.core.table.table import ChannelState
 from archioc.ioc.alarm import NO_ALARM, TIMEOUT, Alarm
 from archioc.ioc.alarm_limits import SEVERITIES
 from archioc.ioc.pv import PvSpec, Value

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable
 
 from archioc.core.errors import CommandRefused, UnknownChannel
-from archioc.core.table import ChannelTable
+from archioc.core.table.table import ChannelTable
 from archioc.ioc.archived import ArchivedChannel
 from archioc.ioc.audit import Peer
 from archioc.ioc.channel_fields import CHANNEL_FIELDS

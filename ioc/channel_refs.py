@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from archioc.core.table import ChannelTable, RowState
+from archioc.core.table.table import ChannelTable, RowState
 from archioc.ioc.archived import ArchivedChannel
 from archioc.ioc.pv import STRING_BYTES
 from archioc.ioc.registry import Registry

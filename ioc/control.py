@@ -15,9 +15,9 @@ from typing import Any
 
 import structlog
 
-from archioc.core.config_access import Access
+from archioc.core.config.access import Access
 from archioc.core.errors import ArchiocError, CommandRefused, RegistryError
-from archioc.core.table import ChannelTable
+from archioc.core.table.table import ChannelTable
 from archioc.ioc.applying import Apply, applied, plan_apply
 from archioc.ioc.archived import setting_text
 from archioc.ioc.audit import AuditEntry, Peer, told

@@ -8,9 +8,9 @@ from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, 
 from dataclasses import dataclass
 from typing import Any
 
-from archioc.core.config_yaml import collector_paused
-from archioc.core.declared import Declaration, DeclaredChannel
-from archioc.core.layers import DeclaredGroup, Layers
+from archioc.core.config.declared_channels import Declaration, DeclaredChannel
+from archioc.core.config.setting_precedence import DeclaredGroup, Layers
+from archioc.core.config.yaml_positions import collector_paused
 from archioc.core.ownership import owners_of
 from archioc.core.shard import Shard
 from archioc.ioc.archived import ArchivedChannel, declare

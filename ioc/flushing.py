@@ -6,7 +6,7 @@ import asyncio
 import time
 
 from archioc.core.errors import CommandRefused
-from archioc.core.table import ChannelTable
+from archioc.core.table.table import ChannelTable
 from archioc.ioc.results import ResultCode
 
 FLUSH_TIMEOUT_S = 5.0

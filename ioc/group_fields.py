@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from archioc.core.condition import MAX_CONDITION_BYTES
 from archioc.core.dbr import Dbr, Severity, Status
-from archioc.core.group_status import ConditionState, why_off
+from archioc.core.table.group_status import ConditionState, why_off
 from archioc.ioc.alarm import NO_ALARM, TIMEOUT, Alarm
 from archioc.ioc.archived_group import ArchivedGroup
 from archioc.ioc.pv import PvSpec, Value

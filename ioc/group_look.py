@@ -6,9 +6,9 @@ import time
 
 import numpy as np
 
-from archioc.core.group_status import ConditionState, identity
 from archioc.core.registry import MAX_GROUPS
-from archioc.core.table import ChannelTable, RowState
+from archioc.core.table.group_status import ConditionState, identity
+from archioc.core.table.table import ChannelTable, RowState
 from archioc.ioc.archived_group import ArchivedGroup
 from archioc.ioc.group_fields import GroupView
 from archioc.ioc.row_view import is_silent

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from archioc.core.table import ChannelTable
+from archioc.core.table.table import ChannelTable
 from archioc.ioc.audit import Peer
 from archioc.ioc.control import Control
 from archioc.ioc.group_fields import GROUP_FIELDS

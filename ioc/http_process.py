@@ -6,10 +6,10 @@ from pathlib import Path
 
 import orjson
 
-from archioc.core.config import Config
+from archioc.core.config.config import Config
 from archioc.core.directories import Directories
 from archioc.core.python_module import module_of
-from archioc.core.table import ProcessState
+from archioc.core.table.table import ProcessState
 
 _MODULE = "archioc.retrieval"
 """A process with the number of the http process that runs another module is not ours: the number has been given away again."""

@@ -7,10 +7,10 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from archioc.core.declared import Declaration
+from archioc.core.config.declared_channels import Declaration
 from archioc.core.errors import CommandRefused, SettingError
-from archioc.core.importing.formats import ImportFormat
-from archioc.core.importing.gathering import Imported
+from archioc.importing.formats import ImportFormat
+from archioc.importing.gathering import Imported
 from archioc.ioc.archived import ArchivedChannel, declare
 from archioc.ioc.archived_group import GROUP_SETTINGS, ArchivedGroup
 from archioc.ioc.change import Change, missing_groups

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
-from archioc.core.archive_totals import ArchiveTotals
+from archioc.core.table.archive_totals import ArchiveTotals
 
 WINDOW_S = 60.0
 STEP_S = 0.5

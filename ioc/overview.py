@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-from archioc.core.archive_totals import ArchiveTotals, count_up
-from archioc.core.process_counts import ProcessCounts
-from archioc.core.table import ChannelTable, ProcessState, StoreState
+from archioc.core.table.archive_totals import ArchiveTotals, count_up
+from archioc.core.table.process_counts import ProcessCounts
+from archioc.core.table.table import ChannelTable, ProcessState, StoreState
 from archioc.ioc.hand_over import NO_SHARING, Sharing
 from archioc.ioc.loss_window import NO_LOSSES, Losses
 from archioc.ioc.row_view import SILENT_S, is_silent

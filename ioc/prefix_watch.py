@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 import caproto as ca
 import structlog
 
-from archioc.core.config import Config
+from archioc.core.config.config import Config
 
 ANSWERS_S = 1.0
 """How long answers to a search are waited for; half of it after the second time that it is sent."""

@@ -17,16 +17,16 @@ from typing import Any
 import orjson
 
 from archioc.core.channel import Given
-from archioc.core.config_file import load_declaration
-from archioc.core.declared import Declaration, DeclaredChannel
+from archioc.core.config.declared_channels import Declaration, DeclaredChannel
+from archioc.core.config.file import load_declaration
+from archioc.core.config.setting_precedence import DeclaredGroup, DeclaredPolicy
 from archioc.core.errors import CommandRefused, ConfigError
-from archioc.core.importing.formats import ImportFormat
-from archioc.core.importing.gathering import Imported
-from archioc.core.importing.reading import read_files
-from archioc.core.layers import DeclaredGroup, DeclaredPolicy
 from archioc.core.process import stop_with_parent
 from archioc.core.python_module import python_module
 from archioc.core.shard import Shard
+from archioc.importing.formats import ImportFormat
+from archioc.importing.gathering import Imported
+from archioc.importing.read_files import read_files
 from archioc.ioc.results import ResultCode
 
 READ_S = 120.0

@@ -9,8 +9,8 @@ import asyncio
 import sys
 from pathlib import Path
 
-from archioc.core.config_access import Access
-from archioc.core.config_file import load_blocks
+from archioc.core.config.access import Access
+from archioc.core.config.file import load_blocks
 from archioc.core.errors import CommandRefused, ConfigError
 from archioc.core.process import stop_with_parent
 from archioc.core.python_module import python_module

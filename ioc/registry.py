@@ -15,8 +15,8 @@ import structlog
 
 from archioc.core.aliases import Aliases
 from archioc.core.audit import AuditRecord
+from archioc.core.config.setting_precedence import Layers
 from archioc.core.errors import ArchiocError, RegistryError
-from archioc.core.layers import Layers
 from archioc.core.registry import BUSY_TIMEOUT_S, SCHEMA_VERSION, check_version
 from archioc.core.shard import ALONE, Shard
 from archioc.ioc.archived import ArchivedChannel

@@ -13,8 +13,8 @@ from typing import Any
 
 from archioc.core.aliases import Aliases
 from archioc.core.channel import SETTING_NAMES, ChannelSettings, Clock, Given, LargeArrays, Mask, Mode, Setting
+from archioc.core.config.setting_precedence import DeclaredGroup, DeclaredPolicy, Layers
 from archioc.core.errors import RegistryError
-from archioc.core.layers import DeclaredGroup, DeclaredPolicy, Layers
 from archioc.core.registry import BUSY_TIMEOUT_S, check_version, load_aliases
 from archioc.core.shard import ALONE, Shard
 from archioc.ioc.archived import ArchivedChannel, effective

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import numpy.typing as npt
 
-from archioc.core.mapped_file import MappedFile
-from archioc.core.table import ChannelTable
+from archioc.core.table.mapped_file import MappedFile
+from archioc.core.table.table import ChannelTable
 from archioc.ioc.archived import ArchivedChannel
 
 ROWS_AT_ONCE = 500

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from archioc.core.table import ChannelTable, copy_row, read_row
+from archioc.core.table.table import ChannelTable, copy_row, read_row
 from archioc.ioc.archived import ArchivedChannel
 
 SILENT_S = 5.0

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archioc.core.channel_name import read_as_text, stamped_by_ioc
-from archioc.core.table import ChannelTable, ProcessState, RowState, write_rows
+from archioc.core.table.table import ChannelTable, ProcessState, RowState, write_rows
 from archioc.ioc.archived import ArchivedChannel
 from archioc.ioc.archived_group import ArchivedGroup
 from archioc.ioc.change import Change

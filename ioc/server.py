@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Sequence
 
 import structlog
 
-from archioc.core.config_access import Access
+from archioc.core.config.access import Access
 from archioc.core.errors import ServeError
 from archioc.ioc.audit import Peer
 from archioc.ioc.beacons import send_beacons

@@ -14,8 +14,8 @@ import structlog
 
 from archioc.core.dbr import Dbr
 from archioc.core.errors import RunDirError
-from archioc.core.process_counts import ProcessCounts, read_counts
-from archioc.core.table import ChannelTable, ProcessState
+from archioc.core.table.process_counts import ProcessCounts, read_counts
+from archioc.core.table.table import ChannelTable, ProcessState
 from archioc.ioc.alarm import NO_ALARM
 from archioc.ioc.hand_over import NO_SHARING, Sharing
 from archioc.ioc.limit_puts import LimitPuts

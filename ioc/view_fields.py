@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from archioc.core.batch import Kind
 from archioc.core.dbr import Dbr, Severity, Status
+from archioc.core.spool.batch import Kind
 from archioc.ioc.alarm import NO_ALARM, Alarm
 from archioc.ioc.channel_fields import CHANNEL_FIELDS, STATES, ChannelField, value_alarm
 from archioc.ioc.channel_refs import reference

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from archioc.core.dbr import Dbr
 from archioc.core.errors import CommandRefused
-from archioc.core.table import ChannelTable
+from archioc.core.table.table import ChannelTable
 from archioc.ioc.alarm import NO_ALARM
 from archioc.ioc.archived_group import ArchivedGroup
 from archioc.ioc.audit import Peer

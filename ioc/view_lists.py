@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 
-from archioc.core.table import ChannelTable
+from archioc.core.table.table import ChannelTable
 from archioc.ioc.archived import ArchivedChannel
 from archioc.ioc.archived_group import ArchivedGroup
 from archioc.ioc.channel_index import ChannelIndex, Mask

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from archioc.core.dbr import Severity
-from archioc.core.mapped_file import MappedFile
-from archioc.core.table import ChannelTable
+from archioc.core.table.mapped_file import MappedFile
+from archioc.core.table.table import ChannelTable
 from archioc.ioc.archived_group import ArchivedGroup
 from archioc.ioc.channel_index import ChannelIndex, IntArray, Mask
 from archioc.ioc.turns import Slice

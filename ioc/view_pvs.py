@@ -9,7 +9,7 @@ from functools import partial
 from typing import NamedTuple
 
 from archioc.core.errors import CommandRefused
-from archioc.core.table import ChannelTable
+from archioc.core.table.table import ChannelTable
 from archioc.ioc.alarm import NO_ALARM
 from archioc.ioc.audit import Peer
 from archioc.ioc.control import Control

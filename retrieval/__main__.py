@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from archioc.core.config import Config
+from archioc.core.config.config import Config
 from archioc.core.process import StopSignal, run_process
 from archioc.retrieval.serving import serve
 

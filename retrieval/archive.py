@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-from archioc.core.config import Config
+from archioc.core.config.config import Config
 from archioc.core.directories import Directories
 from archioc.core.errors import ConfigError
 from archioc.core.registry import read_aliases

@@ -12,10 +12,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from archioc.core.archive_totals import ArchiveTotals, count_up
 from archioc.core.directories import Directories
 from archioc.core.errors import QueryError, RunDirError, StoreDenied, StoreUnavailable
-from archioc.core.table import ChannelTable, ProcessState, StoreState
+from archioc.core.table.archive_totals import ArchiveTotals, count_up
+from archioc.core.table.table import ChannelTable, ProcessState, StoreState
 from archioc.db.store import Reader
 from archioc.retrieval.parts import archive_of, queries_of
 

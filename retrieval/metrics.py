@@ -16,11 +16,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from archioc import __version__
-from archioc.core.archive_totals import ArchiveTotals, count_up
 from archioc.core.directories import Directories
-from archioc.core.process_counts import ProcessCounts, read_counts
-from archioc.core.table import ChannelTable, ProcessState, StoreState
-from archioc.core.table_columns import DROPS
+from archioc.core.table.archive_totals import ArchiveTotals, count_up
+from archioc.core.table.columns import DROPS
+from archioc.core.table.process_counts import ProcessCounts, read_counts
+from archioc.core.table.table import ChannelTable, ProcessState, StoreState
 from archioc.retrieval.faults import refusal
 from archioc.retrieval.parts import archive_of
 

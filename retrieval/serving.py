@@ -13,7 +13,7 @@ import structlog
 import uvicorn
 
 from archioc.core.allocator import keep_freed_memory
-from archioc.core.config import Config, Http
+from archioc.core.config.config import Config, Http
 from archioc.core.errors import ServeError
 from archioc.core.process import StopSignal
 from archioc.retrieval.app import make_app

@@ -10,11 +10,11 @@ import numpy as np
 from hypothesis import strategies as st
 
 from archioc.core.array_statistics import ArrayStatistics
-from archioc.core.batch import ALARM, COUNTS, NO_BLOB, SAMPLE, Batch, ChannelMeta, Kind, SampleFlag
 from archioc.core.dbr import ELEMENT_DTYPE, Dbr
-from archioc.core.encoding import Encoder
 from archioc.core.events import ChannelEvent
-from archioc.core.spool import SpoolFile
+from archioc.core.spool.batch import ALARM, COUNTS, NO_BLOB, SAMPLE, Batch, ChannelMeta, Kind, SampleFlag
+from archioc.core.spool.encoding import Encoder
+from archioc.core.spool.spool import SpoolFile
 
 T0 = 1_790_000_000_123_456_789
 """A time (ns since 1970) that float64 cannot carry."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from archioc.core.channel import given
-from archioc.core.declared import Declaration, DeclaredChannel
-from archioc.core.layers import DeclaredGroup, DeclaredPolicy
+from archioc.core.config.declared_channels import Declaration, DeclaredChannel
+from archioc.core.config.setting_precedence import DeclaredGroup, DeclaredPolicy
 
 
 def declare(name: str, group: str = "", **settings: object) -> DeclaredChannel:

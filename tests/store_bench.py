@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from archioc.core.audit import AuditRecord
-from archioc.core.batch import ChannelMeta
-from archioc.core.config_store import InfluxStore
-from archioc.core.config_store import Store as StoreSettings
-from archioc.core.encoding import Encoder, encoder_for
+from archioc.core.config.store import InfluxStore
+from archioc.core.config.store import Store as StoreSettings
 from archioc.core.events import ChannelEvent
+from archioc.core.spool.batch import ChannelMeta
+from archioc.core.spool.encoding import Encoder, encoder_for
 from archioc.db.embedded import EmbeddedStore
 from archioc.db.influx import InfluxDatabase
 from archioc.db.sample_columns import SampleColumns, concatenate

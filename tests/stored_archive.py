@@ -11,12 +11,12 @@ from typing import Any
 from typer.testing import CliRunner, Result
 
 from archioc.cli.main import app
-from archioc.core.batch import ChannelMeta
-from archioc.core.config_file import load_config
+from archioc.core.config.file import load_config
 from archioc.core.directories import Directories
-from archioc.core.encoding.columns import ColumnEncoder
 from archioc.core.events import ChannelEvent
-from archioc.core.spool import SpoolDirectory
+from archioc.core.spool.batch import ChannelMeta
+from archioc.core.spool.encoding.columns import ColumnEncoder
+from archioc.core.spool.spool import SpoolDirectory
 from archioc.db.embedded import EmbeddedStore
 from tests.batches import Point, make_batch, spool_file
 

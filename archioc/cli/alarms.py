@@ -8,7 +8,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from archioc.cli.output_file import whole_file
-from archioc.core.config_file import load_blocks, load_declaration
+from archioc.core.config.file import load_blocks, load_declaration
 from archioc.core.errors import ConfigError
 from archioc.opi.alarm_entries import WatchedGroup, archiver_folders, group_folder
 from archioc.opi.alarm_xml import to_xml

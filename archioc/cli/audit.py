@@ -17,12 +17,12 @@ from rich.table import Table
 
 from archioc.cli.status import PIPED_WIDTH
 from archioc.core.audit import AuditRecord
-from archioc.core.config_file import load_config
+from archioc.core.config.file import load_config
 from archioc.core.directories import Directories
 from archioc.core.errors import TimeFormatError
 from archioc.core.registry import RegistryReader
 from archioc.core.timestamp import format_local, format_utc, parse_time
-from archioc.reading import open_reader
+from archioc.open_archive import open_reader
 
 HEADER = ("time", "time_ns", "user", "host", "peer", "pv", "old", "new", "outcome")
 

@@ -16,7 +16,7 @@ from rich.table import Table
 from archioc.cli.control_client import ControlClient
 from archioc.cli.status import PIPED_WIDTH
 from archioc.core.channel import SETTING_NAMES, ChannelSettings
-from archioc.core.config_file import load_blocks, load_declaration
+from archioc.core.config.file import load_blocks, load_declaration
 from archioc.core.directories import Directories
 from archioc.core.errors import UnknownChannel
 from archioc.ioc.applying import Apply

@@ -7,13 +7,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from archioc.core.config import Config
-from archioc.core.config_file import load_config
+from archioc.core.config.config import Config
+from archioc.core.config.file import load_config
 from archioc.core.directories import Directories, is_locked, lock_state_dir
 from archioc.core.errors import RegistryError, SpoolError, SpoolFileDamaged, StoreError
-from archioc.core.spool import SpoolDirectory, read_spool_file
+from archioc.core.spool.spool import SpoolDirectory, read_spool_file
 from archioc.ioc.backup import backups, check_registry, restore
-from archioc.reading import open_reader
+from archioc.open_archive import open_reader
 
 NOT_YET = "not there yet"
 

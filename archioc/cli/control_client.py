@@ -11,7 +11,7 @@ from caproto.sync.client import read, write
 from archioc.core.errors import CommandRefused, ServeError
 
 if TYPE_CHECKING:
-    from archioc.core.config import Config
+    from archioc.core.config.config import Config
 
 CONNECT_S = 5.0
 COMMAND_S = 180.0

@@ -10,7 +10,7 @@ from itertools import takewhile
 from pathlib import Path
 
 from archioc.cli.control_client import ControlClient
-from archioc.core.config_file import load_blocks
+from archioc.core.config.file import load_blocks
 from archioc.core.errors import UsageError
 
 LONGEST_PUT = 16_000

@@ -16,7 +16,7 @@ from archioc.cli.explaining.verdict import Cause
 from archioc.cli.sample_writers import event_document, event_line, sample_document, sample_line
 from archioc.cli.selection import plain_name
 from archioc.core.channel import SETTING_NAMES, ChannelSettings
-from archioc.core.config_file import load_config
+from archioc.core.config.file import load_config
 from archioc.core.events import ChannelEvent
 from archioc.core.timestamp import format_local, format_span, format_utc, parse_time
 from archioc.db.sample_columns import SampleColumns

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from archioc.cli.control_client import ControlClient
-from archioc.core.config_file import load_blocks
+from archioc.core.config.file import load_blocks
 from archioc.core.directories import Directories
 from archioc.core.errors import ServeError
-from archioc.core.importing.formats import ImportFormat
-from archioc.core.importing.gathering import Imported
-from archioc.core.importing.reading import read_files
 from archioc.core.shard import Shard
+from archioc.importing.formats import ImportFormat
+from archioc.importing.gathering import Imported
+from archioc.importing.read_files import read_files
 from archioc.ioc.declaring import pick_nothing
 from archioc.ioc.differences import differences
 from archioc.ioc.importing import plan_imported

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from archioc.core.config_file import decode_config, parse_config, read_config
-from archioc.core.config_yaml import parse_yaml
+from archioc.core.config.file import decode_config, parse_config, read_config
+from archioc.core.config.yaml_positions import parse_yaml
 from archioc.core.errors import ConfigError
 from archioc.ioc.exporting import dump_blocks
 

@@ -15,9 +15,9 @@ import orjson
 from archioc.cli.found import Found
 from archioc.cli.sample_text import flag_words, label_of, plain_value
 from archioc.cli.sample_writers import GAP_FLAG
-from archioc.core.batch import SampleFlag
 from archioc.core.errors import OutputError
 from archioc.core.events import ChannelEvent
+from archioc.core.spool.batch import SampleFlag
 from archioc.db.sample_columns import SampleColumns
 
 SAMPLE_COLUMNS = {

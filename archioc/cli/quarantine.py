@@ -14,11 +14,11 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
-from archioc.core.config import Config
-from archioc.core.config_file import load_config
+from archioc.core.config.config import Config
+from archioc.core.config.file import load_config
 from archioc.core.directories import Directories, is_locked
-from archioc.core.encoding import destination_of
 from archioc.core.errors import QuarantineError
+from archioc.core.spool.encoding import destination_of
 from archioc.core.timestamp import format_local, format_utc
 from archioc.db.quarantine import Quarantine, QuarantineEntry, batch_of
 

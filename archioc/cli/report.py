@@ -16,12 +16,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from archioc.cli.status import PIPED_WIDTH
-from archioc.core.config_file import load_config
+from archioc.core.config.file import load_config
 from archioc.core.directories import Directories
 from archioc.core.errors import UsageError
 from archioc.core.registry import RegistryReader
-from archioc.core.table import ChannelState, ChannelTable
-from archioc.core.table_columns import DROPS
+from archioc.core.table.columns import DROPS
+from archioc.core.table.table import ChannelState, ChannelTable
 from archioc.core.timestamp import SECOND, format_span
 from archioc.core.units import parse_duration
 

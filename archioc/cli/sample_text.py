@@ -6,7 +6,7 @@ import math
 from dataclasses import asdict
 from typing import Any
 
-from archioc.core.batch import SampleFlag
+from archioc.core.spool.batch import SampleFlag
 from archioc.db.sample_columns import SampleColumns
 
 SHOWN_ELEMENTS = 6

@@ -10,7 +10,7 @@ from pathlib import Path
 import orjson
 
 from archioc.core.channel_name import channel_name
-from archioc.core.config_file import load_blocks
+from archioc.core.config.file import load_blocks
 from archioc.core.ownership import owners_of
 
 

@@ -12,15 +12,15 @@ from rich.console import Console
 from rich.table import Table
 
 from archioc.cli.sample_text import exact, flag_words
-from archioc.core.batch import NO_BLOB, Batch, Kind, decode_text
-from archioc.core.config_file import load_config
+from archioc.core.config.file import load_config
 from archioc.core.dbr import ELEMENT_DTYPE, Dbr
 from archioc.core.directories import Directories
-from archioc.core.encoding import EMBEDDED
-from archioc.core.encoding.columns import decode_columns
-from archioc.core.encoding.compression import decompress
 from archioc.core.errors import SpoolError, SpoolFileDamaged
-from archioc.core.spool import SpoolDirectory, SpoolEntry, SpoolFile
+from archioc.core.spool.batch import NO_BLOB, Batch, Kind, decode_text
+from archioc.core.spool.encoding import EMBEDDED
+from archioc.core.spool.encoding.columns import decode_columns
+from archioc.core.spool.encoding.compression import decompress
+from archioc.core.spool.spool import SpoolDirectory, SpoolEntry, SpoolFile
 from archioc.core.timestamp import format_local, format_utc
 
 STATES = ("waiting", "sending", "dropping", "damaged")

@@ -15,8 +15,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from archioc.core.channel import Mode
-from archioc.core.config import Config
-from archioc.core.config_file import load_config
+from archioc.core.config.config import Config
+from archioc.core.config.file import load_config
 from archioc.core.dbr import severity_name
 from archioc.core.directories import Directories, is_locked
 from archioc.core.errors import UnknownChannel

@@ -12,8 +12,8 @@ import pandas as pd
 from pandas.api.extensions import ExtensionArray, take
 
 from archioc.client.metadata import Metadata
-from archioc.core.batch import SampleFlag
 from archioc.core.events import GAPS, ChannelEvent, Reason
+from archioc.core.spool.batch import SampleFlag
 from archioc.db.alarm_columns import AlarmColumns
 from archioc.db.bins import Bins
 from archioc.db.sample_columns import SampleColumns

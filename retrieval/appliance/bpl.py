@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from archioc import __version__
-from archioc.core.batch import ChannelMeta
+from archioc.core.spool.batch import ChannelMeta
 from archioc.retrieval.appliance.request import channel_of, find_channel
 from archioc.retrieval.appliance.runs import element_type
 from archioc.retrieval.appliance.source import headers_of

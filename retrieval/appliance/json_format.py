@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 import numpy as np
 import orjson
 
-from archioc.core.batch import decode_text
+from archioc.core.spool.batch import decode_text
 from archioc.retrieval.appliance.payload import PayloadType, is_integer
 from archioc.retrieval.appliance.runs import Array, Header, Run
 from archioc.retrieval.appliance.series import SECOND_NS, Series

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from archioc.core.batch import SampleFlag
+from archioc.core.spool.batch import SampleFlag
 from archioc.db.bins import Bins
 from archioc.db.sample_columns import SampleColumns
 from archioc.retrieval.appliance.bin_grid import BinGrid

@@ -11,9 +11,9 @@ from functools import partial
 import numpy as np
 import structlog
 
-from archioc.core.batch import ChannelMeta
 from archioc.core.errors import QueryError, StoreUnavailable
 from archioc.core.events import GAPS, ChannelEvent, Reason
+from archioc.core.spool.batch import ChannelMeta
 from archioc.db.alarm_columns import AlarmColumns
 from archioc.db.bins import Bins, Within
 from archioc.db.renamed_reader import settled

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from archioc.core.batch import decode_text
+from archioc.core.spool.batch import decode_text
 from archioc.retrieval.appliance.escaping import STRIPPED, UNCHANGED, escape, varint
 from archioc.retrieval.appliance.payload import PayloadType
 

@@ -8,8 +8,8 @@ from itertools import chain, pairwise
 
 import numpy as np
 
-from archioc.core.batch import ChannelMeta
 from archioc.core.dbr import Dbr
+from archioc.core.spool.batch import ChannelMeta
 from archioc.db.sample_columns import SampleColumns, concatenate
 from archioc.retrieval.appliance.source import Range, Source, meta_of
 from archioc.retrieval.archive_access.encoding import bin_objects, numbers_of, sample_objects

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from archioc.core.batch import ChannelMeta, decode_text
 from archioc.core.dbr import Dbr, severity_name, status_name
+from archioc.core.spool.batch import ChannelMeta, decode_text
 from archioc.db.bins import Bins
 from archioc.db.sample_columns import Array, SampleColumns
 

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from archioc.core.batch import ChannelMeta
+from archioc.core.spool.batch import ChannelMeta
 from archioc.retrieval.appliance.request import channel_of
 from archioc.retrieval.appliance.runs import element_type
 from archioc.retrieval.appliance.source import java_double

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from archioc.core.table import ChannelState
+from archioc.core.table.table import ChannelState
 from archioc.retrieval.appliance.source import java_double
 from archioc.retrieval.matching import matching_glob, matching_regex
 from archioc.retrieval.mgmt.about import IDENTITY

@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from archioc.core.dbr import Dbr
 from archioc.core.events import Reason
-from archioc.core.table import ChannelState
+from archioc.core.table.table import ChannelState
 from archioc.core.timestamp import SECOND
 from archioc.retrieval.appliance.payload import WAVEFORMS
 from archioc.retrieval.appliance.source import java_double

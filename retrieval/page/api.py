@@ -10,8 +10,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from archioc.core.batch import ChannelMeta
 from archioc.core.events import GAPS, ChannelEvent
+from archioc.core.spool.batch import ChannelMeta
 from archioc.retrieval.appliance.request import channel_of
 from archioc.retrieval.appliance.source import Source
 from archioc.retrieval.budget import Budget

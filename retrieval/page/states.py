@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from archioc.core.directories import Directories
 from archioc.core.registry import RegistryChannel
-from archioc.core.table import ChannelState, ChannelTable, read_row
+from archioc.core.table.table import ChannelState, ChannelTable, read_row
 from archioc.db.store import Reader
 from archioc.retrieval.archive import Archive
 from archioc.retrieval.budget import Budget

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from archioc.core.config_store import InfluxStore
+from archioc.core.config.store import InfluxStore
 from archioc.db.influx import InfluxDatabase
 from tests.conftest import CaClientFactory
 from tests.processes.ca_client import CaClient

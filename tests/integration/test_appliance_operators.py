@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from archioc.core.batch import Kind, SampleFlag
+from archioc.core.spool.batch import Kind, SampleFlag
 from archioc.core.timestamp import SECOND, format_utc
 from tests.appliance_decoder import DecodedSample, decode
 from tests.batches import Point

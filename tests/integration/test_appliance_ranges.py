@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from archioc.core.array_statistics import ArrayStatistics
-from archioc.core.batch import ChannelMeta, Kind, SampleFlag
 from archioc.core.dbr import Dbr
 from archioc.core.events import ChannelEvent, Reason
+from archioc.core.spool.batch import ChannelMeta, Kind, SampleFlag
 from archioc.core.timestamp import SECOND, format_utc
 from archioc.retrieval.appliance.operators import OPERATORS
 from tests.appliance_decoder import DOUBLE, DOUBLES, ENUM, INT, SHORT, STRING, DecodedChunk, DecodedSample, decode

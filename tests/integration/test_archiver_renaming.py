@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from itertools import pairwise
 
-from archioc.core.batch import SampleFlag
-from archioc.core.config_file import load_config
+from archioc.core.config.file import load_config
+from archioc.core.spool.batch import SampleFlag
 from archioc.db.sample_columns import SampleColumns, concatenate
-from archioc.reading import open_reader
+from archioc.open_archive import open_reader
 from tests.conftest import ArchiverFactory, CaClientFactory, SoftIocFactory
 from tests.counters import counter_database, counter_names
 from tests.processes.archiver import FAR_NS, Archiver

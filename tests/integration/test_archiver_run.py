@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import psutil
 
-from archioc.core.table import ChannelTable
+from archioc.core.table.table import ChannelTable
 from tests.conftest import ArchiverFactory, CountingFactory, SoftIocFactory
 from tests.counters import check_no_loss, counter_database, counter_names
 from tests.processes.archiver import PROCESSES, Archiver

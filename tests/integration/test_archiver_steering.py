@@ -15,11 +15,11 @@ from itertools import pairwise
 
 import pytest
 
-from archioc.core.config_file import load_config
+from archioc.core.config.file import load_config
 from archioc.core.events import ChannelEvent, Reason
 from archioc.db.store import Reader
 from archioc.demo.updates import Update
-from archioc.reading import open_reader
+from archioc.open_archive import open_reader
 from tests.conftest import ArchiverFactory, CaClientFactory, CaWatchFactory, SoftIocFactory
 from tests.counters import TRANSIT_NS, counter_database, counter_names, missing
 from tests.processes.archiver import FAR_NS, Archiver, StoreBlock

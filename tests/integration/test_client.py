@@ -12,9 +12,9 @@ import pandas as pd
 import pytest
 
 import archioc
-from archioc.core.batch import ChannelMeta, Kind, SampleFlag
 from archioc.core.dbr import Dbr
 from archioc.core.events import ChannelEvent, Reason
+from archioc.core.spool.batch import ChannelMeta, Kind, SampleFlag
 from archioc.core.timestamp import SECOND, format_utc
 from tests.batches import Point
 from tests.conftest import ServedStoreFactory

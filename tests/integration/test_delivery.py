@@ -11,17 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from archioc.core.config import Config
-from archioc.core.config_file import load_config
+from archioc.core.config.config import Config
+from archioc.core.config.file import load_config
 from archioc.core.directories import Directories
-from archioc.core.encoding import encoder_for
 from archioc.core.python_module import python_module
-from archioc.core.spool import SpoolDirectory
-from archioc.core.table import ChannelTable, ProcessState, StoreState
+from archioc.core.spool.encoding import encoder_for
+from archioc.core.spool.spool import SpoolDirectory
+from archioc.core.table.table import ChannelTable, ProcessState, StoreState
 from archioc.db.delivery import DRAIN_S
 from archioc.db.query_client import SocketReader
 from archioc.demo.child import Child
-from archioc.reading import open_reader
+from archioc.open_archive import open_reader
 from tests.batches import T0, Point, make_batch, spool_file
 from tests.conftest import InfluxdFactory
 from tests.processes.waiting import PATIENCE_S, wait_until

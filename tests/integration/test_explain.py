@@ -15,11 +15,11 @@ import yaml
 from typer.testing import CliRunner
 
 from archioc.cli.main import app
-from archioc.core.config_file import load_config
+from archioc.core.config.file import load_config
 from archioc.core.events import ChannelEvent, Reason
 from archioc.core.timestamp import SECOND, format_utc
 from archioc.db.store import Reader
-from archioc.reading import open_reader
+from archioc.open_archive import open_reader
 from tests.conftest import ArchiverFactory, CaClientFactory, SoftIocFactory
 from tests.counters import counter_database, counter_names
 from tests.processes.archiver import FAR_NS, Archiver, StoreBlock

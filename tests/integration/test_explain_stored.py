@@ -12,16 +12,16 @@ import pytest
 from archioc.cli.explaining.evidence import changed_settings, settings_at
 from archioc.cli.explaining.spooled import event_of_line
 from archioc.core.aliases import Alias
-from archioc.core.batch import SampleFlag
 from archioc.core.channel import ChannelSettings, Mode
-from archioc.core.config_file import load_config
-from archioc.core.encoding import encoder_for
-from archioc.core.encoding.compression import decompress
-from archioc.core.encoding.escaping import escape_tag
-from archioc.core.encoding.line_fields import event_line
+from archioc.core.config.file import load_config
 from archioc.core.events import ChannelEvent, Reason
 from archioc.core.ownership import owner_of
-from archioc.core.spool import SpoolDirectory
+from archioc.core.spool.batch import SampleFlag
+from archioc.core.spool.encoding import encoder_for
+from archioc.core.spool.encoding.compression import decompress
+from archioc.core.spool.encoding.escaping import escape_tag
+from archioc.core.spool.encoding.line_fields import event_line
+from archioc.core.spool.spool import SpoolDirectory
 from archioc.core.timestamp import SECOND, format_utc
 from archioc.db.quarantine import Quarantine
 from archioc.db.store import Refusal, WriteOutcome

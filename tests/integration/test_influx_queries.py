@@ -8,9 +8,9 @@ import threading
 import numpy as np
 import pytest
 
-from archioc.core.batch import Kind
-from archioc.core.encoding.line_protocol import LineEncoder
 from archioc.core.errors import QueryError
+from archioc.core.spool.batch import Kind
+from archioc.core.spool.encoding.line_protocol import LineEncoder
 from archioc.db import influx_bins
 from archioc.db.bins import Bins
 from archioc.db.influx import InfluxDatabase

@@ -21,16 +21,16 @@ import pytest
 from typer.testing import CliRunner
 
 from archioc.cli.main import app
-from archioc.core.batch import Kind
-from archioc.core.config_file import load_config
-from archioc.core.config_store import InfluxStore
+from archioc.core.config.file import load_config
+from archioc.core.config.store import InfluxStore
 from archioc.core.dbr import Dbr
 from archioc.core.directories import Directories
-from archioc.core.encoding.compression import compress, decompress
-from archioc.core.encoding.line_protocol import LineEncoder
 from archioc.core.events import ChannelEvent, Reason
-from archioc.core.spool import SpoolDirectory, SpoolFile
-from archioc.core.table import ChannelTable, StoreState
+from archioc.core.spool.batch import Kind
+from archioc.core.spool.encoding.compression import compress, decompress
+from archioc.core.spool.encoding.line_protocol import LineEncoder
+from archioc.core.spool.spool import SpoolDirectory, SpoolFile
+from archioc.core.table.table import ChannelTable, StoreState
 from archioc.db.book import DeliveryBook
 from archioc.db.delivery import Delivery
 from archioc.db.influx import InfluxDatabase

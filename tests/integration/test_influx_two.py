@@ -10,11 +10,11 @@ import pytest
 from typer.testing import CliRunner
 
 from archioc.cli.main import app
-from archioc.core.batch import Kind
-from archioc.core.config_store import InfluxStore
-from archioc.core.encoding.line_protocol import LineEncoder
+from archioc.core.config.store import InfluxStore
 from archioc.core.errors import StoreDenied
-from archioc.core.spool import SpoolFile
+from archioc.core.spool.batch import Kind
+from archioc.core.spool.encoding.line_protocol import LineEncoder
+from archioc.core.spool.spool import SpoolFile
 from archioc.db.influx import InfluxDatabase
 from tests.batches import Point, make_batch, spool_file
 from tests.conftest import CountingFactory

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from archioc.core.table import StoreState
+from archioc.core.table.table import StoreState
 from archioc.ioc.prefix_watch import PERIOD_S
 from tests.conftest import CaClientFactory
 from tests.processes.control_process import ControlProcess

@@ -9,7 +9,7 @@ import caproto as ca
 import pytest
 
 from archioc.core.dbr import Severity
-from archioc.core.table import ProcessState
+from archioc.core.table.table import ProcessState
 from archioc.ioc.channel_fields import CHANNEL_FIELDS
 from archioc.ioc.group_fields import GROUP_FIELDS
 from archioc.ioc.status_fields import STATUS_FIELDS

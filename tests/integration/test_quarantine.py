@@ -15,15 +15,15 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from archioc.cli.main import app
-from archioc.core.config_file import load_config
+from archioc.core.config.file import load_config
 from archioc.core.directories import Directories, lock_state_dir
-from archioc.core.encoding.compression import compress, decompress
-from archioc.core.encoding.line_protocol import LineEncoder
 from archioc.core.errors import QuarantineError, StoreUnavailable
-from archioc.core.ledger import Ledger
 from archioc.core.process import StopSignal
-from archioc.core.spool import SpoolDirectory, SpoolFile
-from archioc.core.table import ChannelTable
+from archioc.core.spool.encoding.compression import compress, decompress
+from archioc.core.spool.encoding.line_protocol import LineEncoder
+from archioc.core.spool.ledger import Ledger
+from archioc.core.spool.spool import SpoolDirectory, SpoolFile
+from archioc.core.table.table import ChannelTable
 from archioc.db import quarantine as quarantine_module
 from archioc.db.book import DeliveryBook
 from archioc.db.delivery import Delivery

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from structlog.testing import capture_logs
 
-from archioc.core.batch import ChannelMeta, Kind
-from archioc.core.config_file import parse_config
+from archioc.core.config.file import parse_config
 from archioc.core.directories import Directories, lock_state_dir
-from archioc.core.encoding.columns import ColumnEncoder
 from archioc.core.errors import QueryError, StoreUnavailable
 from archioc.core.events import ChannelEvent, Reason
+from archioc.core.spool.batch import ChannelMeta, Kind
+from archioc.core.spool.encoding.columns import ColumnEncoder
 from archioc.db import query_server, unix_socket, wire
 from archioc.db.alarm_columns import AlarmColumns
 from archioc.db.embedded import EmbeddedStore
@@ -25,7 +25,7 @@ from archioc.db.query_client import SocketReader
 from archioc.db.query_server import QueryServer
 from archioc.db.sample_columns import SampleColumns, concatenate
 from archioc.db.store import CHUNK, Reader
-from archioc.reading import open_reader
+from archioc.open_archive import open_reader
 from archioc.retrieval.appliance.source import Range, Source
 from archioc.retrieval.budget import Budget
 from tests.batches import T0, Alarm, Point, make_batch, spool_file

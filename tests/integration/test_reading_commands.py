@@ -17,10 +17,10 @@ import pytest
 from archioc.cli.output_file import whole_file
 from archioc.cli.selection import Span
 from archioc.cli.windows import MANY, Windows
-from archioc.core.batch import ChannelMeta, Kind
 from archioc.core.dbr import Dbr
 from archioc.core.errors import OutputError, UnknownChannel, UsageError
 from archioc.core.events import ChannelEvent, Reason
+from archioc.core.spool.batch import ChannelMeta, Kind
 from archioc.core.timestamp import SECOND, format_utc
 from tests.batches import T0, Point
 from tests.stored_archive import StoredArchive, make_archive

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from archioc.core.aliases import Alias
-from archioc.core.batch import Batch, ChannelMeta
 from archioc.core.events import ChannelEvent, Reason
+from archioc.core.spool.batch import Batch, ChannelMeta
 from archioc.db.bins import Bins, Grid, bins_of
 from archioc.db.renamed_reader import LATE_NS, RenamedReader, settled
 from archioc.db.sample_columns import concatenate

@@ -12,11 +12,11 @@ import pytest
 
 from archioc.cli.explaining.causes import Explanation
 from archioc.cli.explaining.evidence import gather
-from archioc.core.archiver_health import ArchiverHealth
-from archioc.core.batch import SampleFlag
-from archioc.core.config_file import load_config
-from archioc.core.encoding.line_protocol import LineEncoder
+from archioc.core.config.file import load_config
 from archioc.core.events import ChannelEvent, Reason
+from archioc.core.spool.batch import SampleFlag
+from archioc.core.spool.encoding.line_protocol import LineEncoder
+from archioc.core.table.archiver_health import ArchiverHealth
 from archioc.db.influx import InfluxDatabase
 from archioc.db.influx_connection import InfluxConnection
 from archioc.db.sample_columns import concatenate

@@ -12,7 +12,7 @@ import pytest
 
 from archioc.core.ownership import owner_of
 from archioc.core.registry import RegistryReader
-from archioc.core.table import RowState
+from archioc.core.table.table import RowState
 from archioc.ioc.registry_content import read_content
 from archioc.ioc.results import ResultCode
 from tests.conftest import CaClientFactory

@@ -8,8 +8,8 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from archioc.core.batch import Kind
 from archioc.core.errors import QueryError
+from archioc.core.spool.batch import Kind
 from archioc.db.bins import MAX_BINS, Bins, Grid, bins_of
 from archioc.db.day_files import DAY_NS
 from archioc.db.sample_columns import SampleColumns

@@ -10,11 +10,11 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from archioc.core.batch import ChannelMeta
-from archioc.core.encoding.columns import ColumnEncoder
 from archioc.core.errors import QueryError, StoreUnavailable
 from archioc.core.events import ChannelEvent, Reason
-from archioc.core.spool import SpoolFile
+from archioc.core.spool.batch import ChannelMeta
+from archioc.core.spool.encoding.columns import ColumnEncoder
+from archioc.core.spool.spool import SpoolFile
 from archioc.db import embedded, embedded_queries
 from archioc.db.day_files import DAY_NS, MAX_ATTACHED, day_of
 from archioc.db.embedded import EmbeddedStore
@@ -25,7 +25,7 @@ ENCODER = ColumnEncoder("embedded")
 _KILLED_WRITER = """
 import os, sys
 from pathlib import Path
-from archioc.core.encoding.columns import ColumnEncoder
+from archioc.core.spool.spool.encoding.columns import ColumnEncoder
 from archioc.db.embedded import EmbeddedStore
 from tests.batches import T0, Point, make_batch, spool_file
 store = EmbeddedStore(Path(sys.argv[1]))

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from archioc.core.array_statistics import ArrayStatistics
-from archioc.core.batch import Kind, SampleFlag, decode_text
 from archioc.core.dbr import ELEMENT_DTYPE, Dbr
+from archioc.core.spool.batch import Kind, SampleFlag, decode_text
 from archioc.db.day_files import DAY_NS
 from archioc.db.sample_columns import concatenate
 from archioc.db.store import CHUNK, CHUNK_BYTES

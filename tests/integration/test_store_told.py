@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from archioc.core.audit import AuditRecord
-from archioc.core.batch import ChannelMeta, Kind
 from archioc.core.errors import QueryError
 from archioc.core.events import ChannelEvent, Reason
+from archioc.core.spool.batch import ChannelMeta, Kind
 from archioc.db import embedded_queries, influx_queries
 from archioc.db import store as store_module
 from archioc.db.day_files import DAY_NS

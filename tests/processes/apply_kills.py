@@ -10,8 +10,8 @@ from pathlib import Path
 
 import caproto as ca
 
-from archioc.core.config_file import load_declaration
-from archioc.core.table import RowState
+from archioc.core.config.file import load_declaration
+from archioc.core.table.table import RowState
 from archioc.ioc.change import Change
 from archioc.ioc.declaring import pick_nothing, plan_declared
 from archioc.ioc.registry_content import Content, read_content

@@ -13,15 +13,15 @@ from typing import Any
 import psutil
 import yaml
 
-from archioc.core.config_file import load_config
+from archioc.core.config.file import load_config
 from archioc.core.directories import SHARED_MEMORY, Directories
 from archioc.core.overview import Overview, RunningArchiver
 from archioc.core.python_module import module_of, python_module
-from archioc.core.table import ChannelTable, ProcessState
+from archioc.core.table.table import ChannelTable, ProcessState
 from archioc.demo.ca_environment import client_variables, with_variables
 from archioc.demo.child import Child
 from archioc.demo.ports import LOOPBACK
-from archioc.reading import open_reader
+from archioc.open_archive import open_reader
 from tests.processes.archiver_answers import AtRest, Finished, History, Status, read_histories, read_status
 from tests.processes.ca_client import CaClient
 from tests.processes.waiting import wait_until

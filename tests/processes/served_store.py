@@ -10,11 +10,11 @@ from pathlib import Path
 
 import uvicorn
 
-from archioc.core.batch import ChannelMeta
-from archioc.core.config_file import parse_config
-from archioc.core.config_store import Store as StoreSettings
-from archioc.core.encoding import encoder_for
+from archioc.core.config.file import parse_config
+from archioc.core.config.store import Store as StoreSettings
 from archioc.core.events import ChannelEvent
+from archioc.core.spool.batch import ChannelMeta
+from archioc.core.spool.encoding import encoder_for
 from archioc.db.embedded import EmbeddedStore
 from archioc.db.store import Reader
 from archioc.retrieval.app import make_app

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 import pytest
 
-from archioc.core.config_file import load_config
+from archioc.core.config.file import load_config
 from archioc.core.timestamp import format_utc
 from archioc.db.sample_columns import SampleColumns
 from archioc.db.store import Reader
-from archioc.reading import open_reader
+from archioc.open_archive import open_reader
 from tests.appliance_decoder import DecodedChunk, DecodedSample, decode
 from tests.archive_of_types import start_archive_of_types
 from tests.conftest import ArchiverFactory, CaClientFactory, SoftIocFactory

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from archioc.core.events import Reason
-from archioc.core.table import ChannelState
+from archioc.core.table.table import ChannelState
 from archioc.demo.ca_environment import server_variables, with_variables
 from archioc.demo.child import Child
 from tests.conftest import CaClientFactory, CaWatchFactory, EngineFactory, RawWitnessFactory, SoftIocFactory

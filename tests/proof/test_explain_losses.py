@@ -10,10 +10,10 @@ import pytest
 
 from archioc.cli.explaining.causes import Explanation
 from archioc.cli.explaining.evidence import gather
-from archioc.core.config_file import load_config
+from archioc.core.config.file import load_config
 from archioc.core.events import Reason
 from archioc.engine.ring import EventRing
-from archioc.reading import open_reader
+from archioc.open_archive import open_reader
 from tests.conftest import CountingFactory
 from tests.counters import Counting
 from tests.processes.archiver import FAR_NS, Archiver, Blocks

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 import yaml
 
-from archioc.core.archiver_health import HEALTH_EVERY_S, ArchiverHealth
-from archioc.core.encoding.line_protocol import LineEncoder
 from archioc.core.events import ChannelEvent, Reason
+from archioc.core.spool.encoding.line_protocol import LineEncoder
+from archioc.core.table.archiver_health import HEALTH_EVERY_S, ArchiverHealth
 from grafana.__main__ import ALERTS, files
 from tests.batches import Alarm, Point, make_batch
 from tests.conftest import ArchiverFactory, SoftIocFactory

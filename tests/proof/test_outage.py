@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from archioc.core.batch import SampleFlag
 from archioc.core.events import Reason
+from archioc.core.spool.batch import SampleFlag
 from archioc.demo.updates import Update, Value
 from tests.conftest import ArchiverFactory, CountingFactory, InfluxdFactory, RawWitnessFactory, SoftIocFactory
 from tests.counters import Counting, counter_database, counter_names

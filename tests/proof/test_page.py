@@ -10,9 +10,9 @@ from urllib.parse import urlencode
 import numpy as np
 import pytest
 
-from archioc.core.config_store import InfluxStore
-from archioc.core.config_store import Store as StoreSettings
-from archioc.core.encoding import encoder_for
+from archioc.core.config.store import InfluxStore
+from archioc.core.config.store import Store as StoreSettings
+from archioc.core.spool.encoding import encoder_for
 from archioc.core.timestamp import SECOND, format_utc
 from archioc.db.influx import InfluxDatabase
 from tests.batches import Point, make_batch, spool_file

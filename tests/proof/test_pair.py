@@ -11,7 +11,7 @@ from itertools import pairwise
 import psutil
 import pytest
 
-from archioc.core.table import ChannelTable
+from archioc.core.table.table import ChannelTable
 from archioc.demo.updates import Update
 from archioc.engine.last_run import AliveFile
 from tests.conftest import ArchiverFactory, CaWatchFactory, SoftIocFactory

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archioc.core.array_statistics import ArrayStatistics
-from archioc.core.batch import ChannelMeta
 from archioc.core.dbr import Dbr, status_name
 from archioc.core.events import ChannelEvent, Reason
+from archioc.core.spool.batch import ChannelMeta
 from archioc.db.bins import Grid, bins_of
 from archioc.db.sample_columns import Array, SampleColumns
 from archioc.retrieval.archive_access.encoding import LEVELS, bin_objects, sample_objects

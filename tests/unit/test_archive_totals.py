@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from archioc.core.archive_totals import count_up
-from archioc.core.table import ChannelTable, RowState
+from archioc.core.table.archive_totals import count_up
+from archioc.core.table.table import ChannelTable, RowState
 
 
 def test_only_rows_in_use_are_counted(tmp_path: Path) -> None:

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archioc.core.encoding.compression import decompress
-from archioc.core.encoding.escaping import split_lines, time_of_line
 from archioc.core.errors import StoreRejected, StoreTooLarge
+from archioc.core.spool.encoding.compression import decompress
+from archioc.core.spool.encoding.escaping import split_lines, time_of_line
 from archioc.db import influx_bisection
 from archioc.db.influx_bisection import MAX_REFUSALS, Lines, Verdict, send_lines
 

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archioc.core.batch import SAMPLE, Batch, ChannelMeta
-from archioc.core.config_store import Store
-from archioc.core.encoding import EMBEDDED, encoder_for
-from archioc.core.encoding.columns import ColumnEncoder, decode_columns
+from archioc.core.config.store import Store
 from archioc.core.events import ChannelEvent, Reason
+from archioc.core.spool.batch import SAMPLE, Batch, ChannelMeta
+from archioc.core.spool.encoding import EMBEDDED, encoder_for
+from archioc.core.spool.encoding.columns import ColumnEncoder, decode_columns
 from tests.batches import Alarm, Point, alarms, make_batch, names, points
 
 _EVENTS = st.builds(

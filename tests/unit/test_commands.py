@@ -9,7 +9,7 @@ import pytest
 
 from archioc.core.channel import ChannelSettings, Mode
 from archioc.core.errors import CommandRefused
-from archioc.core.table import ChannelTable
+from archioc.core.table.table import ChannelTable
 from archioc.ioc.change import Change
 from archioc.ioc.commands import plan_add, plan_remove, plan_set, plan_setting
 from archioc.ioc.declaring import apply_declared

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from archioc.core.config_access import Access, AccessLevel
-from archioc.core.config_file import parse_config
+from archioc.core.config.access import Access, AccessLevel
+from archioc.core.config.file import parse_config
 
 CONTROL, EXPERT = AccessLevel.CONTROL, AccessLevel.EXPERT
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from archioc.core.channel import SETTING_NAMES, ChannelSettings, Mode
-from archioc.core.config_file import parse_config
-from archioc.core.declared import declaration_of
+from archioc.core.config.declared_channels import declaration_of
+from archioc.core.config.file import parse_config
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from archioc.core import config_yaml
-from archioc.core.config_file import load_config, parse_config
+from archioc.core.config import yaml_positions as config_yaml
+from archioc.core.config.file import load_config, parse_config
 from archioc.core.errors import ConfigError
 
 SITE = Path("site.yml")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from archioc.core import config_schema
+from archioc.core.config import schema as config_schema
 
 REFERENCE = config_schema.DEFAULT_FILE.with_name("config.md")
 

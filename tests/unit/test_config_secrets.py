@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from archioc.core.config_file import parse_config
-from archioc.core.config_store import InfluxStore
+from archioc.core.config.file import parse_config
+from archioc.core.config.store import InfluxStore
 from archioc.core.errors import ConfigError
 
 SITE = Path("site.yml")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from archioc.core.config import Config
-from archioc.core.config_file import load_declaration, parse_config
+from archioc.core.config.config import Config
+from archioc.core.config.file import load_declaration, parse_config
 from archioc.core.errors import ConfigError
 from archioc.core.shard import ALONE, Shard
 

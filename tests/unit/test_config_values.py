@@ -9,11 +9,11 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from archioc.core import config_yaml
 from archioc.core.channel import Mode
-from archioc.core.config import Config, LogFormat, LogLevel, WhenFull
-from archioc.core.config_file import load_config, parse_config
-from archioc.core.config_store import InfluxVersion
+from archioc.core.config import yaml_positions as config_yaml
+from archioc.core.config.config import Config, LogFormat, LogLevel, WhenFull
+from archioc.core.config.file import load_config, parse_config
+from archioc.core.config.store import InfluxVersion
 
 SITE = Path("/etc/archioc/site.yml")
 

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from archioc.core.channel import SETTING_NAMES, ChannelSettings, Given, Mode
 from archioc.core.channel import given as given_settings
-from archioc.core.config_file import load_declaration, parse_config
-from archioc.core.declared import Declaration, DeclaredChannel, declaration_of
+from archioc.core.config.declared_channels import Declaration, DeclaredChannel, declaration_of
+from archioc.core.config.file import load_declaration, parse_config
+from archioc.core.config.setting_precedence import DeclaredGroup, DeclaredPolicy
 from archioc.core.errors import CommandRefused, SettingError, TableFull
-from archioc.core.layers import DeclaredGroup, DeclaredPolicy
 from archioc.core.registry import MAX_GROUPS
 from archioc.ioc.archived import ArchivedChannel
 from archioc.ioc.archived import declare as declared_settings

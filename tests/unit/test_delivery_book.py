@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from archioc.core.batch import COUNTS
-from archioc.core.mapped_file import MappedFile
-from archioc.core.spool import SpoolFile
-from archioc.core.table import ChannelTable
+from archioc.core.spool.batch import COUNTS
+from archioc.core.spool.spool import SpoolFile
+from archioc.core.table.mapped_file import MappedFile
+from archioc.core.table.table import ChannelTable
 from archioc.db.book import DeliveryBook
 
 

@@ -15,7 +15,7 @@ import typer.main
 from archioc.cli.csv_columns import CSV_HEADER
 from archioc.cli.main import app
 from archioc.core import errors
-from archioc.core.config_file import parse_config
+from archioc.core.config.file import parse_config
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])

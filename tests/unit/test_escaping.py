@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archioc.core.encoding.escaping import channel_of_line, escape_tag, quote_field, split_lines, time_of_line
+from archioc.core.spool.encoding.escaping import channel_of_line, escape_tag, quote_field, split_lines, time_of_line
 from tests.batches import names
 
 TEXTS = st.text(st.sampled_from(list('a ,=\\"\n\r\té中')), max_size=12)

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from archioc.core.events import GAPS, Reason
-from archioc.core.table_columns import DROPS
+from archioc.core.table.columns import DROPS
 
 _TEXT = (Path(__file__).parents[2] / "docs/reference/contract/events.md").read_text()
 

@@ -10,7 +10,7 @@ import pytest
 from archioc.cli.found import Found
 from archioc.cli.sample_writers import CsvWriter, JsonWriter, SampleWriter, TableWriter
 from archioc.core.array_statistics import ArrayStatistics
-from archioc.core.batch import SampleFlag
+from archioc.core.spool.batch import SampleFlag
 from archioc.db.sample_columns import SampleColumns
 
 

@@ -13,10 +13,10 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.requests import Request
 
-from archioc.core.config_file import parse_config
+from archioc.core.config.file import parse_config
 from archioc.core.directories import Directories
 from archioc.core.errors import RunDirError
-from archioc.core.table import ChannelTable, ProcessState, RowState, StoreState
+from archioc.core.table.table import ChannelTable, ProcessState, RowState, StoreState
 from archioc.retrieval.app import make_app
 from archioc.retrieval.archive import Archive
 from archioc.retrieval.catalogue import Catalogue

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from archioc.core.config import Config
-from archioc.core.config_file import parse_config
+from archioc.core.config.config import Config
+from archioc.core.config.file import parse_config
 from archioc.core.directories import Directories
-from archioc.core.table import ProcessState
+from archioc.core.table.table import ProcessState
 from archioc.ioc.http_process import http_state
 from archioc.retrieval.serving import write_address
 from tests.processes.waiting import wait_until

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from archioc.core.channel import ChannelSettings, Mode
-from archioc.core.declared import Declaration
+from archioc.core.config.declared_channels import Declaration
+from archioc.core.config.setting_precedence import DeclaredGroup
 from archioc.core.errors import CommandRefused, TableFull
-from archioc.core.importing.formats import ImportFormat
-from archioc.core.importing.gathering import Imported
-from archioc.core.layers import DeclaredGroup
-from archioc.core.table import ChannelTable
+from archioc.core.table.table import ChannelTable
+from archioc.importing.formats import ImportFormat
+from archioc.importing.gathering import Imported
 from archioc.ioc.declaring import apply_declared, plan_declared
 from archioc.ioc.importing import plan_import, plan_imported, wanted_files
 from archioc.ioc.registry import Registry

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from archioc.core.declared import DeclaredChannel
+from archioc.core.config.declared_channels import DeclaredChannel
 from archioc.core.errors import ConfigError
-from archioc.core.importing.formats import ImportFormat
-from archioc.core.importing.gathering import Imported
-from archioc.core.importing.reading import read_files
+from archioc.importing.formats import ImportFormat
+from archioc.importing.gathering import Imported
+from archioc.importing.read_files import read_files
 from tests.declarations import declare
 
 AUTO = ImportFormat.AUTO

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from caproto import ChannelType
 
+from archioc.core.config.setting_precedence import DeclaredGroup
 from archioc.core.dbr import Dbr
-from archioc.core.layers import DeclaredGroup
-from archioc.core.table import ChannelTable
+from archioc.core.table.table import ChannelTable
 from archioc.ioc import alarm_server
 from archioc.ioc.channel_fields import CHANNEL_FIELDS
 from archioc.ioc.channel_pvs import ChannelPvs

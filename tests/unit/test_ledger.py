@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archioc.core.ledger import Booking, Ledger
-from archioc.core.table import ChannelTable
-from archioc.core.table_columns import DELIVERY, DELIVERY_HEAD
+from archioc.core.spool.ledger import Booking, Ledger
+from archioc.core.table.columns import DELIVERY, DELIVERY_HEAD
+from archioc.core.table.table import ChannelTable
 
 
 @pytest.fixture

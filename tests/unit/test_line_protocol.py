@@ -12,15 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archioc.core.array_statistics import ArrayStatistics
-from archioc.core.batch import ChannelMeta, Kind, SampleFlag, decode_exactly
-from archioc.core.config_store import InfluxStore, Store
+from archioc.core.config.store import InfluxStore, Store
 from archioc.core.dbr import ELEMENT_DTYPE, Dbr, Status
-from archioc.core.encoding import encoder_for
-from archioc.core.encoding.escaping import channel_of_tag, escape_tag, split_lines
-from archioc.core.encoding.line_protocol import LineEncoder
-from archioc.core.encoding.pieces import SIZE_TOLD_FROM, join_bytes, piece_names
 from archioc.core.errors import ChannelNameError
 from archioc.core.events import ChannelEvent, Reason
+from archioc.core.spool.batch import ChannelMeta, Kind, SampleFlag, decode_exactly
+from archioc.core.spool.encoding import encoder_for
+from archioc.core.spool.encoding.escaping import channel_of_tag, escape_tag, split_lines
+from archioc.core.spool.encoding.line_protocol import LineEncoder
+from archioc.core.spool.encoding.pieces import SIZE_TOLD_FROM, join_bytes, piece_names
 from tests.batches import T0, Alarm, Point, alarms, make_batch, names, points
 
 Value = float | int | str

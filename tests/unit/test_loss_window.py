@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archioc.core.archive_totals import ArchiveTotals, count_up
-from archioc.core.table import ChannelTable
+from archioc.core.table.archive_totals import ArchiveTotals, count_up
+from archioc.core.table.table import ChannelTable
 from archioc.ioc.loss_window import STEP_S, WINDOW_S, Losses, LossWindow
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from archioc.core.errors import RunDirError
-from archioc.core.mapped_file import HEAD_AT, PAGE, MappedFile, boot_id
+from archioc.core.table.mapped_file import HEAD_AT, PAGE, MappedFile, boot_id
 
 HEAD = np.dtype([("count", "<i8")])
 CELL = np.dtype([("a", "<i4"), ("b", "<f8")])

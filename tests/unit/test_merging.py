@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from archioc.cli.merging import merge_exports
-from archioc.core.config_file import load_declaration, parse_config
-from archioc.core.declared import declaration_of
+from archioc.core.config.declared_channels import declaration_of
+from archioc.core.config.file import load_declaration, parse_config
 from archioc.core.errors import ConfigError
 from archioc.core.ownership import owners_of
 from archioc.core.shard import Shard

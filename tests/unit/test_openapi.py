@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from starlette.routing import Route
 
-from archioc.core.config_file import parse_config
+from archioc.core.config.file import parse_config
 from archioc.retrieval.app import make_app
 from archioc.retrieval.archive import Archive
 from archioc.retrieval.catalogue import Catalogue

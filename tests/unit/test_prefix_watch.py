@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archioc.core.config import Config
-from archioc.core.config_file import load_config
+from archioc.core.config.config import Config
+from archioc.core.config.file import load_config
 from archioc.ioc.prefix_watch import is_own_address, search_targets, servers_in
 
 

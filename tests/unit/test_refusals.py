@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from archioc.core.errors import ArchiocError, CommandRefused, RegistryError
-from archioc.core.table import ChannelTable
+from archioc.core.table.table import ChannelTable
 from archioc.ioc import flushing
 from archioc.ioc.audit import AuditEntry, Peer
 from archioc.ioc.command_pvs import CommandPvs

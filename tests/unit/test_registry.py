@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archioc.core.channel import SETTING_NAMES, ChannelSettings, Clock, LargeArrays, Mask, Mode, read_setting
-from archioc.core.declared import DeclaredChannel
+from archioc.core.config.declared_channels import DeclaredChannel
 from archioc.core.errors import RegistryError, TableFull
 from archioc.core.registry import RegistryReader
-from archioc.core.table import ChannelTable, RowState
+from archioc.core.table.table import ChannelTable, RowState
 from archioc.ioc.archived import ArchivedChannel, setting_text
 from archioc.ioc.audit import AuditEntry, Peer
 from archioc.ioc.backup import back_up, back_up_earlier_version

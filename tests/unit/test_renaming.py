@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from archioc.core.registry import read_aliases
-from archioc.core.table import ChannelTable, RowState
+from archioc.core.table.table import ChannelTable, RowState
 from archioc.ioc.audit import AuditEntry, Peer
 from archioc.ioc.change import Change
 from archioc.ioc.commands import plan_add, plan_setting

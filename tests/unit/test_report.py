@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from archioc.core.config.setting_precedence import DeclaredGroup
 from archioc.core.errors import UsageError
-from archioc.core.layers import DeclaredGroup
-from archioc.core.table import ChannelState, ChannelTable
+from archioc.core.table.table import ChannelState, ChannelTable
 from archioc.core.timestamp import SECOND
 from archioc.ioc.declaring import apply_declared
 from archioc.ioc.registry import Registry

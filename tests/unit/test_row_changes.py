@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from archioc.core.channel import ChannelSettings
-from archioc.core.table import ChannelTable
+from archioc.core.table.table import ChannelTable
 from archioc.ioc.archived import ArchivedChannel
 from archioc.ioc.row_changes import FOUND_AGAIN_LOOKS, ROWS_AT_ONCE, RowChanges
 

@@ -13,12 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archioc.core.channel import ChannelSettings
-from archioc.core.declared import Declaration
+from archioc.core.config.declared_channels import Declaration
 from archioc.core.errors import CommandRefused
-from archioc.core.importing.gathering import Imported
 from archioc.core.ownership import owner_of
 from archioc.core.shard import Shard
-from archioc.core.table import ChannelTable
+from archioc.core.table.table import ChannelTable
+from archioc.importing.gathering import Imported
 from archioc.ioc.change import Change
 from archioc.ioc.commands import plan_add
 from archioc.ioc.declaring import pick_nothing, plan_declared

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archioc.core.batch import COUNTS
 from archioc.core.errors import SpoolFileDamaged
-from archioc.core.spool import SpoolDirectory, SpoolFile, read_spool_file
-from archioc.core.spool_disk import OsDisk
-from archioc.core.spool_file import read_tally
+from archioc.core.spool.batch import COUNTS
+from archioc.core.spool.disk import OsDisk
+from archioc.core.spool.file import read_tally
+from archioc.core.spool.spool import SpoolDirectory, SpoolFile, read_spool_file
 
 _COUNTS = st.lists(st.tuples(st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1), st.integers(0, 2**20)), max_size=5)
 _FILES = st.builds(

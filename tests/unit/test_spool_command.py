@@ -7,13 +7,13 @@ import pytest
 from typer.testing import CliRunner
 
 from archioc.cli.main import app
-from archioc.core.batch import ChannelMeta, Kind
-from archioc.core.encoding import Encoder
-from archioc.core.encoding.columns import ColumnEncoder
-from archioc.core.encoding.line_protocol import LineEncoder
 from archioc.core.errors import SpoolError, SpoolFileDamaged
 from archioc.core.events import ChannelEvent, Reason
-from archioc.core.spool import SpoolDirectory
+from archioc.core.spool.batch import ChannelMeta, Kind
+from archioc.core.spool.encoding import Encoder
+from archioc.core.spool.encoding.columns import ColumnEncoder
+from archioc.core.spool.encoding.line_protocol import LineEncoder
+from archioc.core.spool.spool import SpoolDirectory
 from tests.batches import T0, Point, make_batch, spool_file
 
 POINTS = [Point("A", T0, 1.5), Point("A", T0 + 1, 2.0, severity=2, status=3), Point("B", T0, blob=b"on air", kind=Kind.TEXT)]

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from archioc.core import table as table_module
 from archioc.core.errors import RunDirError, TableFull
-from archioc.core.table import ChannelTable, read_row, write_rows
-from archioc.core.table_columns import DELIVERY, LEDGER, LEDGER_HEAD, LEDGER_TOTALS, SETTINGS, STATUS
+from archioc.core.table import table as table_module
+from archioc.core.table.columns import DELIVERY, LEDGER, LEDGER_HEAD, LEDGER_TOTALS, SETTINGS, STATUS
+from archioc.core.table.table import ChannelTable, read_row, write_rows
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archioc.core.errors import CommandRefused
-from archioc.core.table import ChannelTable
+from archioc.core.table.table import ChannelTable
 from archioc.ioc import view_lists
 from archioc.ioc.audit import Peer
 from archioc.ioc.change import Change

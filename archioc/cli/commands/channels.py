@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from archioc.cli.commands.options import DEFAULT_CONFIG, ConfigOption, FormatOption, TableOrJson
-from archioc.core.importing.formats import ImportFormat
+from archioc.importing.formats import ImportFormat
 
 app = typer.Typer(help="What is archived and how; the configuration file against it.", no_args_is_help=True)
 

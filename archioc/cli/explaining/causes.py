@@ -10,9 +10,9 @@ from archioc.cli.explaining.filters import filter_causes
 from archioc.cli.explaining.leaving import left_causes
 from archioc.cli.explaining.losses import later_drops, loss_causes
 from archioc.cli.explaining.verdict import Cause
-from archioc.core.batch import SampleFlag
 from archioc.core.events import GAPS, ChannelEvent, Reason
-from archioc.core.table import ChannelState
+from archioc.core.spool.batch import SampleFlag
+from archioc.core.table.table import ChannelState
 from archioc.core.timestamp import SECOND, format_local, format_span
 
 COMMIT_SLACK_S = 2.0

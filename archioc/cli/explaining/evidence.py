@@ -11,7 +11,7 @@ from archioc.cli.explaining.audit_trail import Put, puts_about
 from archioc.cli.explaining.live import LiveArchiver, read_live
 from archioc.cli.explaining.spooled import QuarantinedSamples, SpooledBatch, quarantined_samples, spooled_batches
 from archioc.core.channel import SETTING_NAMES, ChannelSettings
-from archioc.core.config import Config
+from archioc.core.config.config import Config
 from archioc.core.directories import Directories
 from archioc.core.errors import QueryError, SettingError, StoreDenied, StoreUnavailable
 from archioc.core.events import GAPS, ChannelEvent, Reason
@@ -22,7 +22,7 @@ from archioc.db.sample_columns import SampleColumns
 from archioc.db.store import Reader
 from archioc.ioc.archived import ArchivedChannel
 from archioc.ioc.registry_content import read_content
-from archioc.reading import open_reader
+from archioc.open_archive import open_reader
 
 LOOK_AROUND_NS = 60 * SECOND
 """Events so long before the last sample and after the next one are looked at."""

@@ -8,7 +8,7 @@ import orjson
 
 from archioc.core.directories import Directories, is_locked
 from archioc.core.errors import RunDirError
-from archioc.core.table import ChannelState, ChannelTable, StoreState, read_row
+from archioc.core.table.table import ChannelState, ChannelTable, StoreState, read_row
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from archioc.core.encoding import EMBEDDED
-from archioc.core.encoding.columns import decode_columns
-from archioc.core.encoding.compression import decompress
-from archioc.core.encoding.escaping import channel_of_line, split_lines, time_of_line
 from archioc.core.errors import QuarantineError, SpoolFileDamaged
 from archioc.core.events import ChannelEvent, Reason
-from archioc.core.spool import SpoolDirectory, SpoolEntry, SpoolFile
+from archioc.core.spool.encoding import EMBEDDED
+from archioc.core.spool.encoding.columns import decode_columns
+from archioc.core.spool.encoding.compression import decompress
+from archioc.core.spool.encoding.escaping import channel_of_line, split_lines, time_of_line
+from archioc.core.spool.spool import SpoolDirectory, SpoolEntry, SpoolFile
 from archioc.db.quarantine import Quarantine
 
 MAX_FILES = 100

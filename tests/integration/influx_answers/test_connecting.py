@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from archioc.core.config_store import InfluxStore, InfluxVersion
+from archioc.core.config.store import InfluxStore, InfluxVersion
 from archioc.core.errors import StoreDenied
 from archioc.db.influx import InfluxDatabase
 from tests.integration.influx_answers.line_files import Double, Opened, one_sample

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from archioc.core.encoding.line_protocol import LineEncoder
-from archioc.core.spool import SpoolDirectory
-from archioc.core.table import ChannelTable
+from archioc.core.spool.encoding.line_protocol import LineEncoder
+from archioc.core.spool.spool import SpoolDirectory
+from archioc.core.table.table import ChannelTable
 from archioc.db.book import DeliveryBook
 from archioc.db.delivery import Delivery
 from archioc.db.store_status import StoreStatus

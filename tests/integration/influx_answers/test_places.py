@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from archioc.core.config_store import InfluxStore
+from archioc.core.config.store import InfluxStore
 from archioc.core.errors import StoreDenied
 from archioc.db.influx import InfluxDatabase
 from tests.batches import Point

@@ -7,11 +7,11 @@ import time
 
 import pytest
 
-from archioc.core.encoding.compression import compress, decompress
-from archioc.core.encoding.escaping import split_lines
 from archioc.core.errors import StoreDenied, StoreUnavailable
 from archioc.core.events import ChannelEvent, Reason
-from archioc.core.spool import SpoolFile
+from archioc.core.spool.encoding.compression import compress, decompress
+from archioc.core.spool.encoding.escaping import split_lines
+from archioc.core.spool.spool import SpoolFile
 from archioc.db.influx import InfluxDatabase
 from tests.batches import Point
 from tests.integration.influx_answers.line_files import DAY_S, GENERATIONS, Double, Opened, a_file, one_sample

@@ -6,7 +6,7 @@ import sqlite3
 import time
 from collections.abc import Callable
 
-from archioc.core.table import RowState
+from archioc.core.table.table import RowState
 from archioc.ioc.view_puts import STEADY_S
 from tests.conftest import CaClientFactory
 from tests.integration.pv_contract.content import COMMANDS, OF_A_GROUP_SLOT, OF_A_ROW, SETTINGS, audited, contract

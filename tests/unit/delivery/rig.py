@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from archioc.core.batch import COUNTS
 from archioc.core.events import ChannelEvent, Reason
-from archioc.core.spool import SpoolDirectory, SpoolFile
-from archioc.core.table import ChannelTable
+from archioc.core.spool.batch import COUNTS
+from archioc.core.spool.spool import SpoolDirectory, SpoolFile
+from archioc.core.table.table import ChannelTable
 from archioc.db.book import DeliveryBook
 from archioc.db.delivery import Delivery
 from archioc.db.store import Refusal, WriteOutcome

@@ -11,7 +11,7 @@ import pytest
 from archioc.core.errors import StoreDenied, StoreUnavailable
 from archioc.core.events import ChannelEvent, Reason
 from archioc.core.process import StopSignal
-from archioc.core.table import ProcessState, StoreState
+from archioc.core.table.table import ProcessState, StoreState
 from archioc.db import delivery as delivery_module
 from archioc.db.delivery import LONGEST_PAUSE_S, LONGEST_RETRY_AFTER_S, pause_after
 from archioc.db.quarantine import Quarantine

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from archioc.core.errors import StoreUnavailable
-from archioc.core.ledger import Ledger
 from archioc.core.process import StopSignal
-from archioc.core.spool import SpoolDirectory, SpoolEntry
-from archioc.core.spool_disk import OsDisk
-from archioc.core.table import StoreState
+from archioc.core.spool.disk import OsDisk
+from archioc.core.spool.ledger import Ledger
+from archioc.core.spool.spool import SpoolDirectory, SpoolEntry
+from archioc.core.table.table import StoreState
 from tests.unit.delivery.rig import Bench, FaultyStore, in_spool
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from archioc.core.encoding.line_protocol import LineEncoder
-from archioc.core.spool import SpoolDirectory
+from archioc.core.spool.encoding.line_protocol import LineEncoder
+from archioc.core.spool.spool import SpoolDirectory
 from archioc.db import quarantine as quarantine_module
 from archioc.db.quarantine import Quarantine
 from archioc.db.store import Refusal, WriteOutcome

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from archioc.core.batch import NO_BLOB, Kind, Samples
 from archioc.core.dbr import Dbr
+from archioc.core.spool.batch import NO_BLOB, Kind, Samples
 from archioc.engine.updates import Updates
 
 SECOND = 1_000_000_000

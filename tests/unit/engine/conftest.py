@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from archioc.core.config import Callback
+from archioc.core.config.config import Callback
 from archioc.engine.channel_access import EventCallback
 from archioc.engine.event_callback import COMPILED, make_callback
 from archioc.engine.ring import EventRing

@@ -10,19 +10,19 @@ from typing import Any, cast
 
 import numpy as np
 
-from archioc.core.batch import Batch, SampleFlag
 from archioc.core.channel import ChannelSettings, Mask
 from archioc.core.condition import Condition
-from archioc.core.config import Spool
+from archioc.core.config.config import Spool
+from archioc.core.config.setting_precedence import DeclaredGroup
 from archioc.core.dbr import ELEMENT_DTYPE, Dbr
 from archioc.core.directories import Directories
-from archioc.core.encoding.columns import ColumnEncoder, decode_columns
 from archioc.core.events import ChannelEvent, Reason
-from archioc.core.layers import DeclaredGroup
 from archioc.core.registry import RegistryReader
 from archioc.core.shard import ALONE
-from archioc.core.spool import SpoolDirectory, read_spool_file
-from archioc.core.table import ChannelTable
+from archioc.core.spool.batch import Batch, SampleFlag
+from archioc.core.spool.encoding.columns import ColumnEncoder, decode_columns
+from archioc.core.spool.spool import SpoolDirectory, read_spool_file
+from archioc.core.table.table import ChannelTable
 from archioc.engine.audit_trail import AuditSentFile, AuditTrail
 from archioc.engine.channel_access import ChannelAccess
 from archioc.engine.channels import Channels

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from archioc.core.batch import Kind
 from archioc.core.channel import LargeArrays
 from archioc.core.dbr import DBR_CTRL_OFFSET, DBR_TIME_OFFSET, Dbr
 from archioc.core.events import ChannelEvent, Reason
-from archioc.core.table import ChannelState
+from archioc.core.spool.batch import Kind
+from archioc.core.table.table import ChannelState
 from archioc.engine.admission import ECA_NORDACCESS
 from archioc.engine.last_run import LastRun
 from tests.unit.engine.deliveries import Delivery, call, hand_over

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from archioc.core.batch import ALARM
+from archioc.core.spool.batch import ALARM
 from archioc.engine.alarms import HOUR_S, AlarmStates
 from archioc.engine.sampler import Sampler
 from archioc.engine.stamps import MAX_PAST

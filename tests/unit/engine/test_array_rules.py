@@ -5,9 +5,9 @@ import struct
 import numpy as np
 import pytest
 
-from archioc.core.batch import Kind, SampleFlag
 from archioc.core.channel import LargeArrays
-from archioc.core.table_columns import SETTINGS
+from archioc.core.spool.batch import Kind, SampleFlag
+from archioc.core.table.columns import SETTINGS
 from archioc.engine.array_rules import ArrayRules
 from archioc.engine.updates import Updates
 from tests.unit.engine.arrivals import T0, Arrival, to_updates

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from archioc.core.batch import Batch
-from archioc.core.ledger import Booking, Ledger
-from archioc.core.spool import SpoolDirectory, SpoolEntry, SpoolFile
-from archioc.core.table_columns import LEDGER_TOTALS
+from archioc.core.spool.batch import Batch
+from archioc.core.spool.ledger import Booking, Ledger
+from archioc.core.spool.spool import SpoolDirectory, SpoolEntry, SpoolFile
+from archioc.core.table.columns import LEDGER_TOTALS
 from archioc.engine.commit import CommitThread
 from archioc.engine.recovery import recover
 from archioc.engine.ring import EventRing

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from archioc.core.archiver_health import HEALTH_EVERY_S, ArchiverHealth
-from archioc.core.encoding.line_protocol import LineEncoder
+from archioc.core.spool.encoding.line_protocol import LineEncoder
+from archioc.core.table.archiver_health import HEALTH_EVERY_S, ArchiverHealth
 from archioc.engine.health import HealthReport
 from tests.batches import make_batch
 from tests.unit.engine.rig import Archive, Engine, send

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from archioc.core.batch import NO_BLOB, Kind
+from archioc.core.spool.batch import NO_BLOB, Kind
 from archioc.engine.labels import add_labels
 from archioc.engine.sampler import Sampler
 from tests.unit.engine.arrivals import T0, Arrival, to_updates

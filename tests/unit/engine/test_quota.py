@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from archioc.core.batch import Kind, SampleFlag
+from archioc.core.spool.batch import Kind, SampleFlag
 from archioc.engine.sampler import Sampler
 from tests.unit.engine.arrivals import SECOND, T0, Arrival, to_stored, to_updates
 from tests.unit.engine.cells import one_setting

@@ -10,7 +10,7 @@ import pytest
 from archioc.core.dbr import Dbr
 from archioc.core.events import ChannelEvent, Reason
 from archioc.core.shard import Shard
-from archioc.core.table import RowState
+from archioc.core.table.table import RowState
 from archioc.engine.last_run import LastRun
 from archioc.ioc.change import Change
 from archioc.ioc.hand_over import HandOver

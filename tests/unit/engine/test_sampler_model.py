@@ -17,8 +17,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archioc.core.batch import Kind
-from archioc.core.table_columns import LEDGER_HEAD, LEDGER_TOTALS, SETTINGS
+from archioc.core.spool.batch import Kind
+from archioc.core.table.columns import LEDGER_HEAD, LEDGER_TOTALS, SETTINGS
 from archioc.engine.sampler import Sampler
 from tests.unit.engine.arrivals import SECOND, T0, Arrival, Stored, examples, to_stored, to_updates
 from tests.unit.engine.sampler_model import AlarmState, ModelChannel, ModelClock, Setting

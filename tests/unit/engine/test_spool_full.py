@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from archioc.core.batch import COUNTS, ChannelMeta
-from archioc.core.config import Spool, WhenFull
+from archioc.core.config.config import Spool, WhenFull
 from archioc.core.dbr import Dbr
 from archioc.core.events import GAPS, Reason
 from archioc.core.process import StopSignal
-from archioc.core.spool import SpoolDirectory, SpoolEntry, SpoolFile
+from archioc.core.spool.batch import COUNTS, ChannelMeta
+from archioc.core.spool.spool import SpoolDirectory, SpoolEntry, SpoolFile
 from archioc.engine import room
 from archioc.engine.commit import CommitThread
 from archioc.engine.recovery import recover_when_possible

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from archioc.core.batch import SampleFlag
+from archioc.core.spool.batch import SampleFlag
 from archioc.engine.memory import SamplerMemory
 from archioc.engine.sampler import Sampler
 from archioc.engine.stamps import EARLIEST, MAX_FUTURE, MAX_PAST, Stamped, look_ahead, stamp_updates

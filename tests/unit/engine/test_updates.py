@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archioc.core.batch import NO_BLOB, Kind
 from archioc.core.dbr import Dbr
+from archioc.core.spool.batch import NO_BLOB, Kind
 from archioc.engine.channel_access import EventCallback
 from archioc.engine.ring import EventRing
 from archioc.engine.updates import decode_updates

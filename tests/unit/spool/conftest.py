@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from archioc.core.table import ChannelTable
+from archioc.core.table.table import ChannelTable
 from archioc.engine.ring import EventRing
 from tests.unit.spool.world import Memory
 

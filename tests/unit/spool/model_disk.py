@@ -13,8 +13,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Concatenate, ParamSpec, TypeVar
 
-from archioc.core import spool_disk
-from archioc.core.spool_disk import FileStat
+from archioc.core.spool import disk as spool_disk
+from archioc.core.spool.disk import FileStat
 
 P = ParamSpec("P")
 R = TypeVar("R")

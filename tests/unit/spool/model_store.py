@@ -9,10 +9,10 @@ from enum import Enum
 import numpy as np
 import orjson
 
-from archioc.core.encoding.columns import decode_columns
 from archioc.core.errors import StoreDenied, StoreUnavailable
 from archioc.core.events import ChannelEvent
-from archioc.core.spool import SpoolFile
+from archioc.core.spool.encoding.columns import decode_columns
+from archioc.core.spool.spool import SpoolFile
 from archioc.db.store import Refusal, WriteOutcome, rows_of_samples
 
 Told = dict[tuple[str, int], int]

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from archioc.core.batch import COUNTS
-from archioc.core.spool import SpoolDirectory, SpoolFile
+from archioc.core.spool.batch import COUNTS
+from archioc.core.spool.spool import SpoolDirectory, SpoolFile
 from archioc.db import delivery_order
 from archioc.db.delivery_order import LIVE_AT_MOST, LIVE_IN_A_ROW, DeliveryOrder
 

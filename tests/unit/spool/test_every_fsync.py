@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from archioc.core.config import WhenFull
+from archioc.core.config.config import WhenFull
 from tests.unit.spool.model_store import Mood
 from tests.unit.spool.world import Memory, World, attempt
 
 ROOT = Path(__file__).parents[3]
 SOURCES = (
-    "archioc/core/spool.py",
+    "archioc/core/spool/spool.py",
     "archioc/engine/recovery.py",
     "archioc/engine/commit.py",
     "archioc/engine/open_gaps.py",

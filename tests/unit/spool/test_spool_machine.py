@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from archioc.core.config import WhenFull
+from archioc.core.config.config import WhenFull
 from tests.unit.spool.model_store import Mood
 from tests.unit.spool.world import Memory, World, attempt
 

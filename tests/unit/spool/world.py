@@ -13,15 +13,15 @@ from pathlib import Path
 
 import numpy as np
 
-from archioc.core.batch import COUNTS, NO_BLOB, SAMPLE, Batch
-from archioc.core.config import Spool, WhenFull
-from archioc.core.encoding.columns import ColumnEncoder
+from archioc.core.config.config import Spool, WhenFull
 from archioc.core.errors import StoreDenied, StoreUnavailable
 from archioc.core.events import ChannelEvent, Reason
-from archioc.core.ledger import Booking
-from archioc.core.spool import SpoolDirectory
-from archioc.core.table import ChannelTable
-from archioc.core.table_columns import LEDGER, LEDGER_HEAD
+from archioc.core.spool.batch import COUNTS, NO_BLOB, SAMPLE, Batch
+from archioc.core.spool.encoding.columns import ColumnEncoder
+from archioc.core.spool.ledger import Booking
+from archioc.core.spool.spool import SpoolDirectory
+from archioc.core.table.columns import LEDGER, LEDGER_HEAD
+from archioc.core.table.table import ChannelTable
 from archioc.db.book import DeliveryBook
 from archioc.db.delivery import Delivery
 from archioc.db.lanes import Answer, Claimed, write
