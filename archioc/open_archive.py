@@ -7,9 +7,9 @@ from functools import partial
 from archioc.core.config.config import Config
 from archioc.core.directories import Directories, is_locked
 from archioc.core.registry import read_aliases
-from archioc.db.embedded import EmbeddedStore
-from archioc.db.influx import InfluxDatabase
-from archioc.db.query_client import SocketReader
+from archioc.db.embedded.store import EmbeddedStore
+from archioc.db.influx.store import InfluxDatabase
+from archioc.db.query_socket.client import SocketReader
 from archioc.db.renamed_reader import RenamedReader
 from archioc.db.store import Reader
 

@@ -20,8 +20,8 @@ from archioc.core.config.store import Store as StoreSettings
 from archioc.core.python_module import module_of
 from archioc.core.spool.encoding import encoder_for
 from archioc.core.timestamp import format_utc
-from archioc.db.embedded import EmbeddedStore
-from archioc.db.influx import InfluxDatabase
+from archioc.db.embedded.store import EmbeddedStore
+from archioc.db.influx.store import InfluxDatabase
 from archioc.demo.ca_environment import client_variables, with_variables
 from archioc.demo.child import Child
 from archioc.demo.ports import LOOPBACK, free_ports

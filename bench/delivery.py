@@ -23,14 +23,14 @@ from archioc.core.config.store import InfluxStore
 from archioc.core.config.store import Store as StoreSettings
 from archioc.core.log import configure_log
 from archioc.core.spool.encoding import encoder_for
-from archioc.db import embedded_statements as sql
 from archioc.db.bins import Grid
-from archioc.db.day_files import DAY_NS, DayFiles, day_of
-from archioc.db.embedded import EmbeddedStore
-from archioc.db.embedded_queries import EmbeddedReader
-from archioc.db.influx import InfluxDatabase
-from archioc.db.influx_bins import InfluxBins
-from archioc.db.influx_language import select, within
+from archioc.db.embedded import statements as sql
+from archioc.db.embedded.day_files import DAY_NS, DayFiles, day_of
+from archioc.db.embedded.reader import EmbeddedReader
+from archioc.db.embedded.store import EmbeddedStore
+from archioc.db.influx.bins import InfluxBins
+from archioc.db.influx.influxql import select, within
+from archioc.db.influx.store import InfluxDatabase
 from archioc.db.store import Reader
 from archioc.demo.ports import free_ports
 from bench.bare_loader import download, load

@@ -15,13 +15,13 @@ from archioc.core.errors import StoreUnavailable
 from archioc.core.process import StopSignal, run_process
 from archioc.core.spool.spool import SpoolDirectory
 from archioc.core.table.table import ChannelTable, ProcessState
-from archioc.db.book import DeliveryBook
-from archioc.db.delivery import DRAIN_S, Delivery
-from archioc.db.opening import open_store
-from archioc.db.query_server import QueryServer
-from archioc.db.spool_status import SpoolStatus
+from archioc.db.delivery.delivery_counters import DeliveryBook
+from archioc.db.delivery.loop import DRAIN_S, Delivery
+from archioc.db.delivery.spool_status import SpoolStatus
+from archioc.db.delivery.store_status import StoreStatus
+from archioc.db.open_store import open_store
+from archioc.db.query_socket.server import QueryServer
 from archioc.db.store import Store
-from archioc.db.store_status import StoreStatus
 
 _log = structlog.get_logger()
 

@@ -1,4 +1,4 @@
-"""What a store can do; `archioc.db.embedded` and `archioc.db.influx` are the two that there are."""
+"""What a store can do; `archioc.db.embedded.store` and `archioc.db.influx.store` are the two that there are."""
 
 from __future__ import annotations
 

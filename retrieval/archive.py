@@ -9,7 +9,7 @@ from archioc.core.config.config import Config
 from archioc.core.directories import Directories
 from archioc.core.errors import ConfigError
 from archioc.core.registry import read_aliases
-from archioc.db.query_client import SocketReader
+from archioc.db.query_socket.client import SocketReader
 from archioc.db.renamed_reader import RenamedReader
 from archioc.db.store import Reader
 from archioc.retrieval.catalogue import Catalogue
@@ -48,6 +48,6 @@ def _open_reader(config: Config, directories: Directories, *, alone: bool) -> Re
         if alone:
             raise ConfigError(config.path, None, "store", "`archioc serve` reads an InfluxDB; an embedded store is served by `archioc run`")
         return SocketReader(directories.query_socket)
-    from archioc.db.influx import InfluxDatabase  # noqa: PLC0415 - its client is 20 MB, which a process beside an embedded store need not hold
+    from archioc.db.influx.store import InfluxDatabase  # noqa: PLC0415 - its client is 20 MB, which a process beside an embedded store need not hold
 
     return InfluxDatabase(config.store.influxdb)

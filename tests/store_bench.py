@@ -15,8 +15,8 @@ from archioc.core.config.store import Store as StoreSettings
 from archioc.core.events import ChannelEvent
 from archioc.core.spool.batch import ChannelMeta
 from archioc.core.spool.encoding import Encoder, encoder_for
-from archioc.db.embedded import EmbeddedStore
-from archioc.db.influx import InfluxDatabase
+from archioc.db.embedded.store import EmbeddedStore
+from archioc.db.influx.store import InfluxDatabase
 from archioc.db.sample_columns import SampleColumns, concatenate
 from archioc.db.store import Store
 from tests.batches import Alarm, Point, make_batch, spool_file

@@ -17,7 +17,7 @@ from archioc.core.events import ChannelEvent
 from archioc.core.spool.batch import ChannelMeta
 from archioc.core.spool.encoding.columns import ColumnEncoder
 from archioc.core.spool.spool import SpoolDirectory
-from archioc.db.embedded import EmbeddedStore
+from archioc.db.embedded.store import EmbeddedStore
 from tests.batches import Point, make_batch, spool_file
 
 

@@ -20,7 +20,7 @@ from archioc.core.directories import Directories, is_locked
 from archioc.core.errors import QuarantineError
 from archioc.core.spool.encoding import destination_of
 from archioc.core.timestamp import format_local, format_utc
-from archioc.db.quarantine import Quarantine, QuarantineEntry, batch_of
+from archioc.db.delivery.quarantine import Quarantine, QuarantineEntry, batch_of
 
 WAIT_S = 10.0
 """How long `retry` waits for a running archiver."""

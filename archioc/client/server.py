@@ -14,7 +14,7 @@ from urllib.parse import urlencode, urlsplit
 import orjson
 
 from archioc.core.errors import ArchiocError, QueryError, ServerUnavailable, StoreDenied, StoreUnavailable, UnknownChannel, UsageError
-from archioc.db import wire
+from archioc.db.query_socket import query_messages as wire
 
 _MEANINGS: dict[int, type[ArchiocError]] = {400: UsageError, 502: StoreDenied, 503: StoreUnavailable, 504: QueryError}
 

@@ -9,8 +9,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from archioc.db import wire
 from archioc.db.bins import MAX_BINS
+from archioc.db.query_socket import query_messages as wire
 from archioc.retrieval.appliance.request import channel_of
 from archioc.retrieval.appliance.source import Range, Source
 from archioc.retrieval.budget import Budget

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from archioc.core.config.store import InfluxStore
-from archioc.db.influx import InfluxDatabase
+from archioc.db.influx.store import InfluxDatabase
 from tests.conftest import CaClientFactory
 from tests.processes.ca_client import CaClient
 from tests.processes.control_process import TWO_CHANNELS, ControlProcess

@@ -18,8 +18,8 @@ from archioc.core.python_module import python_module
 from archioc.core.spool.encoding import encoder_for
 from archioc.core.spool.spool import SpoolDirectory
 from archioc.core.table.table import ChannelTable, ProcessState, StoreState
-from archioc.db.delivery import DRAIN_S
-from archioc.db.query_client import SocketReader
+from archioc.db.delivery.loop import DRAIN_S
+from archioc.db.query_socket.client import SocketReader
 from archioc.demo.child import Child
 from archioc.open_archive import open_reader
 from tests.batches import T0, Point, make_batch, spool_file

@@ -23,7 +23,7 @@ from archioc.core.spool.encoding.escaping import escape_tag
 from archioc.core.spool.encoding.line_fields import event_line
 from archioc.core.spool.spool import SpoolDirectory
 from archioc.core.timestamp import SECOND, format_utc
-from archioc.db.quarantine import Quarantine
+from archioc.db.delivery.quarantine import Quarantine
 from archioc.db.store import Refusal, WriteOutcome
 from archioc.ioc.archived import ArchivedChannel
 from archioc.ioc.change import Change

@@ -11,12 +11,12 @@ import pytest
 from archioc.core.errors import QueryError
 from archioc.core.spool.batch import Kind
 from archioc.core.spool.encoding.line_protocol import LineEncoder
-from archioc.db import influx_bins
 from archioc.db.bins import Bins
-from archioc.db.influx import InfluxDatabase
-from archioc.db.influx_bins import InfluxBins
-from archioc.db.influx_connection import series_of
-from archioc.db.influx_samples import Columns, InfluxSamples
+from archioc.db.influx import bins as influx_bins
+from archioc.db.influx.bins import InfluxBins
+from archioc.db.influx.connection import series_of
+from archioc.db.influx.samples import Columns, InfluxSamples
+from archioc.db.influx.store import InfluxDatabase
 from tests.batches import T0, Point, make_batch, spool_file
 
 ENCODER = LineEncoder("influxdb")

@@ -31,11 +31,11 @@ from archioc.core.spool.encoding.compression import compress, decompress
 from archioc.core.spool.encoding.line_protocol import LineEncoder
 from archioc.core.spool.spool import SpoolDirectory, SpoolFile
 from archioc.core.table.table import ChannelTable, StoreState
-from archioc.db.book import DeliveryBook
-from archioc.db.delivery import Delivery
-from archioc.db.influx import InfluxDatabase
-from archioc.db.quarantine import Quarantine
-from archioc.db.store_status import StoreStatus
+from archioc.db.delivery.delivery_counters import DeliveryBook
+from archioc.db.delivery.loop import Delivery
+from archioc.db.delivery.quarantine import Quarantine
+from archioc.db.delivery.store_status import StoreStatus
+from archioc.db.influx.store import InfluxDatabase
 from tests.batches import Point, make_batch, spool_file
 from tests.processes.influxd import Influxd, find_influxd, find_influxd_1_8, find_influxd_2
 from tests.processes.influxd_two import InfluxdTwo

@@ -15,7 +15,7 @@ from archioc.core.errors import StoreDenied
 from archioc.core.spool.batch import Kind
 from archioc.core.spool.encoding.line_protocol import LineEncoder
 from archioc.core.spool.spool import SpoolFile
-from archioc.db.influx import InfluxDatabase
+from archioc.db.influx.store import InfluxDatabase
 from tests.batches import Point, make_batch, spool_file
 from tests.conftest import CountingFactory
 from tests.counters import check_no_loss

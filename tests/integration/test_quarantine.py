@@ -24,13 +24,13 @@ from archioc.core.spool.encoding.line_protocol import LineEncoder
 from archioc.core.spool.ledger import Ledger
 from archioc.core.spool.spool import SpoolDirectory, SpoolFile
 from archioc.core.table.table import ChannelTable
-from archioc.db import quarantine as quarantine_module
-from archioc.db.book import DeliveryBook
-from archioc.db.delivery import Delivery
-from archioc.db.opening import open_store
-from archioc.db.quarantine import Quarantine
+from archioc.db.delivery import quarantine as quarantine_module
+from archioc.db.delivery.delivery_counters import DeliveryBook
+from archioc.db.delivery.loop import Delivery
+from archioc.db.delivery.quarantine import Quarantine
+from archioc.db.delivery.store_status import StoreStatus
+from archioc.db.open_store import open_store
 from archioc.db.store import Store
-from archioc.db.store_status import StoreStatus
 from tests.batches import Point, make_batch, spool_file
 from tests.processes.influx_double import Answer, InfluxDouble
 

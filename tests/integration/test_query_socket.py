@@ -17,12 +17,14 @@ from archioc.core.errors import QueryError, StoreUnavailable
 from archioc.core.events import ChannelEvent, Reason
 from archioc.core.spool.batch import ChannelMeta, Kind
 from archioc.core.spool.encoding.columns import ColumnEncoder
-from archioc.db import query_server, unix_socket, wire
 from archioc.db.alarm_columns import AlarmColumns
-from archioc.db.embedded import EmbeddedStore
-from archioc.db.embedded_queries import EmbeddedReader
-from archioc.db.query_client import SocketReader
-from archioc.db.query_server import QueryServer
+from archioc.db.embedded.reader import EmbeddedReader
+from archioc.db.embedded.store import EmbeddedStore
+from archioc.db.query_socket import query_messages as wire
+from archioc.db.query_socket import server as query_server
+from archioc.db.query_socket import unix_socket
+from archioc.db.query_socket.client import SocketReader
+from archioc.db.query_socket.server import QueryServer
 from archioc.db.sample_columns import SampleColumns, concatenate
 from archioc.db.store import CHUNK, Reader
 from archioc.open_archive import open_reader

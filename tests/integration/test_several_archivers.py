@@ -17,8 +17,8 @@ from archioc.core.events import ChannelEvent, Reason
 from archioc.core.spool.batch import SampleFlag
 from archioc.core.spool.encoding.line_protocol import LineEncoder
 from archioc.core.table.archiver_health import ArchiverHealth
-from archioc.db.influx import InfluxDatabase
-from archioc.db.influx_connection import InfluxConnection
+from archioc.db.influx.connection import InfluxConnection
+from archioc.db.influx.store import InfluxDatabase
 from archioc.db.sample_columns import concatenate
 from tests.batches import Alarm, Point, make_batch, spool_file
 from tests.processes.influxd import InfluxDatabase as Database

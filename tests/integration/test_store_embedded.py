@@ -15,9 +15,10 @@ from archioc.core.events import ChannelEvent, Reason
 from archioc.core.spool.batch import ChannelMeta
 from archioc.core.spool.encoding.columns import ColumnEncoder
 from archioc.core.spool.spool import SpoolFile
-from archioc.db import embedded, embedded_queries
-from archioc.db.day_files import DAY_NS, MAX_ATTACHED, day_of
-from archioc.db.embedded import EmbeddedStore
+from archioc.db.embedded import reader as embedded_queries
+from archioc.db.embedded import store as embedded
+from archioc.db.embedded.day_files import DAY_NS, MAX_ATTACHED, day_of
+from archioc.db.embedded.store import EmbeddedStore
 from tests.batches import T0, Alarm, Point, make_batch, spool_file
 
 ENCODER = ColumnEncoder("embedded")
@@ -26,7 +27,7 @@ _KILLED_WRITER = """
 import os, sys
 from pathlib import Path
 from archioc.core.spool.spool.encoding.columns import ColumnEncoder
-from archioc.db.embedded import EmbeddedStore
+from archioc.db.embedded.store.store import EmbeddedStore
 from tests.batches import T0, Point, make_batch, spool_file
 store = EmbeddedStore(Path(sys.argv[1]))
 store.prepare()
@@ -51,7 +52,7 @@ def test_only_one_process_may_have_it_open(store: EmbeddedStore, tmp_path: Path)
     """A second process is told that the directory is in use, for writing and for reading."""
     for mode in ("False", "True"):
         opening = f"EmbeddedStore(Path({str(tmp_path / 'store')!r}), read_only={mode}).prepare()"
-        program = f"from pathlib import Path; from archioc.db.embedded import EmbeddedStore; {opening}"
+        program = f"from pathlib import Path; from archioc.db.embedded.store import EmbeddedStore; {opening}"
         found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False)
         assert f"StoreUnavailable: {tmp_path / 'store'}: another process has this embedded store open" in found.stderr
 

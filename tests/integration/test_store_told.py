@@ -12,9 +12,10 @@ from archioc.core.audit import AuditRecord
 from archioc.core.errors import QueryError
 from archioc.core.events import ChannelEvent, Reason
 from archioc.core.spool.batch import ChannelMeta, Kind
-from archioc.db import embedded_queries, influx_queries
 from archioc.db import store as store_module
-from archioc.db.day_files import DAY_NS
+from archioc.db.embedded import reader as embedded_queries
+from archioc.db.embedded.day_files import DAY_NS
+from archioc.db.influx import reader as influx_queries
 from tests.batches import T0, Alarm, Point
 from tests.store_bench import EVER, Bench
 

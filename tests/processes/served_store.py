@@ -15,7 +15,7 @@ from archioc.core.config.store import Store as StoreSettings
 from archioc.core.events import ChannelEvent
 from archioc.core.spool.batch import ChannelMeta
 from archioc.core.spool.encoding import encoder_for
-from archioc.db.embedded import EmbeddedStore
+from archioc.db.embedded.store import EmbeddedStore
 from archioc.db.store import Reader
 from archioc.retrieval.app import make_app
 from archioc.retrieval.archive import Archive

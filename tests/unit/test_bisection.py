@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from archioc.core.errors import StoreRejected, StoreTooLarge
 from archioc.core.spool.encoding.compression import decompress
 from archioc.core.spool.encoding.escaping import split_lines, time_of_line
-from archioc.db import influx_bisection
-from archioc.db.influx_bisection import MAX_REFUSALS, Lines, Verdict, send_lines
+from archioc.db.influx import bisection as influx_bisection
+from archioc.db.influx.bisection import MAX_REFUSALS, Lines, Verdict, send_lines
 
 GOOD, BAD, OLD = "good", "bad", "old"
 OLDEST = 10_000

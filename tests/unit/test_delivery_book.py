@@ -10,7 +10,7 @@ from archioc.core.spool.batch import COUNTS
 from archioc.core.spool.spool import SpoolFile
 from archioc.core.table.mapped_file import MappedFile
 from archioc.core.table.table import ChannelTable
-from archioc.db.book import DeliveryBook
+from archioc.db.delivery.delivery_counters import DeliveryBook
 
 
 @pytest.fixture

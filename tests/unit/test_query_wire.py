@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archioc.core.errors import QueryError, StoreUnavailable
-from archioc.db import wire
+from archioc.db.query_socket import query_messages as wire
 from archioc.db.sample_columns import SampleColumns
 
 _LISTS = {"text": None, "arrays": None, "reduced": None}

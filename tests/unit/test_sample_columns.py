@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archioc.core.array_statistics import ArrayStatistics
-from archioc.db import wire
+from archioc.db.query_socket import query_messages as wire
 from archioc.db.sample_columns import SampleColumns, concatenate, merge_by_time, newest_of_each_time
 
 

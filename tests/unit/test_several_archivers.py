@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archioc.core.events import GAPS, ChannelEvent, Reason
-from archioc.db.influx_events import HEALTH_NS, MAX_WINDOWS, SILENT_NS, absences_of, windows_of
+from archioc.db.influx.events import HEALTH_NS, MAX_WINDOWS, SILENT_NS, absences_of, windows_of
 from archioc.db.several_archivers import BETWEEN, FOREVER, NO_SIGN_OF_LIFE, Archiver, Missed, Span, missed_by_all, told_of_several
 from archioc.retrieval.archive_access.markers import with_markers
 

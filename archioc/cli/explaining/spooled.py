@@ -15,7 +15,7 @@ from archioc.core.spool.encoding.columns import decode_columns
 from archioc.core.spool.encoding.compression import decompress
 from archioc.core.spool.encoding.escaping import channel_of_line, split_lines, time_of_line
 from archioc.core.spool.spool import SpoolDirectory, SpoolEntry, SpoolFile
-from archioc.db.quarantine import Quarantine
+from archioc.db.delivery.quarantine import Quarantine
 
 MAX_FILES = 100
 """Spool files that are read for one explanation."""

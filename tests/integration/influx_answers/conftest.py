@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from archioc.core.config.store import InfluxStore
-from archioc.db.influx import InfluxDatabase
+from archioc.db.influx.store import InfluxDatabase
 from tests.integration.influx_answers.line_files import Double, Opened
 from tests.processes.influx_double import InfluxDouble
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from archioc.core.spool.encoding.compression import compress, decompress
 from archioc.core.spool.encoding.line_protocol import LineEncoder
 from archioc.core.spool.spool import SpoolFile
-from archioc.db.influx import InfluxDatabase
+from archioc.db.influx.store import InfluxDatabase
 from tests.batches import Point, make_batch, spool_file
 from tests.processes.influx_double import InfluxDouble
 

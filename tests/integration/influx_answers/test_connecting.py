@@ -11,7 +11,7 @@ import pytest
 
 from archioc.core.config.store import InfluxStore, InfluxVersion
 from archioc.core.errors import StoreDenied
-from archioc.db.influx import InfluxDatabase
+from archioc.db.influx.store import InfluxDatabase
 from tests.integration.influx_answers.line_files import Double, Opened, one_sample
 from tests.processes.tools import missing_tool
 

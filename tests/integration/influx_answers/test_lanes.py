@@ -11,9 +11,9 @@ import pytest
 from archioc.core.spool.encoding.line_protocol import LineEncoder
 from archioc.core.spool.spool import SpoolDirectory
 from archioc.core.table.table import ChannelTable
-from archioc.db.book import DeliveryBook
-from archioc.db.delivery import Delivery
-from archioc.db.store_status import StoreStatus
+from archioc.db.delivery.delivery_counters import DeliveryBook
+from archioc.db.delivery.loop import Delivery
+from archioc.db.delivery.store_status import StoreStatus
 from tests.batches import Point, make_batch, spool_file
 from tests.integration.influx_answers.line_files import Double, Opened
 from tests.processes.influx_double import Answer, InfluxDouble, Request

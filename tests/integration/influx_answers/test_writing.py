@@ -12,7 +12,7 @@ from archioc.core.events import ChannelEvent, Reason
 from archioc.core.spool.encoding.compression import compress, decompress
 from archioc.core.spool.encoding.escaping import split_lines
 from archioc.core.spool.spool import SpoolFile
-from archioc.db.influx import InfluxDatabase
+from archioc.db.influx.store import InfluxDatabase
 from tests.batches import Point
 from tests.integration.influx_answers.line_files import DAY_S, GENERATIONS, Double, Opened, a_file, one_sample
 from tests.processes.influx_double import Answer, told
@@ -85,7 +85,7 @@ def test_a_retention_that_was_extended(double: Double, opened: Opened, monkeypat
     server = double("1.6.7~rc0", retention_s=DAY_S)
     store = opened(server)
     server.retention_s = 30 * DAY_S
-    monkeypatch.setattr("archioc.db.influx.RETENTION_HOLDS_S", 0.0)
+    monkeypatch.setattr("archioc.db.influx.store.RETENTION_HOLDS_S", 0.0)
     outcome = store.write(a_file([Point("A", time.time_ns() - 3 * DAY_S * 10**9, 1.0)]))
     assert int(outcome.rejected.sum()) == 0
     assert len(server.lines) == 1

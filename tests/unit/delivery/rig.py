@@ -13,10 +13,10 @@ from archioc.core.events import ChannelEvent, Reason
 from archioc.core.spool.batch import COUNTS
 from archioc.core.spool.spool import SpoolDirectory, SpoolFile
 from archioc.core.table.table import ChannelTable
-from archioc.db.book import DeliveryBook
-from archioc.db.delivery import Delivery
+from archioc.db.delivery.delivery_counters import DeliveryBook
+from archioc.db.delivery.loop import Delivery
+from archioc.db.delivery.store_status import StoreStatus
 from archioc.db.store import Refusal, WriteOutcome
-from archioc.db.store_status import StoreStatus
 
 
 @dataclass

@@ -12,10 +12,10 @@ from archioc.core.errors import StoreDenied, StoreUnavailable
 from archioc.core.events import ChannelEvent, Reason
 from archioc.core.process import StopSignal
 from archioc.core.table.table import ProcessState, StoreState
-from archioc.db import delivery as delivery_module
-from archioc.db.delivery import LONGEST_PAUSE_S, LONGEST_RETRY_AFTER_S, pause_after
-from archioc.db.quarantine import Quarantine
-from archioc.db.spool_status import SpoolStatus
+from archioc.db.delivery import loop as delivery_module
+from archioc.db.delivery.loop import LONGEST_PAUSE_S, LONGEST_RETRY_AFTER_S, pause_after
+from archioc.db.delivery.quarantine import Quarantine
+from archioc.db.delivery.spool_status import SpoolStatus
 from tests.unit.delivery.rig import Bench, in_spool
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from archioc.core.spool.encoding.line_protocol import LineEncoder
 from archioc.core.spool.spool import SpoolDirectory
-from archioc.db import quarantine as quarantine_module
-from archioc.db.quarantine import Quarantine
+from archioc.db.delivery import quarantine as quarantine_module
+from archioc.db.delivery.quarantine import Quarantine
 from archioc.db.store import Refusal, WriteOutcome
 from tests.batches import T0, Point, make_batch, spool_file
 

@@ -37,4 +37,4 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Losses are told at once, and listings are never old."""
     monkeypatch.setattr("archioc.engine.commit.TELL_EVERY_S", 0.0)
     monkeypatch.setattr("archioc.engine.room.SHARE", float("inf"))
-    monkeypatch.setattr("archioc.db.delivery_order.LOOK_S", 0.0)
+    monkeypatch.setattr("archioc.db.delivery.order.LOOK_S", 0.0)

@@ -8,8 +8,8 @@ import pytest
 
 from archioc.core.spool.batch import COUNTS
 from archioc.core.spool.spool import SpoolDirectory, SpoolFile
-from archioc.db import delivery_order
-from archioc.db.delivery_order import LIVE_AT_MOST, LIVE_IN_A_ROW, DeliveryOrder
+from archioc.db.delivery import order as delivery_order
+from archioc.db.delivery.order import LIVE_AT_MOST, LIVE_IN_A_ROW, DeliveryOrder
 
 
 class Spool:

@@ -20,12 +20,12 @@ from tests.unit.spool.world import Memory, World, attempt
 ROOT = Path(__file__).parents[3]
 SOURCES = (
     "archioc/core/spool/spool.py",
-    "archioc/engine/recovery.py",
-    "archioc/engine/commit.py",
-    "archioc/engine/open_gaps.py",
-    "archioc/db/delivery.py",
-    "archioc/db/quarantine.py",
-    "archioc/db/retries.py",
+    "archioc/engine/commit/recovery.py",
+    "archioc/engine/commit/commit.py",
+    "archioc/engine/channels/open_gaps.py",
+    "archioc/db/delivery/loop.py",
+    "archioc/db/delivery/quarantine.py",
+    "archioc/db/delivery/retries.py",
 )
 
 Site = tuple[str, int]

@@ -11,7 +11,7 @@ import orjson
 from archioc.core.errors import QuarantineError, SpoolFileDamaged
 from archioc.core.spool.file import parse_spool_file
 from archioc.core.spool.spool import SpoolFile
-from archioc.db.quarantine import parse_entry
+from archioc.db.delivery.quarantine import parse_entry
 from tests.unit.spool.model_disk import ModelDisk
 from tests.unit.spool.model_store import ModelStore, Told, told_by, values_in
 

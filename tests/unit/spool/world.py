@@ -22,10 +22,10 @@ from archioc.core.spool.ledger import Booking
 from archioc.core.spool.spool import SpoolDirectory
 from archioc.core.table.columns import LEDGER, LEDGER_HEAD
 from archioc.core.table.table import ChannelTable
-from archioc.db.book import DeliveryBook
-from archioc.db.delivery import Delivery
-from archioc.db.lanes import Answer, Claimed, write
-from archioc.db.store_status import StoreStatus
+from archioc.db.delivery.delivery_counters import DeliveryBook
+from archioc.db.delivery.loop import Delivery
+from archioc.db.delivery.parallel_writes import Answer, Claimed, write
+from archioc.db.delivery.store_status import StoreStatus
 from archioc.engine.audit_trail import AuditSentFile
 from archioc.engine.commit import Commit
 from archioc.engine.open_gaps import OpenGap, OpenGapsFile

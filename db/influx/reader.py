@@ -15,11 +15,11 @@ from archioc.core.spool.encoding.escaping import channel_of_tag
 from archioc.core.spool.encoding.line_fields import AUDIT_TEXTS, LIMITS
 from archioc.db.alarm_columns import AlarmColumns
 from archioc.db.bins import Bins, Grid, Within, bins_of
-from archioc.db.influx_bins import InfluxBins
-from archioc.db.influx_connection import InfluxConnection, NumberTooLarge, Parameters
-from archioc.db.influx_events import InfluxEvents
-from archioc.db.influx_language import quote_name, select, time_of, within
-from archioc.db.influx_samples import Columns, InfluxSamples
+from archioc.db.influx.bins import InfluxBins
+from archioc.db.influx.connection import InfluxConnection, NumberTooLarge, Parameters
+from archioc.db.influx.events import InfluxEvents
+from archioc.db.influx.influxql import quote_name, select, time_of, within
+from archioc.db.influx.samples import Columns, InfluxSamples
 from archioc.db.sample_columns import SampleColumns
 from archioc.db.store import MAX_EVENTS, bounded, glob_filter
 

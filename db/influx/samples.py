@@ -12,8 +12,8 @@ import orjson
 from archioc.core.array_statistics import ArrayStatistics
 from archioc.core.spool.encoding.line_fields import MINUS_INF, NAN, PLUS_INF, STATISTICS
 from archioc.core.spool.encoding.pieces import join_bytes, piece_names
-from archioc.db.influx_connection import InfluxConnection, Parameters, series_of
-from archioc.db.influx_language import select, within
+from archioc.db.influx.connection import InfluxConnection, Parameters, series_of
+from archioc.db.influx.influxql import select, within
 from archioc.db.sample_columns import Array, SampleColumns, merge_by_time
 from archioc.db.store import CHUNK_BYTES
 

@@ -13,10 +13,11 @@ from archioc.core.audit import AuditRecord
 from archioc.core.errors import QueryError, StoreDenied, StoreError, StoreUnavailable
 from archioc.core.events import ChannelEvent
 from archioc.core.spool.batch import ChannelMeta
-from archioc.db import unix_socket, wire
 from archioc.db.alarm_columns import AlarmColumns
 from archioc.db.bins import Bins, Within
-from archioc.db.query_server import CLIENT_TIMEOUT_S
+from archioc.db.query_socket import query_messages as wire
+from archioc.db.query_socket import unix_socket
+from archioc.db.query_socket.server import CLIENT_TIMEOUT_S
 from archioc.db.sample_columns import SampleColumns
 
 _ERRORS: dict[str, type[StoreError]] = {error.__name__: error for error in (QueryError, StoreDenied, StoreUnavailable)}

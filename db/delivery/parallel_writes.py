@@ -1,7 +1,7 @@
 """Several spool files on their way to the store at once.
 
 A lane does nothing but wait for the store: which file goes, what is counted and what is let go of is the
-business of the one thread that owns the lanes (`archioc.db.delivery`), so files may be answered for in any order.
+business of the one thread that owns the lanes (`archioc.db.delivery.loop`), so files may be answered for in any order.
 """
 
 from __future__ import annotations

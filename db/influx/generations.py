@@ -10,8 +10,8 @@ import structlog
 
 from archioc.core.config.store import InfluxStore
 from archioc.core.errors import QueryError, StoreDenied, StoreRejected
-from archioc.db.influx_connection import InfluxConnection, NotFound, Parameters
-from archioc.db.influx_language import quote_name
+from archioc.db.influx.connection import InfluxConnection, NotFound, Parameters
+from archioc.db.influx.influxql import quote_name
 
 _log = structlog.get_logger()
 

@@ -17,12 +17,12 @@ from archioc.core.dbr import ELEMENT_DTYPE, Dbr
 from archioc.core.errors import QueryError
 from archioc.core.events import GAPS, ChannelEvent, Reason
 from archioc.core.spool.batch import ChannelMeta
-from archioc.db import embedded_statements as sql
 from archioc.db.alarm_columns import AlarmColumns
 from archioc.db.bins import BIN_COLUMNS, Bins, Grid, Within
-from archioc.db.day_files import DayFiles, day_of
+from archioc.db.embedded import statements as sql
+from archioc.db.embedded.day_files import DayFiles, day_of
+from archioc.db.embedded.statement_limit import StatementLimit
 from archioc.db.sample_columns import Array, SampleColumns, merge_by_time, newest_of_each_time
-from archioc.db.statement_limit import StatementLimit
 from archioc.db.store import MAX_EVENTS, QUERY_S, bounded, glob_filter
 
 STATEMENT_S = 60.0

@@ -20,10 +20,10 @@ from archioc.core.spool.encoding.compression import content_size, decompress
 from archioc.core.spool.encoding.escaping import channel_of_line, split_lines
 from archioc.core.spool.encoding.line_protocol import DEFAULT_ARCHIVER, LineEncoder
 from archioc.core.spool.spool import SpoolFile
-from archioc.db.influx_bisection import MAX_BODY, Lines, Verdict, send_lines
-from archioc.db.influx_connection import InfluxConnection, Parameters
-from archioc.db.influx_queries import InfluxReader
-from archioc.db.influx_server import InfluxOne, InfluxServer, server_of
+from archioc.db.influx.bisection import MAX_BODY, Lines, Verdict, send_lines
+from archioc.db.influx.connection import InfluxConnection, Parameters
+from archioc.db.influx.generations import InfluxOne, InfluxServer, server_of
+from archioc.db.influx.reader import InfluxReader
 from archioc.db.rejections import BEYOND, rejection_events
 from archioc.db.store import Refusal, WriteOutcome, rows_of_samples
 

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from archioc.db.bins import BIN_COLUMNS, Bins, Grid
-from archioc.db.influx_language import select, within
-from archioc.db.influx_samples import Columns, InfluxSamples
+from archioc.db.influx.influxql import select, within
+from archioc.db.influx.samples import Columns, InfluxSamples
 
 _BINS = {
     "count": 'count("value")',

@@ -6,8 +6,8 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 from archioc.core.errors import QueryError
-from archioc.db import wire
 from archioc.db.bins import Within
+from archioc.db.query_socket import query_messages as wire
 from archioc.db.store import Reader
 
 NAMES_A_LINE = 1000

@@ -1,7 +1,7 @@
 """What a store refuses for good is kept for a person to look at: `spool/quarantine/`.
 
     quarantine/<batch id>.json                  refused, and left alone
-    quarantine/retry/<request>-<batch id>.json  to be sent once more; `archioc.db.retries` does that
+    quarantine/retry/<request>-<batch id>.json  to be sent once more; `archioc.db.delivery.retries` does that
 
 The format is in `docs/reference/contract/files.md`. The db process writes and removes entries; the
 command line only moves them into `retry/`.

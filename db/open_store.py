@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from archioc.core.config.store import Store as StoreSettings
 from archioc.core.spool.encoding.line_protocol import DEFAULT_ARCHIVER
-from archioc.db.embedded import EmbeddedStore
-from archioc.db.influx import InfluxDatabase
+from archioc.db.embedded.store import EmbeddedStore
+from archioc.db.influx.store import InfluxDatabase
 from archioc.db.store import Store
 
 

@@ -10,8 +10,8 @@ from typing import Any
 from archioc.core.events import ChannelEvent, Reason
 from archioc.core.spool.encoding.escaping import tag_value
 from archioc.core.table.archiver_health import HEALTH_EVERY_S
-from archioc.db.influx_connection import InfluxConnection, Parameters
-from archioc.db.influx_language import quote_text, select, time_of, within
+from archioc.db.influx.connection import InfluxConnection, Parameters
+from archioc.db.influx.influxql import quote_text, select, time_of, within
 from archioc.db.several_archivers import FOREVER, Archiver, Span, told_of_several
 from archioc.db.store import MAX_EVENTS, bounded, concerns
 

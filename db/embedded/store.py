@@ -26,9 +26,9 @@ from archioc.core.spool.encoding import EMBEDDED
 from archioc.core.spool.encoding.columns import decode_columns
 from archioc.core.spool.encoding.line_fields import AUDIT_TEXTS
 from archioc.core.spool.spool import SpoolFile
-from archioc.db.day_files import DAY_NS, DayFiles, day_of
-from archioc.db.embedded_inserts import ChannelIds, insert_alarms, insert_samples
-from archioc.db.embedded_queries import EmbeddedReader
+from archioc.db.embedded.day_files import DAY_NS, DayFiles, day_of
+from archioc.db.embedded.inserts import ChannelIds, insert_alarms, insert_samples
+from archioc.db.embedded.reader import EmbeddedReader
 from archioc.db.rejections import BEYOND, rejection_events
 from archioc.db.store import Refusal, WriteOutcome, rows_of_samples
 

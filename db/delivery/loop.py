@@ -1,11 +1,11 @@
-"""Delivery: from the spool to the store, in the order of `archioc.db.delivery_order`, each sample counted once.
+"""Delivery: from the spool to the store, in the order of `archioc.db.delivery.order`, each sample counted once.
 
 Order of acts for a file: claim, write, (store acknowledges,) journal, book, unlink. A kill before the
 journal means that the file is sent again, which changes nothing in the store and has not been
 counted; a kill after it means that the booking is completed from the journal and the file not sent
 again.
 
-As many files as the store takes at once are on their way (`archioc.db.lanes`); while one is written the next is
+As many files as the store takes at once are on their way (`archioc.db.delivery.parallel_writes`); while one is written the next is
 chosen, as late as can be, and read. They are booked in the order of their answers, by one thread, each
 from journal to unlink before the next, so the one journal always names the only file that can be booked
 and still be there.
@@ -28,13 +28,13 @@ from archioc.core.errors import SpoolFileDamaged, StoreDenied, StoreUnavailable
 from archioc.core.process import StopSignal
 from archioc.core.spool.spool import SpoolDirectory, SpoolEntry, SpoolFile
 from archioc.core.table.table import StoreState
-from archioc.db.book import DeliveryBook
-from archioc.db.delivery_order import DeliveryOrder
-from archioc.db.lanes import Answer, Claimed, Lanes, ThreadLanes
-from archioc.db.quarantine import Quarantine
-from archioc.db.retries import Retries
+from archioc.db.delivery.delivery_counters import DeliveryBook
+from archioc.db.delivery.order import DeliveryOrder
+from archioc.db.delivery.parallel_writes import Answer, Claimed, Lanes, ThreadLanes
+from archioc.db.delivery.quarantine import Quarantine
+from archioc.db.delivery.retries import Retries
+from archioc.db.delivery.store_status import StoreStatus
 from archioc.db.store import Writer
-from archioc.db.store_status import StoreStatus
 
 _log = structlog.get_logger()
 

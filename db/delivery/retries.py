@@ -12,8 +12,8 @@ from pathlib import Path
 import structlog
 
 from archioc.core.errors import QuarantineError
-from archioc.db.book import DeliveryBook
-from archioc.db.quarantine import Quarantine, QuarantineEntry, request_of
+from archioc.db.delivery.delivery_counters import DeliveryBook
+from archioc.db.delivery.quarantine import Quarantine, QuarantineEntry, request_of
 from archioc.db.store import Writer
 
 _log = structlog.get_logger()

@@ -16,10 +16,11 @@ import orjson
 import structlog
 
 from archioc.core.errors import QueryError, StoreError
-from archioc.db import unix_socket, wire
-from archioc.db.query_answers import answers
+from archioc.db.query_socket import query_messages as wire
+from archioc.db.query_socket import unix_socket
+from archioc.db.query_socket.answers import answers
+from archioc.db.query_socket.query_messages import Part
 from archioc.db.store import QUERY_S, Reader
-from archioc.db.wire import Part
 
 _log = structlog.get_logger()
 

@@ -12,7 +12,7 @@ import structlog
 from archioc.core.spool.spool import SpoolDirectory
 from archioc.core.table.mapped_file import MappedFile
 from archioc.core.table.table import ProcessState
-from archioc.db.quarantine import Quarantine
+from archioc.db.delivery.quarantine import Quarantine
 
 _log = structlog.get_logger()
 
