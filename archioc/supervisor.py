@@ -20,7 +20,7 @@ from archioc.core.python_module import python_module
 from archioc.core.spool.spool import SpoolDirectory
 from archioc.core.table.process_counts import ProcessCounts, write_counts
 from archioc.core.table.table import ChannelTable, ProcessState
-from archioc.engine.ring import EventRing, shape_of
+from archioc.engine.ca.ring import EventRing, shape_of
 
 _log = structlog.get_logger()
 

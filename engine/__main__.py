@@ -15,21 +15,21 @@ from archioc.core.registry import RegistryReader
 from archioc.core.spool.encoding import encoder_for
 from archioc.core.spool.spool import SpoolDirectory
 from archioc.core.table.table import ChannelTable, ProcessState
-from archioc.engine.audit_trail import AuditSentFile, AuditTrail
-from archioc.engine.channel_access import ChannelAccess
-from archioc.engine.channels import Channels
+from archioc.engine.ca.channel_access import ChannelAccess
+from archioc.engine.ca.event_callback import make_callback
+from archioc.engine.ca.repeater import repeater_at_hand
+from archioc.engine.ca.ring import EventRing
+from archioc.engine.channels.channels import Channels
+from archioc.engine.channels.groups import Groups
+from archioc.engine.channels.last_run import AliveFile, find_last_run
+from archioc.engine.channels.open_gaps import OpenGapsFile
+from archioc.engine.channels.removals import Removals
 from archioc.engine.collector import Collector
-from archioc.engine.commit import CommitThread
-from archioc.engine.event_callback import make_callback
-from archioc.engine.groups import Groups
+from archioc.engine.commit.audit_trail import AuditSentFile, AuditTrail
+from archioc.engine.commit.commit import CommitThread
+from archioc.engine.commit.recovery import recover_when_possible
 from archioc.engine.health import HealthReport
-from archioc.engine.last_run import AliveFile, find_last_run
-from archioc.engine.open_gaps import OpenGapsFile
-from archioc.engine.recovery import recover_when_possible
-from archioc.engine.removals import Removals
-from archioc.engine.repeater import repeater_at_hand
-from archioc.engine.ring import EventRing
-from archioc.engine.sampler import Sampler
+from archioc.engine.sampling.sampler import Sampler
 
 _log = structlog.get_logger()
 

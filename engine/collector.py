@@ -15,18 +15,18 @@ from archioc.core.spool.ledger import Booking
 from archioc.core.table.columns import LEDGER_HEAD, LEDGER_TOTALS
 from archioc.core.table.table import ChannelTable, ProcessState
 from archioc.core.void_view import opaque
-from archioc.engine.alarms import AlarmStates
-from archioc.engine.audit_trail import AuditTrail
-from archioc.engine.channels import Channels, Rows
-from archioc.engine.commit import Commit, CommitThread
+from archioc.engine.ca.ring import SLOT, EventKind, EventRing, bulk_end
+from archioc.engine.channels.channels import Channels, Rows
+from archioc.engine.channels.last_run import LastRun
+from archioc.engine.channels.losses import Losses
+from archioc.engine.commit.audit_trail import AuditTrail
+from archioc.engine.commit.commit import Commit, CommitThread
 from archioc.engine.health import HealthReport
-from archioc.engine.labels import add_labels
-from archioc.engine.last_run import LastRun
-from archioc.engine.losses import Losses
-from archioc.engine.ring import SLOT, EventKind, EventRing, bulk_end
-from archioc.engine.sampler import Sampler
+from archioc.engine.sampling.alarms import AlarmStates
+from archioc.engine.sampling.labels import add_labels
+from archioc.engine.sampling.sampler import Sampler
+from archioc.engine.sampling.updates import by_row, decode_updates
 from archioc.engine.status_view import StatusView
-from archioc.engine.updates import by_row, decode_updates
 
 _log = structlog.get_logger()
 

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 from archioc.db.store import Reader
 from archioc.demo.ca_environment import client_variables, with_variables
 from archioc.demo.processes import start_repeater
-from archioc.engine.event_callback import COMPILED
+from archioc.engine.ca.event_callback import COMPILED
 from tests.counters import Counting, counter_database, counter_names
 from tests.disturbances import FragileStore, Outage, suspended_writer
 from tests.processes.archiver import Archiver, Blocks, Channel, StoreBlock

@@ -11,7 +11,7 @@ import pytest
 
 from archioc.core.python_module import python_module
 from archioc.demo.ca_environment import with_variables
-from archioc.engine.repeater import repeater_at_hand
+from archioc.engine.ca.repeater import repeater_at_hand
 from tests.conftest import ArchiverFactory, SoftIocFactory
 from tests.processes.ports import free_ports
 from tests.traps import lay_traps, sprung_traps

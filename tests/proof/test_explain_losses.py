@@ -12,7 +12,7 @@ from archioc.cli.explaining.causes import Explanation
 from archioc.cli.explaining.evidence import gather
 from archioc.core.config.file import load_config
 from archioc.core.events import Reason
-from archioc.engine.ring import EventRing
+from archioc.engine.ca.ring import EventRing
 from archioc.open_archive import open_reader
 from tests.conftest import CountingFactory
 from tests.counters import Counting

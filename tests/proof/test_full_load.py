@@ -11,7 +11,7 @@ from typing import Self
 import psutil
 import pytest
 
-from archioc.engine.event_callback import COMPILED
+from archioc.engine.ca.event_callback import COMPILED
 from tests.conftest import ArchiverFactory, InfluxdFactory, RawWitnessFactory, SoftIocFactory
 from tests.counters import counter_database, counter_names
 from tests.processes.archiver import COMMAND_S, Archiver

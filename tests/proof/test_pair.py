@@ -13,7 +13,7 @@ import pytest
 
 from archioc.core.table.table import ChannelTable
 from archioc.demo.updates import Update
-from archioc.engine.last_run import AliveFile
+from archioc.engine.channels.last_run import AliveFile
 from tests.conftest import ArchiverFactory, CaWatchFactory, SoftIocFactory
 from tests.counters import counter_database, counter_names, missing, within
 from tests.processes.archiver import PROCESSES, Archiver, suspend

@@ -13,7 +13,7 @@ import numpy as np
 
 from archioc.core.dbr import Dbr
 from archioc.core.spool.batch import NO_BLOB, Kind, Samples
-from archioc.engine.updates import Updates
+from archioc.engine.sampling.updates import Updates
 
 SECOND = 1_000_000_000
 T0 = 1_790_000_000 * SECOND

@@ -23,19 +23,19 @@ from archioc.core.spool.batch import Batch, SampleFlag
 from archioc.core.spool.encoding.columns import ColumnEncoder, decode_columns
 from archioc.core.spool.spool import SpoolDirectory, read_spool_file
 from archioc.core.table.table import ChannelTable
-from archioc.engine.audit_trail import AuditSentFile, AuditTrail
-from archioc.engine.channel_access import ChannelAccess
-from archioc.engine.channels import Channels
+from archioc.engine.ca.channel_access import ChannelAccess
+from archioc.engine.ca.pinned_callback import PinnedCallback
+from archioc.engine.ca.ring import EventRing
+from archioc.engine.channels.channels import Channels
+from archioc.engine.channels.groups import Groups
+from archioc.engine.channels.last_run import LastRun
+from archioc.engine.channels.open_gaps import OpenGapsFile
+from archioc.engine.channels.removals import Removals
 from archioc.engine.collector import Collector
-from archioc.engine.commit import CommitThread
-from archioc.engine.groups import Groups
-from archioc.engine.last_run import LastRun
-from archioc.engine.open_gaps import OpenGapsFile
-from archioc.engine.pinned_callback import PinnedCallback
-from archioc.engine.recovery import recover
-from archioc.engine.removals import Removals
-from archioc.engine.ring import EventRing
-from archioc.engine.sampler import Sampler
+from archioc.engine.commit.audit_trail import AuditSentFile, AuditTrail
+from archioc.engine.commit.commit import CommitThread
+from archioc.engine.commit.recovery import recover
+from archioc.engine.sampling.sampler import Sampler
 from archioc.ioc.archived import ArchivedChannel
 from archioc.ioc.archived_group import ArchivedGroup
 from archioc.ioc.change import Change

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from archioc.core.spool.batch import ALARM
-from archioc.engine.alarms import HOUR_S, AlarmStates
-from archioc.engine.sampler import Sampler
-from archioc.engine.stamps import MAX_PAST
+from archioc.engine.sampling.alarms import HOUR_S, AlarmStates
+from archioc.engine.sampling.sampler import Sampler
+from archioc.engine.sampling.stamps import MAX_PAST
 from tests.unit.engine.arrivals import SECOND, T0, Arrival, to_updates
 from tests.unit.engine.cells import one_setting
 

@@ -8,8 +8,8 @@ import pytest
 from archioc.core.channel import LargeArrays
 from archioc.core.spool.batch import Kind, SampleFlag
 from archioc.core.table.columns import SETTINGS
-from archioc.engine.array_rules import ArrayRules
-from archioc.engine.updates import Updates
+from archioc.engine.sampling.array_rules import ArrayRules
+from archioc.engine.sampling.updates import Updates
 from tests.unit.engine.arrivals import T0, Arrival, to_updates
 
 

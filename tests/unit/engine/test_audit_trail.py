@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from archioc.engine import audit_trail
-from archioc.engine.commit import CommitThread
+from archioc.engine.commit import audit_trail
+from archioc.engine.commit.commit import CommitThread
 from archioc.ioc.audit import AuditEntry, Peer
 from archioc.ioc.change import Change
 from tests.unit.engine.arrivals import T0
@@ -85,7 +85,7 @@ def test_many_puts_are_sent_in_parts(archive: Archive, monkeypatch: pytest.Monke
 
 def test_after_drops_the_audit_is_sent_again(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
     """When the spool was full, and batches were dropped, all that the registry has goes to the spool once more."""
-    monkeypatch.setattr("archioc.engine.commit.TELL_EVERY_S", 0.0)
+    monkeypatch.setattr("archioc.engine.commit.commit.TELL_EVERY_S", 0.0)
     put(archive, 1)
     engine = Engine(archive, T0)
     with monkeypatch.context() as full:

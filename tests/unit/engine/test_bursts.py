@@ -9,8 +9,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archioc.engine.memory import SamplerMemory
-from archioc.engine.sampler import Sampler
+from archioc.engine.sampling.memory import SamplerMemory
+from archioc.engine.sampling.sampler import Sampler
 from tests.unit.engine.arrivals import SECOND, T0, Arrival, Stored, to_stored, to_updates
 from tests.unit.engine.cells import one_setting
 

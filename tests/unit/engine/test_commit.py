@@ -12,9 +12,9 @@ from archioc.core.spool.batch import Batch
 from archioc.core.spool.ledger import Booking, Ledger
 from archioc.core.spool.spool import SpoolDirectory, SpoolEntry, SpoolFile
 from archioc.core.table.columns import LEDGER_TOTALS
-from archioc.engine.commit import CommitThread
-from archioc.engine.recovery import recover
-from archioc.engine.ring import EventRing
+from archioc.engine.ca.ring import EventRing
+from archioc.engine.commit.commit import CommitThread
+from archioc.engine.commit.recovery import recover
 from tests.unit.engine.rig import Archive, CommitByHand, Engine, numbers
 
 
@@ -112,7 +112,7 @@ def archive(tmp_path: Path) -> Iterator[Archive]:
 @pytest.fixture
 def fuse(monkeypatch: pytest.MonkeyPatch) -> Fuse:
     made = Fuse()
-    monkeypatch.setattr("archioc.engine.commit.Ledger", FusedLedger)
+    monkeypatch.setattr("archioc.engine.commit.commit.Ledger", FusedLedger)
     monkeypatch.setattr(FusedLedger, "fuse", made, raising=False)
     monkeypatch.setattr(FusedRing, "fuse", made, raising=False)
     return made
@@ -251,7 +251,7 @@ def killed_twice(archive: Archive, fuse: Fuse, point: str, again: str) -> None:
 
 def test_a_disk_that_refuses_is_tried_again(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
     """An error of the disk is shown, the commit is written when the disk takes it, and the ring is not released before. (SPL-14)"""
-    monkeypatch.setattr("archioc.engine.commit.RETRY_S", 0.05)
+    monkeypatch.setattr("archioc.engine.commit.commit.RETRY_S", 0.05)
     started = Engine(archive, time.time_ns(), commits=CommitThread)
     started.collector.round(time.time_ns())
     blocked = archive.spool.root / "tmp"
@@ -271,7 +271,7 @@ def test_a_disk_that_refuses_is_tried_again(archive: Archive, monkeypatch: pytes
 
 def test_a_disk_that_refuses_to_the_end_keeps_the_ring(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
     """A commit that cannot be written by the end is given up, says so, and leaves its events in the ring for the next engine."""
-    monkeypatch.setattr("archioc.engine.commit.RETRY_S", 0.05)
+    monkeypatch.setattr("archioc.engine.commit.commit.RETRY_S", 0.05)
     started = Engine(archive, time.time_ns(), commits=CommitThread)
     started.collector.round(time.time_ns())
     blocked = archive.spool.root / "tmp"

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from archioc.engine.daily import DAY_S, SECOND, Daily
+from archioc.engine.channels.once_per_day import DAY_S, SECOND, Daily
 
 START_NS = 1_790_000_000 * SECOND
 ROWS = 200_000

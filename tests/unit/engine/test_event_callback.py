@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from archioc.core.config.config import Callback
 from archioc.core.dbr import DBR_CTRL_OFFSET, DBR_TIME_OFFSET, Dbr
 from archioc.core.errors import CallbackMissing
-from archioc.engine import event_callback
-from archioc.engine.pinned_callback import _CTRL_SIZE, PinnedCallback
-from archioc.engine.ring import IN_BULK, OF_ARRAY, EventKind, EventRing
+from archioc.engine.ca import event_callback
+from archioc.engine.ca.pinned_callback import _CTRL_SIZE, PinnedCallback
+from archioc.engine.ca.ring import IN_BULK, OF_ARRAY, EventKind, EventRing
 from tests.unit.engine.conftest import CallbackFactory
 from tests.unit.engine.deliveries import Delivery, call, connect, deliveries, hand_all_over, hand_over, in_a_thread
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from archioc.core.events import ChannelEvent, Reason
-from archioc.engine.gaps import GRACE_NS, Gaps
-from archioc.engine.memory import SamplerMemory
-from archioc.engine.open_gaps import OpenGap
+from archioc.engine.channels.gaps import GRACE_NS, Gaps
+from archioc.engine.channels.open_gaps import OpenGap
+from archioc.engine.sampling.memory import SamplerMemory
 from tests.unit.engine.arrivals import T0
 
 ROWS = np.array([0, 1])

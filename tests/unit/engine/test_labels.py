@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from archioc.core.spool.batch import NO_BLOB, Kind
-from archioc.engine.labels import add_labels
-from archioc.engine.sampler import Sampler
+from archioc.engine.sampling.labels import add_labels
+from archioc.engine.sampling.sampler import Sampler
 from tests.unit.engine.arrivals import T0, Arrival, to_updates
 
 LABELS: dict[int, tuple[bytes, ...]] = dict.fromkeys((0, 1), (b"off", b"on", b"trip\xff"))

@@ -11,8 +11,8 @@ from epics import dbr as epics_dbr
 
 from archioc.core.dbr import DBR_CTRL_OFFSET, Dbr
 from archioc.core.spool.batch import ChannelMeta
-from archioc.engine.metadata import decode_metadata
-from archioc.engine.pinned_callback import _CTRL_SIZE
+from archioc.engine.ca.metadata import decode_metadata
+from archioc.engine.ca.pinned_callback import _CTRL_SIZE
 from tests.unit.engine.arrivals import T0
 
 LIMITS = {

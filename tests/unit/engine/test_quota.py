@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from archioc.core.spool.batch import Kind, SampleFlag
-from archioc.engine.sampler import Sampler
+from archioc.engine.sampling.sampler import Sampler
 from tests.unit.engine.arrivals import SECOND, T0, Arrival, to_stored, to_updates
 from tests.unit.engine.cells import one_setting
 

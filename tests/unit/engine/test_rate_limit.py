@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from archioc.engine.memory import SamplerMemory
-from archioc.engine.rate_limit import HELD, NONE, Limited, limit_rate, next_tick
-from archioc.engine.sampler import Sampler
+from archioc.engine.sampling.memory import SamplerMemory
+from archioc.engine.sampling.rate_limit import HELD, NONE, Limited, limit_rate, next_tick
+from archioc.engine.sampling.sampler import Sampler
 from tests.unit.engine.arrivals import SECOND, T0, Arrival, to_stored, to_updates
 from tests.unit.engine.cells import one_setting
 

@@ -11,7 +11,7 @@ from archioc.core.dbr import Dbr
 from archioc.core.events import ChannelEvent, Reason
 from archioc.core.shard import Shard
 from archioc.core.table.table import RowState
-from archioc.engine.last_run import LastRun
+from archioc.engine.channels.last_run import LastRun
 from archioc.ioc.change import Change
 from archioc.ioc.hand_over import HandOver
 from tests.unit.engine.deliveries import Delivery, hand_over

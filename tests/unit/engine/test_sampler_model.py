@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from archioc.core.spool.batch import Kind
 from archioc.core.table.columns import LEDGER_HEAD, LEDGER_TOTALS, SETTINGS
-from archioc.engine.sampler import Sampler
+from archioc.engine.sampling.sampler import Sampler
 from tests.unit.engine.arrivals import SECOND, T0, Arrival, Stored, examples, to_stored, to_updates
 from tests.unit.engine.sampler_model import AlarmState, ModelChannel, ModelClock, Setting
 

@@ -16,10 +16,10 @@ from archioc.core.events import GAPS, Reason
 from archioc.core.process import StopSignal
 from archioc.core.spool.batch import COUNTS, ChannelMeta
 from archioc.core.spool.spool import SpoolDirectory, SpoolEntry, SpoolFile
-from archioc.engine import room
-from archioc.engine.commit import CommitThread
-from archioc.engine.recovery import recover_when_possible
-from archioc.engine.room import Room
+from archioc.engine.commit import spool_limits as room
+from archioc.engine.commit.commit import CommitThread
+from archioc.engine.commit.recovery import recover_when_possible
+from archioc.engine.commit.spool_limits import Room
 from tests.unit.engine.deliveries import Delivery, hand_over
 from tests.unit.engine.rig import Archive, Engine, numbers
 from tests.unit.engine.test_commit import Fuse, FusedLedger, Killed
@@ -62,9 +62,9 @@ def archive(tmp_path: Path) -> Iterator[Archive]:
 @pytest.fixture
 def fuse(monkeypatch: pytest.MonkeyPatch) -> Fuse:
     made = Fuse()
-    monkeypatch.setattr("archioc.engine.commit.Ledger", FusedLedger)
+    monkeypatch.setattr("archioc.engine.commit.commit.Ledger", FusedLedger)
     monkeypatch.setattr(FusedLedger, "fuse", made, raising=False)
-    monkeypatch.setattr("archioc.engine.commit.TELL_EVERY_S", 0.0)
+    monkeypatch.setattr("archioc.engine.commit.commit.TELL_EVERY_S", 0.0)
     monkeypatch.setattr(room, "SHARE", float("inf"))
     return made
 

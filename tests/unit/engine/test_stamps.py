@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from archioc.core.spool.batch import SampleFlag
-from archioc.engine.memory import SamplerMemory
-from archioc.engine.sampler import Sampler
-from archioc.engine.stamps import EARLIEST, MAX_FUTURE, MAX_PAST, Stamped, look_ahead, stamp_updates
-from archioc.engine.updates import Updates
+from archioc.engine.sampling.memory import SamplerMemory
+from archioc.engine.sampling.sampler import Sampler
+from archioc.engine.sampling.stamps import EARLIEST, MAX_FUTURE, MAX_PAST, Stamped, look_ahead, stamp_updates
+from archioc.engine.sampling.updates import Updates
 from tests.unit.engine.arrivals import SECOND, T0, Arrival, Stored, to_stored, to_updates
 from tests.unit.engine.cells import one_setting
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from archioc.core.dbr import Dbr
 from archioc.core.spool.batch import NO_BLOB, Kind
-from archioc.engine.channel_access import EventCallback
-from archioc.engine.ring import EventRing
-from archioc.engine.updates import decode_updates
+from archioc.engine.ca.channel_access import EventCallback
+from archioc.engine.ca.ring import EventRing
+from archioc.engine.sampling.updates import decode_updates
 from tests.unit.engine.conftest import CallbackFactory
 from tests.unit.engine.deliveries import Delivery, deliveries, hand_over
 

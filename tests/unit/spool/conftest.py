@@ -9,7 +9,7 @@ import pytest
 import structlog
 
 from archioc.core.table.table import ChannelTable
-from archioc.engine.ring import EventRing
+from archioc.engine.ca.ring import EventRing
 from tests.unit.spool.world import Memory
 
 
@@ -35,6 +35,6 @@ def no_log() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Losses are told at once, and listings are never old."""
-    monkeypatch.setattr("archioc.engine.commit.TELL_EVERY_S", 0.0)
-    monkeypatch.setattr("archioc.engine.room.SHARE", float("inf"))
+    monkeypatch.setattr("archioc.engine.commit.commit.TELL_EVERY_S", 0.0)
+    monkeypatch.setattr("archioc.engine.commit.spool_limits.SHARE", float("inf"))
     monkeypatch.setattr("archioc.db.delivery.order.LOOK_S", 0.0)

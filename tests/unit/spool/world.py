@@ -26,11 +26,11 @@ from archioc.db.delivery.delivery_counters import DeliveryBook
 from archioc.db.delivery.loop import Delivery
 from archioc.db.delivery.parallel_writes import Answer, Claimed, write
 from archioc.db.delivery.store_status import StoreStatus
-from archioc.engine.audit_trail import AuditSentFile
-from archioc.engine.commit import Commit
-from archioc.engine.open_gaps import OpenGap, OpenGapsFile
-from archioc.engine.recovery import recover
-from archioc.engine.ring import EventRing
+from archioc.engine.ca.ring import EventRing
+from archioc.engine.channels.open_gaps import OpenGap, OpenGapsFile
+from archioc.engine.commit.audit_trail import AuditSentFile
+from archioc.engine.commit.commit import Commit
+from archioc.engine.commit.recovery import recover
 from tests.unit.engine.rig import CommitByHand
 from tests.unit.spool.model_disk import Killed, ModelDisk
 from tests.unit.spool.model_store import ModelStore, Mood, told_by, values_in
