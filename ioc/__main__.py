@@ -23,25 +23,25 @@ from archioc.core.errors import ArchiocError, CommandRefused, ConfigError, Regis
 from archioc.core.log import configure_log
 from archioc.core.process import stop_with_parent
 from archioc.core.table.table import ChannelTable, ProcessState
-from archioc.ioc.alarm_server import AlarmServerHeartbeat
-from archioc.ioc.backup import back_up, back_up_earlier_version
-from archioc.ioc.channel_pvs import ChannelPvs
-from archioc.ioc.command_pvs import CommandPvs
-from archioc.ioc.control import Control
-from archioc.ioc.database import PvDatabase
-from archioc.ioc.declaring import apply_declared
+from archioc.ioc.ca.prefix_watch import Address, PrefixWatch, is_own_address, search_targets
+from archioc.ioc.ca.server import ControlServer
+from archioc.ioc.commands.config_subprocess import read_declaration
+from archioc.ioc.commands.control import Control
+from archioc.ioc.commands.declaring import apply_declared
 from archioc.ioc.garbage import keep_collections_short
-from archioc.ioc.group_pvs import GroupPvs
-from archioc.ioc.http_process import http_state
-from archioc.ioc.limit_puts import LimitPuts
-from archioc.ioc.limit_store import LimitStore
-from archioc.ioc.prefix_watch import Address, PrefixWatch, is_own_address, search_targets
-from archioc.ioc.reading import read_declaration
-from archioc.ioc.registry import Registry
-from archioc.ioc.rows import ChannelRows
-from archioc.ioc.server import ControlServer
-from archioc.ioc.status_pvs import StatusPvs
-from archioc.ioc.view_pvs import ViewPvs
+from archioc.ioc.pvs.alarm_server import AlarmServerHeartbeat
+from archioc.ioc.pvs.channel_pvs import ChannelPvs
+from archioc.ioc.pvs.command_pvs import CommandPvs
+from archioc.ioc.pvs.group_pvs import GroupPvs
+from archioc.ioc.pvs.http_process import http_state
+from archioc.ioc.pvs.limit_puts import LimitPuts
+from archioc.ioc.pvs.pv_names import PvDatabase
+from archioc.ioc.pvs.status_pvs import StatusPvs
+from archioc.ioc.registry.backup import back_up, back_up_earlier_version
+from archioc.ioc.registry.limit_store import LimitStore
+from archioc.ioc.registry.table_rows import ChannelRows
+from archioc.ioc.registry.writer import Registry
+from archioc.ioc.views.pvs import ViewPvs
 
 NOTES_PERIOD_S = 1.0
 """How often the audit of refused puts is written."""

@@ -24,7 +24,7 @@ AT_ONCE = 4
 """Queries that are worked on at the same time."""
 
 OPEN = 30
-"""Queries that are worked on or whose answer is being taken; fewer than the db process serves (`archioc.db.query_socket.server.CLIENTS`)."""
+"""Queries that are worked on or whose answer is being taken; fewer than the db process serves (`query_socket.server.CLIENTS`)."""
 
 QUEUE = 64
 """Queries that may wait for their turn; more are refused."""

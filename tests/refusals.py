@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from archioc.core.errors import CommandRefused
-from archioc.ioc.change import Change
+from archioc.ioc.registry.change import Change
 from archioc.ioc.results import ResultCode
 
 

@@ -19,12 +19,12 @@ from archioc.core.channel import SETTING_NAMES, ChannelSettings
 from archioc.core.config.file import load_blocks, load_declaration
 from archioc.core.directories import Directories
 from archioc.core.errors import UnknownChannel
-from archioc.ioc.applying import Apply
-from archioc.ioc.archived import ArchivedChannel, setting_text
-from archioc.ioc.declaring import pick_nothing, plan_declared, under_earlier_names
-from archioc.ioc.differences import differences
-from archioc.ioc.exporting import export_yaml
-from archioc.ioc.registry_content import Content, read_content
+from archioc.ioc.commands.applying import Apply
+from archioc.ioc.commands.declaring import pick_nothing, plan_declared, under_earlier_names
+from archioc.ioc.commands.differences import differences
+from archioc.ioc.commands.exporting import export_yaml
+from archioc.ioc.registry.archived import ArchivedChannel, setting_text
+from archioc.ioc.registry.content import Content, read_content
 
 _DEFAULTS = ChannelSettings()
 

@@ -12,7 +12,7 @@ from archioc.core.config.file import load_config
 from archioc.core.directories import Directories, is_locked, lock_state_dir
 from archioc.core.errors import RegistryError, SpoolError, SpoolFileDamaged, StoreError
 from archioc.core.spool.spool import SpoolDirectory, read_spool_file
-from archioc.ioc.backup import backups, check_registry, restore
+from archioc.ioc.registry.backup import backups, check_registry, restore
 from archioc.open_archive import open_reader
 
 NOT_YET = "not there yet"

@@ -21,7 +21,7 @@ from archioc.core.events import ChannelEvent
 from archioc.core.timestamp import format_local, format_span, format_utc, parse_time
 from archioc.db.sample_columns import SampleColumns
 from archioc.db.store import concerns
-from archioc.ioc.archived import setting_text
+from archioc.ioc.registry.archived import setting_text
 
 _SHOWN_EVENTS = 10
 

@@ -16,10 +16,10 @@ from archioc.core.shard import Shard
 from archioc.importing.formats import ImportFormat
 from archioc.importing.gathering import Imported
 from archioc.importing.read_files import read_files
-from archioc.ioc.declaring import pick_nothing
-from archioc.ioc.differences import differences
-from archioc.ioc.importing import plan_imported
-from archioc.ioc.registry_content import read_content
+from archioc.ioc.commands.declaring import pick_nothing
+from archioc.ioc.commands.differences import differences
+from archioc.ioc.commands.importing import plan_imported
+from archioc.ioc.registry.content import read_content
 
 
 def import_files(config: Path, files: Sequence[Path], form: ImportFormat, *, dry_run: bool) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from archioc.core.config.file import decode_config, parse_config, read_config
 from archioc.core.config.yaml_positions import parse_yaml
 from archioc.core.errors import ConfigError
-from archioc.ioc.exporting import dump_blocks
+from archioc.ioc.commands.exporting import dump_blocks
 
 BLOCKS = ("policies", "groups", "channels")
 

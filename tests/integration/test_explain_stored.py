@@ -25,9 +25,9 @@ from archioc.core.spool.spool import SpoolDirectory
 from archioc.core.timestamp import SECOND, format_utc
 from archioc.db.delivery.quarantine import Quarantine
 from archioc.db.store import Refusal, WriteOutcome
-from archioc.ioc.archived import ArchivedChannel
-from archioc.ioc.change import Change
-from archioc.ioc.registry import Registry
+from archioc.ioc.registry.archived import ArchivedChannel
+from archioc.ioc.registry.change import Change
+from archioc.ioc.registry.writer import Registry
 from tests.batches import Point, make_batch, spool_file
 from tests.stored_archive import StoredArchive, make_archive
 

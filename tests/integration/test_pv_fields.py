@@ -10,10 +10,10 @@ import pytest
 
 from archioc.core.dbr import Severity
 from archioc.core.table.table import ProcessState
-from archioc.ioc.channel_fields import CHANNEL_FIELDS
-from archioc.ioc.group_fields import GROUP_FIELDS
-from archioc.ioc.status_fields import STATUS_FIELDS
-from archioc.ioc.view_fields import SLOT_FIELDS
+from archioc.ioc.pvs.channel_fields import CHANNEL_FIELDS
+from archioc.ioc.pvs.group_fields import GROUP_FIELDS
+from archioc.ioc.pvs.status_fields import STATUS_FIELDS
+from archioc.ioc.views.fields import SLOT_FIELDS
 from tests.conftest import CaClientFactory
 from tests.processes.ca_client import CaClient
 from tests.processes.control_process import ControlProcess

@@ -6,8 +6,8 @@ import pytest
 from caproto import ChannelType
 
 from archioc.core.errors import CommandRefused
-from archioc.ioc.audit import KEPT_ENTRIES, MAX_TEXT, AuditEntry, Peer
-from archioc.ioc.put_value import PutValue, read_put
+from archioc.ioc.ca.put_value import PutValue, read_put
+from archioc.ioc.registry.audit import KEPT_ENTRIES, MAX_TEXT, AuditEntry, Peer
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from archioc.core.dbr import Dbr, Severity, Status
 from archioc.core.errors import CommandRefused
-from archioc.ioc.alarm import NO_ALARM, Alarm
-from archioc.ioc.alarm_limits import NO_LIMITS, AlarmLimits, metadata_of, read_limit
-from archioc.ioc.put_value import PutValue
+from archioc.ioc.ca.alarm import NO_ALARM, Alarm
+from archioc.ioc.ca.alarm_limits import NO_LIMITS, AlarmLimits, metadata_of, read_limit
+from archioc.ioc.ca.put_value import PutValue
 
 HIHI: Alarm = (Status.HIHI, Severity.MAJOR)
 HIGH: Alarm = (Status.HIGH, Severity.MINOR)

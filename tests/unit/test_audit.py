@@ -10,11 +10,11 @@ import pytest
 
 from archioc.cli.audit import AuditFilter
 from archioc.core.audit import AuditRecord
-from archioc.ioc import audit
-from archioc.ioc.audit import AuditEntry, Peer, told
-from archioc.ioc.audit_log import KEPT_FILES, AuditLog
-from archioc.ioc.change import Change
-from archioc.ioc.registry import PENDING_NOTES, Registry
+from archioc.ioc.registry import audit
+from archioc.ioc.registry.audit import AuditEntry, Peer, told
+from archioc.ioc.registry.audit_log import KEPT_FILES, AuditLog
+from archioc.ioc.registry.change import Change
+from archioc.ioc.registry.writer import PENDING_NOTES, Registry
 
 PEER = Peer("10.0.0.3", 4711, "console", "ops")
 

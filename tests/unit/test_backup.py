@@ -10,10 +10,10 @@ import pytest
 from archioc.cli.check import check, restore_registry
 from archioc.core.directories import Directories, lock_state_dir
 from archioc.core.errors import RegistryError, StateDirInUse
-from archioc.ioc import registry as registry_module
-from archioc.ioc.backup import KEPT_BACKUPS, back_up, backups, check_registry
-from archioc.ioc.change import Change
-from archioc.ioc.registry import Registry
+from archioc.ioc.registry import writer as registry_module
+from archioc.ioc.registry.backup import KEPT_BACKUPS, back_up, backups, check_registry
+from archioc.ioc.registry.change import Change
+from archioc.ioc.registry.writer import Registry
 
 MS = 1_000_000
 

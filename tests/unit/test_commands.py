@@ -10,12 +10,12 @@ import pytest
 from archioc.core.channel import ChannelSettings, Mode
 from archioc.core.errors import CommandRefused
 from archioc.core.table.table import ChannelTable
-from archioc.ioc.change import Change
-from archioc.ioc.commands import plan_add, plan_remove, plan_set, plan_setting
-from archioc.ioc.declaring import apply_declared
-from archioc.ioc.registry import Registry
+from archioc.ioc.commands.declaring import apply_declared
+from archioc.ioc.commands.text_commands import plan_add, plan_remove, plan_set, plan_setting
+from archioc.ioc.registry.change import Change
+from archioc.ioc.registry.table_rows import ChannelRows
+from archioc.ioc.registry.writer import Registry
 from archioc.ioc.results import ResultCode
-from archioc.ioc.rows import ChannelRows
 from tests.declarations import declaration, declare
 from tests.refusals import refused
 

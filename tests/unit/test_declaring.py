@@ -17,15 +17,15 @@ from archioc.core.config.file import load_declaration, parse_config
 from archioc.core.config.setting_precedence import DeclaredGroup, DeclaredPolicy
 from archioc.core.errors import CommandRefused, SettingError, TableFull
 from archioc.core.registry import MAX_GROUPS
-from archioc.ioc.archived import ArchivedChannel
-from archioc.ioc.archived import declare as declared_settings
-from archioc.ioc.archived_group import ArchivedGroup
-from archioc.ioc.change import Change, missing_groups
-from archioc.ioc.declaring import Places, plan_declared
-from archioc.ioc.differences import differences, summary
-from archioc.ioc.exporting import export_yaml
-from archioc.ioc.reading import read_declaration
-from archioc.ioc.registry_content import Content, layers_of
+from archioc.ioc.commands.config_subprocess import read_declaration
+from archioc.ioc.commands.declaring import Places, plan_declared
+from archioc.ioc.commands.differences import differences, summary
+from archioc.ioc.commands.exporting import export_yaml
+from archioc.ioc.registry.archived import ArchivedChannel
+from archioc.ioc.registry.archived import declare as declared_settings
+from archioc.ioc.registry.archived_group import ArchivedGroup
+from archioc.ioc.registry.change import Change, missing_groups
+from archioc.ioc.registry.content import Content, layers_of
 from tests.declarations import declaration, declare
 
 

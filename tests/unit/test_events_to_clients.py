@@ -7,9 +7,9 @@ import struct
 from caproto import ChannelType
 
 from archioc.core.dbr import Dbr
-from archioc.ioc.delivery import Monitor, Outbox
-from archioc.ioc.pv import PV, Event, PvSpec
-from archioc.ioc.turns import Turns
+from archioc.ioc.ca.outbox import Monitor, Outbox
+from archioc.ioc.ca.pv import PV, Event, PvSpec
+from archioc.ioc.ca.time_slice import Turns
 
 EVENT_BYTES = 24
 BUFFER_BYTES = 4096

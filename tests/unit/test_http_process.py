@@ -13,7 +13,7 @@ from archioc.core.config.config import Config
 from archioc.core.config.file import parse_config
 from archioc.core.directories import Directories
 from archioc.core.table.table import ProcessState
-from archioc.ioc.http_process import http_state
+from archioc.ioc.pvs.http_process import http_state
 from archioc.retrieval.serving import write_address
 from tests.processes.waiting import wait_until
 

@@ -16,11 +16,11 @@ from archioc.core.errors import CommandRefused, TableFull
 from archioc.core.table.table import ChannelTable
 from archioc.importing.formats import ImportFormat
 from archioc.importing.gathering import Imported
-from archioc.ioc.declaring import apply_declared, plan_declared
-from archioc.ioc.importing import plan_import, plan_imported, wanted_files
-from archioc.ioc.registry import Registry
+from archioc.ioc.commands.declaring import apply_declared, plan_declared
+from archioc.ioc.commands.importing import plan_import, plan_imported, wanted_files
+from archioc.ioc.registry.table_rows import ChannelRows, IntArray
+from archioc.ioc.registry.writer import Registry
 from archioc.ioc.results import ResultCode
-from archioc.ioc.rows import ChannelRows, IntArray
 from tests.declarations import declaration, declare
 
 

@@ -12,22 +12,22 @@ from caproto import ChannelType
 from archioc.core.config.setting_precedence import DeclaredGroup
 from archioc.core.dbr import Dbr
 from archioc.core.table.table import ChannelTable
-from archioc.ioc import alarm_server
-from archioc.ioc.channel_fields import CHANNEL_FIELDS
-from archioc.ioc.channel_pvs import ChannelPvs
-from archioc.ioc.command_pvs import COMMAND_SPECS
-from archioc.ioc.control import Control
-from archioc.ioc.database import PvDatabase
-from archioc.ioc.declaring import apply_declared
-from archioc.ioc.group_fields import GROUP_FIELDS
-from archioc.ioc.group_pvs import GroupPvs
-from archioc.ioc.pv import PV, PvSpec
-from archioc.ioc.registry import Registry
-from archioc.ioc.rows import ChannelRows
-from archioc.ioc.status_fields import STATUS_FIELDS
-from archioc.ioc.view_fields import LIST_FIELDS, SLOT_FIELDS
-from archioc.ioc.view_groups import GROUP_SLOT_FIELDS
-from archioc.ioc.view_pvs import ViewPvs
+from archioc.ioc.ca.pv import PV, PvSpec
+from archioc.ioc.commands.control import Control
+from archioc.ioc.commands.declaring import apply_declared
+from archioc.ioc.pvs import alarm_server
+from archioc.ioc.pvs.channel_fields import CHANNEL_FIELDS
+from archioc.ioc.pvs.channel_pvs import ChannelPvs
+from archioc.ioc.pvs.command_pvs import COMMAND_SPECS
+from archioc.ioc.pvs.group_fields import GROUP_FIELDS
+from archioc.ioc.pvs.group_pvs import GroupPvs
+from archioc.ioc.pvs.pv_names import PvDatabase
+from archioc.ioc.pvs.status_fields import STATUS_FIELDS
+from archioc.ioc.registry.table_rows import ChannelRows
+from archioc.ioc.registry.writer import Registry
+from archioc.ioc.views.fields import LIST_FIELDS, SLOT_FIELDS
+from archioc.ioc.views.groups import GROUP_SLOT_FIELDS
+from archioc.ioc.views.pvs import ViewPvs
 from tests.declarations import declaration, declare
 
 CONTRACT = Path(__file__).parents[2] / "docs/reference/contract/pvs.csv"

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from archioc.core.table.archive_totals import ArchiveTotals, count_up
 from archioc.core.table.table import ChannelTable
-from archioc.ioc.loss_window import STEP_S, WINDOW_S, Losses, LossWindow
+from archioc.ioc.pvs.loss_window import STEP_S, WINDOW_S, Losses, LossWindow
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,9 @@ from archioc.core.config.file import load_declaration, parse_config
 from archioc.core.errors import ConfigError
 from archioc.core.ownership import owners_of
 from archioc.core.shard import Shard
-from archioc.ioc.declaring import pick_nothing, plan_declared
-from archioc.ioc.exporting import export_yaml
-from archioc.ioc.registry_content import Content, layers_of
+from archioc.ioc.commands.declaring import pick_nothing, plan_declared
+from archioc.ioc.commands.exporting import export_yaml
+from archioc.ioc.registry.content import Content, layers_of
 
 SITE = """
 policies: [{match: '*:X', rate: 5}]

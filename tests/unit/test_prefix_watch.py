@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from archioc.core.config.config import Config
 from archioc.core.config.file import load_config
-from archioc.ioc.prefix_watch import is_own_address, search_targets, servers_in
+from archioc.ioc.ca.prefix_watch import is_own_address, search_targets, servers_in
 
 
 def config(directory: Path, text: str) -> Config:

@@ -9,13 +9,13 @@ import pytest
 
 from archioc.core.errors import ArchiocError, CommandRefused, RegistryError
 from archioc.core.table.table import ChannelTable
-from archioc.ioc import flushing
-from archioc.ioc.audit import AuditEntry, Peer
-from archioc.ioc.command_pvs import CommandPvs
-from archioc.ioc.control import Control
-from archioc.ioc.put_value import PutValue
-from archioc.ioc.registry import Registry
-from archioc.ioc.rows import ChannelRows
+from archioc.ioc.ca.put_value import PutValue
+from archioc.ioc.commands import flushing
+from archioc.ioc.commands.control import Control
+from archioc.ioc.pvs.command_pvs import CommandPvs
+from archioc.ioc.registry.audit import AuditEntry, Peer
+from archioc.ioc.registry.table_rows import ChannelRows
+from archioc.ioc.registry.writer import Registry
 
 PEER = Peer("127.0.0.1", 5000)
 

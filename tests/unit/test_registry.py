@@ -16,13 +16,13 @@ from archioc.core.config.declared_channels import DeclaredChannel
 from archioc.core.errors import RegistryError, TableFull
 from archioc.core.registry import RegistryReader
 from archioc.core.table.table import ChannelTable, RowState
-from archioc.ioc.archived import ArchivedChannel, setting_text
-from archioc.ioc.audit import AuditEntry, Peer
-from archioc.ioc.backup import back_up, back_up_earlier_version
-from archioc.ioc.change import Change
-from archioc.ioc.declaring import apply_declared
-from archioc.ioc.registry import Registry
-from archioc.ioc.rows import ChannelRows
+from archioc.ioc.commands.declaring import apply_declared
+from archioc.ioc.registry.archived import ArchivedChannel, setting_text
+from archioc.ioc.registry.audit import AuditEntry, Peer
+from archioc.ioc.registry.backup import back_up, back_up_earlier_version
+from archioc.ioc.registry.change import Change
+from archioc.ioc.registry.table_rows import ChannelRows
+from archioc.ioc.registry.writer import Registry
 from tests.declarations import declaration, declare
 
 PEER = Peer("127.0.0.1", 4711, "console", "ops")

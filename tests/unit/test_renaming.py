@@ -8,14 +8,14 @@ import pytest
 
 from archioc.core.registry import read_aliases
 from archioc.core.table.table import ChannelTable, RowState
-from archioc.ioc.audit import AuditEntry, Peer
-from archioc.ioc.change import Change
-from archioc.ioc.commands import plan_add, plan_setting
-from archioc.ioc.declaring import apply_declared, pick_nothing, plan_declared, under_earlier_names
-from archioc.ioc.registry import Registry
-from archioc.ioc.renaming import plan_rename
+from archioc.ioc.commands.declaring import apply_declared, pick_nothing, plan_declared, under_earlier_names
+from archioc.ioc.commands.renaming import plan_rename
+from archioc.ioc.commands.text_commands import plan_add, plan_setting
+from archioc.ioc.registry.audit import AuditEntry, Peer
+from archioc.ioc.registry.change import Change
+from archioc.ioc.registry.table_rows import ChannelRows
+from archioc.ioc.registry.writer import Registry
 from archioc.ioc.results import ResultCode
-from archioc.ioc.rows import ChannelRows
 from tests.declarations import declaration, declare
 from tests.refusals import refused
 

@@ -12,9 +12,9 @@ from archioc.core.config.setting_precedence import DeclaredGroup
 from archioc.core.errors import UsageError
 from archioc.core.table.table import ChannelState, ChannelTable
 from archioc.core.timestamp import SECOND
-from archioc.ioc.declaring import apply_declared
-from archioc.ioc.registry import Registry
-from archioc.ioc.rows import ChannelRows
+from archioc.ioc.commands.declaring import apply_declared
+from archioc.ioc.registry.table_rows import ChannelRows
+from archioc.ioc.registry.writer import Registry
 from tests.declarations import declaration, declare
 from tests.stored_archive import StoredArchive, make_archive
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from archioc.core.channel import ChannelSettings
 from archioc.core.table.table import ChannelTable
-from archioc.ioc.archived import ArchivedChannel
-from archioc.ioc.row_changes import FOUND_AGAIN_LOOKS, ROWS_AT_ONCE, RowChanges
+from archioc.ioc.pvs.row_changes import FOUND_AGAIN_LOOKS, ROWS_AT_ONCE, RowChanges
+from archioc.ioc.registry.archived import ArchivedChannel
 
 ROWS = 2 * ROWS_AT_ONCE + 20
 DEFAULTS = ChannelSettings()

@@ -19,18 +19,18 @@ from archioc.core.ownership import owner_of
 from archioc.core.shard import Shard
 from archioc.core.table.table import ChannelTable
 from archioc.importing.gathering import Imported
-from archioc.ioc.change import Change
-from archioc.ioc.commands import plan_add
-from archioc.ioc.declaring import pick_nothing, plan_declared
-from archioc.ioc.differences import summary
-from archioc.ioc.hand_over import HandOver
-from archioc.ioc.importing import plan_imported
-from archioc.ioc.moved import leaving
-from archioc.ioc.registry import Registry
-from archioc.ioc.registry_content import Content
-from archioc.ioc.renaming import plan_rename
+from archioc.ioc.commands.declaring import pick_nothing, plan_declared
+from archioc.ioc.commands.differences import summary
+from archioc.ioc.commands.handovers_due import leaving
+from archioc.ioc.commands.importing import plan_imported
+from archioc.ioc.commands.renaming import plan_rename
+from archioc.ioc.commands.text_commands import plan_add
+from archioc.ioc.registry.change import Change
+from archioc.ioc.registry.content import Content
+from archioc.ioc.registry.hand_over import HandOver
+from archioc.ioc.registry.table_rows import ChannelRows
+from archioc.ioc.registry.writer import Registry
 from archioc.ioc.results import ResultCode
-from archioc.ioc.rows import ChannelRows
 from tests.declarations import declaration, declare
 from tests.unit.test_declaring import after
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archioc.core.dbr import EPICS_EPOCH_S, Dbr, Severity, Status
-from archioc.ioc.pv import PV, PvSpec, Value
-from archioc.ioc.timed_number import timed_number
+from archioc.ioc.ca.pv import PV, PvSpec, Value
+from archioc.ioc.ca.timed_number import timed_number
 
 SPECS = {
     ChannelType.TIME_DOUBLE: PvSpec(Dbr.DOUBLE, "a number"),

@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import time
 
-from archioc.ioc.turns import SLICE_S, Slice, Turns
+from archioc.ioc.ca.time_slice import SLICE_S, Slice, Turns
 
 WORKERS, ROUNDS = 50, 20
 

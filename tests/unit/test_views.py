@@ -11,21 +11,21 @@ from hypothesis import strategies as st
 
 from archioc.core.errors import CommandRefused
 from archioc.core.table.table import ChannelTable
-from archioc.ioc import view_lists
-from archioc.ioc.audit import Peer
-from archioc.ioc.change import Change
-from archioc.ioc.commands import plan_add, plan_remove
-from archioc.ioc.control import Control
-from archioc.ioc.declaring import apply_declared
-from archioc.ioc.put_value import PutValue
-from archioc.ioc.pv import PV
-from archioc.ioc.registry import Registry
-from archioc.ioc.rows import ChannelRows
-from archioc.ioc.view import ROW_NAMES, View
-from archioc.ioc.view_filter import MAX_WORDS, read_filter
-from archioc.ioc.view_lists import MAX_VIEWS, ViewLists
-from archioc.ioc.view_order import Sort
-from archioc.ioc.view_pvs import ViewPvs
+from archioc.ioc.ca.put_value import PutValue
+from archioc.ioc.ca.pv import PV
+from archioc.ioc.commands.control import Control
+from archioc.ioc.commands.declaring import apply_declared
+from archioc.ioc.commands.text_commands import plan_add, plan_remove
+from archioc.ioc.registry.audit import Peer
+from archioc.ioc.registry.change import Change
+from archioc.ioc.registry.table_rows import ChannelRows
+from archioc.ioc.registry.writer import Registry
+from archioc.ioc.views import lists as view_lists
+from archioc.ioc.views.filter import MAX_WORDS, read_filter
+from archioc.ioc.views.lists import MAX_VIEWS, ViewLists
+from archioc.ioc.views.order import Sort
+from archioc.ioc.views.pvs import ViewPvs
+from archioc.ioc.views.view import ROW_NAMES, View
 from tests.declarations import declaration, declare
 
 MANY = 20_000
@@ -99,7 +99,7 @@ def test_long_lists_are_made_in_short_steps(tmp_path: Path) -> None:
 def test_list_that_nobody_changes_is_made_once(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """A list by name is made anew only when channels come or go, one by rate every second, and neither while it is held."""
     view = site.lists.open("a")
-    monkeypatch.setattr("archioc.ioc.view.ORDER_PERIOD_S", 0.0)
+    monkeypatch.setattr("archioc.ioc.views.view.ORDER_PERIOD_S", 0.0)
 
     def made() -> bool:
         before = view.arranged_at

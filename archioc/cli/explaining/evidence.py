@@ -20,8 +20,8 @@ from archioc.core.shard import Shard
 from archioc.core.timestamp import SECOND
 from archioc.db.sample_columns import SampleColumns
 from archioc.db.store import Reader
-from archioc.ioc.archived import ArchivedChannel
-from archioc.ioc.registry_content import read_content
+from archioc.ioc.registry.archived import ArchivedChannel
+from archioc.ioc.registry.content import read_content
 from archioc.open_archive import open_reader
 
 LOOK_AROUND_NS = 60 * SECOND

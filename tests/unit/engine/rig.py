@@ -36,11 +36,11 @@ from archioc.engine.commit.audit_trail import AuditSentFile, AuditTrail
 from archioc.engine.commit.commit import CommitThread
 from archioc.engine.commit.recovery import recover
 from archioc.engine.sampling.sampler import Sampler
-from archioc.ioc.archived import ArchivedChannel
-from archioc.ioc.archived_group import ArchivedGroup
-from archioc.ioc.change import Change
-from archioc.ioc.registry import Registry
-from archioc.ioc.rows import ChannelRows
+from archioc.ioc.registry.archived import ArchivedChannel
+from archioc.ioc.registry.archived_group import ArchivedGroup
+from archioc.ioc.registry.change import Change
+from archioc.ioc.registry.table_rows import ChannelRows
+from archioc.ioc.registry.writer import Registry
 from tests.unit.engine.deliveries import Delivery, connect, hand_over
 
 ROWS = 16

@@ -80,8 +80,8 @@ def test_part_in_the_file_of_a_site(site: Path, tmp_path: Path) -> None:
 
 def test_every_entry_is_of_a_pv_that_has_alarms() -> None:
     """Every number among them has a limit as shipped, every state a severity."""
-    from archioc.ioc.alarm_limits import NO_LIMITS  # noqa: PLC0415
-    from archioc.ioc.status_fields import STATUS_FIELDS  # noqa: PLC0415
+    from archioc.ioc.ca.alarm_limits import NO_LIMITS  # noqa: PLC0415
+    from archioc.ioc.pvs.status_fields import STATUS_FIELDS  # noqa: PLC0415
 
     silent = {"Engine:State", "Writer:State"}  # INVALID and TIMEOUT when the process does not answer
     for name in {pv.removeprefix("ARCH:") for pv in OWN} - silent - {"AlarmServer:Heartbeat"}:

@@ -8,8 +8,8 @@ from xml.etree.ElementTree import parse
 
 import pytest
 
-from archioc.ioc.alarm_limits import NO_LIMITS
-from archioc.ioc.status_fields import STATUS_FIELDS
+from archioc.ioc.ca.alarm_limits import NO_LIMITS
+from archioc.ioc.pvs.status_fields import STATUS_FIELDS
 from archioc.opi import displays
 from archioc.opi.plots import PLOTS, Plot
 from archioc.opi.settings import FILE
