@@ -24,7 +24,7 @@ from archioc.retrieval.metrics import METRICS_ROUTES
 from archioc.retrieval.mgmt.routes import MGMT_ROUTES
 from archioc.retrieval.page.api import API_ROUTES
 from archioc.retrieval.page.files import PAGE_ROUTES
-from archioc.retrieval.queries import Queries
+from archioc.retrieval.query_pool.queries import Queries
 
 OPENAPI = Path(__file__).with_name("openapi.yaml")
 """The contract, written by hand; in the documentation a link leads to it."""

@@ -17,7 +17,7 @@ from archioc.core.errors import QueryError, RunDirError, StoreDenied, StoreUnava
 from archioc.core.table.archive_totals import ArchiveTotals, count_up
 from archioc.core.table.table import ChannelTable, ProcessState, StoreState
 from archioc.db.store import Reader
-from archioc.retrieval.parts import archive_of, queries_of
+from archioc.retrieval.app_state import archive_of, queries_of
 
 SILENT_S = 5.0
 """A process whose heartbeat is older than this does not answer."""

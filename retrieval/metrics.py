@@ -21,8 +21,8 @@ from archioc.core.table.archive_totals import ArchiveTotals, count_up
 from archioc.core.table.columns import DROPS
 from archioc.core.table.process_counts import ProcessCounts, read_counts
 from archioc.core.table.table import ChannelTable, ProcessState, StoreState
+from archioc.retrieval.app_state import archive_of
 from archioc.retrieval.faults import refusal
-from archioc.retrieval.parts import archive_of
 
 SECOND_NS = 1e9
 

@@ -18,7 +18,7 @@ from archioc.core.errors import ServeError
 from archioc.core.process import StopSignal
 from archioc.retrieval.app import make_app
 from archioc.retrieval.archive import Archive, open_archive
-from archioc.retrieval.queries import Queries
+from archioc.retrieval.query_pool.queries import Queries
 
 _log = structlog.get_logger()
 

@@ -11,14 +11,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from archioc.core.timestamp import SECOND
+from archioc.retrieval.app_state import archive_of, queries_of
 from archioc.retrieval.appliance.data import MAX_CHANNELS, names_of_body
 from archioc.retrieval.appliance.json_format import json_values
 from archioc.retrieval.appliance.request import LAST_NS, find_channel, time_of
 from archioc.retrieval.appliance.runs import Run
 from archioc.retrieval.appliance.source import Range, Source
-from archioc.retrieval.budget import Budget
 from archioc.retrieval.faults import refusal
-from archioc.retrieval.parts import archive_of, queries_of
+from archioc.retrieval.query_pool.budget import Budget
 
 _PERIOD = re.compile(r"P(?:(\d{1,4})Y)?(?:(\d{1,5})M)?(?:(\d{1,5})W)?(?:(\d{1,6})D)?")
 _DAYS = (365, 30, 7, 1)

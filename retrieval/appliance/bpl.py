@@ -11,13 +11,13 @@ from starlette.routing import Route
 
 from archioc import __version__
 from archioc.core.spool.batch import ChannelMeta
+from archioc.retrieval.app_state import archive_of, queries_of
 from archioc.retrieval.appliance.request import channel_of, find_channel
 from archioc.retrieval.appliance.runs import element_type
 from archioc.retrieval.appliance.source import headers_of
-from archioc.retrieval.budget import Budget
 from archioc.retrieval.faults import refusal
 from archioc.retrieval.matching import matching_glob, matching_regex
-from archioc.retrieval.parts import archive_of, queries_of
+from archioc.retrieval.query_pool.budget import Budget
 
 MATCHES = 500
 """How many names are answered where no limit is given."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 
 from archioc.retrieval.appliance import _compiled_lines
+from archioc.retrieval.appliance.protobuf_lines import FIXED, ZIGZAG, ZIGZAG_TAG
 from archioc.retrieval.appliance.runs import Run
-from archioc.retrieval.appliance.wire import FIXED, ZIGZAG, ZIGZAG_TAG
 
 
 def number_lines(run: Run, year_start_s: int) -> bytes:

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from archioc.retrieval.app_state import archive_of, queries_of
 from archioc.retrieval.appliance.json_format import json_pieces, qw_pieces
 from archioc.retrieval.appliance.payload import PayloadType
 from archioc.retrieval.appliance.raw_format import raw_pieces
@@ -21,10 +22,9 @@ from archioc.retrieval.appliance.series import SECOND_NS, Series, years_of
 from archioc.retrieval.appliance.source import Range, Source
 from archioc.retrieval.appliance.text_format import csv_pieces, txt_pieces
 from archioc.retrieval.bodies import body_of
-from archioc.retrieval.budget import Budget
 from archioc.retrieval.faults import refusal
-from archioc.retrieval.parts import archive_of, queries_of
-from archioc.retrieval.queries import Pieces
+from archioc.retrieval.query_pool.budget import Budget
+from archioc.retrieval.query_pool.queries import Pieces
 
 MAX_CHANNELS = 1000
 """Channels of one request."""

@@ -17,9 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from archioc.retrieval.appliance.escaping import ESCAPES, STRIPPED, UNCHANGED, escape, varint
+from archioc.retrieval.appliance.protobuf_lines import FIXED, ZIGZAG, ZIGZAG_TAG
 from archioc.retrieval.appliance.runs import Run
 from archioc.retrieval.appliance.series import SECOND_NS
-from archioc.retrieval.appliance.wire import FIXED, ZIGZAG, ZIGZAG_TAG
 
 Bytes = npt.NDArray[np.uint8]
 Words = npt.NDArray[np.uint64]

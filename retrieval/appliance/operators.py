@@ -11,7 +11,9 @@ from itertools import chain
 from archioc.retrieval.appliance.bin_grid import BinGrid
 from archioc.retrieval.appliance.binned import Binned, Fill, filled, runs_of_bins, same, zero
 from archioc.retrieval.appliance.payload import PayloadType
-from archioc.retrieval.appliance.picking import (
+from archioc.retrieval.appliance.runs import Run
+from archioc.retrieval.appliance.sample_bins import OF_SAMPLES, of_samples
+from archioc.retrieval.appliance.selecting_operators import (
     Chunks,
     at_centres,
     cap_lot,
@@ -22,8 +24,6 @@ from archioc.retrieval.appliance.picking import (
     last_of_bins,
     outside_dead_band,
 )
-from archioc.retrieval.appliance.runs import Run
-from archioc.retrieval.appliance.sample_bins import OF_SAMPLES, of_samples
 from archioc.retrieval.appliance.source import Range, Source
 from archioc.retrieval.appliance.statistics import STATISTICS, of_store, only_last, stats, stats_and_last
 from archioc.retrieval.faults import refusal

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from archioc.retrieval.appliance import wire
+from archioc.retrieval.appliance import protobuf_lines as wire
 from archioc.retrieval.appliance.number_lines import number_lines
 from archioc.retrieval.appliance.runs import Header, Run
 from archioc.retrieval.appliance.series import SECOND_NS, Series, year_start, years_of

@@ -21,7 +21,7 @@ from archioc.db.sample_columns import SampleColumns
 from archioc.db.store import Reader
 from archioc.retrieval.appliance.payload import PayloadType
 from archioc.retrieval.appliance.runs import Header, Run, element_type, is_numeric, runs_of
-from archioc.retrieval.budget import Budget
+from archioc.retrieval.query_pool.budget import Budget
 
 _log = structlog.get_logger()
 

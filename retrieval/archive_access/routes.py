@@ -12,13 +12,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from archioc.db.bins import MAX_BINS
+from archioc.retrieval.app_state import archive_of, queries_of
 from archioc.retrieval.appliance.request import LAST_NS, MAX_NAME, channel_of
 from archioc.retrieval.appliance.source import Range, Source
 from archioc.retrieval.archive_access.answer import answer
-from archioc.retrieval.budget import Budget
 from archioc.retrieval.faults import refusal
 from archioc.retrieval.matching import MAX_PATTERN
-from archioc.retrieval.parts import archive_of, queries_of
+from archioc.retrieval.query_pool.budget import Budget
 
 KEY = "1"
 """Of the one archive that there is."""

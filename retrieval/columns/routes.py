@@ -11,12 +11,12 @@ from starlette.routing import Route
 
 from archioc.db.bins import MAX_BINS
 from archioc.db.query_socket import query_messages as wire
+from archioc.retrieval.app_state import archive_of, queries_of
 from archioc.retrieval.appliance.request import channel_of
 from archioc.retrieval.appliance.source import Range, Source
-from archioc.retrieval.budget import Budget
 from archioc.retrieval.parameters import name_of, span_of, whole_of
-from archioc.retrieval.parts import archive_of, queries_of
-from archioc.retrieval.queries import Pieces
+from archioc.retrieval.query_pool.budget import Budget
+from archioc.retrieval.query_pool.queries import Pieces
 
 MEDIA_TYPE = "application/octet-stream"
 

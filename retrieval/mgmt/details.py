@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from archioc.core.spool.batch import ChannelMeta
+from archioc.retrieval.app_state import archive_of, queries_of
 from archioc.retrieval.appliance.request import channel_of
 from archioc.retrieval.appliance.runs import element_type
 from archioc.retrieval.appliance.source import java_double
@@ -17,7 +18,6 @@ from archioc.retrieval.faults import refusal
 from archioc.retrieval.mgmt.about import IDENTITY
 from archioc.retrieval.mgmt.asking import name_asked
 from archioc.retrieval.mgmt.rows import ChannelRow, rows_of, time_text
-from archioc.retrieval.parts import archive_of, queries_of
 
 _LIMITS = {"Display": "display", "Ctrl": "control", "Alarm": "alarm", "Warning": "warning"}
 

@@ -7,12 +7,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from archioc.core.table.table import ChannelState
+from archioc.retrieval.app_state import archive_of, queries_of
 from archioc.retrieval.appliance.source import java_double
 from archioc.retrieval.matching import matching_glob, matching_regex
 from archioc.retrieval.mgmt.about import IDENTITY
 from archioc.retrieval.mgmt.asking import expanded, limit_of, names_asked
 from archioc.retrieval.mgmt.rows import NEVER, ChannelRow, rows_of, time_text
-from archioc.retrieval.parts import archive_of, queries_of
 
 MATCHES = 500
 """How many names are answered where no limit is given."""

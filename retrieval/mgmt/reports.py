@@ -13,6 +13,7 @@ from archioc.core.dbr import Dbr
 from archioc.core.events import Reason
 from archioc.core.table.table import ChannelState
 from archioc.core.timestamp import SECOND
+from archioc.retrieval.app_state import archive_of, queries_of
 from archioc.retrieval.appliance.payload import WAVEFORMS
 from archioc.retrieval.appliance.source import java_double
 from archioc.retrieval.archive import Archive
@@ -20,7 +21,6 @@ from archioc.retrieval.matching import matching_regex
 from archioc.retrieval.mgmt.about import IDENTITY
 from archioc.retrieval.mgmt.asking import limit_of
 from archioc.retrieval.mgmt.rows import NEVER, ChannelRow, rows_of, time_text
-from archioc.retrieval.parts import archive_of, queries_of
 
 Told = dict[str, str]
 

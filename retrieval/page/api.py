@@ -12,15 +12,15 @@ from starlette.routing import Route
 
 from archioc.core.events import GAPS, ChannelEvent
 from archioc.core.spool.batch import ChannelMeta
+from archioc.retrieval.app_state import archive_of, queries_of
 from archioc.retrieval.appliance.request import channel_of
 from archioc.retrieval.appliance.source import Source
-from archioc.retrieval.budget import Budget
 from archioc.retrieval.faults import refusal
 from archioc.retrieval.page.drawing import Line, Told, draw
 from archioc.retrieval.page.finding import find_names
 from archioc.retrieval.page.states import NS_PER_MS, lines_of
 from archioc.retrieval.parameters import name_of, span_of, whole_of
-from archioc.retrieval.parts import archive_of, queries_of
+from archioc.retrieval.query_pool.budget import Budget
 
 ROWS = 50
 """Channels of one list where no limit is given."""

@@ -12,7 +12,7 @@ from archioc.core.registry import RegistryChannel
 from archioc.core.table.table import ChannelState, ChannelTable, read_row
 from archioc.db.store import Reader
 from archioc.retrieval.archive import Archive
-from archioc.retrieval.budget import Budget
+from archioc.retrieval.query_pool.budget import Budget
 
 NS_PER_MS = 1_000_000
 

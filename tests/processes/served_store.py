@@ -20,7 +20,7 @@ from archioc.db.store import Reader
 from archioc.retrieval.app import make_app
 from archioc.retrieval.archive import Archive
 from archioc.retrieval.catalogue import Catalogue
-from archioc.retrieval.queries import Queries
+from archioc.retrieval.query_pool.queries import Queries
 from tests.batches import Point, make_batch, spool_file
 from tests.processes.http_client import HttpClient
 

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archioc.retrieval.appliance import numpy_lines, raw_format, wire
+from archioc.retrieval.appliance import numpy_lines, raw_format
+from archioc.retrieval.appliance import protobuf_lines as wire
 from archioc.retrieval.appliance.payload import PayloadType, fits
 from archioc.retrieval.appliance.raw_format import raw_pieces
 from archioc.retrieval.appliance.runs import Header, Run

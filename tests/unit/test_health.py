@@ -22,7 +22,7 @@ from archioc.retrieval.archive import Archive
 from archioc.retrieval.catalogue import Catalogue
 from archioc.retrieval.health import Readiness, condition_of, readyz
 from archioc.retrieval.metrics import metrics, metrics_of
-from archioc.retrieval.queries import AT_ONCE, Queries
+from archioc.retrieval.query_pool.queries import AT_ONCE, Queries
 
 CONTRACT = Path("docs/reference/contract/metrics.csv")
 

@@ -15,7 +15,7 @@ from archioc.retrieval.app import make_app
 from archioc.retrieval.archive import Archive
 from archioc.retrieval.catalogue import Catalogue
 from archioc.retrieval.mgmt.routes import INSTEAD
-from archioc.retrieval.queries import Queries
+from archioc.retrieval.query_pool.queries import Queries
 
 CONTRACT = Path("docs/reference/contract/openapi.yaml")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.requests import Request
 
 from archioc.retrieval.archive import Archive
-from archioc.retrieval.queries import Queries
+from archioc.retrieval.query_pool.queries import Queries
 
 
 def archive_of(request: Request) -> Archive:

@@ -14,9 +14,9 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Send
 
 from archioc.core.errors import StoreError
-from archioc.retrieval.budget import Budget
 from archioc.retrieval.faults import Busy
-from archioc.retrieval.threads import Threads
+from archioc.retrieval.query_pool.budget import Budget
+from archioc.retrieval.query_pool.threads import Threads
 
 _log = structlog.get_logger()
 
