@@ -13,8 +13,23 @@ from typing import Annotated
 import typer
 
 from archioc import __version__
-from archioc.cli.commands import archiver, audit, channels, operators, quarantine, reading, spool
-from archioc.cli.commands.options import FAILED, WRONG_USAGE
+from archioc.cli.alarms import command as alarms
+from archioc.cli.audit import command as audit
+from archioc.cli.channels import command as channels
+from archioc.cli.check import command as check
+from archioc.cli.demo import command as demo
+from archioc.cli.explain import command as explain
+from archioc.cli.export import command as export
+from archioc.cli.get import command as get
+from archioc.cli.opi import command as opi
+from archioc.cli.options import FAILED, WRONG_USAGE
+from archioc.cli.plot import command as plot
+from archioc.cli.quarantine import command as quarantine
+from archioc.cli.report import command as report
+from archioc.cli.run import command as run
+from archioc.cli.serve import command as serve
+from archioc.cli.spool import command as spool
+from archioc.cli.status import command as status
 from archioc.core.errors import ArchiocError, ConfigError, TimeFormatError, UsageError
 
 app = typer.Typer(
@@ -24,10 +39,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
-app.add_typer(archiver.app)
-app.add_typer(reading.app)
-app.add_typer(audit.app)
-app.add_typer(operators.app)
+for part in (run, serve, check, demo, get, export, plot, explain, report, status, audit, opi):
+    app.add_typer(part.app)
+app.add_typer(alarms.app, name="alarms")
 app.add_typer(channels.app, name="channels")
 app.add_typer(spool.app, name="spool")
 app.add_typer(quarantine.app, name="quarantine")

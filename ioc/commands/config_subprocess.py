@@ -1,6 +1,6 @@
 """Reads a configuration file, or files to be imported, in a process of its own.
 
-`python -m archioc.ioc.commands.config_subprocess config FILE`, `python -m archioc.ioc.commands.config_subprocess import FORMAT FILE [FORMAT FILE ...]`
+`python -m archioc.ioc.commands.config_subprocess config FILE`, or `... import FORMAT FILE [FORMAT FILE ...]`
 
 Parsing 100 000 channels keeps an interpreter busy for seconds and fills hundreds of megabytes; the control process must do
 neither. A line of JSON for each remark, policy, group and channel goes to standard output, at last one with fingerprint and shard.

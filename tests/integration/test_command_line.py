@@ -117,7 +117,7 @@ _SLOW_EXPORT = """
 import signal
 import time
 signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell takes from what it starts in the background
-import archioc.cli.export as command
+import archioc.cli.export.export.export as command
 from archioc.cli.main import main
 found = command.expand
 def expand(*arguments):

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from archioc.cli.explaining.evidence import changed_settings, settings_at
-from archioc.cli.explaining.spooled import event_of_line
+from archioc.cli.explain.evidence import changed_settings, settings_at
+from archioc.cli.explain.spooled import event_of_line
 from archioc.core.aliases import Alias
 from archioc.core.channel import ChannelSettings, Mode
 from archioc.core.config.file import load_config

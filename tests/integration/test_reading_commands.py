@@ -14,7 +14,7 @@ import duckdb
 import numpy as np
 import pytest
 
-from archioc.cli.output_file import whole_file
+from archioc.cli.output.output_file import whole_file
 from archioc.cli.selection import Span
 from archioc.cli.windows import MANY, Windows
 from archioc.core.dbr import Dbr

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from archioc.cli.explaining.causes import Explanation
-from archioc.cli.explaining.evidence import gather
+from archioc.cli.explain.causes import Explanation
+from archioc.cli.explain.evidence import gather
 from archioc.core.config.file import load_config
 from archioc.core.events import ChannelEvent, Reason
 from archioc.core.spool.batch import SampleFlag

@@ -8,8 +8,8 @@ from itertools import groupby
 
 import pytest
 
-from archioc.cli.explaining.causes import Explanation
-from archioc.cli.explaining.evidence import gather
+from archioc.cli.explain.causes import Explanation
+from archioc.cli.explain.evidence import gather
 from archioc.core.config.file import load_config
 from archioc.core.events import Reason
 from archioc.engine.ca.ring import EventRing

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archioc.cli.alarm_summary import summarise
+from archioc.cli.alarms.alarm_summary import summarise
 from archioc.core.dbr import Severity, Status
 from archioc.core.timestamp import SECOND
 from archioc.db.alarm_columns import AlarmColumns

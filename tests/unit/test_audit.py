@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from archioc.cli.audit import AuditFilter
+from archioc.cli.audit.audit import AuditFilter
 from archioc.core.audit import AuditRecord
 from archioc.ioc.registry import audit
 from archioc.ioc.registry.audit import AuditEntry, Peer, told

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from archioc.cli.check import check, restore_registry
+from archioc.cli.check.check import check, restore_registry
 from archioc.core.directories import Directories, lock_state_dir
 from archioc.core.errors import RegistryError, StateDirInUse
 from archioc.ioc.registry import writer as registry_module

@@ -10,10 +10,10 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archioc.cli.csv_columns import CSV_HEADER
-from archioc.cli.found import Found
-from archioc.cli.sample_text import flag_words, label_of, plain_value
-from archioc.cli.sample_writers import CsvWriter
+from archioc.cli.output.channel_result import Found
+from archioc.cli.output.csv_columns import CSV_HEADER
+from archioc.cli.output.sample_text import flag_words, label_of, plain_value
+from archioc.cli.output.sample_writers import CsvWriter
 from archioc.core.array_statistics import ArrayStatistics
 from archioc.core.timestamp import format_utc
 from archioc.db.sample_columns import Array, SampleColumns

@@ -12,8 +12,8 @@ import click
 import pytest
 import typer.main
 
-from archioc.cli.csv_columns import CSV_HEADER
 from archioc.cli.main import app
+from archioc.cli.output.csv_columns import CSV_HEADER
 from archioc.core import errors
 from archioc.core.config.file import parse_config
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archioc.cli.editing import LONGEST_PUT, command_text
+from archioc.cli.channels.editing import LONGEST_PUT, command_text
 from archioc.core.channel_name import split_command_line
 from archioc.core.errors import UsageError
 

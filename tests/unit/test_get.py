@@ -7,8 +7,8 @@ from typing import IO
 import numpy as np
 import pytest
 
-from archioc.cli.found import Found
-from archioc.cli.sample_writers import CsvWriter, JsonWriter, SampleWriter, TableWriter
+from archioc.cli.output.channel_result import Found
+from archioc.cli.output.sample_writers import CsvWriter, JsonWriter, SampleWriter, TableWriter
 from archioc.core.array_statistics import ArrayStatistics
 from archioc.core.spool.batch import SampleFlag
 from archioc.db.sample_columns import SampleColumns

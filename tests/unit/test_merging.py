@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from archioc.cli.merging import merge_exports
+from archioc.cli.channels.merging import merge_exports
 from archioc.core.config.declared_channels import declaration_of
 from archioc.core.config.file import load_declaration, parse_config
 from archioc.core.errors import ConfigError

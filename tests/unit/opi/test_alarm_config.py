@@ -10,7 +10,7 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 import pytest
 from typer.testing import CliRunner
 
-from archioc.cli.alarms import is_topic
+from archioc.cli.alarms.alarms import is_topic
 from archioc.cli.main import app, main
 from archioc.opi import displays
 from archioc.opi.alarm_entries import archiver_folders
