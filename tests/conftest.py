@@ -14,8 +14,7 @@ from archioc.db.store import Reader
 from archioc.demo.ca_environment import client_variables, with_variables
 from archioc.demo.processes import start_repeater
 from archioc.engine.ca.event_callback import COMPILED
-from tests.counters import Counting, counter_database, counter_names
-from tests.disturbances import FragileStore, Outage, suspended_writer
+from tests.hostile.disturbances import FragileStore, Outage, suspended_writer
 from tests.processes.archiver import Archiver, Blocks, Channel, StoreBlock
 from tests.processes.ca_client import CaClient
 from tests.processes.ca_watch import CaWatch
@@ -29,6 +28,7 @@ from tests.processes.raw_witness import RawWitness
 from tests.processes.served_store import ServedStore
 from tests.processes.soft_ioc import SoftIoc
 from tests.processes.tools import missing_tool
+from tests.records.counters import Counting, counter_database, counter_names
 
 # A machine that does something else for a moment is no fault of what is tested.
 settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])

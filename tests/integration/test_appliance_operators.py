@@ -12,10 +12,10 @@ import pytest
 
 from archioc.core.spool.batch import Kind, SampleFlag
 from archioc.core.timestamp import SECOND, format_utc
-from tests.appliance_decoder import DecodedSample, decode
-from tests.batches import Point
+from tests.archives.batches import Point
 from tests.conftest import ServedStoreFactory
 from tests.processes.served_store import ServedStore
+from tests.readers.appliance_decoder import DecodedSample, decode
 
 NEW_YEAR = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp()) * SECOND
 Number = Callable[[np.ndarray], object]

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from archioc.core.dbr import Dbr
 from archioc.core.events import ChannelEvent, Reason
 from archioc.core.spool.batch import ChannelMeta, Kind
-from tests.archive_access_reader import ReadSample, read_samples
-from tests.batches import T0, Point
+from tests.archives.batches import T0, Point
 from tests.conftest import ServedStoreFactory
 from tests.processes.http_client import Answer, HttpClient
 from tests.processes.served_store import ServedStore
+from tests.readers.archive_access_reader import ReadSample, read_samples
 
 SECOND = 10**9
 

@@ -10,9 +10,9 @@ from archioc.core.spool.batch import SampleFlag
 from archioc.db.sample_columns import SampleColumns, concatenate
 from archioc.open_archive import open_reader
 from tests.conftest import ArchiverFactory, CaClientFactory, SoftIocFactory
-from tests.counters import counter_database, counter_names
 from tests.processes.archiver import FAR_NS, Archiver
 from tests.processes.waiting import PATIENCE_S, wait_until
+from tests.records.counters import counter_database, counter_names
 
 SECOND_NS = 1_000_000_000
 LET_GO_NS = SECOND_NS

@@ -16,7 +16,7 @@ from archioc.core.dbr import Dbr
 from archioc.core.events import ChannelEvent, Reason
 from archioc.core.spool.batch import ChannelMeta, Kind, SampleFlag
 from archioc.core.timestamp import SECOND, format_utc
-from tests.batches import Point
+from tests.archives.batches import Point
 from tests.conftest import ServedStoreFactory
 from tests.processes.served_store import ServedStore
 

@@ -16,8 +16,8 @@ import typer.main
 
 from archioc.cli.main import app
 from archioc.core.timestamp import SECOND, format_utc
-from tests.batches import T0, Point
-from tests.stored_archive import StoredArchive, make_archive
+from tests.archives.batches import T0, Point
+from tests.archives.stored_archive import StoredArchive, make_archive
 
 HELP_S = 0.3
 """`archioc --help` answers within this time; the guard allows three times as much."""
@@ -117,7 +117,7 @@ _SLOW_EXPORT = """
 import signal
 import time
 signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell takes from what it starts in the background
-import archioc.cli.export.export.export as command
+import archioc.cli.export.export as command
 from archioc.cli.main import main
 found = command.expand
 def expand(*arguments):

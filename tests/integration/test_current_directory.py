@@ -13,8 +13,8 @@ from archioc.core.python_module import python_module
 from archioc.demo.ca_environment import with_variables
 from archioc.engine.ca.repeater import repeater_at_hand
 from tests.conftest import ArchiverFactory, SoftIocFactory
+from tests.hostile.traps import lay_traps, sprung_traps
 from tests.processes.ports import free_ports
-from tests.traps import lay_traps, sprung_traps
 
 CHECKOUT = Path(__file__).parents[2]
 PRODUCT = ("archioc", "db", "engine", "ioc", "opi", "retrieval")

@@ -22,7 +22,7 @@ from archioc.db.delivery.loop import DRAIN_S
 from archioc.db.query_socket.client import SocketReader
 from archioc.demo.child import Child
 from archioc.open_archive import open_reader
-from tests.batches import T0, Point, make_batch, spool_file
+from tests.archives.batches import T0, Point, make_batch, spool_file
 from tests.conftest import InfluxdFactory
 from tests.processes.waiting import PATIENCE_S, wait_until
 

@@ -28,8 +28,8 @@ from archioc.db.store import Refusal, WriteOutcome
 from archioc.ioc.registry.archived import ArchivedChannel
 from archioc.ioc.registry.change import Change
 from archioc.ioc.registry.writer import Registry
-from tests.batches import Point, make_batch, spool_file
-from tests.stored_archive import StoredArchive, make_archive
+from tests.archives.batches import Point, make_batch, spool_file
+from tests.archives.stored_archive import StoredArchive, make_archive
 
 NOW = time.time_ns() - 600 * SECOND
 """A moment for which a sample is missing: the samples around it are 3 s apart."""

@@ -17,7 +17,7 @@ from archioc.db.alarm_columns import AlarmColumns
 from archioc.db.bins import Bins, Within
 from archioc.db.sample_columns import SampleColumns
 from archioc.retrieval.query_pool import queries
-from tests.batches import T0
+from tests.archives.batches import T0
 from tests.conftest import ServedStoreFactory
 from tests.processes.http_client import HttpClient
 from tests.processes.waiting import PATIENCE_S, wait_until

@@ -17,7 +17,7 @@ from archioc.db.influx.bins import InfluxBins
 from archioc.db.influx.connection import series_of
 from archioc.db.influx.samples import Columns, InfluxSamples
 from archioc.db.influx.store import InfluxDatabase
-from tests.batches import T0, Point, make_batch, spool_file
+from tests.archives.batches import T0, Point, make_batch, spool_file
 
 ENCODER = LineEncoder("influxdb")
 

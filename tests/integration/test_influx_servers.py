@@ -36,7 +36,7 @@ from archioc.db.delivery.loop import Delivery
 from archioc.db.delivery.quarantine import Quarantine
 from archioc.db.delivery.store_status import StoreStatus
 from archioc.db.influx.store import InfluxDatabase
-from tests.batches import Point, make_batch, spool_file
+from tests.archives.batches import Point, make_batch, spool_file
 from tests.processes.influxd import Influxd, find_influxd, find_influxd_1_8, find_influxd_2
 from tests.processes.influxd_two import InfluxdTwo
 from tests.processes.ports import free_ports

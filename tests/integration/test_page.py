@@ -17,7 +17,7 @@ from archioc.core.events import ChannelEvent, Reason
 from archioc.core.spool.batch import ChannelMeta, Kind
 from archioc.core.timestamp import SECOND, format_utc
 from archioc.retrieval.page import files
-from tests.batches import Point
+from tests.archives.batches import Point
 from tests.conftest import ServedStoreFactory
 from tests.processes.chromium import Chromium
 from tests.processes.served_store import ServedStore

@@ -31,7 +31,7 @@ from archioc.db.delivery.quarantine import Quarantine
 from archioc.db.delivery.store_status import StoreStatus
 from archioc.db.open_store import open_store
 from archioc.db.store import Store
-from tests.batches import Point, make_batch, spool_file
+from tests.archives.batches import Point, make_batch, spool_file
 from tests.processes.influx_double import Answer, InfluxDouble
 
 REFUSED = {b"value=8.0": b'value="eight"', b"value=17.0": b'value="a\nb"'}

@@ -30,7 +30,7 @@ from archioc.db.store import CHUNK, Reader
 from archioc.open_archive import open_reader
 from archioc.retrieval.appliance.source import Range, Source
 from archioc.retrieval.query_pool.budget import Budget
-from tests.batches import T0, Alarm, Point, make_batch, spool_file
+from tests.archives.batches import T0, Alarm, Point, make_batch, spool_file
 from tests.processes.waiting import PATIENCE_S, wait_until
 
 ENCODER = ColumnEncoder("embedded")

@@ -22,8 +22,8 @@ from archioc.core.errors import OutputError, UnknownChannel, UsageError
 from archioc.core.events import ChannelEvent, Reason
 from archioc.core.spool.batch import ChannelMeta, Kind
 from archioc.core.timestamp import SECOND, format_utc
-from tests.batches import T0, Point
-from tests.stored_archive import StoredArchive, make_archive
+from tests.archives.batches import T0, Point
+from tests.archives.stored_archive import StoredArchive, make_archive
 
 COUNTS = [Point("COUNT", T0 + at * SECOND, float(at), severity=at % 3) for at in range(10) if not 4 <= at < 7]
 GAP = ChannelEvent("COUNT", T0 + 4 * SECOND, Reason.DISCONNECTED, end_ns=T0 + 7 * SECOND)

@@ -20,7 +20,7 @@ from archioc.core.table.archiver_health import ArchiverHealth
 from archioc.db.influx.connection import InfluxConnection
 from archioc.db.influx.store import InfluxDatabase
 from archioc.db.sample_columns import concatenate
-from tests.batches import Alarm, Point, make_batch, spool_file
+from tests.archives.batches import Alarm, Point, make_batch, spool_file
 from tests.processes.influxd import InfluxDatabase as Database
 
 SECOND = 10**9

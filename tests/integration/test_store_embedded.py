@@ -19,7 +19,7 @@ from archioc.db.embedded import reader as embedded_queries
 from archioc.db.embedded import store as embedded
 from archioc.db.embedded.day_files import DAY_NS, MAX_ATTACHED, day_of
 from archioc.db.embedded.store import EmbeddedStore
-from tests.batches import T0, Alarm, Point, make_batch, spool_file
+from tests.archives.batches import T0, Alarm, Point, make_batch, spool_file
 
 ENCODER = ColumnEncoder("embedded")
 
@@ -28,7 +28,7 @@ import os, sys
 from pathlib import Path
 from archioc.core.spool.spool.encoding.columns import ColumnEncoder
 from archioc.db.embedded.store.store import EmbeddedStore
-from tests.batches import T0, Point, make_batch, spool_file
+from tests.archives.batches import T0, Point, make_batch, spool_file
 store = EmbeddedStore(Path(sys.argv[1]))
 store.prepare()
 store.write(spool_file(ColumnEncoder("embedded"), make_batch([Point("A", T0, 1.0)])))

@@ -11,7 +11,7 @@ from archioc.core.errors import QueryError, StoreDenied, StoreUnavailable
 from archioc.core.spool.encoding.line_protocol import LineEncoder
 from archioc.core.spool.spool import SpoolFile
 from archioc.db.influx.store import InfluxDatabase
-from tests.batches import Alarm, Point, make_batch, spool_file
+from tests.archives.batches import Alarm, Point, make_batch, spool_file
 from tests.conftest import InfluxdFactory
 from tests.processes.influxd import InfluxDatabase as Database
 

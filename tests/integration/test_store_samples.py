@@ -13,8 +13,8 @@ from archioc.core.spool.batch import Kind, SampleFlag, decode_text
 from archioc.db.embedded.day_files import DAY_NS
 from archioc.db.sample_columns import concatenate
 from archioc.db.store import CHUNK, CHUNK_BYTES
-from tests.batches import T0, Point
-from tests.store_bench import EVER, Bench
+from tests.archives.batches import T0, Point
+from tests.archives.store_bench import EVER, Bench
 
 
 def test_numbers_come_back_exactly(bench: Bench) -> None:

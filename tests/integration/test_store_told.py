@@ -16,8 +16,8 @@ from archioc.db import store as store_module
 from archioc.db.embedded import reader as embedded_queries
 from archioc.db.embedded.day_files import DAY_NS
 from archioc.db.influx import reader as influx_queries
-from tests.batches import T0, Alarm, Point
-from tests.store_bench import EVER, Bench
+from tests.archives.batches import T0, Alarm, Point
+from tests.archives.store_bench import EVER, Bench
 
 ODD_NAMES = ["a'b", 'q"q', "c,d", "e=f", "back\\slash", "end\\", "µ:中", "x' OR pv = 'y", "SR:BPM{1}[2].DESC$", "%s;DROP", "#n"]
 

@@ -21,7 +21,7 @@ from archioc.retrieval.app import make_app
 from archioc.retrieval.archive import Archive
 from archioc.retrieval.catalogue import Catalogue
 from archioc.retrieval.query_pool.queries import Queries
-from tests.batches import Point, make_batch, spool_file
+from tests.archives.batches import Point, make_batch, spool_file
 from tests.processes.http_client import HttpClient
 
 STOP_S = 30.0

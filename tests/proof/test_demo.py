@@ -10,8 +10,8 @@ import pytest
 from archioc.core.directories import SHARED_MEMORY
 from archioc.core.python_module import python_module
 from archioc.demo.ca_environment import with_variables
+from tests.hostile.traps import lay_traps, sprung_traps
 from tests.proof.counts import counts
-from tests.traps import lay_traps, sprung_traps
 
 pytestmark = [pytest.mark.proof, pytest.mark.timeout(540)]
 

@@ -15,10 +15,10 @@ from archioc.core.events import Reason
 from archioc.engine.ca.ring import EventRing
 from archioc.open_archive import open_reader
 from tests.conftest import CountingFactory
-from tests.counters import Counting
 from tests.processes.archiver import FAR_NS, Archiver, Blocks
 from tests.processes.waiting import wait_until
 from tests.proof.counts import counts
+from tests.records.counters import Counting
 
 SMALL = 1_000_000
 """Bytes of the ring and of the spool."""

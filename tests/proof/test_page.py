@@ -15,7 +15,7 @@ from archioc.core.config.store import Store as StoreSettings
 from archioc.core.spool.encoding import encoder_for
 from archioc.core.timestamp import SECOND, format_utc
 from archioc.db.influx.store import InfluxDatabase
-from tests.batches import Point, make_batch, spool_file
+from tests.archives.batches import Point, make_batch, spool_file
 from tests.conftest import ServedStoreFactory
 from tests.processes.chromium import Chromium
 from tests.processes.influxd import InfluxDatabase as Database

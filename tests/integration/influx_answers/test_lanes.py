@@ -14,7 +14,7 @@ from archioc.core.table.table import ChannelTable
 from archioc.db.delivery.delivery_counters import DeliveryBook
 from archioc.db.delivery.loop import Delivery
 from archioc.db.delivery.store_status import StoreStatus
-from tests.batches import Point, make_batch, spool_file
+from tests.archives.batches import Point, make_batch, spool_file
 from tests.integration.influx_answers.line_files import Double, Opened
 from tests.processes.influx_double import Answer, InfluxDouble, Request
 

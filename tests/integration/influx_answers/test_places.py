@@ -12,7 +12,7 @@ import pytest
 from archioc.core.config.store import InfluxStore
 from archioc.core.errors import StoreDenied
 from archioc.db.influx.store import InfluxDatabase
-from tests.batches import Point
+from tests.archives.batches import Point
 from tests.integration.influx_answers.line_files import DAY_S, GENERATIONS, Double, Opened, a_file, one_sample
 
 

@@ -13,7 +13,7 @@ from archioc.core.spool.encoding.compression import compress, decompress
 from archioc.core.spool.encoding.escaping import split_lines
 from archioc.core.spool.spool import SpoolFile
 from archioc.db.influx.store import InfluxDatabase
-from tests.batches import Point
+from tests.archives.batches import Point
 from tests.integration.influx_answers.line_files import DAY_S, GENERATIONS, Double, Opened, a_file, one_sample
 from tests.processes.influx_double import Answer, told
 from tests.processes.waiting import PATIENCE_S, wait_until

@@ -10,9 +10,9 @@ import pytest
 from archioc.core.spool.encoding.line_protocol import LineEncoder
 from archioc.core.table.archiver_health import HEALTH_EVERY_S, ArchiverHealth
 from archioc.engine.health import HealthReport
-from tests.batches import make_batch
+from tests.archives.batches import make_batch
+from tests.unit.core.test_line_protocol import parse
 from tests.unit.engine.rig import Archive, Engine, send
-from tests.unit.test_line_protocol import parse
 
 EVERY_NS = int(HEALTH_EVERY_S * 1e9)
 FILES_MD = Path(__file__).parents[3] / "docs/reference/contract/files.md"

@@ -20,10 +20,10 @@ from archioc.engine.commit import spool_limits as room
 from archioc.engine.commit.commit import CommitThread
 from archioc.engine.commit.recovery import recover_when_possible
 from archioc.engine.commit.spool_limits import Room
+from tests.unit.core.spool.model_disk import ModelDisk
 from tests.unit.engine.deliveries import Delivery, hand_over
 from tests.unit.engine.rig import Archive, Engine, numbers
 from tests.unit.engine.test_commit import Fuse, FusedLedger, Killed
-from tests.unit.spool.model_disk import ModelDisk
 
 FILES = 3
 """Batches that find room."""
