@@ -83,4 +83,5 @@ def _name(callback: Any) -> str:
 
 if __name__ == "__main__":
     watch(Path(sys.argv[1]))
-    sys.exit(main(sys.argv[2:]))
+    del sys.argv[1]
+    sys.exit(main())

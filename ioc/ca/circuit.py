@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator, Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import caproto as ca
 import structlog
@@ -20,15 +20,13 @@ from archioc.ioc.ca import messages
 from archioc.ioc.ca.monitors import Monitors
 from archioc.ioc.ca.open_views import MAX_VIEWS_OF_CLIENT, OpenViews
 from archioc.ioc.ca.outbox import Monitor, Outbox
-from archioc.ioc.ca.put_queue import PutLine
+from archioc.ioc.ca.put_queue import PutQueue
+from archioc.ioc.ca.pv import PV
 from archioc.ioc.ca.request_stream import BadRequest, RequestStream, StreamBroken
 from archioc.ioc.ca.served_channel import ServedChannel
-from archioc.ioc.ca.time_slice import Slice
-from archioc.ioc.registry.audit import Peer
-
-if TYPE_CHECKING:
-    from archioc.ioc.ca.pv import PV
-    from archioc.ioc.ca.server import ControlServer
+from archioc.ioc.ca.serving import Serving
+from archioc.ioc.ca.time_slice import TimeSlice
+from archioc.ioc.peer import Peer
 
 READ_BYTES = 16384
 SEND_BUFFER_BYTES = 2**18
@@ -45,16 +43,16 @@ log = structlog.get_logger()
 class Circuit:
     """A connection with a client."""
 
-    def __init__(self, server: ControlServer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._server, self._reader, self._writer = server, reader, writer
+    def __init__(self, serving: Serving, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._serving, self._reader, self._writer = serving, reader, writer
         address, port = writer.get_extra_info("peername")[:2]
         self.peer = Peer(address, port)
         self._stream = RequestStream()
         self._channels: dict[int, ServedChannel] = {}
         self._views = OpenViews()
-        self._outbox = Outbox(server.turns)
+        self._outbox = Outbox(serving.sharing)
         self._monitors = Monitors(self._outbox)
-        self._puts = PutLine(server, lambda: self.peer, self._answer_put)
+        self._puts = PutQueue(serving, lambda: self.peer, self._answer_put)
         self._next_sid = 1
         self._tasks: list[asyncio.Task[None]] = []
         connection = writer.get_extra_info("socket")
@@ -105,7 +103,7 @@ class Circuit:
             task.cancel()
 
     async def _forget_all(self) -> None:
-        slice_ = Slice(self._server.turns)
+        slice_ = TimeSlice(self._serving.sharing)
         while self._channels:
             self._close_channel(next(reversed(self._channels.values())))
             await slice_.give_way()
@@ -118,7 +116,7 @@ class Circuit:
     async def _read_requests(self) -> None:
         while data := await self._reader.read(READ_BYTES):
             try:
-                slice_ = Slice(self._server.turns)
+                slice_ = TimeSlice(self._serving.sharing)
                 for command in self._stream.take(data):
                     await slice_.give_way()
                     answer = self._answers.get(type(command))
@@ -135,7 +133,7 @@ class Circuit:
         """Tell the client anew what it may write."""
         async for channel in self._each_channel():
             if channel.pv.spec.access != "read":
-                write = self._server.may_write(channel.pv, self.peer)
+                write = self._serving.may_write(channel.pv, self.peer)
                 self._send(messages.access_rights(channel.cid, read=True, write=write))
 
     async def drop(self, gone: Callable[[PV], bool]) -> None:
@@ -147,7 +145,7 @@ class Circuit:
 
     async def _each_channel(self) -> AsyncIterator[ServedChannel]:
         """The channels that are open now, without those that are closed before their turn comes."""
-        slice_ = Slice(self._server.turns)
+        slice_ = TimeSlice(self._serving.sharing)
         for sid in list(self._channels):
             await slice_.give_way()
             channel = self._channels.get(sid)
@@ -164,14 +162,14 @@ class Circuit:
         self.peer = Peer(self.peer.address, self.peer.port, self.peer.host, _name(command)[:CLAIMED_LETTERS])
 
     async def _search(self, command: Any) -> None:
-        if self._server.database.has(_name(command)):
-            self._send(messages.search_reply(self._server.tcp_port, command.cid))
+        if self._serving.names.has(_name(command)):
+            self._send(messages.search_reply(self._serving.tcp_port, command.cid))
         elif command.reply == ca.DO_REPLY:
             self._send(messages.not_found(command.cid))
 
     async def _create_channel(self, command: Any) -> None:
         try:
-            pv, long_string = await self._server.database.open(_name(command))
+            pv, long_string = await self._serving.names.open(_name(command))
         except KeyError:
             self._send(messages.channel_refused(command.cid))
             return
@@ -182,7 +180,7 @@ class Circuit:
         channel = ServedChannel(self._next_sid, command.cid, pv, long_string)
         self._next_sid += 1
         self._channels[channel.sid] = channel
-        write = self._server.may_write(pv, self.peer)
+        write = self._serving.may_write(pv, self.peer)
         self._send(
             messages.access_rights(channel.cid, read=True, write=write)
             + messages.channel_created(channel.cid, channel.sid, int(channel.data_type), channel.count)

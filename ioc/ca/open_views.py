@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from archioc.ioc.ca.pv import PV
+from archioc.ioc.ca.pv import PV
 
 MAX_VIEWS_OF_CLIENT = 20
 

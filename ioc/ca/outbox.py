@@ -7,16 +7,13 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import structlog
 from caproto import CaprotoError, ChannelType
 
 from archioc.ioc.ca.messages import ECA_NOCONVERT, ECA_NORMAL, message
-from archioc.ioc.ca.time_slice import Slice, Turns
-
-if TYPE_CHECKING:
-    from archioc.ioc.ca.pv import PV
+from archioc.ioc.ca.pv import PV
+from archioc.ioc.ca.time_slice import LoopSharing, TimeSlice
 
 BATCH_EVENTS = 200
 """Events sent at once: what a client is sent while it does not read is that much more than its connection holds."""
@@ -37,6 +34,15 @@ class Monitor:
     mask: int
     long_string: bool
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it waits in the outbox."""
+        return self.outbox.holds(self)
+
+    def post(self) -> None:
+        """Let it wait in the outbox until it is sent the newest value."""
+        self.outbox.post(self)
+
     async def event(self) -> bytes:
         """CA_PROTO_EVENT_ADD with the newest value."""
         try:
@@ -48,10 +54,10 @@ class Monitor:
 
 
 class Outbox:
-    """The monitors of one circuit that have something to tell. turns: shared with the other circuits."""
+    """The monitors of one circuit that have something to tell. sharing: with the other circuits."""
 
-    def __init__(self, turns: Turns) -> None:
-        self._turns = turns
+    def __init__(self, sharing: LoopSharing) -> None:
+        self._sharing = sharing
         self._waiting: dict[int, Monitor] = {}
         self._wake = asyncio.Event()
         self._flowing = True
@@ -86,17 +92,17 @@ class Outbox:
             await asyncio.sleep(0)
             self._wake.clear()
             while self._waiting and self._flowing:
-                await self._turns.next()
+                await self._sharing.next()
                 writer.write(await self._batch())
                 await writer.drain()
 
     async def _batch(self) -> bytes:
         """The events of those monitors that have waited longest, as many as a slice of time allows."""
         events: list[bytes] = []
-        slice_ = Slice()
+        slice_ = TimeSlice()
         while self._waiting and len(events) < BATCH_EVENTS and not slice_.over:
             monitor = next(iter(self._waiting.values()))
-            await monitor.pv.catch_up()
+            await monitor.pv.refresh_deferred()
             if self._waiting.get(monitor.subscription) is monitor:
                 del self._waiting[monitor.subscription]
                 events.append(await monitor.event())

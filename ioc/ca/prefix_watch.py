@@ -70,7 +70,7 @@ class PrefixWatch:
         """What is wrong, for people; empty when nothing is."""
         return f"{self._prefix} is also served by {', '.join(self.others)}" if self.others else ""
 
-    async def keep_watch(self) -> None:
+    async def watch_forever(self) -> None:
         """Search until cancelled."""
         if not self._targets:
             await asyncio.Event().wait()

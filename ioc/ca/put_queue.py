@@ -7,18 +7,16 @@ import contextlib
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from archioc.core.errors import ArchiocError, CommandRefused
 from archioc.ioc.ca import messages
 from archioc.ioc.ca.put_value import PutValue, read_put, shown_put
 from archioc.ioc.ca.request_stream import BadRequest
 from archioc.ioc.ca.served_channel import ServedChannel
-from archioc.ioc.registry.audit import Peer
+from archioc.ioc.ca.serving import Serving
+from archioc.ioc.peer import Peer
 from archioc.ioc.results import ResultCode
-
-if TYPE_CHECKING:
-    from archioc.ioc.ca.server import ControlServer
 
 QUEUED_PUTS = 200
 """Puts that wait; when there are more, nothing more is read from this client until one is done. Each may hold 128 kB."""
@@ -49,11 +47,11 @@ class _Put:
         return shown_put(self.command.header.data_type, self.command.data_count, bytes(self.command.buffers[1]))
 
 
-class PutLine:
+class PutQueue:
     """Puts that wait for their turn. peer: who the client says it is by now; answer: sends it something, unless it has gone."""
 
-    def __init__(self, server: ControlServer, peer: Callable[[], Peer], answer: Callable[[bytes], Awaitable[None]]) -> None:
-        self._server, self._peer, self._answer = server, peer, answer
+    def __init__(self, serving: Serving, peer: Callable[[], Peer], answer: Callable[[bytes], Awaitable[None]]) -> None:
+        self._serving, self._peer, self._answer = serving, peer, answer
         self._waiting: asyncio.Queue[_Put] = asyncio.Queue(QUEUED_PUTS)
         self._done = asyncio.Event()
         self._done.set()
@@ -78,7 +76,7 @@ class PutLine:
         while True:
             put = await self._waiting.get()
             try:
-                await self._server.control.make_room_for_notes()
+                await self._serving.audit.make_room_for_notes()
                 await self._answer(await self._carry_out(put))
             finally:
                 if self._waiting.empty():
@@ -87,17 +85,17 @@ class PutLine:
     async def _carry_out(self, put: _Put) -> bytes:
         """The answer, empty where none is due."""
         pv, command, peer = put.channel.pv, put.command, self._peer()
-        status, control = messages.ECA_PUTFAIL, self._server.control
+        status, audit = messages.ECA_PUTFAIL, self._serving.audit
         try:
-            if not self._server.may_write(pv, peer) or pv.writer is None:
+            if not self._serving.may_write(pv, peer) or pv.writer is None:
                 status = messages.ECA_NOWTACCESS
-                raise await control.forbid(pv.name, put.shown(), peer)
+                raise await audit.forbid(pv.name, put.shown(), peer)
             try:
                 value = put.value()
             except CommandRefused as error:
                 if pv.spec.access == "anyone":
                     raise
-                raise await control.refuse_unreadable(pv.name, put.shown(), error, peer) from None
+                raise await audit.refuse_unreadable(pv.name, put.shown(), error, peer) from None
             await pv.writer(pv, value, peer)
         except ArchiocError as error:
             return messages.error(bytes(command.header), put.channel.cid, status, str(error))

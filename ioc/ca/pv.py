@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import IntFlag
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import caproto
 from caproto import ChannelType, native_type
@@ -21,12 +21,10 @@ from caproto._dbr import DbrStringArray, _LongStringChannelType
 from archioc.core.dbr import EPICS_EPOCH_S, Dbr, Severity, Status
 from archioc.ioc.ca.alarm import NO_ALARM, Alarm
 from archioc.ioc.ca.alarm_limits import NO_LIMITS, AlarmLimits, metadata_of
+from archioc.ioc.ca.put_value import PutValue
+from archioc.ioc.ca.subscriber import Subscriber
 from archioc.ioc.ca.timed_number import timed_number
-
-if TYPE_CHECKING:
-    from archioc.ioc.ca.outbox import Monitor
-    from archioc.ioc.ca.put_value import PutValue
-    from archioc.ioc.registry.audit import Peer
+from archioc.ioc.peer import Peer
 
 Access = Literal["read", "anyone", "control", "expert"]
 """Who may put; `anyone` what changes nothing but what is shown."""
@@ -117,7 +115,7 @@ class PV:
         self.limit_writer = limit_writer
         self.limits = NO_LIMITS
         self.data = _channel_data(spec)
-        self.monitors: set[Monitor] = set()
+        self.monitors: set[Subscriber] = set()
         self._followers: dict[PV, Refresh] = {}
         self._behind = False
         self._value: Value | None = None
@@ -156,49 +154,49 @@ class PV:
         stamp = caproto.TimeStamp(*self._stamp)
         await self.data.write(written, verify_value=False, status=int(alarm[0]), severity=int(alarm[1]), timestamp=stamp)
         self._post(events)
-        await self._lead()
+        await self._update_fields()
 
     async def show_limits(self, limits: AlarmLimits) -> None:
         """Have other alarm limits from now on."""
         self.limits = limits
         await self.data.write_metadata(publish=False, **metadata_of(limits, self.spec.dbr))
         self._post(_DESCRIBED)
-        await self._lead()
+        await self._update_fields()
 
-    async def _lead(self) -> None:
+    async def _update_fields(self) -> None:
         for follower, follow in list(self._followers.items()):
             await follow(follower)
 
-    def put_off(self) -> bool:
-        """Whether it need not be shown now: all who look at it have an event waiting, which has it catch up before it is sent.
+    def defer(self) -> bool:
+        """Whether it need not be shown now: all who look at it have an event waiting, and the value is refreshed before that is sent.
 
         So a client that does not read costs nobody the time to show it what it does not take.
         """
-        self._behind = not self._followers and all(monitor.outbox.holds(monitor) for monitor in self.monitors)
+        self._behind = not self._followers and all(monitor.is_waiting for monitor in self.monitors)
         return self._behind
 
-    async def catch_up(self) -> None:
-        """Show what was put off."""
+    async def refresh_deferred(self) -> None:
+        """Show the value whose showing was deferred."""
         if self._behind and self.refresh is not None:
             self._behind = False
             await self.refresh(self)
 
-    async def touch(self) -> None:
-        """Tell the monitors that the value was put, although it is as before (a command PV)."""
+    async def notify_unchanged(self) -> None:
+        """Send the monitors an event although the value is as before (a command PV)."""
         self._post(_CHANGED)
 
     def _post(self, events: int) -> None:
         self._cache.clear()
         for monitor in self.monitors:
             if monitor.mask & events:
-                monitor.outbox.post(monitor)
+                monitor.post()
 
-    def add_monitor(self, monitor: Monitor) -> None:
+    def add_monitor(self, monitor: Subscriber) -> None:
         """Have a monitor told of changes."""
         self.monitors.add(monitor)
         self._watched(first=True)
 
-    def remove_monitor(self, monitor: Monitor) -> None:
+    def remove_monitor(self, monitor: Subscriber) -> None:
         """Tell a monitor nothing any more."""
         self.monitors.discard(monitor)
         self._watched(first=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
 
 import structlog
 
@@ -14,10 +15,9 @@ from archioc.ioc.ca.beacons import send_beacons
 from archioc.ioc.ca.circuit import Circuit
 from archioc.ioc.ca.pv import PV
 from archioc.ioc.ca.search import SearchProtocol, search_socket
-from archioc.ioc.ca.time_slice import Turns
-from archioc.ioc.commands.control import Control
-from archioc.ioc.pvs.pv_names import PvDatabase
-from archioc.ioc.registry.audit import Peer
+from archioc.ioc.ca.serving import PutAudit, PvNames, Serving
+from archioc.ioc.ca.time_slice import LoopSharing
+from archioc.ioc.peer import Peer
 
 FREE_PORT_ATTEMPTS = 20
 """Free ports tried on the first interface until one is free on all of them."""
@@ -26,17 +26,15 @@ log = structlog.get_logger()
 
 
 class ControlServer:
-    """Serves a database of PVs.
+    """Serves PVs.
 
-    tcp_port: the port of the circuits; the configured one, or another where that is taken.
+    tcp_port: the port of the circuits; the configured one, or another where that is in use.
     circuits: the clients that are connected.
-    turns: who of them goes on next with what takes long.
     """
 
-    def __init__(self, database: PvDatabase, control: Control, access: Access) -> None:
-        self.database, self.control, self._access = database, control, access
+    def __init__(self, names: PvNames, audit: PutAudit, access: Access) -> None:
+        self._names, self._audit, self._access = names, audit, access
         self.circuits: set[Circuit] = set()
-        self.turns = Turns()
         self.tcp_port = 0
         self._servers: list[asyncio.Server] = []
         self._searches: list[asyncio.DatagramTransport] = []
@@ -47,11 +45,12 @@ class ControlServer:
         """Listen on all interfaces. Raises ServeError when an address or the port cannot be had."""
         udp = _searching(interfaces, port)
         self.tcp_port, tcp = _listening(interfaces, port)
+        serving = Serving(self._names, self._audit, LoopSharing(), self.tcp_port, self.may_write)
         for connection in tcp:
-            self._servers.append(await asyncio.start_server(self._serve, sock=connection))
+            self._servers.append(await asyncio.start_server(partial(self._serve, serving), sock=connection))
         loop = asyncio.get_running_loop()
         for connection in udp:
-            transport, _ = await loop.create_datagram_endpoint(lambda: SearchProtocol(self.database.has, self.tcp_port), sock=connection)
+            transport, _ = await loop.create_datagram_endpoint(lambda: SearchProtocol(self._names.has, self.tcp_port), sock=connection)
             self._searches.append(transport)
         self._beacons = asyncio.create_task(send_beacons(beacon_addresses, self.tcp_port))
         self._keep(self._beacons)
@@ -93,18 +92,18 @@ class ControlServer:
         def gone(pv: PV) -> bool:
             return pv.channel in channels or pv.group in groups
 
-        self.database.forget(gone)
+        self._names.forget(gone)
         self._keep(asyncio.create_task(self._drop(gone)))
 
     async def _drop(self, gone: Callable[[PV], bool]) -> None:
         for circuit in list(self.circuits):
             await circuit.drop(gone)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _serve(self, serving: Serving, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
         self._keep(task)
-        circuit = Circuit(self, reader, writer)
+        circuit = Circuit(serving, reader, writer)
         self.circuits.add(circuit)
         try:
             await circuit.run()

@@ -1,4 +1,4 @@
-"""Fair shares of the event loop for work that is too much for one go."""
+"""Splits long work into short slices so that other clients are served in between."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ SLICE_S = 0.0005
 """How long one piece of work may keep the loop, in wall time: where the machine is busy there is less work in it."""
 
 
-class Turns:
+class LoopSharing:
     """All that have much to do wait here between two slices of their work. One of them goes on in each round of the loop, in order.
 
     So a round takes about a slice however many clients there are, and a put, which takes some rounds, is not held up by them.
@@ -41,11 +41,11 @@ class Turns:
             asyncio.get_running_loop().call_soon(self._grant)
 
 
-class Slice:
+class TimeSlice:
     """A stretch of work that gives way once it has lasted SLICE_S."""
 
-    def __init__(self, turns: Turns | None = None) -> None:
-        self._turns = turns
+    def __init__(self, sharing: LoopSharing | None = None) -> None:
+        self._sharing = sharing
         self._until = time.perf_counter() + SLICE_S
 
     @property
@@ -56,5 +56,5 @@ class Slice:
     async def give_way(self) -> None:
         """Let the loop look at everything else, if it is time."""
         if self.over:
-            await (self._turns.next() if self._turns is not None else asyncio.sleep(0))
+            await (self._sharing.next() if self._sharing is not None else asyncio.sleep(0))
             self._until = time.perf_counter() + SLICE_S

@@ -16,18 +16,18 @@ SLICE_CHANNELS = 100
 FREED_AT_ONCE = 1000
 
 
-async def take_up(registry: Registry, rows: ChannelRows, change: Change, revision: int) -> None:
-    """Make a change known whose commit has returned. The engine takes it up as one, when it is complete."""
+async def apply_change(registry: Registry, rows: ChannelRows, change: Change, revision: int) -> None:
+    """Make a committed change known. The engine applies it as one, when it is complete."""
     registry.accept_first(change)
     for part in _parts(change):
         registry.accept_channels(part)
         rows.write_channels(part)
         await asyncio.sleep(0)
     registry.accept_rest(change, revision)
-    rows.tell(revision)
+    rows.publish_revision(revision)
 
 
-async def let_go(items: list[object]) -> None:
+async def free_slowly(items: list[object]) -> None:
     """Free many objects that nobody else holds any more, in slices: all at once would stop the loop as long as making them."""
     while items:
         del items[-FREED_AT_ONCE:]

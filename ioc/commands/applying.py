@@ -8,7 +8,7 @@ from pathlib import Path
 
 from archioc.core.errors import CommandRefused
 from archioc.core.shard import Shard
-from archioc.ioc.commands.apply_to_table import let_go
+from archioc.ioc.commands.apply_to_table import free_slowly
 from archioc.ioc.commands.config_subprocess import read_declaration
 from archioc.ioc.commands.declaring import PickColumns, Places, pick_nothing, plan_declared
 from archioc.ioc.commands.differences import differences, summary
@@ -57,7 +57,7 @@ async def plan_apply(how: Apply, path: Path, registry: Registry, pick: PickColum
     change = await asyncio.to_thread(plan_declared, registry.content, declaration, places, prune=how.prunes)
     channels: list[object] = list(declaration.channels)
     del declaration
-    await let_go(channels)
+    await free_slowly(channels)
     return change
 
 

@@ -11,7 +11,7 @@ from archioc.core.config.declared_channels import Declaration
 from archioc.core.errors import CommandRefused, SettingError
 from archioc.importing.formats import ImportFormat
 from archioc.importing.gathering import Imported
-from archioc.ioc.commands.apply_to_table import let_go
+from archioc.ioc.commands.apply_to_table import free_slowly
 from archioc.ioc.commands.config_subprocess import read_imported
 from archioc.ioc.commands.declaring import PickColumns, PickPlaces, Places, own_channels
 from archioc.ioc.registry.archived import ArchivedChannel, declare
@@ -150,5 +150,5 @@ async def plan_import(text: str, directory: Path, registry: Registry, pick: Pick
     planned = await asyncio.to_thread(plan_imported, registry.content, imported, pick_there)
     channels: list[object] = list(imported.declaration.channels)
     del imported
-    await let_go(channels)
+    await free_slowly(channels)
     return planned

@@ -5,25 +5,26 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from archioc.ioc.registry.audit import AuditEntry, Peer
+from archioc.ioc.peer import Peer
+from archioc.ioc.registry.audit import AuditEntry
 from archioc.ioc.registry.change import Change
 
 Planner = Callable[[], Awaitable[Change]]
-Teller = Callable[[Change], Awaitable[str]]
+Describer = Callable[[Change], Awaitable[str]]
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class PutRequest:
     """A put that is to be carried out.
 
-    old, new: values, for the audit. tell: what `Result` says of its change. dry: nothing is to be changed.
+    old, new: values, for the audit. describe: what `Result` says of its change. dry: nothing is to be changed.
     """
 
     pv: str
     new: str
     peer: Peer
     plan: Planner
-    tell: Teller
+    describe: Describer
     old: str = ""
     dry: bool = False
 
@@ -32,17 +33,17 @@ class Order:
         return AuditEntry(time_ns, self.peer, self.pv, self.old, self.new, outcome)
 
 
-def saying(text: str) -> Teller:
+def saying(text: str) -> Describer:
     """Says the same of every change."""
 
-    async def tell(_: Change) -> str:
+    async def describe(_: Change) -> str:
         return text
 
-    return tell
+    return describe
 
 
 async def counted(change: Change) -> str:
-    """A change in words, as `Result` tells it."""
+    """A change in words, as `Result` shows it."""
     if change.renamed:
         return f"renamed {_channels(len(change.renamed))}"
     for word, channels in (("added", change.added), ("removed", change.removed), ("changed", change.changed)):

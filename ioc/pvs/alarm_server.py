@@ -9,7 +9,7 @@ from archioc.core.dbr import Dbr, Severity, Status
 from archioc.ioc.ca.alarm import NO_ALARM, Alarm
 from archioc.ioc.ca.put_value import PutValue
 from archioc.ioc.ca.pv import PV, PvSpec
-from archioc.ioc.registry.audit import Peer
+from archioc.ioc.peer import Peer
 
 NAME = "AlarmServer:Heartbeat"
 SILENT_S = 30.0
@@ -29,7 +29,7 @@ class AlarmServerHeartbeat:
         self._last: float | None = None
         self.pv = PV(f"{prefix}{NAME}", SPEC, writer=self._put)
 
-    async def keep_watch(self) -> None:
+    async def watch_forever(self) -> None:
         """Raise the alarm when no put has come for too long, until cancelled. There is none before the first put."""
         while True:
             await asyncio.sleep(CHECK_S)
@@ -43,4 +43,4 @@ class AlarmServerHeartbeat:
     async def _put(self, pv: PV, value: PutValue, _: Peer) -> None:
         await pv.show(value.whole(), alarm=NO_ALARM)
         self._last = time.monotonic()
-        await pv.touch()
+        await pv.notify_unchanged()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from archioc.ioc.ca.time_slice import Slice
+from archioc.ioc.ca.time_slice import TimeSlice
 from archioc.ioc.registry.writer import Registry
 
 SLICE_NAMES = 100
@@ -36,7 +36,7 @@ class ChannelIndex:
         version = self._registry.names_version
         if version == self.version:
             return
-        slice_, channels = Slice(), self._registry.channels
+        slice_, channels = TimeSlice(), self._registry.channels
         names = await _sorted(list(channels), slice_)
         rows, generations = np.full(len(names), -1, np.int64), np.zeros(len(names), np.int64)
         for begin in range(0, len(names), SLICE_NAMES):
@@ -52,7 +52,7 @@ class ChannelIndex:
 
     async def matching(self, fits: Callable[[str], bool]) -> Mask:
         """Which names fit."""
-        slice_, found = Slice(), np.zeros(len(self.names), bool)
+        slice_, found = TimeSlice(), np.zeros(len(self.names), bool)
         for begin in range(0, len(self.names), SLICE_NAMES):
             some = self.names[begin : begin + SLICE_NAMES]
             found[begin : begin + len(some)] = [fits(name) for name in some]
@@ -60,7 +60,7 @@ class ChannelIndex:
         return found
 
 
-async def _sorted(names: list[str], slice_: Slice) -> list[str]:
+async def _sorted(names: list[str], slice_: TimeSlice) -> list[str]:
     """Sort by merging: `list.sort` takes two sorted runs in one pass, so no step takes as long as sorting all at once."""
     runs = []
     for begin in range(0, len(names), SORTED_AT_ONCE):

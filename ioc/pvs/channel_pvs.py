@@ -10,15 +10,15 @@ from archioc.core.errors import CommandRefused, UnknownChannel
 from archioc.core.table.table import ChannelTable
 from archioc.ioc.ca.put_value import PutValue
 from archioc.ioc.ca.pv import PV
-from archioc.ioc.ca.time_slice import Slice
-from archioc.ioc.commands.control import Control
+from archioc.ioc.ca.time_slice import TimeSlice
+from archioc.ioc.commands.commands import Commands
+from archioc.ioc.peer import Peer
 from archioc.ioc.pvs.channel_fields import CHANNEL_FIELDS
 from archioc.ioc.pvs.channel_refs import ChannelRefs
 from archioc.ioc.pvs.row_changes import RowChanges
 from archioc.ioc.pvs.row_view import RowView, is_silent, view_row
 from archioc.ioc.pvs.setting_put import put_setting
 from archioc.ioc.registry.archived import ArchivedChannel
-from archioc.ioc.registry.audit import Peer
 from archioc.ioc.registry.writer import Registry
 from archioc.ioc.results import ResultCode
 
@@ -31,9 +31,9 @@ AGEING = "Age"
 class ChannelPvs:
     """Makes the PVs of channels and refreshes those with monitors."""
 
-    def __init__(self, prefix: str, registry: Registry, table: ChannelTable, control: Control) -> None:
+    def __init__(self, prefix: str, registry: Registry, table: ChannelTable, commands: Commands) -> None:
         self._start = f"{prefix}CH:"
-        self._registry, self._table, self._control = registry, table, control
+        self._registry, self._table, self._commands = registry, table, commands
         self._refs = ChannelRefs(registry, table)
         self._watched: dict[str, set[PV]] = {}
         self._changes = RowChanges(table, self._find)
@@ -58,13 +58,13 @@ class ChannelPvs:
         channel = self._refs.name(channel)
         return PV(name, CHANNEL_FIELDS[field].spec, channel=channel, writer=writer, refresh=self._refresh, on_watch=self._watch)
 
-    async def keep_fresh(self) -> None:
+    async def refresh_forever(self) -> None:
         """Refresh what is watched, until cancelled: at most 10 times a second, and only rows that changed."""
         loop = asyncio.get_running_loop()
         everything_at = loop.time()
         while True:
             await asyncio.sleep(REFRESH_S)
-            slice_ = Slice()
+            slice_ = TimeSlice()
             for names in self._changes.look():
                 await self._refresh_channels(names, slice_)
                 await slice_.give_way()
@@ -74,7 +74,7 @@ class ChannelPvs:
                 if before != self._silent:
                     await self._refresh_channels(list(self._watched), slice_)
                 for pv in list(self._beside):
-                    if not pv.put_off():
+                    if not pv.defer():
                         await self._refresh(pv)
                     await slice_.give_way()
 
@@ -110,13 +110,13 @@ class ChannelPvs:
             del self._watched[pv.channel]
             self._changes.forget(pv.channel)
 
-    async def _refresh_channels(self, names: Iterable[str], slice_: Slice) -> None:
+    async def _refresh_channels(self, names: Iterable[str], slice_: TimeSlice) -> None:
         for name in names:
             await slice_.give_way()
             channel = self._find(name)
             if channel is None:
                 continue
-            wanted = [pv for pv in self._watched.get(name, ()) if not pv.put_off()]
+            wanted = [pv for pv in self._watched.get(name, ()) if not pv.defer()]
             if not wanted:
                 continue
             view = view_row(self._table, channel)
@@ -138,15 +138,15 @@ class ChannelPvs:
     async def _put_setting(self, pv: PV, value: PutValue, peer: Peer) -> None:
         assert pv.channel is not None
         field = self._split(pv.name)[1]
-        await put_setting(self._control, f"{self._start}{pv.channel}:{field}", pv.channel, CHANNEL_FIELDS[field], value, peer)
+        await put_setting(self._commands, f"{self._start}{pv.channel}:{field}", pv.channel, CHANNEL_FIELDS[field], value, peer)
         await self._refresh(pv)
 
     async def _remove(self, pv: PV, value: PutValue, peer: Peer) -> None:
         assert pv.channel is not None
         channel = self._find(pv.channel)
         if channel is None:
-            raise await self._control.refuse_unreadable(pv.name, str(value), UnknownChannel(pv.channel), peer)
+            raise await self._commands.executor.refuse_unreadable(pv.name, str(value), UnknownChannel(pv.channel), peer)
         if self._refs.name(str(value).strip()) != channel.name:
             rule = f"{str(value)[:60]!r}: must be the channel's own name, {channel.name}"
-            raise await self._control.refuse_unreadable(pv.name, str(value), CommandRefused(ResultCode.CONFIRM, rule), peer)
-        await self._control.remove(pv.name, channel.name, peer)
+            raise await self._commands.executor.refuse_unreadable(pv.name, str(value), CommandRefused(ResultCode.CONFIRM, rule), peer)
+        await self._commands.remove(pv.name, channel.name, peer)

@@ -8,8 +8,8 @@ from archioc.ioc.ca.alarm import NO_ALARM
 from archioc.ioc.ca.put_value import PutValue
 from archioc.ioc.ca.pv import PV, PvSpec, Writer
 from archioc.ioc.commands.applying import Apply
-from archioc.ioc.commands.control import Control
-from archioc.ioc.registry.audit import Peer
+from archioc.ioc.commands.commands import Commands
+from archioc.ioc.peer import Peer
 from archioc.ioc.results import ResultCode
 
 TEXT_BYTES = 16_000
@@ -46,30 +46,30 @@ COMMAND_SPECS: dict[str, PvSpec] = {
 class CommandPvs:
     """The command PVs of one archiver."""
 
-    def __init__(self, prefix: str, control: Control) -> None:
-        self._prefix, self._control = prefix, control
+    def __init__(self, prefix: str, commands: Commands) -> None:
+        self._prefix, self._commands = prefix, commands
         self._carry_out = {
-            "Add": control.add,
-            "AddList": control.add,
-            "Remove": control.remove,
-            "RemoveList": control.remove,
-            "Set": control.set,
-            "Rename": control.rename,
-            "ImportFile": control.import_files,
+            "Add": commands.add,
+            "AddList": commands.add,
+            "Remove": commands.remove,
+            "RemoveList": commands.remove,
+            "Set": commands.set,
+            "Rename": commands.rename,
+            "ImportFile": commands.import_files,
         }
         writers: dict[str, Writer] = {**dict.fromkeys(self._carry_out, self._command), "Flush": self._flush, "Apply": self._apply}
         self.pvs = {name: PV(f"{prefix}{name}", spec, writer=writers.get(name)) for name, spec in COMMAND_SPECS.items()}
 
     async def show_result(self) -> None:
-        """Bring what tells of puts up to date."""
-        control = self._control
-        alarm = (Status.WRITE, Severity.MINOR) if control.code else NO_ALARM
-        await self.pvs["Result"].show(control.result, alarm=alarm)
-        await self.pvs["ResultCode"].show(int(control.code), alarm=alarm)
-        await self.pvs["LastChange"].show(control.changes[0] if control.changes else "")
-        await self.pvs["RecentChanges"].show("\n".join(line[:RECENT_LINE] for line in control.changes))
-        await self.pvs["Denied"].show(control.denied)
-        await self.pvs["Busy"].show(int(control.busy))
+        """Bring the PVs that show the results of puts up to date."""
+        executor = self._commands.executor
+        alarm = (Status.WRITE, Severity.MINOR) if executor.code else NO_ALARM
+        await self.pvs["Result"].show(executor.result, alarm=alarm)
+        await self.pvs["ResultCode"].show(int(executor.code), alarm=alarm)
+        await self.pvs["LastChange"].show(executor.changes[0] if executor.changes else "")
+        await self.pvs["RecentChanges"].show("\n".join(line[:RECENT_LINE] for line in executor.changes))
+        await self.pvs["Denied"].show(executor.denied)
+        await self.pvs["Busy"].show(int(executor.busy))
 
     async def _command(self, pv: PV, value: PutValue, peer: Peer) -> None:
         text = await self._readable(pv, value, peer)
@@ -81,24 +81,24 @@ class CommandPvs:
         try:
             return value.text(TEXT_BYTES if pv.spec.dbr is Dbr.CHAR else LIST_ELEMENTS * 40)
         except CommandRefused as error:
-            raise await self._control.refuse_unreadable(pv.name, str(value), error, peer) from None
+            raise await self._commands.executor.refuse_unreadable(pv.name, str(value), error, peer) from None
 
     async def _apply(self, pv: PV, value: PutValue, peer: Peer) -> None:
         word = str(value).strip()
         if word in {str(int(how)) for how in Apply}:
-            await self._control.apply(pv.name, Apply(int(word)), peer)
+            await self._commands.apply(pv.name, Apply(int(word)), peer)
         elif word != "0":
             rule = "must be 1 (apply), 2 (dry run), 3 (apply and prune) or 4 (dry run of 3); nothing was done"
             raise await self._unknown_word(pv, value, rule, peer)
-        await pv.touch()
+        await pv.notify_unchanged()
 
     async def _flush(self, pv: PV, value: PutValue, peer: Peer) -> None:
         if str(value).strip() == "1":
-            await self._control.flush(pv.name, peer)
+            await self._commands.flush(pv.name, peer)
         elif str(value).strip() != "0":
             raise await self._unknown_word(pv, value, "must be 1; nothing was done", peer)
-        await pv.touch()
+        await pv.notify_unchanged()
 
     async def _unknown_word(self, pv: PV, value: PutValue, rule: str, peer: Peer) -> CommandRefused:
         error = CommandRefused(ResultCode.SYNTAX, f"{str(value)[:40]!r}: {rule}")
-        return await self._control.refuse_unreadable(pv.name, str(value), error, peer)
+        return await self._commands.executor.refuse_unreadable(pv.name, str(value), error, peer)

@@ -7,8 +7,8 @@ from dataclasses import replace
 from archioc.ioc.ca.alarm_limits import LIMIT_FIELDS, SEVERITY_FIELDS
 from archioc.ioc.ca.put_value import PutValue
 from archioc.ioc.ca.pv import PV
+from archioc.ioc.peer import Peer
 from archioc.ioc.pvs.record_fields import RECORD_FIELDS
-from archioc.ioc.registry.audit import Peer
 
 FIELD_NAMES = frozenset(RECORD_FIELDS)
 

@@ -7,11 +7,11 @@ import asyncio
 from archioc.core.table.table import ChannelTable
 from archioc.ioc.ca.put_value import PutValue
 from archioc.ioc.ca.pv import PV
-from archioc.ioc.commands.control import Control
+from archioc.ioc.commands.commands import Commands
+from archioc.ioc.peer import Peer
 from archioc.ioc.pvs.group_fields import GROUP_FIELDS
 from archioc.ioc.pvs.group_put import put_group_setting
 from archioc.ioc.pvs.group_snapshot import GroupLook
-from archioc.ioc.registry.audit import Peer
 from archioc.ioc.registry.writer import Registry
 
 REFRESH_S = 0.5
@@ -23,9 +23,9 @@ SLICE_PVS = 50
 class GroupPvs:
     """Makes the PVs of groups and refreshes those with monitors."""
 
-    def __init__(self, prefix: str, registry: Registry, table: ChannelTable, control: Control) -> None:
+    def __init__(self, prefix: str, registry: Registry, table: ChannelTable, commands: Commands) -> None:
         self._start = f"{prefix}GRP:"
-        self._registry, self._table, self._control = registry, table, control
+        self._registry, self._table, self._commands = registry, table, commands
         self._watched: set[PV] = set()
 
     def has(self, name: str) -> bool:
@@ -41,7 +41,7 @@ class GroupPvs:
         spec, setting = GROUP_FIELDS[field].spec, GROUP_FIELDS[field].setting
         return PV(name, spec, group=group, writer=self._put if setting else None, refresh=self._refresh, on_watch=self._watch)
 
-    async def keep_fresh(self) -> None:
+    async def refresh_forever(self) -> None:
         """Refresh what is watched, until cancelled."""
         while True:
             await asyncio.sleep(REFRESH_S)
@@ -78,5 +78,5 @@ class GroupPvs:
 
     async def _put(self, pv: PV, value: PutValue, peer: Peer) -> None:
         assert pv.group is not None
-        await put_group_setting(self._control, pv.name, pv.group, GROUP_FIELDS[self._split(pv.name)[1]], value, peer)
+        await put_group_setting(self._commands, pv.name, pv.group, GROUP_FIELDS[self._split(pv.name)[1]], value, peer)
         await self._refresh(pv)

@@ -5,18 +5,18 @@ from __future__ import annotations
 from archioc.core.dbr import Dbr
 from archioc.core.errors import CommandRefused
 from archioc.ioc.ca.put_value import PutValue
-from archioc.ioc.commands.control import Control
+from archioc.ioc.commands.commands import Commands
+from archioc.ioc.peer import Peer
 from archioc.ioc.pvs.channel_fields import ChannelField
-from archioc.ioc.registry.audit import Peer
 
 
-async def put_setting(control: Control, pv: str, channel: str, field: ChannelField, value: PutValue, peer: Peer) -> None:
+async def put_setting(commands: Commands, pv: str, channel: str, field: ChannelField, value: PutValue, peer: Peer) -> None:
     """Carry it out. pv: under which name it is audited. Raises CommandRefused."""
     try:
         read = _read(field, value)
     except CommandRefused as error:
-        raise await control.refuse_unreadable(pv, str(value), error, peer) from None
-    await control.put_setting(pv, channel, field.setting, read, peer)
+        raise await commands.executor.refuse_unreadable(pv, str(value), error, peer) from None
+    await commands.put_setting(pv, channel, field.setting, read, peer)
 
 
 def _read(field: ChannelField, value: PutValue) -> object:

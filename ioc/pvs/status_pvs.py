@@ -80,7 +80,7 @@ class StatusPvs:
         self._stopping = True
         await self.refresh(0)
 
-    async def keep_fresh(self, clients: Callable[[], int]) -> None:
+    async def refresh_forever(self, clients: Callable[[], int]) -> None:
         """Refresh until cancelled. clients: how many are connected."""
         while True:
             await self.refresh(clients())
@@ -93,7 +93,7 @@ class StatusPvs:
 
     async def refresh(self, clients: int) -> None:
         """Show how things are now."""
-        self._rows.beat(ProcessState.STOPPING if self._stopping else ProcessState.RUNNING, os.getpid())
+        self._rows.write_heartbeat(ProcessState.STOPPING if self._stopping else ProcessState.RUNNING, os.getpid())
         self._rows.release()
         self._beats += 1
         own = OwnHealth(

@@ -7,29 +7,13 @@ from dataclasses import dataclass
 
 from archioc.core.audit import AuditRecord
 from archioc.core.timestamp import format_utc
+from archioc.ioc.peer import Peer
 
 KEPT_ENTRIES = 100_000
 """Newest entries that `state.db` keeps."""
 
 MAX_TEXT = 1000
 """Characters kept of an old or new value."""
-
-
-@dataclass(frozen=True, slots=True)
-class Peer:
-    """A Channel Access client.
-
-    address, port: where its connection comes from; these cannot be claimed.
-    host, user: what it says about itself.
-    """
-
-    address: str
-    port: int
-    host: str = ""
-    user: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.address} (user {self.user or 'unknown'})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +38,7 @@ class AuditEntry:
         return AuditRecord(*self.columns())
 
 
-def told(record: AuditRecord) -> str:
+def as_line(record: AuditRecord) -> str:
     """A put in a line, as the PV `LastChange` shows it."""
     change = f"{record.old} -> {record.new}" if record.old else record.new
     return f"{format_utc(record.time_ns)} {record.user}@{record.peer} {record.pv} {' '.join(change.split())}"

@@ -134,7 +134,7 @@ class ChannelRows:
     def write(self, change: Change, revision: int) -> None:
         """Bring a committed change into the block, then its revision."""
         self.write_channels(change)
-        self.tell(revision)
+        self.publish_revision(revision)
 
     def write_channels(self, change: Change) -> None:
         """Bring the channels of a committed change, or of a part of it, into the block."""
@@ -150,13 +150,13 @@ class ChannelRows:
             write_rows(settings, rows, **{column: columns[column] for column in COLUMNS})
             self._next = max(self._next, int(rows.max()) + 1)
 
-    def tell(self, revision: int) -> None:
+    def publish_revision(self, revision: int) -> None:
         """Have the engine take up what was written."""
         head = self._table.settings.head
         head["rows"][0] = self._next
         head["revision"][0] = revision
 
-    def beat(self, state: ProcessState, pid: int) -> None:
+    def write_heartbeat(self, state: ProcessState, pid: int) -> None:
         """Show that the ioc process lives."""
         head = self._table.settings.head
         head["pid"][0], head["state"][0] = pid, state

@@ -11,12 +11,12 @@ from archioc.core.table.table import ChannelTable
 from archioc.ioc.ca.alarm import NO_ALARM
 from archioc.ioc.ca.put_value import PutValue
 from archioc.ioc.ca.pv import PV, PvSpec, Value
-from archioc.ioc.commands.control import Control
+from archioc.ioc.commands.commands import Commands
+from archioc.ioc.peer import Peer
 from archioc.ioc.pvs.group_fields import GROUP_FIELDS, GroupField
 from archioc.ioc.pvs.group_put import put_group_setting
 from archioc.ioc.pvs.group_snapshot import GroupLook
 from archioc.ioc.registry.archived_group import ArchivedGroup
-from archioc.ioc.registry.audit import Peer
 from archioc.ioc.registry.writer import Registry
 from archioc.ioc.views.view import GROUP_ROWS, Slot, View
 
@@ -46,9 +46,9 @@ class LookOnce:
 class ViewGroups:
     """Shows groups in the slots of views and carries out puts to them."""
 
-    def __init__(self, prefix: str, registry: Registry, control: Control) -> None:
+    def __init__(self, prefix: str, registry: Registry, commands: Commands) -> None:
         self._start = f"{prefix}GRP:"
-        self._registry, self._control = registry, control
+        self._registry, self._commands = registry, commands
 
     def arrange(self, view: View) -> None:
         """Show the page that the view is at, and the last one where there is no such page any more."""
@@ -80,11 +80,11 @@ class ViewGroups:
 
     async def put(self, group: ArchivedGroup, name: str, value: PutValue, peer: Peer) -> None:
         """A put to a setting of the group in a slot. Raises CommandRefused."""
-        await put_group_setting(self._control, f"{self._start}{group.name}:{name}", group.name, GROUP_FIELDS[name], value, peer)
+        await put_group_setting(self._commands, f"{self._start}{group.name}:{name}", group.name, GROUP_FIELDS[name], value, peer)
 
     async def refuse(self, pv: str, value: PutValue, refused: CommandRefused, peer: Peer) -> CommandRefused:
         """The refusal of a put that is meant for no group; it is audited under the name that was put."""
-        return await self._control.refuse_unreadable(pv, str(value), refused, peer)
+        return await self._commands.executor.refuse_unreadable(pv, str(value), refused, peer)
 
 
 def _nothing(field: GroupField) -> Value:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from archioc.core.dbr import Severity
 from archioc.core.table.mapped_file import MappedFile
 from archioc.core.table.table import ChannelTable
-from archioc.ioc.ca.time_slice import Slice
+from archioc.ioc.ca.time_slice import TimeSlice
 from archioc.ioc.pvs.channel_index import ChannelIndex, IntArray, Mask
 from archioc.ioc.registry.archived_group import ArchivedGroup
 from archioc.ioc.views.filter import ViewFilter
@@ -36,7 +36,7 @@ class Sort(IntEnum):
 class _Columns:
     """Columns of the channels at some places of the index. What the engine has not told yet is 0."""
 
-    def __init__(self, table: ChannelTable, index: ChannelIndex, at: IntArray, slice_: Slice) -> None:
+    def __init__(self, table: ChannelTable, index: ChannelIndex, at: IntArray, slice_: TimeSlice) -> None:
         self._table, self._slice = table, slice_
         self._rows, self._generations = index.rows[at], index.generations[at]
 
@@ -67,7 +67,7 @@ async def filtered(
 ) -> IntArray:
     """Places in the index of the channels that a filter lets pass, in the order of names. named: those whose names match."""
     found = np.flatnonzero(named)
-    columns = _Columns(table, index, found, Slice())
+    columns = _Columns(table, index, found, TimeSlice())
     passes = np.ones(len(found), bool)
     for wanted in which.states:
         passes &= await columns.status("state") == wanted
@@ -87,7 +87,7 @@ async def ordered(index: ChannelIndex, found: IntArray, sort: Sort, table: Chann
     """The same places in another order."""
     if sort is Sort.NAME:
         return found[::-1] if descending else found
-    columns = _Columns(table, index, found, Slice())
+    columns = _Columns(table, index, found, TimeSlice())
     key: Column
     match sort:
         case Sort.STATE:

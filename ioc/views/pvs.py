@@ -13,10 +13,10 @@ from archioc.core.table.table import ChannelTable
 from archioc.ioc.ca.alarm import NO_ALARM
 from archioc.ioc.ca.put_value import PutValue
 from archioc.ioc.ca.pv import PV, Writer
-from archioc.ioc.commands.control import Control
+from archioc.ioc.commands.commands import Commands
+from archioc.ioc.peer import Peer
 from archioc.ioc.pvs.row_view import RowView, view_row
 from archioc.ioc.pvs.setting_put import put_setting
-from archioc.ioc.registry.audit import Peer
 from archioc.ioc.registry.writer import Registry
 from archioc.ioc.views.fields import LIST_FIELDS, SLOT_FIELDS, nothing
 from archioc.ioc.views.groups import GROUP_SLOT_FIELDS, LookOnce, ViewGroups
@@ -44,11 +44,11 @@ class _Name(NamedTuple):
 class ViewPvs:
     """Makes the PVs of views and refreshes those with monitors."""
 
-    def __init__(self, prefix: str, registry: Registry, table: ChannelTable, control: Control) -> None:
+    def __init__(self, prefix: str, registry: Registry, table: ChannelTable, commands: Commands) -> None:
         self._prefix, self._start = prefix, f"{prefix}View:"
-        self._table, self._control = table, control
+        self._table, self._commands = table, commands
         self._lists = ViewLists(registry, table)
-        self._groups = ViewGroups(prefix, registry, control)
+        self._groups = ViewGroups(prefix, registry, commands)
 
     def has(self, name: str) -> bool:
         """Whether there is such a PV."""
@@ -80,7 +80,7 @@ class ViewPvs:
         view.pvs.add(made)
         return made
 
-    async def keep_fresh(self) -> None:
+    async def refresh_forever(self) -> None:
         """Refresh what is watched, until cancelled; where that takes long, less often."""
         took = 0.0
         while True:
@@ -155,16 +155,16 @@ class ViewPvs:
             await self._lists.arrange(view)
         await self._tell(view, "")
         await self._show(pv, view, place, {}, LookOnce(self._table))
-        await pv.touch()
+        await pv.notify_unchanged()
 
     async def _put_slot(self, view: View, place: Place, pv: PV, value: PutValue, peer: Peer) -> None:
         try:
             try:
                 channel = channel_meant(self._lists, view, place.slot, value.arrived)
             except CommandRefused as refused:
-                raise await self._control.refuse_unreadable(pv.name, str(value), refused, peer) from None
+                raise await self._commands.executor.refuse_unreadable(pv.name, str(value), refused, peer) from None
             name = f"{self._prefix}CH:{channel.name}:{place.field}"
-            await put_setting(self._control, name, channel.name, SLOT_FIELDS[place.field], value, peer)
+            await put_setting(self._commands, name, channel.name, SLOT_FIELDS[place.field], value, peer)
         except CommandRefused as refused:
             await self._tell(view, str(refused))
             raise

@@ -7,7 +7,8 @@ import pytest
 
 from archioc.engine.commit import audit_trail
 from archioc.engine.commit.commit import CommitThread
-from archioc.ioc.registry.audit import AuditEntry, Peer
+from archioc.ioc.peer import Peer
+from archioc.ioc.registry.audit import AuditEntry
 from archioc.ioc.registry.change import Change
 from tests.unit.engine.arrivals import T0
 from tests.unit.engine.rig import Archive, Engine

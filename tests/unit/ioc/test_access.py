@@ -7,7 +7,8 @@ from caproto import ChannelType
 
 from archioc.core.errors import CommandRefused
 from archioc.ioc.ca.put_value import PutValue, read_put
-from archioc.ioc.registry.audit import KEPT_ENTRIES, MAX_TEXT, AuditEntry, Peer
+from archioc.ioc.peer import Peer
+from archioc.ioc.registry.audit import KEPT_ENTRIES, MAX_TEXT, AuditEntry
 
 
 @pytest.mark.parametrize(

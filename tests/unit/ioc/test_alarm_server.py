@@ -9,8 +9,8 @@ from archioc.core.dbr import Severity, Status
 from archioc.core.errors import CommandRefused
 from archioc.ioc.ca.alarm import NO_ALARM
 from archioc.ioc.ca.put_value import PutValue
+from archioc.ioc.peer import Peer
 from archioc.ioc.pvs.alarm_server import SILENT_S, AlarmServerHeartbeat
-from archioc.ioc.registry.audit import Peer
 
 SERVER = Peer("127.0.0.1", 1)
 

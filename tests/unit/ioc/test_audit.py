@@ -10,8 +10,9 @@ import pytest
 
 from archioc.cli.audit.audit import AuditFilter
 from archioc.core.audit import AuditRecord
+from archioc.ioc.peer import Peer
 from archioc.ioc.registry import audit
-from archioc.ioc.registry.audit import AuditEntry, Peer, told
+from archioc.ioc.registry.audit import AuditEntry, as_line
 from archioc.ioc.registry.audit_log import KEPT_FILES, AuditLog
 from archioc.ioc.registry.change import Change
 from archioc.ioc.registry.writer import PENDING_NOTES, Registry
@@ -105,9 +106,9 @@ def test_the_newest_change(registry: Registry) -> None:
     registry.commit(Change(), [entry(0), entry(1), entry(2, "refused because")], registry.revision)
     assert registry.last_changes(20) == [entry(1).record(), entry(0).record()]
     (found,) = registry.last_changes(1)
-    assert told(found) == "1970-01-01T00:00:01.000000001Z ops@10.0.0.3:4711 ARCH:CH:A:Rate 0 -> 1"
+    assert as_line(found) == "1970-01-01T00:00:01.000000001Z ops@10.0.0.3:4711 ARCH:CH:A:Rate 0 -> 1"
     added = AuditRecord(1, "ops", "console", "10.0.0.3:4711", "ARCH:Add", "", "A\nB", "done")
-    assert told(added).endswith("ARCH:Add A B")
+    assert as_line(added).endswith("ARCH:Add A B")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from caproto import ChannelType
 from archioc.core.dbr import Dbr
 from archioc.ioc.ca.outbox import Monitor, Outbox
 from archioc.ioc.ca.pv import PV, Event, PvSpec
-from archioc.ioc.ca.time_slice import Turns
+from archioc.ioc.ca.time_slice import LoopSharing
 
 EVENT_BYTES = 24
 BUFFER_BYTES = 4096
@@ -34,12 +34,12 @@ class Watched:
     async def change(self) -> None:
         """As its owner does it when the number has changed."""
         self.now += 1
-        if not self.pv.put_off():
+        if not self.pv.defer():
             await self.refresh(self.pv)
 
     async def serve(self) -> None:
         _, self.writer = await asyncio.open_connection(sock=self._ours)
-        outbox = Outbox(Turns())
+        outbox = Outbox(LoopSharing())
         self.monitor = Monitor(outbox, 1, 1, self.pv, ChannelType.DOUBLE, 1, Event.VALUE, long_string=False)
         self.pv.add_monitor(self.monitor)
         self.sending = asyncio.create_task(outbox.run(self.writer))
@@ -61,7 +61,7 @@ class Watched:
 
 async def deaf_until_put_off(watched: Watched) -> None:
     async with asyncio.timeout(20):
-        while not watched.pv.put_off():
+        while not watched.pv.defer():
             await watched.change()
             for _ in range(5):
                 await asyncio.sleep(0)

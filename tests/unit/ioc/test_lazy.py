@@ -13,8 +13,9 @@ from archioc.core.config.setting_precedence import DeclaredGroup
 from archioc.core.dbr import Dbr
 from archioc.core.table.table import ChannelTable
 from archioc.ioc.ca.pv import PV, PvSpec
-from archioc.ioc.commands.control import Control
+from archioc.ioc.commands.commands import Commands
 from archioc.ioc.commands.declaring import apply_declared
+from archioc.ioc.commands.put_executor import PutExecutor
 from archioc.ioc.pvs import alarm_server
 from archioc.ioc.pvs.channel_fields import CHANNEL_FIELDS
 from archioc.ioc.pvs.channel_pvs import ChannelPvs
@@ -45,8 +46,8 @@ def database(tmp_path: Path) -> Iterator[PvDatabase]:
     groups = (DeclaredGroup("vacuum", condition="SR:MODE != 0"),)
     apply_declared(registry, rows, declaration(*(declare(name, rate=5.0) for name in NAMES), groups=groups), 0)
     rows.synchronise(registry.channels.values(), registry.revision)
-    control = Control(registry, rows, table, tmp_path / "site.yml", tmp_path / "import")
-    sources = tuple(kind("P:", registry, table, control) for kind in (ChannelPvs, GroupPvs, ViewPvs))
+    commands = Commands(PutExecutor(registry, rows), registry, rows, table, tmp_path / "site.yml", tmp_path / "import")
+    sources = tuple(kind("P:", registry, table, commands) for kind in (ChannelPvs, GroupPvs, ViewPvs))
     yield PvDatabase([PV("P:State", STATUS_FIELDS["State"].spec)], sources)
     registry.close()
     table.close()

@@ -17,8 +17,9 @@ from archioc.core.errors import RegistryError, TableFull
 from archioc.core.registry import RegistryReader
 from archioc.core.table.table import ChannelTable, RowState
 from archioc.ioc.commands.declaring import apply_declared
+from archioc.ioc.peer import Peer
 from archioc.ioc.registry.archived import ArchivedChannel, setting_text
-from archioc.ioc.registry.audit import AuditEntry, Peer
+from archioc.ioc.registry.audit import AuditEntry
 from archioc.ioc.registry.backup import back_up, back_up_earlier_version
 from archioc.ioc.registry.change import Change
 from archioc.ioc.registry.table_rows import ChannelRows

@@ -11,7 +11,8 @@ from archioc.core.table.table import ChannelTable, RowState
 from archioc.ioc.commands.declaring import apply_declared, pick_nothing, plan_declared, under_earlier_names
 from archioc.ioc.commands.renaming import plan_rename
 from archioc.ioc.commands.text_commands import plan_add, plan_setting
-from archioc.ioc.registry.audit import AuditEntry, Peer
+from archioc.ioc.peer import Peer
+from archioc.ioc.registry.audit import AuditEntry
 from archioc.ioc.registry.change import Change
 from archioc.ioc.registry.table_rows import ChannelRows
 from archioc.ioc.registry.writer import Registry

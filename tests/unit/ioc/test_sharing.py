@@ -21,7 +21,7 @@ from archioc.core.table.table import ChannelTable
 from archioc.importing.gathering import Imported
 from archioc.ioc.commands.declaring import pick_nothing, plan_declared
 from archioc.ioc.commands.differences import summary
-from archioc.ioc.commands.handovers_due import leaving
+from archioc.ioc.commands.handovers_due import channels_due
 from archioc.ioc.commands.importing import plan_imported
 from archioc.ioc.commands.renaming import plan_rename
 from archioc.ioc.commands.text_commands import plan_add
@@ -93,8 +93,8 @@ def test_moved_channels_leave_when_their_time_is_over() -> None:
         assert 0 <= handover.ends_ns - begun_ns - HANDOVER_S * 1e9 < 5e9
     assert {name: dataclasses.replace(channel, handover=None) for name, channel in content.channels.items()} == before
     end = max(handover.ends_ns for handover in content.handed_over.values())
-    assert leaving(content, begun_ns) == ()
-    assert {channel.name for channel in leaving(content, end)} == moved
+    assert channels_due(content, begun_ns) == ()
+    assert {channel.name for channel in channels_due(content, end)} == moved
 
 
 def test_apply_keeps_the_time_unless_the_owner_is_another() -> None:
@@ -127,7 +127,7 @@ def test_what_the_file_does_not_name_stays() -> None:
     added = dataclasses.replace(content.channels[NAMES[0]], name=name, in_file=False)
     content = follow(after(content, Change(added=(added,))), of_file(0, 2))
     assert content.handed_over[name] == HandOver(1, 0)
-    assert name not in {channel.name for channel in leaving(content, 2**62)}
+    assert name not in {channel.name for channel in channels_due(content, 2**62)}
     assert follow(content, of_file(0, 2, [*NAMES, name])).handed_over[name].leaves
     assert name not in follow(content, of_file(0, 2), prune=True).channels
 
@@ -200,7 +200,7 @@ def test_a_hand_over_outlives_a_restart(archive: tuple[Registry, ChannelRows], t
     assert again.content.handed_over == moved
     assert {name for name, channel in again.channels.items() if channel.handover} == moved.keys()
     assert again.channels[next(iter(owned(1, 4)))].settings == ChannelSettings()
-    gone = leaving(again.content, 2**62)
+    gone = channels_due(again.content, 2**62)
     again.commit(Change(removed=gone), (), 3)
     again.accept(Change(removed=gone), 3)
     assert not again.content.handed_over

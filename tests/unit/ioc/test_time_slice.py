@@ -4,12 +4,12 @@ import asyncio
 import itertools
 import time
 
-from archioc.ioc.ca.time_slice import SLICE_S, Slice, Turns
+from archioc.ioc.ca.time_slice import SLICE_S, LoopSharing, TimeSlice
 
 WORKERS, ROUNDS = 50, 20
 
 
-async def spun(order: list[int], number: int, turns: Turns, rounds: int) -> None:
+async def spun(order: list[int], number: int, turns: LoopSharing, rounds: int) -> None:
     for _ in range(rounds):
         await turns.next()
         order.append(number)
@@ -20,7 +20,7 @@ def test_all_go_on_in_order() -> None:
     order: list[int] = []
 
     async def run() -> None:
-        turns = Turns()
+        turns = LoopSharing()
         await asyncio.gather(*(spun(order, number, turns, ROUNDS) for number in range(WORKERS)))
 
     asyncio.run(run())
@@ -33,7 +33,7 @@ def test_one_goes_on_in_a_round_of_the_loop() -> None:
     seen = []
 
     async def run() -> None:
-        turns = Turns()
+        turns = LoopSharing()
         work = asyncio.gather(*(spun(order, number, turns, ROUNDS) for number in range(WORKERS)))
         while not work.done():
             seen.append(len(order))
@@ -49,7 +49,7 @@ def test_cancelled_ones_hold_up_nobody() -> None:
     order: list[int] = []
 
     async def run() -> None:
-        turns = Turns()
+        turns = LoopSharing()
         tasks = [asyncio.create_task(spun(order, number, turns, 2)) for number in range(10)]
         await asyncio.sleep(0)
         for task in tasks[::2]:
@@ -75,7 +75,7 @@ def test_slice_gives_way_by_time() -> None:
                 await asyncio.sleep(0)
 
         counting = asyncio.create_task(count())
-        slice_ = Slice()
+        slice_ = TimeSlice()
         await slice_.give_way()
         early = rounds
         time.sleep(SLICE_S)  # noqa: ASYNC251 - it is what must not go on for long

@@ -13,10 +13,11 @@ from archioc.core.errors import CommandRefused
 from archioc.core.table.table import ChannelTable
 from archioc.ioc.ca.put_value import PutValue
 from archioc.ioc.ca.pv import PV
-from archioc.ioc.commands.control import Control
+from archioc.ioc.commands.commands import Commands
 from archioc.ioc.commands.declaring import apply_declared
+from archioc.ioc.commands.put_executor import PutExecutor
 from archioc.ioc.commands.text_commands import plan_add, plan_remove
-from archioc.ioc.registry.audit import Peer
+from archioc.ioc.peer import Peer
 from archioc.ioc.registry.change import Change
 from archioc.ioc.registry.table_rows import ChannelRows
 from archioc.ioc.registry.writer import Registry
@@ -43,11 +44,12 @@ class Site:
         self.rows = ChannelRows(self.table, (), {}, self.registry.groups)
         apply_declared(self.registry, self.rows, declaration(*(declare(name) for name in names)), 0)
         self.rows.synchronise(self.registry.channels.values(), self.registry.revision)
-        control = Control(self.registry, self.rows, self.table, directory / "site.yml", directory / "import")
+        executor = PutExecutor(self.registry, self.rows)
+        commands = Commands(executor, self.registry, self.rows, self.table, directory / "site.yml", directory / "import")
         self.lists = ViewLists(self.registry, self.table)
-        self.pvs = ViewPvs("P:", self.registry, self.table, control)
+        self.pvs = ViewPvs("P:", self.registry, self.table, commands)
 
-    def take_up(self, change: Change) -> None:
+    def accept(self, change: Change) -> None:
         revision = self.registry.revision + 1
         self.registry.commit(change, (), revision)
         self.registry.accept(change, revision)
@@ -107,7 +109,7 @@ def test_list_that_nobody_changes_is_made_once(site: Site, monkeypatch: pytest.M
         return view.arranged_at != before
 
     assert [made(), made()] == [True, False]
-    site.take_up(asyncio.run(plan_add("A:new", site.registry, site.rows)))
+    site.accept(asyncio.run(plan_add("A:new", site.registry, site.rows)))
     assert [made(), made()] == [True, False]
     view.sort = Sort.EVENT_RATE
     assert [made(), made()] == [True, True]
@@ -121,7 +123,7 @@ def test_removed_channel_leaves_its_slot_at_once(site: Site) -> None:
     asyncio.run(site.lists.arrange(view))
     slot = view.slots["Row00"]
     assert site.lists.channel_in(slot) is site.registry.channels["A:0"]
-    site.take_up(asyncio.run(plan_remove("A:0", site.registry)))
+    site.accept(asyncio.run(plan_remove("A:0", site.registry)))
     assert (site.lists.channel_in(slot), slot.shown) == (None, "")
 
 
