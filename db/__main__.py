@@ -15,7 +15,7 @@ from archioc.core.errors import StoreUnavailable
 from archioc.core.process import StopSignal, run_process
 from archioc.core.spool.spool import SpoolDirectory
 from archioc.core.table.table import ChannelTable, ProcessState
-from archioc.db.delivery.delivery_counters import DeliveryBook
+from archioc.db.delivery.delivery_counters import DeliveryCounters
 from archioc.db.delivery.loop import DRAIN_S, Delivery
 from archioc.db.delivery.spool_status import SpoolStatus
 from archioc.db.delivery.store_status import StoreStatus
@@ -42,7 +42,7 @@ def _work(config: Config, stop: StopSignal) -> int:
     if config.store.influxdb is None:
         _open_before_queries(store)
     server = QueryServer(directories.query_socket, store)
-    delivery = Delivery(spool, store, DeliveryBook(table.delivery), StoreStatus(table.delivery))
+    delivery = Delivery(spool, store, DeliveryCounters(table.delivery), StoreStatus(table.delivery))
     worker = threading.Thread(target=delivery.run, args=(stop,), name="delivery", daemon=True)
     worker.start()
     _log.info("db_started", destination=store.destination)

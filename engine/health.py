@@ -29,7 +29,7 @@ class HealthReport:
         """Whether the last report is old enough (now: ns since 1970), or the clock was set back behind it."""
         return not 0 <= now - self._told_at < _EVERY_NS
 
-    def take(self, now: int) -> ArchiverHealth:
+    def poll(self, now: int) -> ArchiverHealth:
         """The report of this moment (ns since 1970); the next one is due HEALTH_EVERY_S later."""
         self._told_at = now
         totals = count_up(self._table)

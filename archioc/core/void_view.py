@@ -6,6 +6,6 @@ import numpy as np
 import numpy.typing as npt
 
 
-def opaque(cells: npt.NDArray[np.void]) -> npt.NDArray[np.void]:
+def as_void(cells: npt.NDArray[np.void]) -> npt.NDArray[np.void]:
     """The same memory, to be copied, joined, picked from or assigned to; `.view` with the old dtype gives the fields back."""
     return cells.view(f"V{cells.itemsize}")

@@ -14,7 +14,7 @@ from archioc.core.table.table import Rows
 _HEAD_FIELDS = ("batch_id", "stored", "rejected", "batches")
 
 
-class DeliveryBook:
+class DeliveryCounters:
     """Books spool files as stored or rejected. To be called after the store has answered, before the file is let go.
 
     A row counts for one generation of it; samples of an earlier one (a channel that has been removed
@@ -25,7 +25,7 @@ class DeliveryBook:
         self._block = block
         self._ledger = Ledger(block, disk)
 
-    def book(self, file: SpoolFile, rejected: npt.NDArray[np.int64]) -> None:
+    def count_delivered(self, file: SpoolFile, rejected: npt.NDArray[np.int64]) -> None:
         """Count a file; `rejected` has one number for each entry of its counts."""
         counts = file.counts
         stored = counts["samples"] - rejected
@@ -63,7 +63,7 @@ class DeliveryBook:
         head["rejected"] -= total
         self._enter(Booking(booking_id, rows, cells, head))
 
-    def book_lost(self, batch_id: int, samples: int) -> None:
+    def count_lost(self, batch_id: int, samples: int) -> None:
         """Count a file that cannot be read as rejected; it does not tell whose samples it held."""
         nothing = self._block.cells[:0]
         self._enter(Booking(batch_id, np.zeros(0, np.int64), nothing, self._head(batch_id, 0, samples)))

@@ -28,9 +28,9 @@ from archioc.core.errors import SpoolFileDamaged, StoreDenied, StoreUnavailable
 from archioc.core.process import StopSignal
 from archioc.core.spool.spool import SpoolDirectory, SpoolEntry, SpoolFile
 from archioc.core.table.table import StoreState
-from archioc.db.delivery.delivery_counters import DeliveryBook
+from archioc.db.delivery.delivery_counters import DeliveryCounters
 from archioc.db.delivery.order import DeliveryOrder
-from archioc.db.delivery.parallel_writes import Answer, Claimed, Lanes, ThreadLanes
+from archioc.db.delivery.parallel_writes import Answer, Claimed, WriterPool, Writers
 from archioc.db.delivery.quarantine import Quarantine
 from archioc.db.delivery.retries import Retries
 from archioc.db.delivery.store_status import StoreStatus
@@ -63,9 +63,11 @@ def pause_after(failures: int, retry_after: float | None) -> float:
 class Delivery:
     """Takes files from a spool to a store. One thread runs it."""
 
-    def __init__(self, spool: SpoolDirectory, store: Writer, book: DeliveryBook, status: StoreStatus, lanes: Lanes | None = None) -> None:
+    def __init__(
+        self, spool: SpoolDirectory, store: Writer, book: DeliveryCounters, status: StoreStatus, lanes: Writers | None = None
+    ) -> None:
         self._spool, self._store, self._book, self._status = spool, store, book, status
-        self._lanes: Lanes = lanes or ThreadLanes(store)
+        self._lanes: Writers = lanes or WriterPool(store)
         self._again: deque[SpoolEntry] = deque()  # claimed before, and to be sent once more
         self._order = DeliveryOrder(spool)
         self._unreadable: tuple[int, int] = (0, 0)  # batch id, how often in a row
@@ -184,7 +186,7 @@ class Delivery:
             try:
                 file = self._read(claimed)
             except SpoolFileDamaged as error:
-                self._book.book_lost(claimed.batch_id, claimed.samples)
+                self._book.count_lost(claimed.batch_id, claimed.samples)
                 kept = self._spool.set_aside(claimed)
                 _log.error("spool_file_damaged", why=error.why, samples=claimed.samples, kept=str(kept))
                 continue
@@ -224,7 +226,7 @@ class Delivery:
             _log.error("store_rejected_samples", batch=file.batch_id, rejected=int(outcome.rejected.sum()), why=outcome.remark)
         if outcome.refusals:
             self._quarantine.keep(file, outcome)
-        self._book.book(file, outcome.rejected)
+        self._book.count_delivered(file, outcome.rejected)
         self._spool.remove(answer.claimed.entry)
         self._status.wrote(answer.took, file.committed_ns, outcome, self._remark())
 

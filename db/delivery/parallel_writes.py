@@ -38,7 +38,7 @@ class Answer:
         return self.said.result()
 
 
-class Lanes(Protocol):
+class Writers(Protocol):
     """Sends files. One thread calls it."""
 
     @property
@@ -55,7 +55,7 @@ class Lanes(Protocol):
         ...
 
 
-class ThreadLanes:
+class WriterPool:
     """Lanes with a thread for each file: starting one costs nothing beside a request.
 
     The threads do not keep the process from ending; what they have not sent by then is still claimed.

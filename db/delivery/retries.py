@@ -12,7 +12,7 @@ from pathlib import Path
 import structlog
 
 from archioc.core.errors import QuarantineError
-from archioc.db.delivery.delivery_counters import DeliveryBook
+from archioc.db.delivery.delivery_counters import DeliveryCounters
 from archioc.db.delivery.quarantine import Quarantine, QuarantineEntry, request_of
 from archioc.db.store import Writer
 
@@ -22,7 +22,7 @@ _log = structlog.get_logger()
 class Retries:
     """Sends them. To be called by the thread that books."""
 
-    def __init__(self, quarantine: Quarantine, store: Writer, book: DeliveryBook) -> None:
+    def __init__(self, quarantine: Quarantine, store: Writer, book: DeliveryCounters) -> None:
         self._quarantine, self._store, self._book = quarantine, store, book
 
     def step(self) -> bool:

@@ -12,7 +12,7 @@ from archioc.core.spool.encoding.escaping import tag_value
 from archioc.core.table.archiver_health import HEALTH_EVERY_S
 from archioc.db.influx.connection import InfluxConnection, Parameters
 from archioc.db.influx.influxql import quote_text, select, time_of, within
-from archioc.db.several_archivers import FOREVER, Archiver, Span, told_of_several
+from archioc.db.several_archivers import FOREVER, Archiver, Span, common_events
 from archioc.db.store import MAX_EVENTS, bounded, concerns
 
 _FIELDS = "reason, end_ns, count, text"
@@ -48,7 +48,7 @@ class InfluxEvents:
         if len(found) < 2:
             told: Iterable[ChannelEvent] = (event for its in found.values() for event in its if event.reason is not Reason.COLLECTING)
         else:
-            told = told_of_several(found, self._absences(found, start_ns, end_ns))
+            told = common_events(found, self._absences(found, start_ns, end_ns))
         return bounded(channel, (event for event in told if concerns(event, start_ns, end_ns)))
 
     def archivers(self, channel: str) -> list[str]:

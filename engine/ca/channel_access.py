@@ -110,7 +110,7 @@ class ChannelAccess:
         self.clear(name)
         self.create(name, link.row, link.generation)
 
-    def look(self, name: str) -> tuple[int, int] | None:
+    def native_type_of(self, name: str) -> tuple[int, int] | None:
         """Native type and number of elements of a channel that is connected now, else None."""
         link = self._links.get(name)
         if link is None or self._lib.ca_state(link.chid) != CS_CONN:

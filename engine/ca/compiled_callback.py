@@ -27,7 +27,7 @@ class CompiledCallback:
             ring.head.ctypes.data,
             ring.bulk.ctypes.data,
             len(ring.bulk),
-            ring.room_for_arrays,
+            ring.free_for_arrays,
             ring.largest_array,
             ring.lost.ctypes.data,
             len(ring.lost),

@@ -77,7 +77,7 @@ class PinnedCallback:
         self._cursors = ring.head.view("<u8").data
         self._lost = ring.lost.data
         self._n_slots, self._n_bulk = len(ring.slots), len(ring.bulk)
-        self._for_arrays, self._largest = ring.room_for_arrays, ring.largest_array
+        self._for_arrays, self._largest = ring.free_for_arrays, ring.largest_array
         self.function: Any = ctypes.CFUNCTYPE(None, EventHandlerArgs)(self._event_function())
 
     def user_argument(self, row: int, generation: int, array: bool) -> ctypes.c_void_p:

@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from archioc.core.errors import RunDirError
 from archioc.core.table.mapped_file import MappedFile
-from archioc.core.void_view import opaque
+from archioc.core.void_view import as_void
 
 VERSION = 2
 
@@ -142,14 +142,14 @@ class EventRing:
         return self._bulk.cells.view("u1")
 
     @property
-    def room_for_arrays(self) -> int:
+    def free_for_arrays(self) -> int:
         """Bytes of the bulk area that pieces longer than LARGE may take together."""
         return len(self.bulk) - len(self.bulk) // 8
 
     @property
     def largest_array(self) -> int:
         """Bytes of the longest piece that is taken; a longer one is told as REFUSED with ECA_TOLARGE."""
-        return min(self.room_for_arrays, self.largest or self.room_for_arrays)
+        return min(self.free_for_arrays, self.largest or self.free_for_arrays)
 
     @property
     def lost(self) -> npt.NDArray[np.uint32]:
@@ -165,7 +165,7 @@ class EventRing:
         count = min(written - self.drained, at_most)
         start = self.drained % size
         first = min(count, size - start)
-        slots = opaque(self.slots)
+        slots = as_void(self.slots)
         out = np.concatenate([slots[start : start + first], slots[: count - first]])
         self.drained += count
         return out.view(SLOT)

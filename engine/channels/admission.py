@@ -49,7 +49,7 @@ class Admission:
 
     def _leave_out(self, updates: Updates, which: npt.NDArray[np.intp]) -> Updates:
         self._sampler.leave_out(updates.row[which])
-        return updates.take(np.delete(np.arange(len(updates)), which))
+        return updates.select(np.delete(np.arange(len(updates)), which))
 
 
 def why_refused(code: int, elements: int) -> str:

@@ -20,7 +20,7 @@ class ChannelMetadata:
         self.of: dict[int, ChannelMeta] = {}
         self.labels: dict[int, tuple[bytes, ...]] = {}
 
-    def take(self, row: int, dbr: int, time_ns: int, raw: bytes) -> ChannelMeta | None:
+    def decode(self, row: int, dbr: int, time_ns: int, raw: bytes) -> ChannelMeta | None:
         """Metadata (DBR_CTRL_x) of a channel has come at this time; what is to be stored, None where nothing is new."""
         if self._types.dbr[row] not in (UNKNOWN, dbr - DBR_CTRL_OFFSET):
             return None  # of the type it had before

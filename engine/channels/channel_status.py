@@ -12,7 +12,7 @@ from archioc.engine.channels.channel_types import UNKNOWN
 from archioc.engine.channels.gaps import Gaps
 from archioc.engine.channels.groups import Groups
 from archioc.engine.channels.refusals import Refusals
-from archioc.engine.sampling.sampling_settings import Wanted
+from archioc.engine.sampling.sampling_settings import SamplingSettings
 
 Rows = npt.NDArray[np.integer]
 
@@ -28,7 +28,7 @@ class ChannelStatus:
     def __init__(
         self,
         table: ChannelTable,
-        wanted: Wanted,
+        wanted: SamplingSettings,
         groups: Groups,
         gaps: Gaps,
         refusals: Refusals,

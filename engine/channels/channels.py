@@ -20,7 +20,7 @@ from archioc.engine.channels.channel_types import ChannelTypes
 from archioc.engine.channels.gaps import Gaps
 from archioc.engine.channels.groups import Groups
 from archioc.engine.channels.last_run import LastRun
-from archioc.engine.channels.once_per_day import Daily
+from archioc.engine.channels.once_per_day import OncePerDay
 from archioc.engine.channels.refusals import Refusals
 from archioc.engine.channels.removals import Removals
 from archioc.engine.channels.setting_changes import SettingChanges
@@ -70,7 +70,7 @@ class Channels:
         self._removals = removals
         self._searches = Searches(access, self.names, self.generation)
         self._leaving: list[int] = []
-        self._daily = Daily()
+        self._daily = OncePerDay()
 
     @property
     def revision(self) -> int:
@@ -169,13 +169,13 @@ class Channels:
         rows, cells = rows[cells["seq"] % 2 == 0], cells[cells["seq"] % 2 == 0]  # the others change just now, with a new revision
         wanted = self._sampler.wanted
         was_on, repeated = wanted.on(rows), wanted.longest[rows] > 0
-        self._sampler.take_settings(rows, cells)
-        for row, text in self._changes.take(rows, cells):
+        self._sampler.load_settings(rows, cells)
+        for row, text in self._changes.load(rows, cells):
             self.gaps.events.append(ChannelEvent(self.names[row], now, Reason.SETTINGS_CHANGED, text=text))
         self._group[rows] = cells["group"]
         wanted.group_on[rows] = self._groups.on[cells["group"]]
-        self._subscriptions.take_masks(rows, cells["mask"], self.connected)
-        self._refused_by_setting(self.arrays.take(rows, cells))
+        self._subscriptions.load_masks(rows, cells["mask"], self.connected)
+        self._refused_by_setting(self.arrays.load(rows, cells))
         self._switch(rows, was_on, now)
         to_repeat = rows[wanted.on(rows) & was_on & ~repeated & (wanted.longest[rows] > 0)]
         for row in to_repeat[self.connected[to_repeat]].tolist():
@@ -221,12 +221,12 @@ class Channels:
         self.gaps.change(before[self.gaps.unannounced(before)], last.reason, last.ended_ns)
         self.gaps.open(before, last.reason, last.ended_ns)  # of those that had been refused all the time
 
-    def tell_collected(self, now: int, *, every: bool = False) -> None:
+    def announce_collected(self, now: int, *, every: bool = False) -> None:
         """Tell a shared store which channels are collected here (now: ns): those whose turn it is today, or every one."""
         due = self._daily.due(now, self._sampler.memory.used)
         if every or len(due):
             rows = self.ours() if every else due[self.generation[due] != 0]
-            self.gaps.tell_collected(rows[~np.isin(rows, self._leaving)], now)
+            self.gaps.announce_collected(rows[~np.isin(rows, self._leaving)], now)
 
     def create_some(self, now: int) -> None:
         """Have libca look for some of the channels that wait for it (now: ns)."""
@@ -301,7 +301,7 @@ class Channels:
         for row in rows[self.generation[rows] != 0].tolist():
             if row in self._leaving or self._searches.is_new(row):
                 continue
-            found = self._access.look(self.names[row])
+            found = self._access.native_type_of(self.names[row])
             if found is not None:
                 came.append((row, *found))
             elif self.connected[row]:

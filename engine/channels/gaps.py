@@ -91,7 +91,7 @@ class Gaps:
         if self._shared or shard:
             self.events.append(ChannelEvent(name, time_ns, Reason.REMOVED, text=f"moved to {shard}" if shard else ""))
 
-    def tell_collected(self, rows: Rows, time_ns: int) -> None:
+    def announce_collected(self, rows: Rows, time_ns: int) -> None:
         """Tell that those of these channels are collected here that have no gap; only where the store is shared."""
         if self._shared:
             rows = rows[self._memory.gap[rows] == 0]
@@ -134,11 +134,11 @@ class Gaps:
         cells = zip(rows.tolist(), memory.gap[rows].tolist(), memory.gap_start[rows].tolist(), strict=True)
         return {names[row]: OpenGap(Reason(code), start) for row, code, start in cells if names[row] and row not in self._unannounced}
 
-    def tell_again(self) -> None:
+    def announce_again(self) -> None:
         """Tell of the gaps that stand once more; the store may have missed their beginning."""
         self.events += [ChannelEvent(name, gap.start_ns, gap.reason) for name, gap in self.standing().items()]
 
-    def take(self) -> tuple[ChannelEvent, ...]:
+    def pop_events(self) -> tuple[ChannelEvent, ...]:
         """All events since this was last called."""
         events, self.events = tuple(self.events), []
         return events

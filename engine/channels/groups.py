@@ -43,7 +43,7 @@ class _Group:
         """Whether its channels are archived."""
         return self.settings.enable and self.held
 
-    def look(self) -> None:
+    def poll(self) -> None:
         """Evaluate the condition."""
         if self.condition is None or self.watched is None:
             return
@@ -107,7 +107,7 @@ class Groups:
         """Look at all conditions; the numbers of the groups that were switched on or off by that."""
         flipped = []
         for number, group in self._groups.items():
-            group.look()
+            group.poll()
             if group.on != self.on[number]:
                 flipped.append(number)
                 self.on[number] = group.on

@@ -36,7 +36,7 @@ class Losses:
         self._asked_at = np.zeros(len(names), "i8")  # ns
         self._any_unasked = False
 
-    def book_overflow(self, ring: EventRing) -> None:
+    def count_overflow(self, ring: EventRing) -> None:
         """Count events that found the ring full."""
         total = int(ring.head["lost"][0])
         if total == self._ring_total:
@@ -48,7 +48,7 @@ class Losses:
         count = lost[rows] - memory.ring_lost[rows]  # modulo 2**32, as the counters are
         memory.ring_lost[rows] = lost[rows]
         memory.received[rows] += count
-        memory.book_dropped("dropped_overflow", rows, count)
+        memory.count_dropped("dropped_overflow", rows, count)
         self._unasked[rows] = True
         self._any_unasked = self._any_unasked or len(rows) > 0
 
@@ -69,12 +69,12 @@ class Losses:
         if not self._memory.untold or 0 <= now - self._told_at < TELL_EVERY:
             return []
         self._memory.untold = False
-        events = self.tell(np.arange(self._memory.used), now)
+        events = self.pop_events(np.arange(self._memory.used), now)
         if events:
             self._told_at = now
         return events
 
-    def tell(self, rows: Rows, now: int) -> list[ChannelEvent]:
+    def pop_events(self, rows: Rows, now: int) -> list[ChannelEvent]:
         """Events of all that these rows have lost and that has not been told (now: ns)."""
         return [event for drop, told, reason in _KINDS for event in self._tell(rows, drop, told, reason, now)]
 

@@ -9,7 +9,7 @@ SECOND = 1_000_000_000
 DAY_S = 86_400
 
 
-class Daily:
+class OncePerDay:
     """Whose turn it is: each row has a second of the day of its own."""
 
     def __init__(self) -> None:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from archioc.core.channel import LargeArrays, Mask, Mode
 from archioc.core.table.columns import SETTINGS
-from archioc.core.void_view import opaque
+from archioc.core.void_view import as_void
 
 Rows = npt.NDArray[np.integer]
 
@@ -55,17 +55,17 @@ class SettingChanges:
     def __init__(self, rows: int) -> None:
         self._known = np.zeros(rows, SETTINGS)
 
-    def take(self, rows: Rows, cells: npt.NDArray[np.void]) -> list[tuple[int, str]]:
+    def load(self, rows: Rows, cells: npt.NDArray[np.void]) -> list[tuple[int, str]]:
         """Settings of rows as they are now (dtype SETTINGS): the rows where some differ from before, and which.
 
         A channel that is seen for the first time has changed nothing.
         """
-        known: npt.NDArray[np.void] = opaque(self._known)[rows].view(SETTINGS)
+        known: npt.NDArray[np.void] = as_void(self._known)[rows].view(SETTINGS)
         same_channel = known["generation"] == cells["generation"]
         changed = np.zeros(len(rows), bool)
         for column in _SHOWN:
             changed |= known[column] != cells[column]
-        opaque(self._known)[rows] = opaque(cells)
+        as_void(self._known)[rows] = as_void(cells)
         return [(int(rows[at]), _text(known[at], cells[at])) for at in np.flatnonzero(changed & same_channel).tolist()]
 
 

@@ -40,7 +40,7 @@ class Subscriptions:
         elif self._access.too_large(dbr, count):
             self._refusals.begin(row, now, f"{count} elements are beyond EPICS_CA_MAX_ARRAY_BYTES")
 
-    def take_masks(self, rows: Rows, masks: npt.NDArray[np.uint8], connected: npt.NDArray[np.bool_]) -> None:
+    def load_masks(self, rows: Rows, masks: npt.NDArray[np.uint8], connected: npt.NDArray[np.bool_]) -> None:
         """These channels have these masks (Mask) from now on; subscribe anew where that is another one."""
         other = rows[(self._mask[rows] != masks) & connected[rows]]
         self._mask[rows] = masks

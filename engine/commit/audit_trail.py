@@ -53,7 +53,7 @@ class AuditTrail:
         self._look_at = float("-inf")
         self._failing = False
 
-    def look(self) -> None:
+    def poll(self) -> None:
         """See whether the registry has new ones, now and then, and not while some wait to be taken."""
         now = time.monotonic()
         if self._found or now < self._look_at:
@@ -79,7 +79,7 @@ class AuditTrail:
         """Whether there is something to take."""
         return bool(self._found)
 
-    def take(self) -> tuple[tuple[AuditRecord, ...], int]:
+    def pop(self) -> tuple[tuple[AuditRecord, ...], int]:
         """The entries to be sent, and the number of the last."""
         found, self._found = tuple(self._found), []
         return found, self._last

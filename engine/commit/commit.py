@@ -37,7 +37,7 @@ from archioc.engine.channels.open_gaps import Gaps, OpenGapsFile
 from archioc.engine.commit.audit_trail import AuditSentFile
 from archioc.engine.commit.recovery import HEAD_FIELDS, RETRY_S, recover
 from archioc.engine.commit.spool_account import SpoolAccount
-from archioc.engine.commit.spool_limits import Room
+from archioc.engine.commit.spool_limits import SpoolLimits
 
 _log = structlog.get_logger()
 
@@ -86,7 +86,7 @@ class CommitThread:
         self._drop_oldest = config.when_full is WhenFull.DROP_OLDEST
         self._name_of = name_of
         self._ledger = Ledger(table.ledger, spool.disk)
-        self._account, self._room = SpoolAccount(table.ledger), Room(spool, config)
+        self._account, self._room = SpoolAccount(table.ledger), SpoolLimits(spool, config)
         self._status: MappedFile = table.status
         self._open_gaps, self._audit_sent = open_gaps, audit_sent
         self._gaps_kept: Gaps = open_gaps.read()
@@ -105,11 +105,11 @@ class CommitThread:
         return self._queue.full()
 
     @property
-    def has_to_tell(self) -> bool:
+    def reports_losses_next(self) -> bool:
         """The next commit will tell of dropped samples, even if there is nothing else in it."""
         return self._has_untold and time.monotonic() >= self._tell_at
 
-    def take_forgotten(self) -> bool:
+    def poll_forgotten(self) -> bool:
         """Whether batches have been dropped, and none for TELL_EVERY_S: what else was in them is to be told again. True once.
 
         To be called by the thread that submits.
@@ -243,7 +243,7 @@ class CommitThread:
             tally, size = self._spool.tally(entry), self._spool.stat(entry).size
         except (SpoolFileDamaged, FileNotFoundError):
             return False
-        taken = self._spool.take_out(entry)
+        taken = self._spool.withdraw(entry)
         if taken is None:
             return False
         booking = self._account.drop(entry.batch_id, tally)
@@ -257,7 +257,7 @@ class CommitThread:
 
     def _with_losses(self, batch: Batch) -> tuple[Batch, npt.NDArray[np.void]]:
         """A batch that also tells of dropped samples, when it is time, and how many of which channels that are (dtype COUNTS)."""
-        if not self.has_to_tell:
+        if not self.reports_losses_next:
             return batch, no_counts()
         now, events, told = time.time_ns(), [], []
         losses = self._account.untold()

@@ -41,7 +41,7 @@ def _was_done(booking: Booking, table: ChannelTable, spool: SpoolDirectory) -> b
     if act is LedgerAct.COMMIT:
         return True
     if act is LedgerAct.DROP:
-        if any(entry.batch_id == booking.batch_id for entry in spool.taken_out()):
+        if any(entry.batch_id == booking.batch_id for entry in spool.withdrawn()):
             return False
         spool.settle_discarded()
         return True

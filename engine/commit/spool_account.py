@@ -15,7 +15,7 @@ from archioc.core.spool.ledger import Booking
 from archioc.core.table.columns import LEDGER, SPOOL_TOTALS
 from archioc.core.table.mapped_file import MappedFile
 from archioc.core.table.table import LedgerAct, Rows
-from archioc.core.void_view import opaque
+from archioc.core.void_view import as_void
 
 SPOOL_COLUMNS = (*SPOOL_TOTALS, "told_spool_full")
 
@@ -111,5 +111,5 @@ def _with_rows(ledger: MappedFile, base: Booking, wanted: Rows) -> tuple[Rows, n
         return base.rows, base.cells
     rows = np.concatenate([base.rows, lacking])
     order = np.argsort(rows)
-    cells = np.concatenate([opaque(base.cells), opaque(ledger.cells)[lacking]])
+    cells = np.concatenate([as_void(base.cells), as_void(ledger.cells)[lacking]])
     return rows[order], cells[order].view(LEDGER)

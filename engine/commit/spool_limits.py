@@ -13,7 +13,7 @@ SHARE = 0.1
 """When the spool seems to be full it is counted again and again, in at most this part of the time."""
 
 
-class Room:
+class SpoolLimits:
     """Room of one spool against `max_bytes` and `min_free`. Methods may raise OSError."""
 
     def __init__(self, spool: SpoolDirectory, config: Spool) -> None:

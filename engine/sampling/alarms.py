@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from archioc.core.spool.batch import ALARM
 from archioc.engine.sampling.memory import SamplerMemory
-from archioc.engine.sampling.sampling_settings import Wanted
+from archioc.engine.sampling.sampling_settings import SamplingSettings
 from archioc.engine.sampling.stamps import Mask, Stamped
 from archioc.engine.sampling.updates import Updates, value_before
 
@@ -30,7 +30,7 @@ Index = npt.NDArray[np.intp]
 class Alarms:
     """Follows the alarms of all rows; what the store knows of them is in the memory."""
 
-    def __init__(self, memory: SamplerMemory, wanted: Wanted) -> None:
+    def __init__(self, memory: SamplerMemory, wanted: SamplingSettings) -> None:
         self._memory, self._wanted = memory, wanted
         self._swept = -1  # s since 1970
 

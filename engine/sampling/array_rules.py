@@ -26,7 +26,7 @@ class ArrayRules:
         self._large = np.zeros(rows, "u1")  # LargeArrays
         self._any_limit = False
 
-    def take(self, rows: Rows, cells: npt.NDArray[np.void]) -> Rows:
+    def load(self, rows: Rows, cells: npt.NDArray[np.void]) -> Rows:
         """Settings of some rows from the channel table (dtype SETTINGS); the rows that have other ones now."""
         as_text, large = cells["as_text"] != 0, cells["large_arrays"]
         most = np.where(large == LargeArrays.STORE, 0, cells["max_elements"])

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from archioc.core.spool.batch import NO_BLOB, SAMPLE, Kind, Samples
 from archioc.engine.sampling.memory import SamplerMemory
 from archioc.engine.sampling.rate_limit import NONE, Limited
-from archioc.engine.sampling.sampling_settings import Wanted
+from archioc.engine.sampling.sampling_settings import SamplingSettings
 from archioc.engine.sampling.stamps import Stamped
 from archioc.engine.sampling.updates import Updates
 
@@ -22,10 +22,10 @@ Rows = npt.NDArray[np.integer]
 NO_ROWS = np.empty(0, np.intp)
 
 
-class Withheld:
+class HeldSamples:
     """The withheld values of all rows."""
 
-    def __init__(self, memory: SamplerMemory, wanted: Wanted) -> None:
+    def __init__(self, memory: SamplerMemory, wanted: SamplingSettings) -> None:
         self._memory, self._wanted = memory, wanted
         self._blobs: dict[int, bytes] = {}
         self._some = True  # a value may be withheld
@@ -78,7 +78,7 @@ class Withheld:
             memory.w_text[row] = updates.blobs[at][:MAX_STORED_TEXT]
             memory.w_lost[row] |= len(updates.blobs[at]) > MAX_STORED_TEXT
 
-    def take(self, rows: Rows) -> tuple[Samples, list[bytes]]:
+    def pop(self, rows: Rows) -> tuple[Samples, list[bytes]]:
         """The withheld samples of these rows, which wait no longer."""
         memory = self._memory
         out = np.zeros(len(rows), SAMPLE)

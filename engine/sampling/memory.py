@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from archioc.core.table.columns import LEDGER, LEDGER_TOTALS
 from archioc.core.table.table import Rows
-from archioc.core.void_view import opaque
+from archioc.core.void_view import as_void
 
 Column = npt.NDArray[Any]
 
@@ -99,13 +99,13 @@ class SamplerMemory:
     def load(self, cells: npt.NDArray[np.void], head: npt.NDArray[np.void]) -> None:
         """Take rows and totals over from the ledger. cells: its first rows, at least those in use."""
         self.used = len(cells)
-        opaque(self._cells)[: self.used] = opaque(cells)
+        as_void(self._cells)[: self.used] = as_void(cells)
         for name in _DENSE:
             getattr(self, name)[: self.used] = cells[name]
         for name in LEDGER_TOTALS:
             self._departed[name] = int(head[name][0]) - int(getattr(self, name).sum())
 
-    def book_dropped(self, name: str, rows: Rows, count: npt.NDArray[np.integer] | int) -> None:
+    def count_dropped(self, name: str, rows: Rows, count: npt.NDArray[np.integer] | int) -> None:
         """Count so many as dropped. name: one of DROPS. rows: each once."""
         getattr(self, name)[rows] += count
         self.touched[rows] = True
@@ -129,12 +129,12 @@ class SamplerMemory:
 
     def cells(self, rows: Rows) -> npt.NDArray[np.void]:
         """Ledger rows with the present content."""
-        out: npt.NDArray[np.void] = opaque(self._cells)[rows].view(LEDGER)
+        out: npt.NDArray[np.void] = as_void(self._cells)[rows].view(LEDGER)
         for name in _DENSE:
             out[name] = getattr(self, name)[rows]
         return out
 
-    def take_touched(self) -> Rows:
+    def pop_touched(self) -> Rows:
         """The rows changed since this was last called."""
         rows = np.flatnonzero(self.touched)
         self.touched[rows] = False

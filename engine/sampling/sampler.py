@@ -13,17 +13,17 @@ import numpy as np
 import numpy.typing as npt
 
 from archioc.core.spool.batch import NO_BLOB, SAMPLE, Kind, SampleFlag, Samples
-from archioc.core.void_view import opaque
+from archioc.core.void_view import as_void
 from archioc.engine.sampling.alarms import Alarms, AlarmStates
 from archioc.engine.sampling.bad_stamps import BadStamp, note_bad_stamps
 from archioc.engine.sampling.clock_check import HostClocks
 from archioc.engine.sampling.dead_band import within_band
-from archioc.engine.sampling.held_samples import Withheld
+from archioc.engine.sampling.held_samples import HeldSamples
 from archioc.engine.sampling.memory import SamplerMemory
 from archioc.engine.sampling.newest_values import NewestValues
 from archioc.engine.sampling.quota import within_quota
 from archioc.engine.sampling.rate_limit import limit_rate
-from archioc.engine.sampling.sampling_settings import Rows, Wanted
+from archioc.engine.sampling.sampling_settings import Rows, SamplingSettings
 from archioc.engine.sampling.stamps import MAX_PAST, Mask, Stamped, look_ahead, stamp_updates
 from archioc.engine.sampling.updates import I8, Updates, run_ends, run_starts
 
@@ -68,18 +68,18 @@ class Sampler:
 
     def __init__(self, rows: int) -> None:
         self.memory = SamplerMemory(rows)
-        self.wanted = Wanted(rows)
+        self.wanted = SamplingSettings(rows)
         self.fresh = np.zeros(rows, bool)
         self.clocks = HostClocks(rows)
-        self.withheld = Withheld(self.memory, self.wanted)
+        self.withheld = HeldSamples(self.memory, self.wanted)
         self._newest = NewestValues(rows)
         self._alarms = Alarms(self.memory, self.wanted)
 
-    def take_settings(self, rows: Rows, cells: npt.NDArray[np.void]) -> None:
+    def load_settings(self, rows: Rows, cells: npt.NDArray[np.void]) -> None:
         """Settings of some rows from the channel table (dtype SETTINGS). What only a setting of before needed is given up."""
         memory, wanted = self.memory, self.wanted
         memory.use(rows)
-        wanted.take(rows, cells)
+        wanted.load(rows, cells)
         unbanded = rows[~wanted.banded[rows] & (memory.band_known[rows] != 0)]
         memory.band_known[unbanded] = 0
         final = rows[(wanted.longest[rows] == 0) & (memory.archived_at[rows] != 0)]
@@ -103,12 +103,12 @@ class Sampler:
     def lose(self, row: int) -> None:
         """An update of this row has come and could not be taken into the ring."""
         self.memory.received[row] += 1
-        self.memory.book_dropped("dropped_overflow", np.array([row]), 1)
+        self.memory.count_dropped("dropped_overflow", np.array([row]), 1)
 
     def accept(self, updates: Updates) -> Sampled:
         """Sample these updates, at least one."""
         if (updates.row[1:] < updates.row[:-1]).any():
-            updates = updates.take(np.argsort(updates.row, kind="stable"))
+            updates = updates.select(np.argsort(updates.row, kind="stable"))
         memory, wanted, row = self.memory, self.wanted, updates.row
         starts = run_starts(row)
         ends = run_ends(starts, len(row))
@@ -137,12 +137,12 @@ class Sampler:
             passing.updates[resumed[told_by_copy]] = False
         memory.committed[lanes] += self._apply_quota(updates, starts, ends, passing)
         passed = np.flatnonzero(passing.updates)
-        newest = updates if len(starts) == len(row) else updates.take(ends - 1)
+        newest = updates if len(starts) == len(row) else updates.select(ends - 1)
         if len(wanted.repeating):
             self._note_archived(passing.released["row"], passing.received)
             self._note_archived(row[passed], updates.received[passed])
             self._note_archived(row[resumed], updates.received[resumed])
-            self._newest.remember(newest.take(np.flatnonzero((wanted.longest[lanes] > 0) & on[starts])))
+            self._newest.remember(newest.select(np.flatnonzero((wanted.longest[lanes] > 0) & on[starts])))
         samples = _joined(updates, stamped, passed, passing, resumed)
         resumed_rows = row[resumed].astype("i8")
         return Sampled(samples, passing.blobs + updates.blobs, resumed_rows, updates.received[resumed], newest, alarms, bad_stamps)
@@ -187,7 +187,7 @@ class Sampler:
         return passing
 
     def _passing(self, updates: Mask, released: Rows) -> _Passing:
-        return _Passing(updates, *self.withheld.take(released), self.memory.w_received[released])
+        return _Passing(updates, *self.withheld.pop(released), self.memory.w_received[released])
 
     def _apply_quota(self, updates: Updates, starts: Index, ends: Index, passing: _Passing) -> I8:
         """Take what is beyond the quota out of what passes; how many of each row pass. starts, ends: the run of updates of each row."""
@@ -212,7 +212,7 @@ class Sampler:
 
     def _book_dropped(self, rows: Rows, count: I8 | int) -> None:
         """So many samples of these rows were beyond their quota; the next one is archived, however near it is to the last."""
-        self.memory.book_dropped("dropped_quota", rows, count)
+        self.memory.count_dropped("dropped_quota", rows, count)
         self.memory.band_known[rows] = 0
 
     def _note_archived(self, rows: Rows, received: I8) -> None:
@@ -252,7 +252,7 @@ class Sampler:
     def release(self, rows: Rows, now: int) -> tuple[Samples, list[bytes]]:
         """Let the withheld values of these rows pass now (ns), within their quota: their interval is over, or their channel goes away."""
         memory = self.memory
-        samples, blobs = self.withheld.take(rows)
+        samples, blobs = self.withheld.pop(rows)
         if not len(rows):
             return samples, blobs
         time = np.full(len(rows), now)
@@ -270,14 +270,14 @@ def _joined(updates: Updates, stamped: Stamped, passed: Index, passing: _Passing
     samples = _samples(updates, passed, stamped.time, stamped.flags)
     if len(resumed):
         copies = _samples(updates, resumed, updates.received, np.full(len(updates), SampleFlag.GENERATED, "u1"))
-        samples = np.concatenate([opaque(samples), opaque(copies)]).view(SAMPLE)
+        samples = np.concatenate([as_void(samples), as_void(copies)]).view(SAMPLE)
     if blobs_before:
         samples["blob"][samples["blob"] != NO_BLOB] += blobs_before
     if not (len(released) or len(resumed)):
         return samples
-    samples = np.concatenate([opaque(released), opaque(samples)]).view(SAMPLE)
+    samples = np.concatenate([as_void(released), as_void(samples)]).view(SAMPLE)
     arrival = np.concatenate([np.full(len(released), -1), 2 * passed, 2 * resumed + 1])  # a copy follows its original
-    ordered: Samples = opaque(samples)[np.lexsort((arrival, samples["row"]))].view(SAMPLE)
+    ordered: Samples = as_void(samples)[np.lexsort((arrival, samples["row"]))].view(SAMPLE)
     return ordered
 
 
@@ -287,7 +287,7 @@ def _samples(updates: Updates, which: Index, time: I8, flags: npt.NDArray[np.uin
     Where there is one of these flags, the IOC's own stamp is kept beside; the flags that an update has already tell of its value only.
     """
     if len(which) < len(updates):
-        updates, time, flags = updates.take(which), time[which], flags[which]
+        updates, time, flags = updates.select(which), time[which], flags[which]
     out = np.zeros(len(updates), SAMPLE)
     out["row"], out["time"] = updates.row, time
     out["value"], out["blob"] = updates.value, updates.blob

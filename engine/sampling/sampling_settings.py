@@ -13,7 +13,7 @@ SLOWEST = 1e-8
 Rows = npt.NDArray[np.integer]
 
 
-class Wanted:
+class SamplingSettings:
     """Settings of all rows; each column has shape (rows,).
 
     enable, group_on: archive or not, by the setting and by the condition of the channel's group.
@@ -38,7 +38,7 @@ class Wanted:
         self.by_archiver = np.zeros(rows, bool)
         self.any_by_archiver = False
 
-    def take(self, rows: Rows, cells: npt.NDArray[np.void]) -> None:
+    def load(self, rows: Rows, cells: npt.NDArray[np.void]) -> None:
         """Settings of some rows from the channel table (dtype SETTINGS)."""
         self.enable[rows] = cells["enable"] != 0
         self.scan[rows] = cells["mode"] == 1

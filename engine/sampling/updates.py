@@ -11,7 +11,7 @@ from isal import isal_zlib
 
 from archioc.core.dbr import DBR_TIME_OFFSET, EPICS_EPOCH_S, Dbr
 from archioc.core.spool.batch import NO_BLOB, Kind
-from archioc.core.void_view import opaque
+from archioc.core.void_view import as_void
 from archioc.engine.ca.ring import BODY_AT, IN_BULK, OF_ARRAY, SLOT, STAMPED, EventRing
 
 
@@ -62,7 +62,7 @@ class Updates:
     def __len__(self) -> int:
         return len(self.row)
 
-    def take(self, where: npt.NDArray[np.integer]) -> Updates:
+    def select(self, where: npt.NDArray[np.integer]) -> Updates:
         """Some of them, in the order of `where`."""
         return Updates(
             row=self.row[where],
@@ -117,7 +117,7 @@ def by_row(slots: npt.NDArray[np.void]) -> npt.NDArray[np.void]:
     row = slots["row"].astype(np.intp)
     if (row[1:] >= row[:-1]).all():
         return slots
-    return opaque(slots)[np.argsort(row, kind="stable")].view(SLOT)
+    return as_void(slots)[np.argsort(row, kind="stable")].view(SLOT)
 
 
 def decode_updates(slots: npt.NDArray[np.void], ring: EventRing, as_text: npt.NDArray[np.bool_] | None = None) -> Updates:

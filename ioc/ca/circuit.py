@@ -117,7 +117,7 @@ class Circuit:
         while data := await self._reader.read(READ_BYTES):
             try:
                 slice_ = TimeSlice(self._serving.sharing)
-                for command in self._stream.take(data):
+                for command in self._stream.feed(data):
                     await slice_.give_way()
                     answer = self._answers.get(type(command))
                     if answer is None:
@@ -129,7 +129,7 @@ class Circuit:
                 return
             await self._writer.drain()
 
-    async def tell_rights(self) -> None:
+    async def send_rights(self) -> None:
         """Tell the client anew what it may write."""
         async for channel in self._each_channel():
             if channel.pv.spec.access != "read":

@@ -47,7 +47,7 @@ class RequestStream:
         self._data = bytearray()
         self._skip = 0
 
-    def take(self, data: bytes) -> Iterator[Any]:
+    def feed(self, data: bytes) -> Iterator[Any]:
         """The requests that are complete now: those of caproto, and BadRequest. Raises StreamBroken."""
         skipped = min(self._skip, len(data))
         self._skip -= skipped

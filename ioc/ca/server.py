@@ -84,7 +84,7 @@ class ControlServer:
 
     async def _tell_rights(self) -> None:
         for circuit in list(self.circuits):
-            await circuit.tell_rights()
+            await circuit.send_rights()
 
     def drop(self, channels: Collection[str], groups: Collection[str]) -> None:
         """Disconnect the PVs of removed channels and groups at every client."""

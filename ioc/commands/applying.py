@@ -65,7 +65,8 @@ def _refuse_another_shard(wanted: Shard, ours: Shard) -> None:
     """Raise CommandRefused unless the file is for this shard: name, prefix and directories go with its number."""
     if (wanted.index, wanted.prefix) != (ours.index, ours.prefix):
         rule = "its number and its prefix change with a restart; nothing was changed"
-        raise CommandRefused(ResultCode.BAD_FILE, f"the file is for {wanted.told(wanted.index)}, this is {ours.told(ours.index)}: {rule}")
+        shards = f"the file is for {wanted.describe(wanted.index)}, this is {ours.describe(ours.index)}"
+        raise CommandRefused(ResultCode.BAD_FILE, f"{shards}: {rule}")
 
 
 def applied(how: Apply, change: Change, before: Content) -> str:

@@ -151,5 +151,5 @@ class Commands:
 
     async def _pick(self, count: int) -> tuple[IntArray, IntArray]:
         """Rows and generations for so many channels; the table grows outside the event loop."""
-        await asyncio.to_thread(self._rows.make_room, count)
+        await asyncio.to_thread(self._rows.ensure_capacity, count)
         return self._rows.pick_columns(count)

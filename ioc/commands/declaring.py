@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from archioc.core.config.declared_channels import Declaration, DeclaredChannel
-from archioc.core.config.setting_precedence import DeclaredGroup, Layers
+from archioc.core.config.setting_precedence import DeclaredGroup, SettingPrecedence
 from archioc.core.config.yaml_positions import collector_paused
 from archioc.core.ownership import owners_of
 from archioc.core.shard import Shard
@@ -121,7 +121,7 @@ def under_earlier_names(content: Content, declaration: Declaration) -> list[tupl
     return [(old, current) for current, old in found.items()]
 
 
-def _added(new: Sequence[DeclaredChannel], layers: Layers, pick: PickPlaces) -> tuple[ArchivedChannel, ...]:
+def _added(new: Sequence[DeclaredChannel], layers: SettingPrecedence, pick: PickPlaces) -> tuple[ArchivedChannel, ...]:
     made = []
     for channel, (row, generation) in zip(new, pick(len(new)), strict=True):
         settings = declare(channel.name, channel.given, channel.group, channel.group, layers)

@@ -59,7 +59,7 @@ class Import:
         return "\n".join(lines)
 
 
-def wanted_files(text: str, directory: Path) -> list[tuple[Path, ImportFormat]]:
+def requested_files(text: str, directory: Path) -> list[tuple[Path, ImportFormat]]:
     """The files that the lines of the command name: `PATH [format=FORMAT]`. Raises CommandRefused.
 
     A path is relative to `directory` and must lead to a file in it, also where it is a link: a client of the control PVs
@@ -141,7 +141,7 @@ async def plan_import(text: str, directory: Path, registry: Registry, pick: Pick
 
     pick: called in the event loop. Raises CommandRefused or TableFull.
     """
-    imported = await read_imported(wanted_files(text, directory))
+    imported = await read_imported(requested_files(text, directory))
     loop = asyncio.get_running_loop()
 
     def pick_there(count: int) -> Places:

@@ -68,7 +68,7 @@ def refuse_foreign(number: int, name: str, registry: Registry) -> None:
     shard = registry.content.shard
     owner = owner_of(name, shard.count)
     if owner != shard.index:
-        raise line_refused(number, ResultCode.FOREIGN, f"{name}: belongs to {shard.told(owner)}")
+        raise line_refused(number, ResultCode.FOREIGN, f"{name}: belongs to {shard.describe(owner)}")
 
 
 def _new_channel(line: Line, registry: Registry) -> ArchivedChannel:

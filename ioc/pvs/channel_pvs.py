@@ -65,7 +65,7 @@ class ChannelPvs:
         while True:
             await asyncio.sleep(REFRESH_S)
             slice_ = TimeSlice()
-            for names in self._changes.look():
+            for names in self._changes.poll():
                 await self._refresh_channels(names, slice_)
                 await slice_.give_way()
             if loop.time() - everything_at >= AGE_PERIOD_S:

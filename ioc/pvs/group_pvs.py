@@ -11,7 +11,7 @@ from archioc.ioc.commands.commands import Commands
 from archioc.ioc.peer import Peer
 from archioc.ioc.pvs.group_fields import GROUP_FIELDS
 from archioc.ioc.pvs.group_put import put_group_setting
-from archioc.ioc.pvs.group_snapshot import GroupLook
+from archioc.ioc.pvs.group_snapshot import GroupSnapshot
 from archioc.ioc.registry.writer import Registry
 
 REFRESH_S = 0.5
@@ -47,7 +47,7 @@ class GroupPvs:
             await asyncio.sleep(REFRESH_S)
             if not self._watched:
                 continue
-            look = GroupLook(self._table)
+            look = GroupSnapshot(self._table)
             for count, pv in enumerate(list(self._watched)):
                 if count % SLICE_PVS == SLICE_PVS - 1:
                     await asyncio.sleep(0)
@@ -66,9 +66,9 @@ class GroupPvs:
             self._watched.discard(pv)
 
     async def _refresh(self, pv: PV) -> None:
-        await self._show(pv, GroupLook(self._table))
+        await self._show(pv, GroupSnapshot(self._table))
 
-    async def _show(self, pv: PV, look: GroupLook) -> None:
+    async def _show(self, pv: PV, look: GroupSnapshot) -> None:
         assert pv.group is not None
         group = self._registry.groups.get(pv.group)
         if group is None:

@@ -14,7 +14,7 @@ from archioc.ioc.pvs.row_view import is_silent
 from archioc.ioc.registry.archived_group import ArchivedGroup
 
 
-class GroupLook:
+class GroupSnapshot:
     """Counts when it is made."""
 
     def __init__(self, table: ChannelTable) -> None:

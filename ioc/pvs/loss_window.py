@@ -30,7 +30,7 @@ class LossWindow:
     def __init__(self) -> None:
         self._seen: deque[tuple[float, Losses]] = deque(maxlen=int(WINDOW_S / STEP_S) + 2)
 
-    def take(self, totals: ArchiveTotals, now: float) -> Losses:
+    def update(self, totals: ArchiveTotals, now: float) -> Losses:
         """How much the counters have grown in the last minute, at most since the first look. now: s, monotonic."""
         counted = Losses(totals.dropped, totals.delivery("rejected"), totals.ledger("bad_time"))
         while len(self._seen) > 1 and self._seen[1][0] <= now - WINDOW_S:

@@ -95,7 +95,7 @@ class Overview:
         return _spool_age(self.totals, self.now_ns)
 
 
-def look(table: ChannelTable, own: OwnHealth, now_ns: int, *, was_running: bool, stopping: bool) -> Overview:
+def read_overview(table: ChannelTable, own: OwnHealth, now_ns: int, *, was_running: bool, stopping: bool) -> Overview:
     """Look at the whole table.
 
     was_running: whether both other processes have answered at some time; before that the archiver is starting.

@@ -57,7 +57,7 @@ class RowChanges:
         if not self._place:
             self._names, self._free, self._parts = [], [], []
 
-    def look(self) -> Iterator[list[str]]:
+    def poll(self) -> Iterator[list[str]]:
         """The watched channels that have changed, ROWS_AT_ONCE after the other; channels that are removed are passed over.
 
         Channels may come and go between two steps.

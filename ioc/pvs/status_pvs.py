@@ -20,7 +20,7 @@ from archioc.ioc.ca.alarm import NO_ALARM
 from archioc.ioc.ca.pv import PV
 from archioc.ioc.pvs.limit_puts import LimitPuts
 from archioc.ioc.pvs.loss_window import LossWindow
-from archioc.ioc.pvs.overview import ArchiverState, Overview, OwnHealth, look
+from archioc.ioc.pvs.overview import ArchiverState, Overview, OwnHealth, read_overview
 from archioc.ioc.pvs.status_fields import STATUS_FIELDS
 from archioc.ioc.registry.hand_over import NO_SHARING, Sharing
 from archioc.ioc.registry.table_rows import ChannelRows
@@ -109,8 +109,8 @@ class StatusPvs:
             self._http_state(),
             self._sharing(),
         )
-        overview = look(self._table, own, time.time_ns(), was_running=self._was_running, stopping=self._stopping)
-        overview = replace(overview, last_minute=self._losses.take(overview.totals, time.monotonic()))
+        overview = read_overview(self._table, own, time.time_ns(), was_running=self._was_running, stopping=self._stopping)
+        overview = replace(overview, last_minute=self._losses.update(overview.totals, time.monotonic()))
         if overview.state not in {ArchiverState.STARTING, ArchiverState.STOPPING}:
             self._was_running = True
         self._overview = overview

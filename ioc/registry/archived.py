@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from archioc.core.channel import SETTING_NAMES, ChannelSettings, Given, read_setting, written
-from archioc.core.config.setting_precedence import Layers
+from archioc.core.config.setting_precedence import SettingPrecedence
 from archioc.core.errors import SettingError
 from archioc.ioc.registry.hand_over import HandOver
 from archioc.ioc.registry.override import Override
@@ -37,7 +37,7 @@ class ArchivedChannel:
     own: Given = ()
     handover: HandOver | None = None
 
-    def with_changes(self, changes: Mapping[str, object], layers: Layers) -> ArchivedChannel:
+    def with_changes(self, changes: Mapping[str, object], layers: SettingPrecedence) -> ArchivedChannel:
         """This channel after an operator has put some settings. Raises SettingError.
 
         Another group brings its own settings along; what operators have put stays.
@@ -51,7 +51,7 @@ class ArchivedChannel:
         overrides = _differing(put, declared)
         return dataclasses.replace(self, declared=declared, settings=settings, overrides=overrides)
 
-    def redeclared(self, own: Given, group: str, layers: Layers, *, in_file: bool) -> ArchivedChannel:
+    def redeclared(self, own: Given, group: str, layers: SettingPrecedence, *, in_file: bool) -> ArchivedChannel:
         """This channel after the file has been read again: overrides of settings that the file has changed are dropped.
 
         When those that remain do not go together with the file (mode and rate), the file wins.
@@ -73,7 +73,9 @@ class ArchivedChannel:
             settings = effective(declared, overrides)
         return ArchivedChannel(self.name, self.row, self.generation, declared, settings, overrides, in_file, own, self.handover)
 
-    def _declared_without_conflict(self, own: Given, group: str, layers: Layers, *, in_file: bool) -> tuple[Given, ChannelSettings]:
+    def _declared_without_conflict(
+        self, own: Given, group: str, layers: SettingPrecedence, *, in_file: bool
+    ) -> tuple[Given, ChannelSettings]:
         """Own settings and what is declared where an operator's group, or what came with `Add`, does not fit the file any more."""
         if in_file:
             return own, layers.settings(self.name, own, group)
@@ -84,7 +86,7 @@ class ArchivedChannel:
             return self.own, dataclasses.replace(self.declared, group=group)
 
 
-def declare(name: str, own: Given, group: str, moved: str, layers: Layers) -> ChannelSettings:
+def declare(name: str, own: Given, group: str, moved: str, layers: SettingPrecedence) -> ChannelSettings:
     """What is declared of a channel of this group, with the settings of the group that an operator has moved it to.
 
     Raises SettingError when it does not go together.

@@ -13,7 +13,7 @@ from typing import Any
 
 from archioc.core.aliases import Aliases
 from archioc.core.channel import SETTING_NAMES, ChannelSettings, Clock, Given, LargeArrays, Mask, Mode, Setting
-from archioc.core.config.setting_precedence import DeclaredGroup, DeclaredPolicy, Layers
+from archioc.core.config.setting_precedence import DeclaredGroup, DeclaredPolicy, SettingPrecedence
 from archioc.core.errors import RegistryError
 from archioc.core.registry import BUSY_TIMEOUT_S, check_version, load_aliases
 from archioc.core.shard import ALONE, Shard
@@ -59,7 +59,7 @@ class Content:
     channels: dict[str, ArchivedChannel] = field(default_factory=dict)
     groups: dict[str, ArchivedGroup] = field(default_factory=dict)
     removed_rows: dict[int, int] = field(default_factory=dict)
-    layers: Layers = field(default_factory=lambda: Layers((), {}))
+    layers: SettingPrecedence = field(default_factory=lambda: SettingPrecedence((), {}))
     revision: int = 0
     fingerprint: str = ""
     aliases: Aliases = field(default_factory=Aliases)
@@ -111,9 +111,9 @@ def read_content(path: Path, shard: Shard = ALONE) -> Content:
         raise RegistryError(f"{path}: cannot be read: {error}") from None
 
 
-def layers_of(policies: list[DeclaredPolicy] | tuple[DeclaredPolicy, ...], groups: Mapping[str, ArchivedGroup]) -> Layers:
+def layers_of(policies: list[DeclaredPolicy] | tuple[DeclaredPolicy, ...], groups: Mapping[str, ArchivedGroup]) -> SettingPrecedence:
     """What gives settings besides the channels' own entries."""
-    return Layers(policies, {name: group.declared.given for name, group in groups.items()})
+    return SettingPrecedence(policies, {name: group.declared.given for name, group in groups.items()})
 
 
 def _load_groups(connection: sqlite3.Connection) -> dict[str, ArchivedGroup]:

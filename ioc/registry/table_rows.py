@@ -79,7 +79,7 @@ class ChannelRows:
         after = np.maximum(before, settings["generation"][rows]) + 1
         return rows, after
 
-    def make_room(self, count: int) -> None:
+    def ensure_capacity(self, count: int) -> None:
         """Back with memory what `pick` may need for so many channels; takes long for many. Raises TableFull."""
         self.reserve(self._next + count)
 

@@ -15,7 +15,7 @@ import structlog
 
 from archioc.core.aliases import Aliases
 from archioc.core.audit import AuditRecord
-from archioc.core.config.setting_precedence import Layers
+from archioc.core.config.setting_precedence import SettingPrecedence
 from archioc.core.errors import ArchiocError, RegistryError
 from archioc.core.registry import BUSY_TIMEOUT_S, SCHEMA_VERSION, check_version
 from archioc.core.shard import ALONE, Shard
@@ -93,7 +93,7 @@ class Registry:
         return self._content.groups
 
     @property
-    def layers(self) -> Layers:
+    def layers(self) -> SettingPrecedence:
         """Policies and settings of the groups."""
         return self._content.layers
 
@@ -222,7 +222,7 @@ class Registry:
 
     def _moved_to(self, channel: ArchivedChannel) -> str:
         """The shard that archives a removed channel now, for people; empty where none does."""
-        return self._content.shard.told(channel.handover.to) if channel.handover and channel.handover.leaves else ""
+        return self._content.shard.describe(channel.handover.to) if channel.handover and channel.handover.leaves else ""
 
     def _write_aliases(self, change: Change) -> None:
         """A name that a channel gets ceases to stand for another one."""

@@ -15,7 +15,7 @@ from archioc.ioc.commands.commands import Commands
 from archioc.ioc.peer import Peer
 from archioc.ioc.pvs.group_fields import GROUP_FIELDS, GroupField
 from archioc.ioc.pvs.group_put import put_group_setting
-from archioc.ioc.pvs.group_snapshot import GroupLook
+from archioc.ioc.pvs.group_snapshot import GroupSnapshot
 from archioc.ioc.registry.archived_group import ArchivedGroup
 from archioc.ioc.registry.writer import Registry
 from archioc.ioc.views.view import GROUP_ROWS, Slot, View
@@ -35,11 +35,11 @@ class LookOnce:
 
     def __init__(self, table: ChannelTable) -> None:
         self._table = table
-        self._look: GroupLook | None = None
+        self._look: GroupSnapshot | None = None
 
-    def __call__(self) -> GroupLook:
+    def __call__(self) -> GroupSnapshot:
         if self._look is None:
-            self._look = GroupLook(self._table)
+            self._look = GroupSnapshot(self._table)
         return self._look
 
 
@@ -69,7 +69,7 @@ class ViewGroups:
             slot.show("", time.monotonic())
         return group
 
-    async def show(self, pv: PV, slot: Slot, field: GroupField, look: Callable[[], GroupLook]) -> None:
+    async def show(self, pv: PV, slot: Slot, field: GroupField, look: Callable[[], GroupSnapshot]) -> None:
         """Bring a PV of a slot up to date."""
         group = self.group_in(slot)
         if group is None:

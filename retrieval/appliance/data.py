@@ -16,7 +16,7 @@ from archioc.retrieval.app_state import archive_of, queries_of
 from archioc.retrieval.appliance.json_format import json_pieces, qw_pieces
 from archioc.retrieval.appliance.payload import PayloadType
 from archioc.retrieval.appliance.raw_format import raw_pieces
-from archioc.retrieval.appliance.request import Wanted, flag, names_in, ranges_of, wanted_of
+from archioc.retrieval.appliance.request import PvQuery, flag, names_in, parse_query, ranges_of
 from archioc.retrieval.appliance.runs import Header, Run
 from archioc.retrieval.appliance.series import SECOND_NS, Series, years_of
 from archioc.retrieval.appliance.source import Range, Source
@@ -91,18 +91,18 @@ async def _answer(request: Request, names: Sequence[str], allowed: Sequence[str]
     post_processor = request.query_params.get("pp")
 
     def pieces(budget: Budget) -> Pieces:
-        def series_of(wanted: Wanted) -> Series:
+        def series_of(wanted: PvQuery) -> Series:
             source = Source(archive.reader, wanted.channel, budget, latest=latest)
             return _series(wanted, source, ranges)
 
-        wanted = [wanted_of(name, post_processor, archive.catalogue) for name in names if name != PING]
+        wanted = [parse_query(name, post_processor, archive.catalogue) for name in names if name != PING]
         series = chain((_ping(ranges[0]) for name in names if name == PING), map(series_of, wanted))
         yield from form(series)
 
     return await queries_of(request).stream(pieces, media_type)
 
 
-def _series(wanted: Wanted, source: Source, ranges: Sequence[Range]) -> Series:
+def _series(wanted: PvQuery, source: Source, ranges: Sequence[Range]) -> Series:
     """The samples, of which the first are looked for at once: what fails then is still answered with a status."""
     runs = chain.from_iterable(wanted.operate(source, span) for span in ranges)
     first = next(runs)

@@ -49,7 +49,7 @@ def _pieces(
                 yield (b",\n" if number > 1 else b"[\n") + b'{"meta":' + orjson.dumps(meta(series, run.header)) + b',\n"data":[\n'
             opened = True
             for begin in range(0, len(run), PIECE):
-                yield (b",\n" if filled else b"") + b",\n".join(points(run.take(begin, min(begin + PIECE, len(run)))))
+                yield (b",\n" if filled else b"") + b",\n".join(points(run.part(begin, min(begin + PIECE, len(run)))))
                 filled = True
         yield b"\n]}"
     yield b"\n]\n" if number else b"[\n]\n"

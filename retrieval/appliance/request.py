@@ -29,7 +29,7 @@ _BLANK_OFFSET = re.compile(r"(T\d\d:\d\d\S*) (\d\d:?\d\d)")
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class PvQuery:
     """Samples of one channel. asked: as the client wrote the name of the channel; operate: what is made of them."""
 
     asked: str
@@ -37,7 +37,7 @@ class Wanted:
     operate: Operator
 
 
-def wanted_of(text: str, post_processor: str | None, catalogue: Catalogue) -> Wanted:
+def parse_query(text: str, post_processor: str | None, catalogue: Catalogue) -> PvQuery:
     """`NAME`, `mean_60(NAME)` or `mean(NAME,60)`; a channel may be called so itself. post_processor: an operator that is named beside.
 
     Raises HTTPException: 400 where parentheses do not match, 404 for a channel or an argument that there is not.
@@ -46,7 +46,7 @@ def wanted_of(text: str, post_processor: str | None, catalogue: Catalogue) -> Wa
         raise refusal(400, f"a name has at most {MAX_NAME} letters")
     asked = text.strip()
     if catalogue.archived(asked) is not None or ("(" in asked and asked in catalogue.names().stored):
-        return Wanted(asked, asked, operator(post_processor) if post_processor else Source.runs)
+        return PvQuery(asked, asked, operator(post_processor) if post_processor else Source.runs)
     name, operate = asked, post_processor
     if "(" in asked or ")" in asked:
         called = re.fullmatch(r"([A-Za-z][^()]*)\(([^()]+)\)", asked)
@@ -54,7 +54,7 @@ def wanted_of(text: str, post_processor: str | None, catalogue: Catalogue) -> Wa
             raise refusal(400, f"pv={asked}: parentheses do not match")
         name, *arguments = called[2].split(",")
         operate = "_".join([called[1], *(argument.strip() for argument in arguments)])
-    return Wanted(name.strip(), channel_of(name.strip(), catalogue), operator(operate) if operate else Source.runs)
+    return PvQuery(name.strip(), channel_of(name.strip(), catalogue), operator(operate) if operate else Source.runs)
 
 
 def find_channel(name: str, catalogue: Catalogue) -> str | None:

@@ -32,9 +32,9 @@ def whole_bins(source: Source, grid: BinGrid) -> Iterator[tuple[Integers, Sample
             held = []
         last = int(np.searchsorted(index, index[-1]))
         if last:
-            yield _with_index(grid, [*held, chunk.take(np.arange(last))])
+            yield _with_index(grid, [*held, chunk.select(np.arange(last))])
             held = []
-        held.append(chunk.take(np.arange(last, len(chunk))))
+        held.append(chunk.select(np.arange(last, len(chunk))))
         if sum(map(len, held)) > HELD:
             raise refusal(400, f"a bin of {grid.width_s} s holds more than {HELD} samples; ask for shorter bins")
     if held:

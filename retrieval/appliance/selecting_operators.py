@@ -33,7 +33,7 @@ def first_of_bins(found: Chunks, grid: BinGrid) -> Chunks:
         index = grid.index(chunk.time)
         picked = np.append(before is None or index[0] != before, index[1:] != index[:-1])
         before = index[-1]
-        yield chunk.take(np.flatnonzero(picked))
+        yield chunk.select(np.flatnonzero(picked))
 
 
 def last_of_bins(found: Chunks, grid: BinGrid) -> Chunks:
@@ -43,8 +43,8 @@ def last_of_bins(found: Chunks, grid: BinGrid) -> Chunks:
         index = grid.index(chunk.time)
         if held is not None and grid.index(held.time)[0] != index[0]:
             yield held
-        yield chunk.take(np.flatnonzero(index[1:] != index[:-1]))
-        held = chunk.take(np.array([len(chunk) - 1]))
+        yield chunk.select(np.flatnonzero(index[1:] != index[:-1]))
+        held = chunk.select(np.array([len(chunk) - 1]))
     if held is not None:
         yield held
 
@@ -57,7 +57,7 @@ def at_centres(found: Chunks, grid: BinGrid, upto: int) -> Chunks:
         if held is not None:
             yield from _repeated(held, grid, int(grid.index(held.time)[0]) + 1, int(index[0]))
         yield from _repeated(chunk, grid, int(index[0]), int(index[-1]) + 1)
-        held = chunk.take(np.array([len(chunk) - 1]))
+        held = chunk.select(np.array([len(chunk) - 1]))
     if held is not None:
         yield from _repeated(held, grid, int(grid.index(held.time)[0]) + 1, upto + 1)
 
@@ -66,14 +66,14 @@ def _repeated(known: SampleColumns, grid: BinGrid, begin: int, end: int) -> Chun
     index = grid.index(known.time)
     for at in range(begin, end, PIECE):
         wanted = np.arange(at, min(at + PIECE, end))
-        yield replace(known.take(np.searchsorted(index, wanted, side="right") - 1), time=grid.centre(wanted))
+        yield replace(known.select(np.searchsorted(index, wanted, side="right") - 1), time=grid.centre(wanted))
 
 
 def every(found: Chunks, step: int) -> Chunks:
     """The first sample and each that follows so many later."""
     seen = 0
     for chunk in found:
-        yield chunk.take(np.arange(-seen % step, len(chunk), step))
+        yield chunk.select(np.arange(-seen % step, len(chunk), step))
         seen += len(chunk)
 
 
@@ -90,7 +90,7 @@ def flyers(source: Source, grid: BinGrid, sigmas: float, *, inside: bool) -> Chu
                 with np.errstate(invalid="ignore"):
                     near[begin:end] = np.abs(numbers - finite.mean()) <= limit
         scalar = np.array([one is None for one in samples.text]) | np.isfinite(samples.value)
-        yield samples.take(np.flatnonzero(near if inside else ~near & scalar))
+        yield samples.select(np.flatnonzero(near if inside else ~near & scalar))
 
 
 def outside_dead_band(found: Chunks, band: float) -> Chunks:
@@ -104,7 +104,7 @@ def outside_dead_band(found: Chunks, band: float) -> Chunks:
             if not abs(value - last) <= band or severity != last_severity or after_gap:
                 picked.append(at)
                 last, last_severity = value, severity
-        yield chunk.take(np.array(picked, np.intp))
+        yield chunk.select(np.array(picked, np.intp))
 
 
 def count(source: Source, span: Range) -> Run:

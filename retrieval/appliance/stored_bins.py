@@ -43,7 +43,7 @@ def _found(source: Source, grid: BinGrid, times: bool) -> Iterator[IndexedBins]:
     for at in range(grid.first, grid.last + 1, WINDOW):
         upto = min(at + WINDOW, grid.last + 1)
         found = source.bins(at * width, upto * width, upto - at, times=times, within=within)
-        found = found.take(found.count > 0)
+        found = found.select(found.count > 0)
         if len(found):
             yield found.start // width, found
 

@@ -36,7 +36,7 @@ def txt_pieces(found: Iterable[Series]) -> Iterator[bytes]:
 def _parts(series: Series) -> Iterator[Run]:
     for run in series.runs:
         for begin in range(0, len(run), PIECE):
-            yield run.take(begin, min(begin + PIECE, len(run)))
+            yield run.part(begin, min(begin + PIECE, len(run)))
 
 
 def _csv_field(value: bytes) -> bytes:

@@ -66,7 +66,7 @@ def test_a_channel_goes_on_under_its_new_name(
     missing = parts - set(whole.time.tolist())
     assert len(missing) <= 4, "first values, whose stamps may lie in the time of the name before"
     assert all(any(begin - LET_GO_NS < time_ns < end + LET_GO_NS for begin, end in (away, back)) for time_ns in missing)
-    counts = whole.take((whole.flags & SampleFlag.GENERATED == 0).nonzero()[0])
+    counts = whole.select((whole.flags & SampleFlag.GENERATED == 0).nonzero()[0])
     samples = list(zip(counts.time.tolist(), counts.value.tolist(), strict=True))
     steps = [(before, after) for before, after in pairwise(samples) if after[1] != before[1] + 1]
     assert len(steps) <= 2, "one at each renaming, while the channel connects"

@@ -31,7 +31,7 @@ from archioc.core.spool.encoding.compression import compress, decompress
 from archioc.core.spool.encoding.line_protocol import LineEncoder
 from archioc.core.spool.spool import SpoolDirectory, SpoolFile
 from archioc.core.table.table import ChannelTable, StoreState
-from archioc.db.delivery.delivery_counters import DeliveryBook
+from archioc.db.delivery.delivery_counters import DeliveryCounters
 from archioc.db.delivery.loop import Delivery
 from archioc.db.delivery.quarantine import Quarantine
 from archioc.db.delivery.store_status import StoreStatus
@@ -158,7 +158,7 @@ def test_poison_and_what_is_too_old(version: str, start: Start, tmp_path: Path) 
         assert number not in {b"%d.0" % at for at in old}
         body = body.replace(b"value=" + number, b"value=" + other)
     spool.publish(spool.prepare(SpoolFile(1, now, made.destination, made.counts, compress(body))))
-    delivery = Delivery(spool, store, DeliveryBook(table.delivery), StoreStatus(table.delivery))
+    delivery = Delivery(spool, store, DeliveryCounters(table.delivery), StoreStatus(table.delivery))
     while delivery.step():
         pass
     head = table.delivery.head[0]

@@ -25,7 +25,7 @@ from archioc.core.spool.ledger import Ledger
 from archioc.core.spool.spool import SpoolDirectory, SpoolFile
 from archioc.core.table.table import ChannelTable
 from archioc.db.delivery import quarantine as quarantine_module
-from archioc.db.delivery.delivery_counters import DeliveryBook
+from archioc.db.delivery.delivery_counters import DeliveryCounters
 from archioc.db.delivery.loop import Delivery
 from archioc.db.delivery.quarantine import Quarantine
 from archioc.db.delivery.store_status import StoreStatus
@@ -54,7 +54,7 @@ class Site:
 
     def another(self) -> Delivery:
         """The delivery of a process that takes up."""
-        return Delivery(self.spool, self.store, DeliveryBook(self.table.delivery), StoreStatus(self.table.delivery))
+        return Delivery(self.spool, self.store, DeliveryCounters(self.table.delivery), StoreStatus(self.table.delivery))
 
     def commit(self) -> int:
         """A batch of 20 samples of two channels, of which the store refuses one each; its number."""

@@ -177,7 +177,7 @@ def test_windows_cover_a_range_once(per_second: int) -> None:
     """The parts of a range follow each other without a hole; where much is stored they become short, otherwise few."""
     span = Span(T0, T0 + 30 * 86400 * SECOND if per_second < 2 else T0 + 7300 * SECOND)
     windows, parts = Windows(span), list[Span]()
-    while (part := windows.take()) is not None:
+    while (part := windows.pop()) is not None:
         parts.append(part)
         windows.saw(per_second * (part.end_ns - part.start_ns) // SECOND)
     assert parts[0].start_ns == span.start_ns

@@ -36,7 +36,7 @@ class AuditFilter:
     peer: str = "*"
     refused: bool = False
 
-    def takes(self, record: AuditRecord) -> bool:
+    def accepts(self, record: AuditRecord) -> bool:
         """Whether this one is wanted. A peer is matched with its port or without."""
         address = record.peer.rpartition(":")[0]
         return (
@@ -56,7 +56,7 @@ def show_audit(path: Path, wanted: AuditFilter, start: str, end: str, form: str)
     start_ns, end_ns = parse_time(start, now), parse_time(end, now)
     if end_ns < start_ns:
         raise TimeFormatError(f"the end ({format_utc(end_ns)}) lies before the start ({format_utc(start_ns)})")
-    _WRITERS[form](list(filter(wanted.takes, _records(path, start_ns, end_ns))))
+    _WRITERS[form](list(filter(wanted.accepts, _records(path, start_ns, end_ns))))
 
 
 def _records(path: Path, start_ns: int, end_ns: int) -> list[AuditRecord]:

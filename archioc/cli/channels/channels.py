@@ -74,7 +74,7 @@ class ChannelFilter:
     overridden: bool = False
     disabled: bool = False
 
-    def takes(self, channel: ArchivedChannel) -> bool:
+    def accepts(self, channel: ArchivedChannel) -> bool:
         """Whether a channel is listed."""
         return (
             fnmatch.fnmatchcase(channel.name, self.pattern)
@@ -87,7 +87,7 @@ class ChannelFilter:
 def list_channels(path: Path, wanted: ChannelFilter, form: str, *, why: bool) -> None:
     """Write the channels wanted, with their settings. Raises ConfigError, RegistryError, UnknownChannel."""
     content = _content(path)
-    found = [channel for _, channel in sorted(content.channels.items()) if wanted.takes(channel)]
+    found = [channel for _, channel in sorted(content.channels.items()) if wanted.accepts(channel)]
     if not found and wanted.pattern != "*":
         raise UnknownChannel(wanted.pattern)
     if form == "json":

@@ -151,7 +151,7 @@ def gather(config: Config, channel: str, t_ns: int, now_ns: int) -> Evidence:
 
 def _other_owner(shard: Shard, channel: str) -> str:
     owner = owner_of(channel, shard.count)
-    return "" if owner == shard.index else shard.told(owner)
+    return "" if owner == shard.index else shard.describe(owner)
 
 
 def _retention(config: Config) -> float | None:
@@ -177,7 +177,7 @@ def _read_store(reader: Reader, channel: str, t_ns: int, now_ns: int) -> Stored:
     after, spacing = None, 0
     chunks = reader.samples(channel, t_ns + 1, max(now_ns, t_ns) + LOOK_AROUND_NS, with_previous=False)
     for chunk in chunks:
-        after = chunk.take(np.array([0]))
+        after = chunk.select(np.array([0]))
         if len(chunk) > ENOUGH:
             spacing = int(np.median(np.diff(chunk.time[:SOME])))
         break

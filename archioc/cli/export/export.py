@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from archioc.cli.output.channel_result import Found
+from archioc.cli.output.channel_result import ChannelResult
 from archioc.cli.output.output_file import whole_file
 from archioc.cli.output.parquet import SAMPLE_COLUMNS, ParquetWriter, parquet_table
 from archioc.cli.output.sample_writers import CsvWriter, JsonLinesWriter, SampleWriter
@@ -70,11 +70,11 @@ def _export(reader: Reader, channel: str, span: Span, writer: SampleWriter, prog
     windows, written = Windows(span), 0
     task = progress.task_ids[0]
     before = progress.tasks[0].completed
-    while (window := windows.take()) is not None:
+    while (window := windows.pop()) is not None:
         counted = _Counted(reader.samples(channel, window.start_ns, window.end_ns, with_previous=False))
         events = [event for event in reader.events(channel, window.start_ns, window.end_ns) if event.reason in GAPS]
         here = [event for event in events if event.time_ns >= window.start_ns]
-        writer.write(Found(channel, window.start_ns, iter(counted), here))
+        writer.write(ChannelResult(channel, window.start_ns, iter(counted), here))
         windows.saw(counted.samples)
         written += counted.samples
         progress.update(task, completed=before + windows.done)

@@ -28,7 +28,7 @@ def aligned_rows(reader: Reader, channels: Sequence[str], span: Span) -> Iterato
     held: list[object] = [None] * len(channels)
     gaps = [_gaps(reader, channel, span) for channel in channels]
     windows, first = Windows(span), True
-    while (window := windows.take()) is not None:
+    while (window := windows.pop()) is not None:
         changes = [change for at, channel in enumerate(channels) for change in _changes(reader, channel, at, window, gaps[at], first=first)]
         changes.sort(key=itemgetter(0, 1, 2))
         for time_ns, together in groupby(changes, key=itemgetter(0)):

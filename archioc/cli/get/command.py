@@ -52,6 +52,6 @@ def get(
     archioc get SR:DCCT:CURRENT --start -1d --bins 24 --stat mean,min,max
     archioc get 'SR:VAC:*' --last
     """
-    from archioc.cli.get.get import Wanted, get_samples
+    from archioc.cli.get.get import GetOptions, get_samples
 
-    get_samples(config, Wanted(tuple(channels), start, end, form.value, bins, stat, last, align, gaps, output, as_stored))
+    get_samples(config, GetOptions(tuple(channels), start, end, form.value, bins, stat, last, align, gaps, output, as_stored))

@@ -13,7 +13,7 @@ import numpy as np
 
 from archioc.cli.get.aligned import aligned_rows
 from archioc.cli.get.binned import aligned_bin_header, aligned_bin_rows, bin_header, bin_rows, statistics_of
-from archioc.cli.output.channel_result import Found
+from archioc.cli.output.channel_result import ChannelResult
 from archioc.cli.output.columns_table import Row, write_rows
 from archioc.cli.output.output_file import whole_file
 from archioc.cli.output.parquet import BIN_COLUMNS, SAMPLE_COLUMNS, ParquetWriter, parquet_table
@@ -27,7 +27,7 @@ _BIN_LINES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class GetOptions:
     """What was asked for, as it was written. form: table, csv, json, jsonl or parquet. bins: None for the samples themselves.
 
     as_stored: under the names that the store has, whatever was renamed.
@@ -59,7 +59,7 @@ class Wanted:
             raise UsageError("--align: has no Parquet form; leave --align out, or take csv")
 
 
-def get_samples(config: Path, wanted: Wanted) -> None:
+def get_samples(config: Path, wanted: GetOptions) -> None:
     """Write what is wanted. Raises UsageError, UnknownChannel, TimeFormatError, ConfigError, StoreError, OutputError."""
     wanted.check()
     statistics = statistics_of(wanted.stat)
@@ -75,18 +75,18 @@ def get_samples(config: Path, wanted: Wanted) -> None:
             _write_samples(_found(reader, names, span, last=wanted.last), wanted)
 
 
-def _found(reader: Reader, names: Iterable[str], span: Span, *, last: bool) -> Iterator[Found]:
+def _found(reader: Reader, names: Iterable[str], span: Span, *, last: bool) -> Iterator[ChannelResult]:
     for name in names:
         if last:
             newest = reader.at(name, span.end_ns)
             chunks = iter([] if newest is None else [newest])
-            yield Found(name, 0, chunks, reader.events(name, span.end_ns, span.end_ns))
+            yield ChannelResult(name, 0, chunks, reader.events(name, span.end_ns, span.end_ns))
         else:
             chunks = reader.samples(name, span.start_ns, span.end_ns)
-            yield Found(name, span.start_ns, chunks, reader.events(name, span.start_ns, span.end_ns))
+            yield ChannelResult(name, span.start_ns, chunks, reader.events(name, span.start_ns, span.end_ns))
 
 
-def _write_samples(found: Iterable[Found], wanted: Wanted) -> None:
+def _write_samples(found: Iterable[ChannelResult], wanted: GetOptions) -> None:
     if wanted.form == "parquet":
         assert wanted.output is not None
         with whole_file(wanted.output) as place, parquet_table(place, SAMPLE_COLUMNS) as table:
@@ -96,13 +96,13 @@ def _write_samples(found: Iterable[Found], wanted: Wanted) -> None:
         _write_all(_text_writer(wanted, out), found)
 
 
-def _write_all(writer: SampleWriter, found: Iterable[Found]) -> None:
+def _write_all(writer: SampleWriter, found: Iterable[ChannelResult]) -> None:
     for one in found:
         writer.write(one)
     writer.finish()
 
 
-def _text_writer(wanted: Wanted, out: IO[str]) -> SampleWriter:
+def _text_writer(wanted: GetOptions, out: IO[str]) -> SampleWriter:
     match wanted.form:
         case "csv":
             return CsvWriter(out, gaps=wanted.gaps)
@@ -114,7 +114,7 @@ def _text_writer(wanted: Wanted, out: IO[str]) -> SampleWriter:
             return TableWriter(out)
 
 
-def _write_bins(reader: Reader, names: Sequence[str], span: Span, wanted: Wanted, statistics: Sequence[str], count: int) -> None:
+def _write_bins(reader: Reader, names: Sequence[str], span: Span, wanted: GetOptions, statistics: Sequence[str], count: int) -> None:
     header, rows = bin_header(statistics), bin_rows(reader, names, span, count, statistics)
     if wanted.form == "parquet":
         assert wanted.output is not None

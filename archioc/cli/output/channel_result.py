@@ -12,7 +12,7 @@ from archioc.db.sample_columns import SampleColumns
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ChannelResult:
     """Samples in chunks (those before `start_ns` are the one in force at the start), and events, both sorted by time."""
 
     channel: str
@@ -28,10 +28,10 @@ class Found:
             while waiting and waiting[0].time_ns <= chunk.time[-1]:
                 at = int(np.searchsorted(chunk.time, waiting[0].time_ns))
                 if at > begin:
-                    yield chunk.take(np.arange(begin, at))
+                    yield chunk.select(np.arange(begin, at))
                     begin = at
                 yield waiting.pop(0)
-            yield chunk if begin == 0 else chunk.take(np.arange(begin, len(chunk)))
+            yield chunk if begin == 0 else chunk.select(np.arange(begin, len(chunk)))
         yield from waiting
 
     @property

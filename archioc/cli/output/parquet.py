@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from archioc.cli.output.channel_result import Found
+from archioc.cli.output.channel_result import ChannelResult
 from archioc.cli.output.sample_text import flag_words, label_of, plain_value
 from archioc.cli.output.sample_writers import GAP_FLAG
 from archioc.core.errors import OutputError
@@ -80,7 +80,7 @@ class ParquetWriter:
     def __init__(self, table: ParquetTable, *, gaps: bool = False) -> None:
         self._table, self._gaps = table, gaps
 
-    def write(self, found: Found) -> None:
+    def write(self, found: ChannelResult) -> None:
         """Write one channel, or a part of it that follows the one before."""
         for piece in found.in_order(found.gaps if self._gaps else ()):
             self._table.add(_gap_columns(found.channel, piece) if isinstance(piece, ChannelEvent) else _columns(found.channel, piece))

@@ -7,7 +7,7 @@ from typing import IO, Protocol
 import orjson
 from rich.console import Console
 
-from archioc.cli.output.channel_result import Found
+from archioc.cli.output.channel_result import ChannelResult
 from archioc.cli.output.csv_columns import CSV_HEADER, csv_cell, csv_lines
 from archioc.cli.output.sample_text import flag_words, label_of, plain_value, shown_value
 from archioc.core.dbr import severity_name, status_name
@@ -22,7 +22,7 @@ GAP_FLAG = "gap:"
 class SampleWriter(Protocol):
     """One way to write samples."""
 
-    def write(self, found: Found) -> None:
+    def write(self, found: ChannelResult) -> None:
         """Write one channel, or a part of it that follows the one before."""
 
     def finish(self) -> None:
@@ -36,7 +36,7 @@ class CsvWriter:
         self._out, self._gaps = out, gaps
         self._out.write(",".join(CSV_HEADER) + "\n")
 
-    def write(self, found: Found) -> None:
+    def write(self, found: ChannelResult) -> None:
         for piece in found.in_order(found.gaps if self._gaps else ()):
             if isinstance(piece, ChannelEvent):
                 stamp, words = piece.time_ns, GAP_FLAG + piece.reason.word
@@ -56,7 +56,7 @@ class JsonWriter:
         self._out.write("[")
         self._first = True
 
-    def write(self, found: Found) -> None:
+    def write(self, found: ChannelResult) -> None:
         """Write a whole channel, sample by sample as they come."""
         self._out.write(("" if self._first else ",") + '\n{"channel":' + orjson.dumps(found.channel).decode() + ',"samples":[')
         self._first = False
@@ -78,7 +78,7 @@ class JsonLinesWriter:
     def __init__(self, out: IO[str], *, gaps: bool = False) -> None:
         self._out, self._gaps = out, gaps
 
-    def write(self, found: Found) -> None:
+    def write(self, found: ChannelResult) -> None:
         for piece in found.in_order(found.gaps if self._gaps else ()):
             if isinstance(piece, ChannelEvent):
                 self._line({"channel": found.channel, "time": format_utc(piece.time_ns), **event_document(piece)})
@@ -119,7 +119,7 @@ class TableWriter:
     def __init__(self, out: IO[str]) -> None:
         self._console = Console(file=out, highlight=False, soft_wrap=True, emoji=False)
 
-    def write(self, found: Found) -> None:
+    def write(self, found: ChannelResult) -> None:
         """Write one channel under its name."""
         say = self._console.print
         say(found.channel, style="bold", markup=False)

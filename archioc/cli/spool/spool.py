@@ -71,7 +71,7 @@ def _spool_of(path: Path) -> SpoolDirectory:
 
 def _batches(spool: SpoolDirectory) -> list[tuple[str, SpoolEntry]]:
     """State and entry of each batch. One that moves on while we look is listed once, as what it was first."""
-    parts = zip(STATES, (spool.waiting(), spool.claimed(), spool.taken_out(), spool.damaged()), strict=True)
+    parts = zip(STATES, (spool.waiting(), spool.claimed(), spool.withdrawn(), spool.damaged()), strict=True)
     found: dict[int, tuple[str, SpoolEntry]] = {}
     for state, entries in parts:
         for entry in entries:

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from archioc.core.channel import Given, given
-from archioc.core.config.setting_precedence import DeclaredGroup, DeclaredPolicy, Layers
+from archioc.core.config.setting_precedence import DeclaredGroup, DeclaredPolicy, SettingPrecedence
 from archioc.core.config.yaml_positions import key_path
 from archioc.core.errors import SettingError
 from archioc.core.shard import ALONE, Shard
@@ -45,9 +45,9 @@ class Declaration:
     fingerprint: str = ""
     shard: Shard = ALONE
 
-    def layers(self) -> Layers:
+    def layers(self) -> SettingPrecedence:
         """What gives settings besides the channels' own entries."""
-        return Layers(self.policies, {group.name: group.given for group in self.groups})
+        return SettingPrecedence(self.policies, {group.name: group.given for group in self.groups})
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ class _Check:
     """One pass over the channels of a file."""
 
     config: Config
-    layers: Layers
+    layers: SettingPrecedence
     seen: dict[str, Loc] = field(default_factory=dict)
 
     def faults(self) -> Iterator[DeclarationFault]:

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from archioc.core.config.config import Config
 from archioc.core.config.declared_channels import Declaration, declaration_faults, declaration_of, fingerprint_of
 from archioc.core.config.faults import schema_faults
-from archioc.core.config.shard_block import take_shard
+from archioc.core.config.shard_block import pop_shard
 from archioc.core.config.yaml_positions import Fault, YamlSyntaxError, YamlTree, collector_paused, key_path, parse_yaml
 from archioc.core.errors import ConfigError
 
@@ -67,7 +67,7 @@ def parse_config(text: str, path: Path, without: Collection[str] = ()) -> Config
             tree = parse_yaml(text, without)
         except YamlSyntaxError as error:
             raise ConfigError(path, error.line, "", str(error)) from None
-        prefix = take_shard(tree)
+        prefix = pop_shard(tree)
         try:
             config = Config.model_validate(tree.value, context={"path": path.resolve(), "prefix": prefix})
         except ValidationError as error:

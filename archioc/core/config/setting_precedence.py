@@ -43,7 +43,7 @@ class Layer:
     given: Given
 
 
-class Layers:
+class SettingPrecedence:
     """All places but the channels' own entries. Channels with equal settings share one object."""
 
     def __init__(self, policies: Sequence[DeclaredPolicy], groups: Mapping[str, Given]) -> None:

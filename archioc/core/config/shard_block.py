@@ -67,7 +67,7 @@ class ShardBlock(Block):
     """How long a channel that now belongs to another shard is archived here beside it (duration, 0s to 1d)."""
 
 
-def take_shard(tree: YamlTree) -> str:
+def pop_shard(tree: YamlTree) -> str:
     """Put the number of the shard in the place of its placeholder; faults join those of the tree.
 
     Returns the prefix as it was, for the names of other shards; empty when there is none.

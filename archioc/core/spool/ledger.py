@@ -21,7 +21,7 @@ import numpy.typing as npt
 from archioc.core.spool.disk import Disk, OsDisk, write_file
 from archioc.core.table.mapped_file import MappedFile
 from archioc.core.table.table import Rows
-from archioc.core.void_view import opaque
+from archioc.core.void_view import as_void
 
 _HEAD = struct.Struct("<8sqqq")
 _MAGIC = b"ArchJrn1"
@@ -67,7 +67,7 @@ class Ledger:
 
     def apply(self, booking: Booking, head_fields: tuple[str, ...]) -> None:
         """Write the rows and the named head fields, after the act."""
-        opaque(self._block.cells)[booking.rows] = opaque(booking.cells)
+        as_void(self._block.cells)[booking.rows] = as_void(booking.cells)
         for name in head_fields:
             self._block.head[name] = booking.head[name]
 

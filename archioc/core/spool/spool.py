@@ -97,7 +97,7 @@ class SpoolDirectory:
         prefix = f"{batch_id:020d}-"
         return any(name.startswith(prefix) for part in (self._new, self._sending, self._new) for name in self.disk.names(part))
 
-    def take_out(self, entry: SpoolEntry) -> SpoolEntry | None:
+    def withdraw(self, entry: SpoolEntry) -> SpoolEntry | None:
         """Take a waiting file, to be dropped; None when the writer has claimed it."""
         return self._move(entry, self._dropping)
 
@@ -110,7 +110,7 @@ class SpoolDirectory:
         """Make the end durable of files that a killed engine may have unlinked only."""
         self.disk.sync_directory(self._dropping)
 
-    def taken_out(self) -> list[SpoolEntry]:
+    def withdrawn(self) -> list[SpoolEntry]:
         """Files taken out and not yet discarded."""
         return self._entries(self._dropping)
 

@@ -10,7 +10,7 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archioc.cli.output.channel_result import Found
+from archioc.cli.output.channel_result import ChannelResult
 from archioc.cli.output.csv_columns import CSV_HEADER
 from archioc.cli.output.sample_text import flag_words, label_of, plain_value
 from archioc.cli.output.sample_writers import CsvWriter
@@ -79,7 +79,7 @@ def _one_line_at_a_time(channel: str, chunk: SampleColumns) -> str:
 
 def _written(channel: str, chunk: SampleColumns) -> str:
     out = io.StringIO()
-    CsvWriter(out).write(Found(channel, 0, iter([chunk])))
+    CsvWriter(out).write(ChannelResult(channel, 0, iter([chunk])))
     return out.getvalue()
 
 

@@ -7,7 +7,7 @@ from typing import IO
 import numpy as np
 import pytest
 
-from archioc.cli.output.channel_result import Found
+from archioc.cli.output.channel_result import ChannelResult
 from archioc.cli.output.sample_writers import CsvWriter, JsonWriter, SampleWriter, TableWriter
 from archioc.core.array_statistics import ArrayStatistics
 from archioc.core.spool.batch import SampleFlag
@@ -31,6 +31,6 @@ def test_an_array_that_was_too_large_to_keep(
     flags = np.full(1, SampleFlag.STATISTICS, np.uint8)
     columns = SampleColumns(np.ones(1, np.int64), np.full(1, np.nan), zero, zero, flags, np.zeros(1, np.int64), [None], [None], [kept])
     made = writer(sys.stdout)
-    made.write(Found("A", 0, iter([columns]), []))
+    made.write(ChannelResult("A", 0, iter([columns]), []))
     made.finish()
     assert shown in capsys.readouterr().out

@@ -48,7 +48,7 @@ def test_batches_are_listed_with_their_state(spool: SpoolDirectory) -> None:
         commit(spool, ColumnEncoder("embedded"), batch_id)
     first, second, _ = spool.waiting()
     spool.claim(first)
-    assert spool.take_out(second) is not None
+    assert spool.withdraw(second) is not None
     listed = json.loads(run(spool, "ls", "--format", "json"))
     assert [(one["batch"], one["state"], one["samples"]) for one in listed] == [(1, "sending", 3), (2, "dropping", 3), (3, "waiting", 3)]
     assert all(one["bytes"] > 100 and one["written_ns"] > T0 // 10 for one in listed)

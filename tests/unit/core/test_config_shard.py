@@ -36,7 +36,7 @@ def test_every_shard_reads_the_same_file() -> None:
     assert (config.archiver.name, config.archiver.prefix) == ("main-2", "ARCH2:")
     assert (config.archiver.state_dir, config.archiver.run_dir) == (Path("/data/2"), Path("/run/2"))
     assert config.own_shard == Shard(2, 4, 10.0, "ARCH{shard}:")
-    assert config.own_shard.told(13) == "shard 13 (ARCH13:)"
+    assert config.own_shard.describe(13) == "shard 13 (ARCH13:)"
 
 
 @pytest.mark.parametrize(

@@ -144,13 +144,13 @@ def test_a_file_taken_out_is_nobody_elses(spool: SpoolDirectory) -> None:
     fill(spool, 1, 2, 3)
     first, second, third = spool.waiting()
     spool.claim(first)
-    assert spool.take_out(first) is None
-    taken = spool.take_out(second)
+    assert spool.withdraw(first) is None
+    taken = spool.withdraw(second)
     assert taken is not None
     assert spool.claim(second) is None
-    assert [entry.batch_id for entry in spool.taken_out()] == [2]
+    assert [entry.batch_id for entry in spool.withdrawn()] == [2]
     spool.discard(taken)
-    assert spool.take_out(third) is not None
+    assert spool.withdraw(third) is not None
     assert ids(spool) == ([], [1])
     assert spool.return_taken() == 1
     assert ids(spool) == ([3], [1])

@@ -10,7 +10,7 @@ from archioc.core.spool.batch import COUNTS
 from archioc.core.spool.spool import SpoolFile
 from archioc.core.table.mapped_file import MappedFile
 from archioc.core.table.table import ChannelTable
-from archioc.db.delivery.delivery_counters import DeliveryBook
+from archioc.db.delivery.delivery_counters import DeliveryCounters
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def block(tmp_path: Path) -> Iterator[MappedFile]:
 
 def book(block: MappedFile, batch_id: int, counts: list[tuple[int, int, int]], rejected: list[int] | None = None) -> None:
     file = SpoolFile(batch_id, 0, "x", np.array(counts, COUNTS), b"")
-    DeliveryBook(block).book(file, np.array(rejected or [0] * len(counts), np.int64))
+    DeliveryCounters(block).count_delivered(file, np.array(rejected or [0] * len(counts), np.int64))
 
 
 def row(block: MappedFile, number: int) -> tuple[int, int, int]:
@@ -76,16 +76,16 @@ def test_a_booking_is_completed_from_the_journal(block: MappedFile) -> None:
     before = (block.cells.copy(), block.head.copy())
     book(block, 2, [(3, 1, 5), (4, 1, 1)], [1, 0])
     block.cells[:], block.head[:] = before
-    assert not DeliveryBook(block).finish(1)
+    assert not DeliveryCounters(block).finish(1)
     assert row(block, 3) == (1, 10, 0)
-    assert DeliveryBook(block).finish(2)
-    assert DeliveryBook(block).finish(2)
+    assert DeliveryCounters(block).finish(2)
+    assert DeliveryCounters(block).finish(2)
     assert (row(block, 3), row(block, 4), head(block)) == ((1, 14, 1), (1, 1, 0), (15, 1, 2, 2))
 
 
 def test_a_lost_file_counts_as_rejected(block: MappedFile) -> None:
     """Samples of a file that cannot be read are in the totals."""
-    DeliveryBook(block).book_lost(4, 20)
+    DeliveryCounters(block).count_lost(4, 20)
     assert head(block) == (0, 20, 1, 4)
 
 

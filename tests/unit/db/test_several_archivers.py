@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from archioc.core.events import GAPS, ChannelEvent, Reason
 from archioc.db.influx.events import HEALTH_NS, MAX_WINDOWS, SILENT_NS, absences_of, windows_of
-from archioc.db.several_archivers import BETWEEN, FOREVER, NO_SIGN_OF_LIFE, Archiver, Missed, Span, missed_by_all, told_of_several
+from archioc.db.several_archivers import BETWEEN, FOREVER, NO_SIGN_OF_LIFE, Archiver, Missed, Span, common_events, missed_by_all
 from archioc.retrieval.archive_access.markers import with_markers
 
 SECOND = 1_000_000_000
@@ -99,9 +99,9 @@ def _event(second: int, reason: Reason, end: int | None = None, text: str = "") 
 def test_a_channel_that_moves_from_one_shard_to_another() -> None:
     """Where the new owner collects before the old one lets go there is no gap; where it does not, the time between is one."""
     old = [_event(10, Reason.COLLECTING), _event(100, Reason.REMOVED)]
-    handed_over = told_of_several({"three": old, "four": [_event(50, Reason.COLLECTING)]}, {})
+    handed_over = common_events({"three": old, "four": [_event(50, Reason.COLLECTING)]}, {})
     assert [(event.reason, event.archiver) for event in handed_over] == [(Reason.REMOVED, "three")]
-    late = told_of_several({"three": old, "four": [_event(130, Reason.COLLECTING)]}, {})
+    late = common_events({"three": old, "four": [_event(130, Reason.COLLECTING)]}, {})
     assert [(event.time_ns, event.end_ns, event.reason) for event in late if event.reason in GAPS] == [
         (100 * SECOND, 130 * SECOND, Reason.DISABLED)
     ]
@@ -111,7 +111,7 @@ def test_moments_are_told_with_the_archiver() -> None:
     """Losses of one archiver, and changes of its settings, have its name; that it collects is not told."""
     main = [_event(1, Reason.COLLECTING), _event(5, Reason.LOST_QUOTA), _event(9, Reason.DISCONNECTED, 20)]
     spare = [_event(1, Reason.COLLECTING), _event(5, Reason.SETTINGS_CHANGED, text="rate 0 -> 1")]
-    told = told_of_several({"main": main, "spare": spare}, {})
+    told = common_events({"main": main, "spare": spare}, {})
     assert [(event.reason, event.archiver, event.text) for event in told] == [
         (Reason.SETTINGS_CHANGED, "spare", "rate 0 -> 1"),
         (Reason.LOST_QUOTA, "main", ""),
@@ -120,7 +120,7 @@ def test_moments_are_told_with_the_archiver() -> None:
 
 def test_a_loss_of_one_ends_no_trace() -> None:
     """Where a trace ends there is a marker; not where one of several archivers has lost samples, since another may have them."""
-    told = told_of_several(
+    told = common_events(
         {
             "main": [_event(1, Reason.COLLECTING), _event(5, Reason.LOST_OVERFLOW), _event(9, Reason.DISCONNECTED, 20)],
             "spare": [_event(1, Reason.COLLECTING), _event(9, Reason.DISCONNECTED, 20)],
@@ -136,7 +136,7 @@ def test_each_reason_is_told() -> None:
     """A gap of both names the reason of each, begins anew where one of them changes, and has the code of the last to cease."""
     main = [_event(1, Reason.COLLECTING), _event(10, Reason.DISCONNECTED, 30)]
     spare = [_event(1, Reason.COLLECTING), _event(20, Reason.ARCHIVER_STOP, 25), _event(25, Reason.DISCONNECTED, text="still")]
-    told = told_of_several({"main": main, "spare": spare}, {})
+    told = common_events({"main": main, "spare": spare}, {})
     assert [(event.time_ns // SECOND, (event.end_ns or 0) // SECOND, event.reason, event.text) for event in told] == [
         (20, 25, Reason.ARCHIVER_STOP, "main: disconnected; spare: archiver_stop"),
         (25, 30, Reason.DISCONNECTED, "main: disconnected; spare: disconnected (still)"),
@@ -146,8 +146,8 @@ def test_each_reason_is_told() -> None:
 def test_an_archiver_that_died_for_good() -> None:
     """Nothing ends its trace but its health, so that the gaps of the other are gaps from then on."""
     main, spare = [_event(1, Reason.COLLECTING)], [_event(1, Reason.COLLECTING), _event(50, Reason.DISCONNECTED, 60)]
-    assert told_of_several({"main": main, "spare": spare}, {"main": [], "spare": []}) == []
-    (told,) = told_of_several({"main": main, "spare": spare}, {"main": [Span(30 * SECOND, FOREVER)]})
+    assert common_events({"main": main, "spare": spare}, {"main": [], "spare": []}) == []
+    (told,) = common_events({"main": main, "spare": spare}, {"main": [Span(30 * SECOND, FOREVER)]})
     assert (told.time_ns, told.end_ns, told.text) == (50 * SECOND, 60 * SECOND, f"main: {NO_SIGN_OF_LIFE}; spare: disconnected")
 
 

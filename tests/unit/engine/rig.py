@@ -90,7 +90,7 @@ class RecordedAccess:
         assert name in self.created
         self.masks.append((name, mask))
 
-    def look(self, name: str) -> tuple[int, int] | None:
+    def native_type_of(self, name: str) -> tuple[int, int] | None:
         return self.connections.get(name)
 
     def ask(self, name: str) -> None:

@@ -38,7 +38,7 @@ class Burst:
     def sample(self, cuts: frozenset[int]) -> tuple[list[list[Stored]], SamplerMemory]:
         """The same, and the memory with its counters."""
         sampler = Sampler(1)
-        sampler.take_settings(np.array([0]), one_setting(enable=1, mode=self.scan, rate=self.rate, quota=self.quota))
+        sampler.load_settings(np.array([0]), one_setting(enable=1, mode=self.scan, rate=self.rate, quota=self.quota))
         out: list[list[Stored]] = []
         waiting: list[Arrival] = []
         for number, now in enumerate(self.received):

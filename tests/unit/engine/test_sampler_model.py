@@ -226,7 +226,7 @@ class Both:
         cells["max_interval"] = [one.max_interval / 1e9 for one in wanted]
         cells["quota"] = [1e9 / one.cost if one.cost else 0.0 for one in wanted]
         cells["by_ioc"] = [not one.by_archiver for one in wanted]
-        self.sampler.take_settings(np.arange(ROWS), cells)
+        self.sampler.load_settings(np.arange(ROWS), cells)
         self.sampler.wanted.group_on[:] = [one.group_on for one in wanted]
 
     def connect(self) -> None:

@@ -19,7 +19,7 @@ from archioc.core.spool.spool import SpoolDirectory, SpoolEntry, SpoolFile
 from archioc.engine.commit import spool_limits as room
 from archioc.engine.commit.commit import CommitThread
 from archioc.engine.commit.recovery import recover_when_possible
-from archioc.engine.commit.spool_limits import Room
+from archioc.engine.commit.spool_limits import SpoolLimits
 from tests.unit.core.spool.model_disk import ModelDisk
 from tests.unit.engine.deliveries import Delivery, hand_over
 from tests.unit.engine.rig import Archive, Engine, numbers
@@ -37,12 +37,12 @@ class SmallSpool(SpoolDirectory):
         self._fuse = fuse
 
     def free_bytes(self) -> int:
-        return 10**6 * (FILES - len(self.waiting()) - len(self.claimed()) - len(self.taken_out()))
+        return 10**6 * (FILES - len(self.waiting()) - len(self.claimed()) - len(self.withdrawn()))
 
-    def take_out(self, entry: SpoolEntry) -> SpoolEntry | None:
-        self._fuse.at("before take_out")
-        taken = super().take_out(entry)
-        self._fuse.at("after take_out")
+    def withdraw(self, entry: SpoolEntry) -> SpoolEntry | None:
+        self._fuse.at("before withdraw")
+        taken = super().withdraw(entry)
+        self._fuse.at("after withdraw")
         return taken
 
     def discard(self, taken: SpoolEntry) -> None:
@@ -111,8 +111,8 @@ def check(archive: Archive, sent: int) -> None:
 
 
 POINTS = (
-    "before take_out",
-    "after take_out",
+    "before withdraw",
+    "after withdraw",
     "after announce",
     "before discard",
     "after discard",
@@ -271,7 +271,7 @@ def test_the_limits_of_the_spool(tmp_path: Path, limits: dict[str, int], files: 
     disk = ModelDisk(tmp_path, tmp_path / "run")
     spool = SpoolDirectory(tmp_path / "spool", disk)
     spool.create()
-    space = Room(spool, Spool.model_validate(limits))
+    space = SpoolLimits(spool, Spool.model_validate(limits))
     file = SpoolFile(1, 1, "here", np.zeros(0, COUNTS), bytes(10**5))
     count = 0
     while space.fits(file.size):

@@ -97,7 +97,7 @@ def test_some_updates_in_another_order(ring: EventRing, callback: EventCallback)
     """`take` gives columns of the updates asked for, and their blobs stay theirs."""
     for text in (b"a", b"b", b"c"):
         hand_over(callback, Delivery(0, Dbr.STRING, False, text.ljust(40, b"\0")))
-    taken = decode_updates(ring.drain(100), ring).take(np.array([2, 0]))
+    taken = decode_updates(ring.drain(100), ring).select(np.array([2, 0]))
     ring.release(ring.drained, int(ring.head["write_bulk"][0]))
     assert len(taken) == 2
     assert [taken.blobs[at] for at in taken.blob] == [b"c", b"a"]

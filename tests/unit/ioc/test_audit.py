@@ -126,5 +126,5 @@ def test_the_newest_change(registry: Registry) -> None:
 )
 def test_filters(wanted: AuditFilter, takes: bool) -> None:
     """Puts are found by PV, user and peer, and by what became of them."""
-    assert wanted.takes(entry(1).record()) is takes
-    assert AuditFilter(refused=True).takes(entry(1, "may not").record())
+    assert wanted.accepts(entry(1).record()) is takes
+    assert AuditFilter(refused=True).accepts(entry(1, "may not").record())

@@ -17,7 +17,7 @@ from archioc.core.table.table import ChannelTable
 from archioc.importing.formats import ImportFormat
 from archioc.importing.gathering import Imported
 from archioc.ioc.commands.declaring import apply_declared, plan_declared
-from archioc.ioc.commands.importing import plan_import, plan_imported, wanted_files
+from archioc.ioc.commands.importing import plan_import, plan_imported, requested_files
 from archioc.ioc.registry.table_rows import ChannelRows, IntArray
 from archioc.ioc.registry.writer import Registry
 from archioc.ioc.results import ResultCode
@@ -50,15 +50,15 @@ def test_only_files_in_the_directory_are_opened(tmp_path: Path) -> None:
     (directory / "link").symlink_to(tmp_path / "outside")
     (directory / "circle").symlink_to(directory / "circle")
     os.mkfifo(directory / "fifo")
-    found = wanted_files(f'# x\n"sub/a b.csv" format=csv\n"{directory}/sub/a b.csv"', directory)
+    found = requested_files(f'# x\n"sub/a b.csv" format=csv\n"{directory}/sub/a b.csv"', directory)
     assert found == [(directory / "sub" / "a b.csv", ImportFormat.CSV), (directory / "sub" / "a b.csv", ImportFormat.AUTO)]
     for name in ("../outside", str(tmp_path / "outside"), "link", "circle", "fifo", "sub", "none", ".", "a\0b", "x" * 5000):
         with pytest.raises(CommandRefused, match=r"line 1: .*must be a file in .*; nothing was changed") as caught:
-            wanted_files(name, directory)
+            requested_files(name, directory)
         assert caught.value.code == ResultCode.BAD_FILE
     for line in ("a format=doc", "a csv", "a format=csv b", '"a', "#"):
         with pytest.raises(CommandRefused) as caught:
-            wanted_files(line, directory)
+            requested_files(line, directory)
         assert caught.value.code == ResultCode.SYNTAX
 
 

@@ -31,29 +31,29 @@ def with_counts(totals: ArchiveTotals, dropped: int, rejected: int = 0, bad_time
 def test_what_was_lost_before_does_not_count(empty: ArchiveTotals) -> None:
     """Counts from before the first look are no loss of the last minute; what is added is, for a minute."""
     window = LossWindow()
-    assert window.take(with_counts(empty, 5, 6, 7), 0.0) == Losses()
-    assert window.take(with_counts(empty, 8, 7, 9), 10.0) == Losses(3, 1, 2)
-    assert window.take(with_counts(empty, 8, 7, 9), 59.0) == Losses(3, 1, 2)
-    assert window.take(with_counts(empty, 8, 7, 9), 71.0) == Losses()
+    assert window.update(with_counts(empty, 5, 6, 7), 0.0) == Losses()
+    assert window.update(with_counts(empty, 8, 7, 9), 10.0) == Losses(3, 1, 2)
+    assert window.update(with_counts(empty, 8, 7, 9), 59.0) == Losses(3, 1, 2)
+    assert window.update(with_counts(empty, 8, 7, 9), 71.0) == Losses()
 
 
 def test_counter_that_begins_anew(empty: ArchiveTotals) -> None:
     """A counter that has become smaller is no negative loss."""
     window = LossWindow()
-    window.take(with_counts(empty, 100), 0.0)
-    assert window.take(with_counts(empty, 3), 1.0) == Losses()
+    window.update(with_counts(empty, 100), 0.0)
+    assert window.update(with_counts(empty, 3), 1.0) == Losses()
 
 
 @given(st.lists(st.tuples(st.floats(0.01, 20), st.integers(0, 50)), min_size=1, max_size=400))
 def test_any_course(empty: ArchiveTotals, course: list[tuple[float, int]]) -> None:
     """What is told is all of the last minute, nothing older than a look before it, and memory stays bounded."""
     window, now, total, told = LossWindow(), 0.0, 0, [(0.0, 0)]
-    window.take(with_counts(empty, 0), 0.0)
+    window.update(with_counts(empty, 0), 0.0)
     longest = max(STEP_S, *(pause for pause, _ in course))
     for pause, lost in course:
         now, total = now + pause, total + lost
         told.append((now, lost))
-        found = window.take(with_counts(empty, total), now).dropped
+        found = window.update(with_counts(empty, total), now).dropped
         assert found >= sum(count for at, count in told if at > now - WINDOW_S + STEP_S)
         assert found <= sum(count for at, count in told if at > now - WINDOW_S - longest - STEP_S)
     assert len(window._seen) <= WINDOW_S / STEP_S + 2

@@ -26,7 +26,7 @@ def table(tmp_path: Path) -> Iterator[ChannelTable]:
 
 
 def changed(changes: RowChanges) -> set[str]:
-    names = [name for part in changes.look() for name in part]
+    names = [name for part in changes.poll() for name in part]
     assert len(names) == len(set(names))
     return set(names)
 

@@ -124,7 +124,7 @@ def test_bins(samples: list[tuple[int, float]], meta: ChannelMeta) -> None:
     """Bins of any numbers, units with a percent sign included, can be read; ascending, with the least and the largest number of each."""
     times, values = zip(*sorted(samples), strict=True)
     bins = bins_of(Grid.of(0, 10_001, 7), [columns(list(times), list(values))])
-    bins = bins.take((bins.count > 0) | (bins.non_finite > 0))
+    bins = bins.select((bins.count > 0) | (bins.non_finite > 0))
     found = read(bin_objects(bins, meta))
     assert [one.time for one in found] == sorted({one.time for one in found})
     finite = [value for value in values if math.isfinite(value)]

@@ -201,7 +201,7 @@ def test_chunks_at_new_year() -> None:
     time = BEFORE_NEW_YEAR + np.arange(6)
     none = np.zeros(6, np.uint8)
     run = Run(Header("A", PayloadType.SCALAR_DOUBLE), time, np.arange(6.0), none, none)
-    parts = [Series("A", 2020, iter([run.take(0, 2), run.take(2, 6)]))]
+    parts = [Series("A", 2020, iter([run.part(0, 2), run.part(2, 6)]))]
     body = b"".join(raw_pieces(parts))
     assert [(chunk.year, len(chunk.samples)) for chunk in decode(body)] == [(2025, 3), (2026, 3)]
     assert body.count(b"\n\n") == 1

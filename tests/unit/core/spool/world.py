@@ -22,7 +22,7 @@ from archioc.core.spool.ledger import Booking
 from archioc.core.spool.spool import SpoolDirectory
 from archioc.core.table.columns import LEDGER, LEDGER_HEAD
 from archioc.core.table.table import ChannelTable
-from archioc.db.delivery.delivery_counters import DeliveryBook
+from archioc.db.delivery.delivery_counters import DeliveryCounters
 from archioc.db.delivery.loop import Delivery
 from archioc.db.delivery.parallel_writes import Answer, Claimed, write
 from archioc.db.delivery.store_status import StoreStatus
@@ -159,7 +159,7 @@ class World:
     def tell_losses(self) -> None:
         """What an engine does at its end: tell of all samples dropped. May raise Killed, OSError."""
         engine = self.engine()
-        if self._commit is None and engine.has_to_tell:
+        if self._commit is None and engine.reports_losses_next:
             self.commit()
 
     def _cut_batch(self) -> Commit:
@@ -201,7 +201,7 @@ class World:
         if self._writer is None:
             self._spool.create()
             store = self.stores[self.destination]
-            book = DeliveryBook(self.table.delivery, self.disk)
+            book = DeliveryCounters(self.table.delivery, self.disk)
             self._lanes = LanesByHand(store, late=self.late, newest_first=self.newest_first)
             self._writer = Delivery(self._spool, store, book, StoreStatus(self.table.delivery), self._lanes)
         try:

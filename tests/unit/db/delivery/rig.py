@@ -13,7 +13,7 @@ from archioc.core.events import ChannelEvent, Reason
 from archioc.core.spool.batch import COUNTS
 from archioc.core.spool.spool import SpoolDirectory, SpoolFile
 from archioc.core.table.table import ChannelTable
-from archioc.db.delivery.delivery_counters import DeliveryBook
+from archioc.db.delivery.delivery_counters import DeliveryCounters
 from archioc.db.delivery.loop import Delivery
 from archioc.db.delivery.store_status import StoreStatus
 from archioc.db.store import Refusal, WriteOutcome
@@ -74,7 +74,7 @@ class Bench:
 
     def another(self) -> Delivery:
         """The delivery of a process that takes up."""
-        return Delivery(self.spool, self.store, DeliveryBook(self.table.delivery), StoreStatus(self.table.delivery))
+        return Delivery(self.spool, self.store, DeliveryCounters(self.table.delivery), StoreStatus(self.table.delivery))
 
     def fill(self, *batch_ids: int, destination: str = "here") -> None:
         for batch_id in batch_ids:

@@ -156,7 +156,7 @@ def test_the_engine_may_drop_a_listed_file(bench: Bench) -> None:
     """A file that has gone between the look and the claim is passed over."""
     bench.fill(1, 2, 3)
     bench.deliver()
-    bench.spool.take_out(bench.spool.waiting()[0])
+    bench.spool.withdraw(bench.spool.waiting()[0])
     bench.deliver_all()
     assert bench.store.written == [1, 3]
 
