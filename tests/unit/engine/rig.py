@@ -193,7 +193,7 @@ class Archive:
 
 
 class Engine:
-    """One life of the engine, as `archioc.engine.__main__` sets it up."""
+    """One life of the engine, as `archioc.engine.collector_process` sets it up."""
 
     def __init__(
         self,
