@@ -23,8 +23,8 @@ class TableOrJson(StrEnum):
 
 ConfigOption = Annotated[Path, typer.Option("--config", "-c", envvar="ARCHIOC_CONFIG", help="Configuration file of the archiver.")]
 ConfigArgument = Annotated[Path, typer.Argument(envvar="ARCHIOC_CONFIG", help="Configuration file.")]
-FormatOption = Annotated[TableOrJson, typer.Option("--format", "-f", help="How to write it.")]
+FormatOption = Annotated[TableOrJson, typer.Option("--format", "-f", help="Output format.")]
 StartOption = Annotated[str, typer.Option(help="Begin: ISO 8601, -1h, -30min, now.")]
 EndOption = Annotated[str, typer.Option(help="End, as for --start.")]
-ChannelsArgument = Annotated[list[str], typer.Argument(metavar="CHANNEL", help="Channels; * ? [...] stand for any that match.")]
-GapsOption = Annotated[bool, typer.Option("--gaps", help="A line without a value where a gap begins (csv, jsonl, parquet).")]
+ChannelsArgument = Annotated[list[str], typer.Argument(metavar="CHANNEL", help="Channel names or globs (* ? [...]).")]
+GapsOption = Annotated[bool, typer.Option("--gaps", help="Write a line without a value where a gap begins (csv, jsonl, parquet).")]

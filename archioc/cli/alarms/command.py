@@ -18,18 +18,18 @@ from archioc.cli.options import (
     TableOrJson,
 )
 
-app = typer.Typer(help="What the site's alarm server needs to know of the archiver.", no_args_is_help=True)
+app = typer.Typer(help="Configure the site's alarm server; show the alarms of archived channels.", no_args_is_help=True)
 
 
 @app.command("config")
 def alarms_config(
     config: ConfigArgument = DEFAULT_CONFIG,
-    part: Annotated[bool, typer.Option("--part", help="Write a component to be included in the site's file.")] = False,
+    part: Annotated[bool, typer.Option("--part", help="Write a component to include in the site's file.")] = False,
     channels: Annotated[
-        list[str] | None, typer.Option("--channels", metavar="GROUP", help="Also an entry for each channel of this group.")
+        list[str] | None, typer.Option("--channels", metavar="GROUP", help="Also write an entry for each channel of this group.")
     ] = None,
-    name: Annotated[str, typer.Option(help="Of the configuration, as alarm-server -config has it, or of the component.")] = "Archiver",
-    output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Instead of standard output.")] = None,
+    name: Annotated[str, typer.Option(help="Name of the configuration (alarm-server -config) or of the component.")] = "Archiver",
+    output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Output file; default: standard output.")] = None,
 ) -> None:
     """Write a configuration for the Phoebus alarm server.
 
@@ -49,8 +49,8 @@ def alarms_history(
     config: ConfigOption = DEFAULT_CONFIG,
     start: StartOption = "-1d",
     end: EndOption = "now",
-    top: Annotated[int, typer.Option(min=1, help="Most channels that are shown.")] = 20,
-    every: Annotated[bool, typer.Option("--transitions", help="Each change of an alarm instead of sums.")] = False,
+    top: Annotated[int, typer.Option(min=1, help="Largest number of channels.")] = 20,
+    every: Annotated[bool, typer.Option("--transitions", help="Show each change of an alarm instead of sums.")] = False,
     form: FormatOption = TableOrJson.TABLE,
 ) -> None:
     """Show which archived channels were in alarm, how often and how long, and which chattered.

@@ -10,17 +10,17 @@ import typer
 from archioc.cli.options import DEFAULT_CONFIG, ConfigOption, FormatOption, TableOrJson
 from archioc.importing.formats import ImportFormat
 
-app = typer.Typer(help="What is archived and how; the configuration file against it.", no_args_is_help=True)
+app = typer.Typer(help="Show, compare and change the archived channels.", no_args_is_help=True)
 
 
 @app.command("list")
 def channels_list(
     config: ConfigOption = DEFAULT_CONFIG,
-    pattern: Annotated[str, typer.Option("--filter", help="Only channels that match; * ? [...] stand for any.")] = "*",
-    group: Annotated[str, typer.Option(help="Only channels of these groups; * ? [...] stand for any.")] = "*",
-    overridden: Annotated[bool, typer.Option("--overridden", help="Only channels of which an operator has put something.")] = False,
-    disabled: Annotated[bool, typer.Option("--disabled", help="Only channels that are switched off.")] = False,
-    why: Annotated[bool, typer.Option("--why", help="Tell where each setting comes from.")] = False,
+    pattern: Annotated[str, typer.Option("--filter", help="Only channels that match this glob.")] = "*",
+    group: Annotated[str, typer.Option(help="Only channels of groups that match this glob.")] = "*",
+    overridden: Annotated[bool, typer.Option("--overridden", help="Only channels with settings that an operator has put.")] = False,
+    disabled: Annotated[bool, typer.Option("--disabled", help="Only disabled channels.")] = False,
+    why: Annotated[bool, typer.Option("--why", help="Show where each setting comes from.")] = False,
     form: FormatOption = TableOrJson.TABLE,
 ) -> None:
     """List channels with their settings, whether the archiver runs or not.
@@ -36,9 +36,9 @@ def channels_list(
 @app.command("diff")
 def channels_diff(
     config: ConfigOption = DEFAULT_CONFIG,
-    prune: Annotated[bool, typer.Option("--prune", help="As apply --prune would.")] = False,
+    prune: Annotated[bool, typer.Option("--prune", help="Compare as apply --prune does.")] = False,
 ) -> None:
-    """Show what apply would change, and what operators have put over the file.
+    """Show what apply would change, and which settings operators have put over the file.
 
     Example: archioc channels diff
     """
@@ -50,10 +50,12 @@ def channels_diff(
 @app.command("apply")
 def channels_apply(
     config: ConfigOption = DEFAULT_CONFIG,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would change.")] = False,
-    prune: Annotated[bool, typer.Option("--prune", help="Remove what the file does not name, also what operators added.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")] = False,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Remove channels that the file does not name, also those that operators added.")
+    ] = False,
 ) -> None:
-    """Have the running archiver read its file again and follow it: channels, groups, policies.
+    """Let the running archiver read its configuration file again and apply channels, groups and policies.
 
     Example: archioc channels apply --dry-run
     """
@@ -67,9 +69,9 @@ def channels_import(
     files: Annotated[list[Path], typer.Argument(metavar="FILE", help="YAML, list, CSV, Archiver Appliance JSON, engineconfig XML.")],
     config: ConfigOption = DEFAULT_CONFIG,
     form: Annotated[ImportFormat, typer.Option("--format", help="Format of the files; auto: by name or content.")] = ImportFormat.AUTO,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be added and what cannot be mapped.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be added and what cannot be converted.")] = False,
 ) -> None:
-    """Add the channels of files to the running archiver, all of them or none; channels it has stay as they are.
+    """Add the channels of files to the running archiver, all of them or none; existing channels stay unchanged.
 
     Example: archioc channels import engine.xml --dry-run
     """
@@ -97,7 +99,7 @@ def channels_add(words: NewArgument, config: ConfigOption = DEFAULT_CONFIG) -> N
 
 @app.command("set")
 def channels_set(words: SetArgument, config: ConfigOption = DEFAULT_CONFIG) -> None:
-    """Change settings of channels of the running archiver; a glob needs confirm=N, the number of channels that it means.
+    """Change settings of channels of the running archiver; a glob needs confirm=N, the number of channels that it matches.
 
     Examples: archioc channels set SR:DCCT:CURRENT rate=1
     archioc channels set 'SR:VAC:*' enable=0 confirm=120
@@ -109,7 +111,7 @@ def channels_set(words: SetArgument, config: ConfigOption = DEFAULT_CONFIG) -> N
 
 @app.command("remove")
 def channels_remove(words: RemoveArgument, config: ConfigOption = DEFAULT_CONFIG) -> None:
-    """Remove channels of the running archiver; what is stored stays. A glob needs confirm=N, the number of channels that it means.
+    """Remove channels of the running archiver; stored samples stay. A glob needs confirm=N, the number of channels that it matches.
 
     Examples: archioc channels remove SR:OLD:P1 SR:OLD:P2
     archioc channels remove 'SR:OLD:*' confirm=12
@@ -121,11 +123,11 @@ def channels_remove(words: RemoveArgument, config: ConfigOption = DEFAULT_CONFIG
 
 @app.command("rename")
 def channels_rename(
-    old: Annotated[str, typer.Argument(metavar="OLD", help="The name that the channel has.")],
-    new: Annotated[str, typer.Argument(metavar="NEW", help="The name that it gets.")],
+    old: Annotated[str, typer.Argument(metavar="OLD", help="The present name of the channel.")],
+    new: Annotated[str, typer.Argument(metavar="NEW", help="The new name.")],
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
-    """Give a channel of the running archiver another name; its settings stay, and its history is read under the new name.
+    """Rename a channel of the running archiver; it keeps its settings, and its history is read under the new name.
 
     Example: archioc channels rename SR:DCCT:CURRENT SR:DCCT:I
     """
@@ -138,10 +140,10 @@ def channels_rename(
 def channels_shard(
     names: Annotated[list[str], typer.Argument(metavar="NAME", help="Names of channels.")],
     config: ConfigOption = DEFAULT_CONFIG,
-    count: Annotated[int | None, typer.Option("--count", min=1, help="Of so many shards; left out: of as many as the file says.")] = None,
+    count: Annotated[int | None, typer.Option("--count", min=1, help="Number of shards; default: the number in the file.")] = None,
     form: FormatOption = TableOrJson.TABLE,
 ) -> None:
-    """Tell which shard channels belong to.
+    """Show which shard each channel belongs to.
 
     Example: archioc channels shard SR:DCCT:CURRENT --count 5
     """
@@ -151,8 +153,10 @@ def channels_shard(
 
 
 @app.command("merge")
-def channels_merge(files: Annotated[list[Path], typer.Argument(metavar="FILE", help="What the shards have exported.")]) -> None:
-    """Write the exports of several shards as the blocks of one file for all.
+def channels_merge(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Files that `channels export` of the shards has written.")],
+) -> None:
+    """Merge the exports of several shards into the blocks of one configuration file.
 
     Example: archioc channels merge shard-0.yml shard-1.yml > channels.yml
     """
@@ -163,7 +167,7 @@ def channels_merge(files: Annotated[list[Path], typer.Argument(metavar="FILE", h
 
 @app.command("export")
 def channels_export(config: ConfigOption = DEFAULT_CONFIG) -> None:
-    """Write policies, groups and channels as they are now, as blocks of a configuration file.
+    """Write the present policies, groups and channels as blocks of a configuration file.
 
     Example: archioc channels export > channels.yml
     """

@@ -19,10 +19,10 @@ app = typer.Typer()
 def check(
     config: ConfigArgument = DEFAULT_CONFIG,
     restore: Annotated[
-        str | None, typer.Option(metavar="FILE|newest", help="Put this copy of state.db in its place; the archiver must not run.")
+        str | None, typer.Option(metavar="FILE|newest", help="Replace state.db by this copy; the archiver must not run.")
     ] = None,
 ) -> None:
-    """Check configuration, registry, spool, disk and store; or go back to a copy of the registry.
+    """Check configuration, registry, spool, disk and store, or restore a copy of the registry.
 
     Examples: archioc check site.yml
     archioc check site.yml --restore newest

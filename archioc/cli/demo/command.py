@@ -13,11 +13,11 @@ app = typer.Typer()
 
 @app.command()
 def demo(
-    minutes: Annotated[float | None, typer.Option(min=0.05, help="Stop by itself after so long, and check that all is there.")] = None,
-    keep: Annotated[bool, typer.Option("--keep", help="Go on with the archive of the last demo.")] = False,
-    directory: Annotated[Path, typer.Option(help="Where to put it.")] = Path(".demo"),
+    minutes: Annotated[float | None, typer.Option(min=0.05, help="Stop after this time, and check that every update is archived.")] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Continue with the archive of the last demo.")] = False,
+    directory: Annotated[Path, typer.Option(help="Directory of the demo.")] = Path(".demo"),
 ) -> None:
-    """A small storage ring and its archiver on this machine, on loopback only.
+    """Run a small storage ring and its archiver on this machine, on loopback only.
 
     Example: archioc demo --minutes 1
     """

@@ -36,11 +36,11 @@ def export(
     config: ConfigOption = DEFAULT_CONFIG,
     start: StartOption = "-1d",
     end: EndOption = "now",
-    form: Annotated[FileFormat, typer.Option("--format", "-f", help="How to write them.")] = FileFormat.AUTO,
+    form: Annotated[FileFormat, typer.Option("--format", "-f", help="Format of the file; auto: by its suffix.")] = FileFormat.AUTO,
     gaps: GapsOption = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
 ) -> None:
-    """Write the samples of long ranges to a file: in parts, with bounded memory, and the file is there whole or not at all.
+    """Write the samples of a long range to a file with bounded memory; the file is written completely, or not created.
 
     Examples: archioc export 'SR:*' --start -30d --output january.parquet
     archioc export SR:DCCT:CURRENT --start 2026-01-01 --end 2026-02-01 -o dcct.csv --gaps

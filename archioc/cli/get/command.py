@@ -36,14 +36,14 @@ def get(
     config: ConfigOption = DEFAULT_CONFIG,
     start: StartOption = "-1h",
     end: EndOption = "now",
-    form: Annotated[SampleFormat, typer.Option("--format", "-f", help="How to write them.")] = SampleFormat.TABLE,
-    bins: Annotated[int | None, typer.Option(min=1, help="Statistics in so many bins of equal width.")] = None,
-    stat: Annotated[str | None, typer.Option(help="With --bins: min,max,mean,std,first,last,non_finite,severity.")] = None,
-    last: Annotated[bool, typer.Option("--last", help="Only the value in force at the end.")] = False,
+    form: Annotated[SampleFormat, typer.Option("--format", "-f", help="Output format.")] = SampleFormat.TABLE,
+    bins: Annotated[int | None, typer.Option(min=1, help="Statistics in this many bins of equal width.")] = None,
+    stat: Annotated[str | None, typer.Option(help="With --bins, some of: min, max, mean, std, first, last, non_finite, severity.")] = None,
+    last: Annotated[bool, typer.Option("--last", help="Only the last value at or before --end.")] = False,
     align: Annotated[bool, typer.Option("--align", help="A column for each channel, a line for each time.")] = False,
     gaps: GapsOption = False,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file.")] = None,
-    as_stored: Annotated[bool, typer.Option("--as-stored", help="Do not follow renamings: names as the store has them.")] = False,
+    as_stored: Annotated[bool, typer.Option("--as-stored", help="Do not follow renamings; use the names in the store.")] = False,
 ) -> None:
     """Show stored samples, whether the archiver runs or not.
 

@@ -11,7 +11,7 @@ app = typer.Typer()
 
 
 @app.command()
-def opi(directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where to put them; made if it is not there.")]) -> None:
+def opi(directory: Annotated[Path, typer.Argument(metavar="DIR", help="Output directory; it is created if it does not exist.")]) -> None:
     """Write the Phoebus displays, plots and settings.ini into a directory.
 
     Example: archioc opi /site/displays/archioc

@@ -8,7 +8,7 @@ import typer
 
 from archioc.cli.options import DEFAULT_CONFIG, ConfigOption, FormatOption, TableOrJson
 
-app = typer.Typer(help="Samples that the store has refused for good: list, show, retry and export them.", no_args_is_help=True)
+app = typer.Typer(help="List, show, retry and export samples that the store refuses for good.", no_args_is_help=True)
 
 BatchesArgument = Annotated[list[int] | None, typer.Argument(metavar="BATCH", help="Batches, as `list` numbers them.")]
 
@@ -18,7 +18,7 @@ def quarantine_list(
     config: ConfigOption = DEFAULT_CONFIG,
     form: FormatOption = TableOrJson.TABLE,
 ) -> None:
-    """List the batches of which something was refused, and why.
+    """List the batches with refused samples, and the reason.
 
     Example: archioc quarantine list
     """
@@ -32,7 +32,7 @@ def quarantine_show(
     batch: Annotated[int, typer.Argument(metavar="BATCH", help="A batch, as `list` numbers it.")],
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
-    """Show what was refused of a batch, each part under the server's words.
+    """Show the refused samples of a batch, each part under the server's message.
 
     Example: archioc quarantine show 1790000000123
     """
@@ -44,10 +44,10 @@ def quarantine_show(
 @app.command("retry")
 def quarantine_retry(
     batches: BatchesArgument = None,
-    everything: Annotated[bool, typer.Option("--all", help="All there are.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="All batches.")] = False,
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
-    """Have the archiver send refused samples once more: now, or when it is started.
+    """Let the archiver send refused samples once more: now, or at its next start.
 
     Examples: archioc quarantine retry 1790000000123
     archioc quarantine retry --all
@@ -55,13 +55,13 @@ def quarantine_retry(
     from archioc.cli.quarantine.quarantine import retry_entries
 
     if bool(batches) == everything:
-        raise typer.BadParameter("name batches, or --all for all there are")
+        raise typer.BadParameter("name batches, or write --all")
     raise typer.Exit(retry_entries(config, batches or []))
 
 
 @app.command("export")
 def quarantine_export(batches: BatchesArgument = None, config: ConfigOption = DEFAULT_CONFIG) -> None:
-    """Write refused samples as line protocol, all there are unless batches are named.
+    """Write refused samples as line protocol, all of them unless batches are named.
 
     Example: archioc quarantine export > refused.lp
     """

@@ -29,10 +29,10 @@ class Report(StrEnum):
 
 @app.command()
 def report(
-    what: Annotated[Report, typer.Argument(metavar="WHAT", help="What they have in common.")],
+    what: Annotated[Report, typer.Argument(metavar="WHAT", help="The property to report.")],
     config: ConfigOption = DEFAULT_CONFIG,
-    top: Annotated[int, typer.Option(min=1, help="At most so many channels.")] = 50,
-    older: Annotated[str, typer.Option(help="silent: no update for so long.")] = "1h",
+    top: Annotated[int, typer.Option(min=1, help="Largest number of channels.")] = 50,
+    older: Annotated[str, typer.Option(help="silent: no update for this time.")] = "1h",
     form: FormatOption = TableOrJson.TABLE,
 ) -> None:
     """List channels that never connected, are silent, noisy, have lost samples, or fill the store, worst first.

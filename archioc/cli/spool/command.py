@@ -8,7 +8,7 @@ import typer
 
 from archioc.cli.options import DEFAULT_CONFIG, ConfigOption, FormatOption, TableOrJson
 
-app = typer.Typer(no_args_is_help=True, help="Look at the batches that wait for the store, whether the archiver runs or not.")
+app = typer.Typer(no_args_is_help=True, help="Show the batches that wait for the store, whether the archiver runs or not.")
 
 
 @app.command("ls")

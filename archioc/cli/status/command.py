@@ -18,11 +18,11 @@ app = typer.Typer()
 
 @app.command()
 def status(
-    pattern: Annotated[str | None, typer.Argument(metavar="CHANNELS", help="Also list the channels that match; globs work.")] = None,
+    pattern: Annotated[str | None, typer.Argument(metavar="CHANNELS", help="Also list the channels that match this glob.")] = None,
     config: ConfigOption = DEFAULT_CONFIG,
     form: FormatOption = TableOrJson.TABLE,
 ) -> None:
-    """Show how the archiver does: processes, store, spool, counts.
+    """Show the state of the archiver: processes, store, spool, counts.
 
     Examples: archioc status
     archioc status 'SR:BPM*'
