@@ -36,7 +36,7 @@ lint: $(VENV)/.all-installed  ## ruff, mypy --strict, layers, freshness of the c
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m archioc.core.config.schema --check
-	$(BIN)/python -m grafana --check
+	$(BIN)/python -m archioc.grafana --check
 
 clean:  ## remove what make made
 	rm -rf $(VENV) .cache .demo .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist ./*.egg-info

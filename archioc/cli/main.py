@@ -22,6 +22,7 @@ from archioc.cli.demo import command as demo
 from archioc.cli.explain import command as explain
 from archioc.cli.export import command as export
 from archioc.cli.get import command as get
+from archioc.cli.grafana import command as grafana
 from archioc.cli.opi import command as opi
 from archioc.cli.options import FAILED, WRONG_USAGE
 from archioc.cli.plain_help import CommandsInSections, use_plain_help
@@ -43,7 +44,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     cls=CommandsInSections,
 )
-for part in (run, serve, check, demo, get, export, plot, explain, report, status, audit, opi):
+for part in (run, serve, check, demo, get, export, plot, explain, report, status, audit, opi, grafana):
     app.add_typer(part.app)
 app.add_typer(alarms.app, name="alarms")
 app.add_typer(channels.app, name="channels")

@@ -19,7 +19,7 @@ SECTIONS = {
     "Read": ("get", "export", "plot", "explain", "report", "alarms"),
     "Change": ("channels",),
     "Look inside": ("status", "audit", "spool", "quarantine"),
-    "Tools": ("opi",),
+    "Tools": ("opi", "grafana"),
 }
 """The commands of `archioc` by what they are for."""
 

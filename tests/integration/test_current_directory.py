@@ -17,7 +17,7 @@ from tests.hostile.traps import lay_traps, sprung_traps
 from tests.processes.ports import free_ports
 
 CHECKOUT = Path(__file__).parents[2]
-PRODUCT = ("archioc", "db", "engine", "ioc", "opi", "retrieval")
+PRODUCT = ("archioc", "db", "engine", "grafana", "ioc", "opi", "retrieval")
 RECORDS = 'record(calc, "{0}A") {{ field(SCAN, ".1 second") field(INPA, "{0}A") field(CALC, "A+1") }}\nrecord(ai, "{0}B") {{ }}\n'
 COMMANDS = (
     ("status",), ("check",), ("get", "*"), ("export", "*", "-o", "out.csv", "--format", "csv"), ("plot", "*", "-o", "out.png"),

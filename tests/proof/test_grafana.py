@@ -16,7 +16,7 @@ import yaml
 from archioc.core.events import ChannelEvent, Reason
 from archioc.core.spool.encoding.line_protocol import LineEncoder
 from archioc.core.table.archiver_health import HEALTH_EVERY_S, ArchiverHealth
-from grafana.__main__ import ALERTS, files
+from archioc.grafana.__main__ import ALERTS, files
 from tests.archives.batches import Alarm, Point, make_batch
 from tests.conftest import ArchiverFactory, SoftIocFactory
 from tests.processes.influxd import InfluxDatabase

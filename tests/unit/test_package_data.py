@@ -4,7 +4,7 @@ import tomllib
 from pathlib import Path
 
 TOP = Path(__file__).parents[2]
-LINKED = ("db", "engine", "ioc", "opi", "retrieval")
+LINKED = ("db", "engine", "grafana", "ioc", "opi", "retrieval")
 
 
 def test_folders_are_sub_packages_of_archioc() -> None:
@@ -24,7 +24,11 @@ def test_files_beside_the_code_are_installed_with_it() -> None:
             path = file.relative_to(TOP) if folder == "archioc" else "archioc" / file.relative_to(TOP)
             if not file.is_file() or file.suffix in {".py", ".pyi", ".pyc", ".so"} or str(path) in compiled:
                 continue
-            patterns = setuptools["package-data"].get(".".join(path.parent.parts), [])
-            if not any(path.match(pattern) for pattern in patterns):
+            named = any(
+                path.relative_to(package).match(pattern)
+                for package in path.parents
+                for pattern in setuptools["package-data"].get(".".join(package.parts), [])
+            )
+            if not named:
                 missing.append(str(path))
     assert missing == []
