@@ -1,1 +1,1 @@
-"""Lists of channels that other programs, or people, have written: their formats, and what they become here."""
+"""Readers of channel lists that other programs or people have written."""

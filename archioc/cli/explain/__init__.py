@@ -1,1 +1,1 @@
-"""`archioc explain`: why there is a sample at a moment, or none: what is known of the moment, the rules, and how they are told."""
+"""`archioc explain`: gathers evidence around a time, and finds the cause by rules."""
