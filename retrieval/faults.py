@@ -16,6 +16,9 @@ _log = structlog.get_logger()
 RETRY_AFTER_S = 5
 """What a client is told to wait before it asks again."""
 
+SHOWN = 60
+"""Letters of a client's text that an answer repeats."""
+
 JSON_FAMILIES = ("/api/", "/archive/", "/readyz", "/healthz")
 """Paths whose errors are objects with the key `error`."""
 
@@ -24,6 +27,12 @@ Handler = Callable[[Request, Exception], Awaitable[Response]]
 
 class Busy(ArchiocError):
     """More queries than can be worked on or wait."""
+
+
+def shown(text: str, most: int = SHOWN) -> str:
+    """A client's text as an answer repeats it: cut short, and on one line."""
+    cut = text if len(text) <= most else f"{text[:most]}..."
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in cut)
 
 
 def refusal(status: int, text: str) -> HTTPException:
@@ -40,14 +49,15 @@ def _told_as(status: int, level: str = "info") -> Handler:
     headers = {"Retry-After": str(RETRY_AFTER_S)} if status == 503 else {}
 
     async def tell(request: Request, error: Exception) -> Response:
-        getattr(_log, level)("query_refused", path=request.url.path, status=status, error=str(error))
+        getattr(_log, level)("query_refused", path=shown(request.scope["path"]), status=status, error=str(error))
         return _answer(request, status, str(error), headers)
 
     return tell
 
 
 def _answer(request: Request, status: int, text: str, headers: dict[str, str]) -> Response:
-    if request.url.path.startswith(JSON_FAMILIES):
+    # not `request.url`, which is made of the Host header, and that may be anything
+    if request.scope["path"].startswith(JSON_FAMILIES):
         return JSONResponse({"error": text}, status, headers)
     return PlainTextResponse(f"{text}\n", status, headers)
 

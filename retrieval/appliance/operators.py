@@ -26,7 +26,7 @@ from archioc.retrieval.appliance.selecting_operators import (
 )
 from archioc.retrieval.appliance.source import Range, Source
 from archioc.retrieval.appliance.statistics import STATISTICS, of_store, only_last, stats, stats_and_last
-from archioc.retrieval.faults import refusal
+from archioc.retrieval.faults import refusal, shown
 
 BIN_S = 900
 POINTS = 1000
@@ -55,7 +55,7 @@ def _whole(arguments: Arguments, default: int, what: str) -> int:
     text = arguments[0] if arguments else str(default)
     number = int(text) if text.isascii() and text.isdecimal() and len(text) <= 10 else 0
     if not 1 <= number <= MAX_ARGUMENT:
-        raise refusal(404, f"argument {text!r}: {what} from 1 to {MAX_ARGUMENT}")
+        raise refusal(404, f"argument {shown(text)}: {what} from 1 to {MAX_ARGUMENT}")
     return number
 
 
@@ -65,7 +65,7 @@ def _number(text: str, what: str) -> float:
     except ValueError:
         number = math.nan
     if not 0 <= number < math.inf:
-        raise refusal(404, f"argument {text!r}: {what} of at least 0")
+        raise refusal(404, f"argument {shown(text)}: {what} of at least 0")
     return number
 
 

@@ -43,7 +43,7 @@ async def get_channels(request: Request) -> Response:
         raise refusal(400, f"pv: {len(names)} channels, at most {MAX_ROWS}")
 
     def find(budget: Budget) -> bytes:
-        found = [channel_of(name, archive.catalogue) for name in names] or find_names(archive.catalogue.names().all, search)
+        found = [channel_of(name, archive.catalogue) for name in names] or find_names(budget.watch(archive.catalogue.names().all), search)
         now_ns = time.time_ns()
         shown = found if names else found[:limit]
         lines = [asdict(line) for line in lines_of(archive, shown, now_ns, budget)]
