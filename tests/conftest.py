@@ -44,7 +44,7 @@ CaClientFactory = Callable[[Sequence[int]], CaClient]
 InfluxdFactory = Callable[..., Influxd]
 """own_influxd(index="inmem")"""
 ServedStoreFactory = Callable[..., ServedStore]
-"""served_store(limit_s=60.0, reader=None)"""
+"""served_store(limit_s=60.0, reader=None, settings=None)"""
 ArchiverFactory = Callable[..., Archiver]
 """archiver(channels, ioc_ports, store=None, ..., as `Archiver`)"""
 CountingFactory = Callable[..., Counting]
@@ -260,11 +260,11 @@ def archiver(repeater_port: int, tmp_path: Path, prefix: str) -> Iterator[Archiv
 
 @pytest.fixture
 def served_store(tmp_path: Path) -> Iterator[ServedStoreFactory]:
-    """served_store(limit_s=60.0, reader=None): an embedded store of the test's own, served over HTTP."""
+    """served_store(limit_s=60.0, reader=None, settings=None): an embedded store of the test's own, served over HTTP."""
     made: list[ServedStore] = []
 
-    def start(limit_s: float = 60.0, reader: Reader | None = None) -> ServedStore:
-        made.append(ServedStore(tmp_path / f"served{len(made)}", limit_s, reader))
+    def start(limit_s: float = 60.0, reader: Reader | None = None, settings: Mapping[str, object] | None = None) -> ServedStore:
+        made.append(ServedStore(tmp_path / f"served{len(made)}", limit_s, reader, settings))
         return made[-1]
 
     yield start

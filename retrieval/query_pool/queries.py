@@ -14,7 +14,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Send
 
 from archioc.core.errors import StoreError
-from archioc.retrieval.faults import Busy
+from archioc.retrieval.places import OPEN, Places
 from archioc.retrieval.query_pool.budget import Budget
 from archioc.retrieval.query_pool.threads import Threads
 
@@ -22,15 +22,6 @@ _log = structlog.get_logger()
 
 AT_ONCE = 4
 """Queries that are worked on at the same time."""
-
-OPEN = 30
-"""Queries that are worked on or whose answer is being taken; fewer than the db process serves (`query_socket.server.CLIENTS`)."""
-
-QUEUE = 64
-"""Queries that may wait for their turn; more are refused."""
-
-WAIT_S = 20.0
-"""Longest wait for its turn."""
 
 SLOW_S = 60.0
 """A client that takes nothing of its answer for so long is cut off."""
@@ -43,17 +34,19 @@ Pieces = Generator[bytes, None, None]
 
 
 class Queries:
-    """Runs what waits for the store in threads. limit_s: how long a query may work for a piece of its answer (s)."""
+    """Runs what waits for the store in threads.
 
-    def __init__(self, limit_s: float) -> None:
+    limit_s: how long a query may work for a piece of its answer (s). per_address: how many places one address may have.
+    """
+
+    def __init__(self, limit_s: float, per_address: int = OPEN) -> None:
         self._limit_s = limit_s
         self._threads = Threads(AT_ONCE)
-        self._open = asyncio.Semaphore(OPEN)
-        self._waiting = 0
+        self.places = Places(per_address)
 
-    async def run(self, work: Callable[[Budget], T]) -> T:
-        """The result of one query. Raises Busy, and what `work` raises."""
-        await self._admit()
+    async def run(self, address: str, work: Callable[[Budget], T]) -> T:
+        """The result of one query of an address. Raises Busy, and what `work` raises."""
+        await self.places.take(address)
         budget = Budget(self._limit_s)
 
         def step() -> T:
@@ -61,18 +54,20 @@ class Queries:
             return work(budget)
 
         future = self._threads.submit(step)
-        self._release_after(future)
+        self._release_after(future, address)
         return await asyncio.wrap_future(future)
 
-    async def stream(self, work: Callable[[Budget], Pieces], media_type: str, headers: Mapping[str, str] | None = None) -> Response:
+    async def stream(
+        self, address: str, work: Callable[[Budget], Pieces], media_type: str, headers: Mapping[str, str] | None = None
+    ) -> Response:
         """A response whose body is made piece by piece as the client takes it.
 
         The first piece is made before the response begins, so that what fails at once is answered with a status. What
         fails later ends the connection without the end of the answer, which a client notices. Raises Busy, and what `work` raises.
         """
-        await self._admit()
+        await self.places.take(address)
         budget = Budget(self._limit_s)
-        steps = _Steps(work(budget), budget)
+        steps = _Steps(work(budget), budget, address)
         try:
             first = await self._next(steps)
         except BaseException:
@@ -94,36 +89,24 @@ class Queries:
         return await asyncio.wrap_future(self._threads.submit(steps.next))
 
     def _close(self, steps: _Steps) -> None:
-        self._release_after(self._threads.submit(steps.close))
+        self._release_after(self._threads.submit(steps.close), steps.address)
 
-    async def _admit(self) -> None:
-        if self._open.locked() and self._waiting >= QUEUE:
-            raise Busy(f"{OPEN} queries are open and {QUEUE} wait; try again")
-        self._waiting += 1
-        try:
-            async with asyncio.timeout(WAIT_S):
-                await self._open.acquire()
-        except TimeoutError:
-            raise Busy(f"{OPEN} queries have been open for {WAIT_S:.0f} s; try again") from None
-        finally:
-            self._waiting -= 1
-
-    def _release_after(self, future: Future[Any]) -> None:
+    def _release_after(self, future: Future[Any], address: str) -> None:
         """A query counts as open until its thread has let go of it, also when its client has gone."""
         loop = asyncio.get_running_loop()
 
         def release(_: object) -> None:
             with contextlib.suppress(RuntimeError):  # the loop is closed: the process ends
-                loop.call_soon_threadsafe(self._open.release)
+                loop.call_soon_threadsafe(self.places.give_back, address)
 
         future.add_done_callback(release)
 
 
 class _Steps:
-    """Makes the pieces of one answer, one at a time, in whichever thread."""
+    """Makes the pieces of one answer, one at a time, in whichever thread. address: whose place it has."""
 
-    def __init__(self, pieces: Pieces, budget: Budget) -> None:
-        self._found, self._budget = pieces, budget
+    def __init__(self, pieces: Pieces, budget: Budget, address: str) -> None:
+        self._found, self._budget, self.address = pieces, budget, address
         self._lock = threading.Lock()
 
     def next(self) -> bytes | None:

@@ -17,10 +17,10 @@ class Threads:
     They end with the process whatever they are doing; those of `concurrent.futures` would hold it up as long as the store does.
     """
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, name: str = "query") -> None:
         self._waiting: SimpleQueue[Callable[[], None]] = SimpleQueue()
         for at in range(number):
-            threading.Thread(target=self._work, name=f"query_{at}", daemon=True).start()
+            threading.Thread(target=self._work, name=f"{name}_{at}", daemon=True).start()
 
     def submit(self, work: Callable[[], T]) -> Future[T]:
         """Have it done; how many wait is bounded by those who ask."""

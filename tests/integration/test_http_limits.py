@@ -16,6 +16,7 @@ from archioc.core.timestamp import format_utc
 from archioc.db.alarm_columns import AlarmColumns
 from archioc.db.bins import Bins, Within
 from archioc.db.sample_columns import SampleColumns
+from archioc.retrieval import places
 from archioc.retrieval.query_pool import queries
 from tests.archives.batches import T0
 from tests.conftest import ServedStoreFactory
@@ -82,7 +83,7 @@ def connect(http: HttpClient) -> socket.socket:
     host, port = http.url.removeprefix("http://").split(":")
     client = socket.create_connection((host, int(port)), 30)
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 14)
-    client.sendall(f"GET {PATH} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    client.sendall(f"GET {PATH} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
     return client
 
 
@@ -121,15 +122,15 @@ def test_clients_that_take_nothing_are_cut_off(served_store: ServedStoreFactory,
 
 def test_too_many_queries(served_store: ServedStoreFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Queries beyond those that are open wait; beyond the queue they are refused with 503 and a time to come back."""
-    monkeypatch.setattr(queries, "OPEN", 2)
-    monkeypatch.setattr(queries, "QUEUE", 1)
+    monkeypatch.setattr(places, "OPEN", 2)
+    monkeypatch.setattr(places, "QUEUE", 1)
     reader = EndlessReader()
     served = served_store(reader=reader)
     slow = [connect(served.http) for _ in range(2)]
     wait_until(lambda: reader.open == 2, PATIENCE_S, "two answers are under way")
     with ThreadPoolExecutor(1) as beside:
         waiting = beside.submit(served.http.get, "/retrieval/bpl/getMatchingPVs", pv="*")
-        wait_until(lambda: served.queries._waiting == 1, PATIENCE_S, "one waits")
+        wait_until(lambda: served.queries.places.waiting == 1, PATIENCE_S, "one waits")
         refused = served.http.get("/retrieval/bpl/getMatchingPVs", pv="*")
         assert (refused.status, refused.headers["retry-after"]) == (503, "5")
         assert refused.text == "2 queries are open and 1 wait; try again\n"

@@ -26,6 +26,7 @@ from archioc.core.config.value_types import (
     between,
     spelled,
 )
+from archioc.core.config_http import Http
 from archioc.core.shard import ALONE, Shard
 
 _PREFIX = r"[A-Za-z0-9_:;<>\[\]-]{1,40}"
@@ -148,22 +149,6 @@ class Ca(Block):
             "EPICS_CA_MAX_SEARCH_PERIOD": self.max_search_period,
         }
         return {name: str(value) for name, value in written.items() if value is not None}
-
-
-class Http(Block):
-    """Reading the archive over HTTP; whoever reaches the address may read."""
-
-    enabled: bool = True
-    """Serve HTTP."""
-
-    host: Ipv4 = "127.0.0.1"
-    """IPv4 address to serve on; 0.0.0.0 means all."""
-
-    port: Annotated[int, Field(ge=0, le=65535)] = 17668
-    """TCP port, 1 to 65535; 0: any that is free, which the file `http.json` of the run directory tells."""
-
-    query_limit: Annotated[Duration, between(1, 3600, "s")] = 120.0
-    """How long a query may work for the next piece of its answer (duration, 1s to 1h)."""
 
 
 class Log(Block):

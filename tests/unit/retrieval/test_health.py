@@ -109,7 +109,7 @@ def test_readers_do_not_hide_the_archiver(directories: Directories, table: Chann
         queries = Queries(60.0)
         archive = Archive(parse_config("", tmp_path / "config.yml"), reader, Catalogue(reader, None), directories)
         request = Request({"type": "http", "app": make_app(archive, queries), "headers": []})
-        busy = [asyncio.create_task(queries.run(lambda _: over.wait(30))) for _ in range(2 * AT_ONCE)]
+        busy = [asyncio.create_task(queries.run("", lambda _: over.wait(30))) for _ in range(2 * AT_ONCE)]
         await asyncio.sleep(0)
         try:
             return [(await asyncio.wait_for(endpoint(request), 20)).status_code for endpoint in (readyz, metrics)]
