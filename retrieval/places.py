@@ -8,7 +8,7 @@ from collections import Counter
 from archioc.retrieval.faults import Busy
 
 OPEN = 30
-"""Queries that are worked on or whose answer is being taken; fewer than the db process serves (`archioc.db.query_socket.server.CLIENTS`)."""
+"""Queries that are worked on or whose answer is being taken; fewer than the db process serves (`query_socket.server.CLIENTS`)."""
 
 QUEUE = 64
 """Queries that may wait for a place; more are refused."""
