@@ -62,7 +62,7 @@ class Server:
 
     def _refused(self, status: int, body: bytes, channel: str) -> NoReturn:
         text = _text_of(body)
-        if status == 404 and text != "Not Found":
+        if status == 404 and text.startswith((f"{channel}: ", "pv: ")):  # words of our server about the name; another server has others
             raise UnknownChannel(channel)
         raise _MEANINGS.get(status, ServerUnavailable)(f"{self.url}: {status} {text}")
 

@@ -7,6 +7,9 @@ so that queries run beside the delivery.
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import os
+import struct
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
@@ -30,6 +33,9 @@ _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
 }
+
+_FLOCK = struct.Struct("hhqqi4x")
+"""struct flock of fcntl(2) on 64 bits: type, whence, start, length, process."""
 
 Tables = Mapping[str, Mapping[str, str]]
 """Table -> column -> type, with `not null` where there is always a value."""
@@ -164,7 +170,7 @@ class DayFiles:
                     cursor.execute(f'use "{name}"')
                     _complete(cursor, lacking, tables)
         except duckdb.Error as error:
-            if "lock" in str(error):
+            if isinstance(error, duckdb.IOException) and _locked_elsewhere(self._path(name)):
                 raise StoreUnavailable(f"{self._directory}: another process has this embedded store open") from None
             raise StoreUnavailable(f"{self._path(name)}: cannot be opened: {error}") from None
 
@@ -174,6 +180,19 @@ class DayFiles:
 
     def _path(self, name: str) -> Path:
         return self._directory / f"{name}{_SUFFIX}"
+
+
+def _locked_elsewhere(path: Path) -> bool:
+    """Whether another process has the lock that DuckDB takes on an open file.
+
+    DuckDB must not have the file open here: the system drops the locks of a process when it closes any descriptor of the file.
+    """
+    try:
+        with path.open("rb") as file:
+            found = fcntl.fcntl(file, fcntl.F_GETLK, _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))
+    except OSError:
+        return False
+    return int(_FLOCK.unpack(found)[0]) != fcntl.F_UNLCK
 
 
 def _lacking(cursor: duckdb.DuckDBPyConnection, name: str, tables: Tables) -> list[tuple[str, str]]:

@@ -305,6 +305,6 @@ class Registry:
 
 def _way_out(error: Exception) -> str:
     """What a person can do about a registry that cannot be used."""
-    if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
+    if isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
         return "another program holds it; end that program, then start again"
     return "`archioc check CONFIG --restore newest` goes back to the last copy of it"

@@ -57,6 +57,15 @@ def test_only_one_process_may_have_it_open(store: EmbeddedStore, tmp_path: Path)
         assert f"StoreUnavailable: {tmp_path / 'store'}: another process has this embedded store open" in found.stderr
 
 
+def test_a_damaged_file_is_not_taken_for_an_open_one(tmp_path: Path) -> None:
+    """A file that is no database is told as that, also where "lock" is part of its name, and not as in use."""
+    directory = tmp_path / "clock"
+    directory.mkdir()
+    (directory / "catalog.duckdb").write_bytes(b"no database " * 1000)
+    with pytest.raises(StoreUnavailable, match=r"clock/catalog\.duckdb: cannot be opened"):
+        EmbeddedStore(directory).prepare()
+
+
 def test_a_file_of_an_older_version_is_completed(store: EmbeddedStore, tmp_path: Path) -> None:
     """Tables and columns that a day file lacks are added when the archiver opens it; a reader says that it has to."""
     store.write(spool_file(ENCODER, make_batch([Point("A", T0, 1.0)])))

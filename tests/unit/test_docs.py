@@ -128,7 +128,7 @@ def test_csv_header_is_that_of_the_code() -> None:
 def test_exception_tree_is_that_of_the_code() -> None:
     """The tree of errors is drawn alike in the docs and in the code, and it is the tree of the classes."""
     drawn = re.compile(r"[│ ]*[├└]── (\w+)")
-    in_code = [line.removeprefix("    ") for line in (errors.__doc__ or "").splitlines() if drawn.match(line)]
+    in_code = [line for line in inspect.cleandoc(errors.__doc__ or "").splitlines() if drawn.match(line)]
     page = ROOT / "docs/reference/errors.md"
     tree = next(text for _, text in fences(page) if text.startswith("ArchiocError\n"))
     assert tree.splitlines()[1:] == in_code

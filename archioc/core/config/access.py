@@ -17,12 +17,15 @@ class AccessLevel(StrEnum):
 
 
 def _network(value: object) -> ipaddress.IPv4Network:
+    if isinstance(value, ipaddress.IPv4Network):
+        return value
     try:
-        return value if isinstance(value, ipaddress.IPv4Network) else ipaddress.IPv4Network(str(value))
-    except ValueError as error:
-        if "host bits" in str(error):
-            raise ValueError("has bits set beyond its mask; a network is written like 10.0.1.0/24") from None
+        interface = ipaddress.IPv4Interface(str(value))
+    except ValueError:
         raise ValueError("must be an IPv4 address or network such as 10.0.1.7 or 10.0.1.0/24") from None
+    if interface.ip != interface.network.network_address:
+        raise ValueError("has bits set beyond its mask; a network is written like 10.0.1.0/24")
+    return interface.network
 
 
 Network = Annotated[ipaddress.IPv4Network, BeforeValidator(_network), WithJsonSchema({"type": "string"})]

@@ -29,7 +29,6 @@ _RULES: dict[str, Callable[[dict[str, Any]], str]] = {
     "int_from_float": lambda _: "must be a whole number",
     "bool_type": lambda _: "must be true or false",
     "bool_parsing": lambda _: "must be true or false",
-    "enum": lambda ctx: f"must be {str(ctx['expected']).replace(chr(39), '')}",
     "greater_than_equal": lambda ctx: f"must be at least {ctx['ge']}",
     "less_than_equal": lambda ctx: f"must be at most {ctx['le']}",
     "value_error": lambda ctx: str(ctx["error"]),
@@ -49,7 +48,13 @@ def schema_faults(model: type[BaseModel], error: ValidationError, tree: YamlTree
     """Each broken rule with its place. Neither secrets nor what stands at an unknown key become part of a message."""
     for details in error.errors(include_url=False, include_input=False):
         loc = tuple(part for part in details["loc"] if part != "[key]")
-        message = _unknown_key(model, loc) if details["type"] == "extra_forbidden" else _broken_rule(loc, details, tree)
+        match details["type"]:
+            case "extra_forbidden":
+                message = _unknown_key(model, loc)
+            case "enum":
+                message = _quoting(loc, _words_of(model, loc), tree)
+            case _:
+                message = _broken_rule(loc, details, tree)
         yield tree.fault(loc, message)
 
 
@@ -57,7 +62,16 @@ def _broken_rule(loc: Loc, details: ErrorDetails, tree: YamlTree) -> str:
     kind = details["type"]
     if kind in _RULES_OF_FORM:
         return _RULES_OF_FORM[kind]
-    rule = _RULES[kind](details.get("ctx", {})) if kind in _RULES else details["msg"]
+    return _quoting(loc, _RULES[kind](details.get("ctx", {})) if kind in _RULES else details["msg"], tree)
+
+
+def _words_of(model: type[BaseModel], loc: Loc) -> str:
+    """The rule of a value that must be one of some words."""
+    *others, last = (str(word) for word in _type_at(model, loc))
+    return f"must be {', '.join(others)} or {last}" if others else f"must be {last}"
+
+
+def _quoting(loc: Loc, rule: str, tree: YamlTree) -> str:
     written = tree.scalar(loc)
     if not written or loc[: len(_NEVER_QUOTED)] == _NEVER_QUOTED:
         return rule
@@ -67,19 +81,18 @@ def _broken_rule(loc: Loc, details: ErrorDetails, tree: YamlTree) -> str:
 
 
 def _unknown_key(model: type[BaseModel], loc: Loc) -> str:
-    known = list(_block_at(model, loc[:-1]).model_fields)
+    known = list(_type_at(model, loc[:-1]).model_fields)
     near = difflib.get_close_matches(str(loc[-1]), known, n=1, cutoff=0.75)
     hint = f"; did you mean {near[0]}?" if near else ""
     return f"no such key{hint} (there are {', '.join(known)})"
 
 
-def _block_at(model: type[BaseModel], loc: Loc) -> type[BaseModel]:
+def _type_at(model: type[BaseModel], loc: Loc) -> Any:
     annotation: Any = model
     for part in loc:
         annotation = _bare(annotation)
         annotation = _item_type(annotation) if get_args(annotation) else annotation.model_fields[part].annotation
-    block: type[BaseModel] = _bare(annotation)
-    return block
+    return _bare(annotation)
 
 
 def _item_type(annotation: Any) -> Any:

@@ -122,9 +122,13 @@ def _from_base(path: Path, info: ValidationInfo) -> Path:
         raise ValueError("must be a path")
     base: Path = info.context["path"].parent if info.context else Path.cwd()
     try:
-        return (base / path.expanduser()).resolve()
-    except RuntimeError as error:
-        raise ValueError(f"cannot be resolved: {error}") from None
+        whole = base / path.expanduser()
+    except RuntimeError:
+        raise ValueError("cannot be resolved: this machine does not know the home directory of that user") from None
+    try:
+        return whole.resolve()
+    except (OSError, RuntimeError):
+        raise ValueError("cannot be resolved: its links lead in a circle") from None
 
 
 def _secret(value: object) -> object:

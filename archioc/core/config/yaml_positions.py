@@ -35,6 +35,10 @@ def key_path(loc: Loc) -> str:
 MAX_DEPTH = 50
 """Deepest nesting that is read; a configuration needs seven."""
 
+_TOO_DEEP = f"is not YAML: is nested more than {MAX_DEPTH} deep"
+_FLOW_MARK = re.compile(r"""(?<![^\s\[{,:-])(?:'(?:[^']|'')*'|"(?:[^"\\]|\\.)*"|\#[^\n]*|(?P<opens>[\[{]))|(?P<closes>[\]}])""", re.DOTALL)
+"""Brackets of lists and mappings written in one line; those in quotes and comments are skipped."""
+
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 _PLAIN_TAGS = frozenset({BaseResolver.DEFAULT_SCALAR_TAG, BaseResolver.DEFAULT_SEQUENCE_TAG, BaseResolver.DEFAULT_MAPPING_TAG})
 
@@ -62,7 +66,7 @@ def _limited(parser: type[yaml.BaseLoader]) -> type[yaml.BaseLoader]:
         def descend_resolver(self, current_node: yaml.Node | None, current_index: object) -> None:  # noqa: ARG002 - PyYAML's signature
             self.depth += 1
             if self.depth > MAX_DEPTH:
-                raise ComposerError(None, None, f"is nested more than {MAX_DEPTH} deep", current_node.start_mark if current_node else None)
+                raise YamlSyntaxError(current_node.start_mark.line + 1 if current_node else None, _TOO_DEEP)
 
         def ascend_resolver(self) -> None:
             self.depth -= 1
@@ -117,6 +121,25 @@ class YamlTree:
         return node.value if isinstance(node, yaml.ScalarNode) else None
 
 
+_RULES_OF_COMPOSER: dict[str | None, str] = {
+    "*": "this alias has no anchor before it",
+    "&": "this anchor is given twice",
+    None: "a second document begins here, and a file holds one",
+}
+_QUOTE = "text that begins with this character needs quotes"
+_RULES_OF_SYNTAX: dict[str | None, str] = {
+    "": "the file ends too early: a quote or a bracket is not closed",
+    "\t": "a tab stands here; indent with blanks",
+    ":": "no key is allowed here: check the indentation, and put text that holds ': ' in quotes",
+    "@": _QUOTE,
+    "`": _QUOTE,
+    "%": _QUOTE,
+    "!": "YAML tags (!name) are not used here",
+    None: "what stands here does not go on with what is before it: check indentation, quotes, commas and brackets",
+}
+"""What is wrong by the character at which the parser gives up, "" at the end of the file; None: any other."""
+
+
 class YamlSyntaxError(Exception):
     """The text is no YAML; `line` counts from 1, None when the parser did not tell."""
 
@@ -167,16 +190,27 @@ def _compose(text: str) -> yaml.Node | None:
 
 
 def _syntax_error(text: str, error: yaml.MarkedYAMLError) -> YamlSyntaxError:
-    # What the parser quotes may be part of a secret that was written without quotes.
+    """The fault in words of ours: a parser changes its own from version to version, and may quote a secret written without quotes."""
+    mark, begun = error.problem_mark, error.context_mark
+    if mark is None:
+        return YamlSyntaxError(None, "is not YAML")
+    if (deep := _line_too_deep(text[: mark.index + 1])) is not None:
+        return YamlSyntaxError(deep, _TOO_DEEP)
     lines = max(1, len(text.splitlines()))
-    problem = re.sub(r"'[^'<]{2,}'", "", error.problem or "cannot be read").strip()
-    if error.context and error.context_mark:
-        problem = f"{problem}, {error.context} begun in line {min(error.context_mark.line + 1, lines)}"
-    elif error.context:
-        problem = f"{error.context}, {problem}"
-    if error.problem_mark is None:
-        return YamlSyntaxError(None, f"is not YAML: {problem}")
-    return YamlSyntaxError(min(error.problem_mark.line + 1, lines), f"is not YAML: {problem}")
+    line, begun_line = min(mark.line + 1, lines), begun and min(begun.line + 1, lines)
+    since = f"; look at what begins in line {begun_line}" if begun_line and begun_line != line else ""
+    rules = _RULES_OF_COMPOSER if isinstance(error, ComposerError) else _RULES_OF_SYNTAX
+    return YamlSyntaxError(line, f"is not YAML: {rules.get(text[mark.index : mark.index + 1], rules[None])}{since}")
+
+
+def _line_too_deep(text: str) -> int | None:
+    """The line of the bracket that is nested too deep. A parser looks ahead and may refuse a run of brackets before our own limit does."""
+    depth = 0
+    for found in _FLOW_MARK.finditer(text):
+        depth = max(0, depth + (found["opens"] is not None) - (found["closes"] is not None))
+        if depth > MAX_DEPTH:
+            return text.count("\n", 0, found.start()) + 1
+    return None
 
 
 class _Builder:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import traceback
 from pathlib import Path
 
@@ -71,7 +73,7 @@ def test_secret_file_is_read_at_use(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "rule"),
     [
-        (None, "cannot be read: No such file or directory"),
+        (None, f"cannot be read: {os.strerror(errno.ENOENT)}"),
         (b" \n", "the file is empty"),
         (b"\xff\xfe", "cannot be read: is not UTF-8 text"),
     ],

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from collections.abc import Iterator
@@ -70,10 +71,10 @@ def test_no_memory_for_rows(table: ChannelTable, monkeypatch: pytest.MonkeyPatch
     """A run directory that is full is named, with the system's reason."""
 
     def full(_descriptor: int, _offset: int, _length: int) -> None:
-        raise OSError(28, "No space left on device")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "posix_fallocate", full)
-    with pytest.raises(TableFull, match=r"no memory for 5 channels in .*: No space left on device"):
+    with pytest.raises(TableFull, match=rf"no memory for 5 channels in .*: {os.strerror(errno.ENOSPC)}"):
         table.reserve(5)
 
 

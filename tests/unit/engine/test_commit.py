@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -260,7 +262,7 @@ def test_a_disk_that_refuses_is_tried_again(archive: Archive, monkeypatch: pytes
     started.deliver("A", 1.0, time.time_ns())
     started.collector.round(time.time_ns())
     started.collector.cut()
-    _wait(lambda: b"No such file" in bytes(archive.table.status.head["spool_error"][0]))
+    _wait(lambda: os.strerror(errno.ENOENT).encode() in bytes(archive.table.status.head["spool_error"][0]))
     assert int(started.ring.head["read_slot"][0]) == 0
     aside.rename(blocked)
     _wait(lambda: int(started.ring.head["read_slot"][0]) == 2)

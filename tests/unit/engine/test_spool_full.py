@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -299,7 +301,7 @@ def test_a_start_waits_for_the_disk(archive: Archive) -> None:
 
     shown: list[bytes] = []
     assert recover_when_possible(archive.table, archive.spool, Healing())
-    assert b"No such file" in shown[0]
+    assert os.strerror(errno.ENOENT).encode() in shown[0]
     assert status["spool_error"][0] == b""
     stopped = StopSignal()
     stopped.set()

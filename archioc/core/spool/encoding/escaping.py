@@ -55,7 +55,10 @@ def channel_of_line(line: bytes) -> str:
 
 def time_of_line(line: bytes) -> int:
     """The time stamp at the end of a line of ours (ns since 1970). Raises ValueError when there is none."""
-    return int(line[line.rfind(b" ") + 1 :])
+    try:
+        return int(line[line.rfind(b" ") + 1 :])
+    except ValueError:
+        raise ValueError(f"{line[-60:]!r}: ends without a time stamp") from None
 
 
 def split_lines(body: bytes) -> list[bytes]:
