@@ -25,8 +25,8 @@ def start_repeater(port: int, directory: Path) -> Child:
 def start_soft_ioc(database: Path, macros: str, port: int, repeater_port: int, directory: Path) -> Child:
     """A soft IOC with this database, on exactly this port. Raises ChildFailed."""
     environment = with_variables(server_variables(port, repeater_port))
-    child = _started(Child("soft IOC", _program("soft_ioc", str(database), macros), directory / "ioc.log", environment), "IOC Running")
-    if "dynamically assigned" in child.output():
+    child = _started(Child("soft IOC", _program("soft_ioc", str(database), macros), directory / "ioc.log", environment), "serving\n")
+    if f"not on port {port}\n" in child.output():
         child.kill()
         raise ChildFailed(child.name, f"found port {port} in use", child.log)
     return child

@@ -97,7 +97,7 @@ def guarded_ioc(repeater_port: int, ports: Callable[[int], list[int]], tmp_path:
     environment = with_variables(server_variables(port, repeater_port))
     command = [sys.executable, "-m", "tests.processes.guarded_ioc", str(os.getpid()), str(acf), str(database)]
     child = Child("guarded IOC", command, tmp_path / "guarded.log", environment)
-    child.wait_for_output("IOC Running", 60)
+    child.wait_for_output("serving\n", 60)
     yield port
     child.stop()
 
