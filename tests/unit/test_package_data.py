@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import tomllib
+import zipfile
 from pathlib import Path
 
-TOP = Path(__file__).parents[2]
-LINKED = ("db", "engine", "grafana", "ioc", "opi", "retrieval")
+from tests.processes.wheel import LINKED, TOP, build_wheel
 
 
 def test_folders_are_sub_packages_of_archioc() -> None:
@@ -32,3 +32,12 @@ def test_files_beside_the_code_are_installed_with_it() -> None:
             if not named:
                 missing.append(str(path))
     assert missing == []
+
+
+def test_a_wheel_holds_archioc_alone(tmp_path: Path) -> None:
+    """A wheel has one package, `archioc`, with its type marker, displays and dashboards, and no C source."""
+    wheel = build_wheel(tmp_path)
+    names = set(zipfile.ZipFile(wheel).namelist())
+    assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {"archioc"}
+    assert {"archioc/py.typed", "archioc/opi/phoebus/main.bob", "archioc/grafana/dashboards/archioc-overview.json"} <= names
+    assert not [name for name in names if name.endswith(".c")]
