@@ -16,6 +16,7 @@ from archioc.core.config.config import Config
 from archioc.core.directories import Directories, lock_state_dir, make_run_dir
 from archioc.core.errors import RunDirError, StateDirInUse
 from archioc.core.heartbeat import Watch
+from archioc.core.private_files import FileAccess
 from archioc.core.process import StopSignal
 from archioc.core.python_module import python_module
 from archioc.core.spool.spool import SpoolDirectory
@@ -68,6 +69,7 @@ class Supervisor:
     def __init__(self, config: Config, config_path: Path, stop: StopSignal) -> None:
         self._config, self._path, self._stop = config, config_path, stop
         self._directories = Directories(config.archiver.state_dir)
+        self._access = FileAccess.of(config.archiver.group)
         self._children = [_Child(name) for name in MODULES if name != "http" or config.http.enabled]
         for child in self._children:
             child.heartbeat = self._directories.http_heartbeat if child.name == "http" else None
@@ -76,7 +78,11 @@ class Supervisor:
 
     def run(self) -> None:
         """Start all, watch until told to stop, stop all. Raises StateDirInUse, RunDirError."""
-        with self._locked() as self._lock:
+        self._access.use()
+        lock = self._locked()
+        if lock is None:
+            return
+        with lock as self._lock:
             self._prepare()
             archiver = self._config.archiver
             _log.info("archiver_starts", name=archiver.name, prefix=archiver.prefix, state=str(self._directories.state))
@@ -88,25 +94,29 @@ class Supervisor:
                 self._stop_all()
             _log.info("archiver_stopped")
 
-    def _locked(self) -> IO[str]:
-        """The lock of the state directory. The processes inherit it: those of a killed supervisor never share a ring with new ones."""
+    def _locked(self) -> IO[str] | None:
+        """The lock of the state directory, None when told to stop while a killed supervisor's processes still hold it.
+
+        The processes inherit the lock: those of a killed supervisor never share a ring with new ones.
+        """
         begun = time.monotonic()
-        told = False
-        while True:
+        logged = False
+        while not self._stop:
             try:
-                return lock_state_dir(self._directories)
-            except StateDirInUse:
-                if self._stop or time.monotonic() > begun + ORPHANS_S or _owner_runs(self._directories):
+                return lock_state_dir(self._directories, self._access)
+            except StateDirInUse as held:
+                if time.monotonic() > begun + ORPHANS_S or held.holder is not None:
                     raise
-            if not told:
+            if not logged:
                 _log.warning("waits_for_orphans", state=str(self._directories.state))
-            told = True
+            logged = True
             self._stop.wait(POLL_S)
+        return None
 
     def _prepare(self) -> None:
         """Make run directory, channel table, ring and spool; keep those of the run before where they fit."""
         archiver = self._config.archiver
-        place = make_run_dir(self._directories, archiver.run_dir, archiver.ring_bytes * 2)
+        place = make_run_dir(self._directories, archiver.run_dir, archiver.ring_bytes * 2, self._access)
         write_counts(place, self._counts)
         SpoolDirectory(self._directories.spool).create()
         if not _reusable(place, archiver.max_channels, archiver.ring_bytes):
@@ -134,11 +144,17 @@ class Supervisor:
     def _start(self, child: _Child) -> None:
         command = python_module(MODULES[child.name], str(self._path), "--parent", str(os.getpid()))
         assert self._lock is not None
-        if child.heartbeat is not None:
-            child.heartbeat.unlink(missing_ok=True)
-            child.watch = Watch(child.heartbeat)
-        # a session of its own: Ctrl-C on the terminal reaches the supervisor alone, which stops them in order
-        child.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True, pass_fds=[self._lock.fileno()])
+        try:
+            if child.heartbeat is not None:
+                child.heartbeat.unlink(missing_ok=True)
+                child.watch = Watch(child.heartbeat)
+            # a session of its own: Ctrl-C on the terminal reaches the supervisor alone, which stops them in order
+            child.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True, pass_fds=[self._lock.fileno()])
+        except OSError as error:  # no memory, no descriptors, no processes left: tried again
+            child.backoff = min(child.backoff * 2, BACKOFF_LAST_S)
+            child.start_at = time.monotonic() + child.backoff
+            _log.error("process_not_started", child=child.name, wait_s=child.backoff, error=str(error))
+            return
         child.started = time.monotonic()
         _log.info("process_started", child=child.name, pid=child.process.pid)
 
@@ -152,7 +168,10 @@ class Supervisor:
         _log.error("process_died", child=child.name, ran_s=round(ran, 1), wait_s=wait, how=_how_it_ended(code))
         child.process = child.watch = None
         self._counts = replace(self._counts, **{child.name: getattr(self._counts, child.name) + 1})
-        write_counts(self._directories.run, self._counts)
+        try:
+            write_counts(self._directories.run, self._counts)
+        except OSError as error:  # a number that cannot be shown is no reason to stop archiving
+            _log.error("restarts_not_written", error=str(error))
 
     def _stop_all(self) -> None:
         for child in sorted(self._children, key=lambda child: STOP_ORDER.index(child.name)):
@@ -177,12 +196,6 @@ def _kill_silent(child: _Child, watch: Watch) -> None:
         child.watch = None
 
 
-def _owner_runs(directories: Directories) -> bool:
-    """Whether the supervisor that took the lock is still there, and not only processes that it has left."""
-    owner = directories.lock.read_text().strip()
-    return not owner.isdecimal() or Path(f"/proc/{owner}").exists()
-
-
 def _how_it_ended(code: int) -> str:
     return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
 
@@ -197,7 +210,7 @@ def _reusable(place: Path, max_channels: int, ring_bytes: int) -> bool:
         table.open()
         ring.open()
     except RunDirError as error:
-        _log.info("run_dir_made", why=str(error))
+        _log.info("run_dir_made", place=str(place), instead_of=str(error) if place.joinpath("ring").exists() else "nothing")
         return False
     fits = table.capacity == max_channels and len(ring.lost) == max_channels
     pending = int(ring.head["write_slot"][0]) != int(ring.head["read_slot"][0])

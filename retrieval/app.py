@@ -17,7 +17,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from archioc.core.config_http import Http
+from archioc.core.config.http import Http
 from archioc.retrieval.appliance.at_time import AT_TIME_ROUTES
 from archioc.retrieval.appliance.bpl import BPL_ROUTES
 from archioc.retrieval.appliance.data import DATA_ROUTES

@@ -86,7 +86,7 @@ def condition_of(directories: Directories) -> Condition:
     """The condition of the archiver of these directories."""
     table = ChannelTable(directories.run)
     try:
-        table.open()
+        table.open(read_only=True)
     except RunDirError as error:
         return Condition(Readiness.STOPPED, str(error))
     with closing(table):

@@ -40,7 +40,7 @@ async def metrics(request: Request) -> Response:
 def metrics_of(directories: Directories) -> bytes:
     """The text for Prometheus. Raises RunDirError."""
     table = ChannelTable(directories.run)
-    table.open()
+    table.open(read_only=True)
     with closing(table):
         totals = count_up(table)
         processes = {"ioc": table.settings.head.copy(), "engine": totals.status_head, "db": totals.delivery_head}

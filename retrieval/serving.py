@@ -16,7 +16,7 @@ from starlette.types import ASGIApp
 
 from archioc.core.allocator import keep_freed_memory
 from archioc.core.config.config import Config
-from archioc.core.config_http import Http
+from archioc.core.config.http import Http
 from archioc.core.errors import ServeError
 from archioc.core.heartbeat import BEAT_S, Heartbeat
 from archioc.core.process import StopSignal

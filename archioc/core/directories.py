@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
+import stat
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from archioc.core.errors import RunDirError, StateDirInUse
+import structlog
+
+from archioc.core.errors import RunDirError, StateDirError, StateDirInUse
+from archioc.core.file_lock import LockHeld, hold, is_held
+from archioc.core.private_files import PRIVATE, FileAccess, user_name
+
+_log = structlog.get_logger()
 
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - a directory of this user and archiver is made in it, never a guessable file
 
@@ -91,67 +98,73 @@ class Directories:
         return self.run / "http.alive"
 
 
-def lock_state_dir(directories: Directories) -> IO[str]:
-    """Take the state directory for this process; keep the returned file open as long.
+def lock_state_dir(directories: Directories, access: FileAccess = PRIVATE) -> IO[str]:
+    """Lock the state directory for this process, and make it if it does not exist; keep the returned file open as long.
 
-    Raises StateDirInUse when another archiver has it.
+    access: who may read it. Raises StateDirInUse when another archiver has it, StateDirError when it cannot be used.
     """
-    directories.state.mkdir(parents=True, exist_ok=True)
-    file = directories.lock.open("a+")
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.seek(0)
-        owner = file.read().strip() or "unknown"
-        file.close()
-        raise StateDirInUse(f"{directories.state}: another archiver runs on it (process {owner})") from None
-    file.truncate(0)
-    file.write(f"{os.getpid()}\n")
-    file.flush()
-    return file
+        access.make(directories.state, follow=True)
+        return hold(directories.lock)
+    except LockHeld as held:
+        raise StateDirInUse(f"{directories.state}: another archiver runs on it ({held})", held.holder) from None
+    except OSError as error:
+        advice = f"make it and give it to this user: install -d -o {user_name(os.geteuid())} {directories.state}"
+        raise StateDirError(f"{error.filename or directories.state}: cannot be used: {error.strerror or error}; {advice}") from None
 
 
 def is_locked(directories: Directories) -> bool:
-    """Whether an archiver runs on this state directory."""
-    try:
-        file = directories.lock.open("r+")
-    except FileNotFoundError:
-        return False
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        return False
+    """Whether an archiver runs on this state directory. Raises OSError where this user may not look into it."""
+    return is_held(directories.lock)
 
 
-def make_run_dir(directories: Directories, wanted: Path | None, room: int) -> Path:
-    """Make the run directory and have `state/run` lead to it; the path it really has.
+def make_run_dir(directories: Directories, configured: Path | None, needed: int, access: FileAccess = PRIVATE) -> Path:
+    """Make the run directory, for nobody but us, and have `state/run` lead to it; the path it really has.
 
-    wanted: the configured place, None to choose: shared memory where it has `room` bytes free,
-        otherwise the state directory itself. Raises RunDirError.
+    configured: `archiver.run_dir`, None to choose: the directory that systemd made (RuntimeDirectory=), else shared memory, where
+        it has `needed` bytes free, otherwise the state directory itself. Raises RunDirError.
     """
-    place = wanted or _default_place(directories, room)
     try:
+        place = configured or _default_place(directories, needed, access)
         if place == directories.run and place.is_symlink():
-            place.unlink()  # it led to a place that is not the one any more
-        place.mkdir(mode=0o755, parents=True, exist_ok=True)
+            place.unlink()  # it led to a place that is not in use any more
+        access.make(place)
         if place != directories.run:
             _link(directories.run, place)
+    except StateDirError as error:
+        raise RunDirError(str(error)) from None
     except OSError as error:
-        raise RunDirError(f"{place}: cannot be the run directory: {error.strerror}") from None
+        raise RunDirError(f"{configured or directories.run}: cannot be the run directory: {error.strerror}") from None
     return place
 
 
-def _default_place(directories: Directories, room: int) -> Path:
+def _default_place(directories: Directories, needed: int, access: FileAccess) -> Path:
+    memory = Path(os.environ["RUNTIME_DIRECTORY"].split(":")[0]) if os.environ.get("RUNTIME_DIRECTORY") else SHARED_MEMORY
     tag = hashlib.sha256(os.fsencode(directories.state.resolve())).hexdigest()[:12]
-    place = SHARED_MEMORY / f"archioc-{os.getuid()}-{tag}"
-    if place.is_dir():
-        return place
-    if not os.access(SHARED_MEMORY, os.W_OK):
+    name = f"archioc-{os.getuid()}-{tag}"
+    former = directories.run.readlink() if directories.run.is_symlink() else None
+    if former is not None and former.name.startswith(name) and former.parent == memory and former.is_dir() and _is_ours(former):
+        return former
+    if not (memory / name).is_dir() and not _has_room(memory, needed):
         return directories.run
-    space = os.statvfs(SHARED_MEMORY)
-    return place if space.f_bavail * space.f_frsize >= room else directories.run
+    try:
+        access.make(memory / name)
+    except StateDirError as error:  # anybody can make a directory of this name in shared memory before us
+        _log.warning("run_dir_refused", reason=str(error))
+        return Path(tempfile.mkdtemp(prefix=f"{name}-", dir=memory))
+    return memory / name
+
+
+def _is_ours(place: Path) -> bool:
+    found = place.lstat()
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
+
+
+def _has_room(memory: Path, needed: int) -> bool:
+    if not os.access(memory, os.W_OK):
+        return False
+    space = os.statvfs(memory)
+    return space.f_bavail * space.f_frsize >= needed
 
 
 def _link(link: Path, target: Path) -> None:

@@ -10,6 +10,7 @@
     ├── UsageError           options of a command that do not go together                exit code 2
     ├── OutputError          a file that cannot be written, or what it cannot show
     ├── StateDirInUse        another archiver owns the state directory
+    ├── StateDirError        the state directory cannot be used: rights, owner
     ├── RunDirError          the run directory is missing, foreign or of another version
     ├── TableFull            more channels than max_channels
     ├── CallbackMissing      the compiled callback is asked for and was not built
@@ -102,7 +103,15 @@ class OutputError(ArchiocError):
 
 
 class StateDirInUse(ArchiocError):
-    """Another archiver runs on this state directory."""
+    """Another archiver runs on this state directory. holder: its process number, None where it cannot be known."""
+
+    def __init__(self, text: str, holder: int | None = None) -> None:
+        super().__init__(text)
+        self.holder = holder
+
+
+class StateDirError(ArchiocError):
+    """The state directory cannot be used: it cannot be made, belongs to somebody else, or is open to everybody."""
 
 
 class RunDirError(ArchiocError):

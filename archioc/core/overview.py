@@ -103,7 +103,7 @@ class RunningArchiver:
     def __init__(self, directories: Directories) -> None:
         self._spool = SpoolDirectory(directories.spool)
         self._table = ChannelTable(directories.run)
-        self._table.open()
+        self._table.open(read_only=True)
         self._registry = RegistryReader(directories.registry)
 
     def close(self) -> None:

@@ -48,15 +48,13 @@ CLOSE_S = 2.0
 
 MAX_REQUEST = 65_536
 
-_MODE = 0o660
-
 
 class QueryServer:
     """Serves a reader until it is closed; in threads of its own, so that no client holds up delivery."""
 
     def __init__(self, path: Path, reader: Reader) -> None:
         self._path, self._reader = path, reader
-        self._socket = unix_socket.listen(path, CLIENTS, _MODE)
+        self._socket = unix_socket.listen(path, CLIENTS)
         self._running = threading.BoundedSemaphore(AT_ONCE)
         self._lock = threading.Lock()
         self._clients: dict[socket.socket, threading.Thread] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,14 +20,17 @@ def short_path(path: Path) -> Iterator[str]:
         os.close(directory)
 
 
-def listen(path: Path, backlog: int, mode: int) -> socket.socket:
-    """A listening socket at `path`, in place of one that a dead process has left. Raises OSError."""
+def listen(path: Path, backlog: int) -> socket.socket:
+    """A listening socket at `path`, in place of one that a dead process has left. Raises OSError.
+
+    The group of its directory may connect where it may read the directory (`archiver.group`); connecting takes the right to write.
+    """
     path.unlink(missing_ok=True)
     server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         with short_path(path) as name:
             server.bind(name)
-        path.chmod(mode)
+        path.chmod(0o660 if path.parent.stat().st_mode & stat.S_IRGRP else 0o600)
         server.listen(backlog)
     except OSError:
         server.close()

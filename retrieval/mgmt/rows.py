@@ -92,7 +92,7 @@ def rows_of(archive: Archive, names: Iterable[str]) -> dict[str, ChannelRow]:
     if not channels or archive.directories is None:
         return {}
     table = ChannelTable(archive.directories.run)
-    table.open()
+    table.open(read_only=True)
     with closing(table):
         settings, status, ledger = (_copy(block, channels) for block in (table.settings, table.status, table.ledger))
     columns = zip(channels, settings, status, ledger, strict=True)

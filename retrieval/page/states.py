@@ -58,7 +58,7 @@ def _table_of(directories: Directories | None) -> Iterator[ChannelTable | None]:
         yield None
         return
     table = ChannelTable(directories.run)
-    table.open()
+    table.open(read_only=True)
     try:
         yield table
     finally:

@@ -278,7 +278,7 @@ def test_a_query_has_a_time_limit(directories: Directories, monkeypatch: pytest.
 
 def test_a_dead_servers_socket_is_replaced(directories: Directories, store: EmbeddedStore) -> None:
     """A socket left by a killed process is told as such to clients and taken over by the next server."""
-    unix_socket.listen(directories.query_socket, 1, 0o600).close()
+    unix_socket.listen(directories.query_socket, 1).close()
     with pytest.raises(StoreUnavailable, match="does not answer queries"):
         list(SocketReader(directories.query_socket).names())
     server = QueryServer(directories.query_socket, store)

@@ -47,7 +47,7 @@ def read_live(directories: Directories, row: int | None, generation: int) -> Liv
     """From the run directory, or after a reboot from the file `alive`. row: of the channel, None when it has none."""
     table = ChannelTable(directories.run)
     try:
-        table.open()
+        table.open(read_only=True)
     except RunDirError:
         return LiveArchiver(is_locked(directories), *_alive(directories), "", "", None)
     try:

@@ -67,7 +67,7 @@ def show_report(path: Path, what: str, top: int, older: str, form: str) -> None:
 def _read(directories: Directories) -> Channels:
     """A copy of the rows. A row that the engine or the db process has not taken up yet has no counts."""
     table = ChannelTable(directories.run)
-    table.open()
+    table.open(read_only=True)
     try:
         registry = RegistryReader(directories.registry)
         try:

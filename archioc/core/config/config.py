@@ -8,6 +8,7 @@ from pydantic import Field, PrivateAttr, ValidationInfo, WithJsonSchema, field_v
 
 from archioc.core.config.access import Access
 from archioc.core.config.channels import ChannelList, Group, Policy
+from archioc.core.config.http import Http
 from archioc.core.config.shard_block import ShardBlock
 from archioc.core.config.store import Store
 from archioc.core.config.value_types import (
@@ -26,7 +27,6 @@ from archioc.core.config.value_types import (
     between,
     spelled,
 )
-from archioc.core.config_http import Http
 from archioc.core.shard import ALONE, Shard
 
 _PREFIX = r"[A-Za-z0-9_:;<>\[\]-]{1,40}"
@@ -84,6 +84,9 @@ class Archiver(Block):
 
     run_dir: FilePath | None = None
     """Directory for what lives as long as the archiver runs; left out: chosen at start, in memory where the system has such a place."""
+
+    group: str | None = None
+    """Group of the operating system whose members may read the archive with the command line; left out: only the archiver's user may."""
 
     max_channels: Annotated[int, Field(ge=1, le=2_000_000)] = 200_000
     """Most channels that can be archived, 1 to 2 000 000."""

@@ -49,24 +49,31 @@ class MappedFile:
         """Make the file anew, all zero. Its blocks are not reserved yet: see `reserve`."""
         size = PAGE + cells * self._cell_dtype.itemsize
         scratch = self.path.with_name(self.path.name + ".new")
-        with scratch.open("wb") as file:
+        scratch.unlink(missing_ok=True)
+        # never through a link, and never a file that somebody else has made
+        with os.fdopen(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o640), "wb") as file:
             magic, version, cell = self._identity
             identity = np.array([(magic, version, cell, cells, boot_id())], _IDENTITY)
             file.write(identity.tobytes().ljust(PAGE, b"\0"))
             file.truncate(size)
         scratch.replace(self.path)
 
-    def open(self) -> None:
-        """Map the file. Raises RunDirError when it is absent, foreign, of another version or of an earlier boot."""
+    def open(self, *, read_only: bool = False) -> None:
+        """Map the file; read_only: without the right to write, as a member of the archiver's group has it.
+
+        Raises RunDirError when it is absent, foreign, of another version or of an earlier boot, or may not be opened.
+        """
         try:
-            descriptor = os.open(self.path, os.O_RDWR)
+            descriptor = os.open(self.path, (os.O_RDONLY if read_only else os.O_RDWR) | os.O_NOFOLLOW | os.O_CLOEXEC)
         except FileNotFoundError:
             raise RunDirError(f"{self.path}: is missing; is the archiver running?") from None
+        except OSError as error:
+            raise RunDirError(f"{self.path}: cannot be opened: {error.strerror}") from None
         try:
             size = os.fstat(descriptor).st_size
             if size < PAGE:
                 raise RunDirError(f"{self.path}: has only {size} bytes, its header alone has {PAGE}")
-            self._map = mmap.mmap(descriptor, 0)
+            self._map = mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ if read_only else mmap.ACCESS_WRITE)
         finally:
             os.close(descriptor)
         magic, version, cell = self._identity

@@ -125,10 +125,10 @@ class ChannelTable:
             raise RunDirError(f"{self.groups.path}: no memory for it: {error.strerror}") from None
         self.open()
 
-    def open(self) -> None:
-        """Map an existing table. Raises RunDirError."""
+    def open(self, *, read_only: bool = False) -> None:
+        """Map an existing table; read_only: for those who only look at it. Raises RunDirError."""
         for block in (*self.blocks, self.groups):
-            block.open()
+            block.open(read_only=read_only)
         if len({len(block.cells) for block in self.blocks}) != 1:
             raise RunDirError(f"{self.run_dir}: the blocks of the channel table differ in size")
 

@@ -146,7 +146,7 @@ def test_a_run_directory_that_moves_back(directories: Directories, shared_memory
 def test_a_place_that_cannot_be_a_directory(directories: Directories, tmp_path: Path) -> None:
     """A place that is a file is refused with its path and the system's reason."""
     (tmp_path / "file").touch()
-    with pytest.raises(RunDirError, match=rf"file: cannot be the run directory: {os.strerror(errno.EEXIST)}"):
+    with pytest.raises(RunDirError, match=rf"file: cannot be the run directory: {os.strerror(errno.ENOTDIR)}"):
         make_run_dir(directories, tmp_path / "file", 1)
     with pytest.raises(RunDirError, match=rf"below: cannot be the run directory: {os.strerror(errno.ENOTDIR)}"):
         make_run_dir(directories, tmp_path / "file" / "below", 1)
