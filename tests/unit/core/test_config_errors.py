@@ -24,7 +24,7 @@ MISTAKES = {
     ),
     "typing mistake": (
         "archiver:\n  prefix: 'A:'\n  nmae: x",
-        "3: archiver.nmae: no such key; did you mean name? (there are name, prefix, state_dir, run_dir, max_channels, ring_bytes)",
+        "3: archiver.nmae: no such key; did you mean name? (there are name, prefix, state_dir, run_dir, group, max_channels, ring_bytes)",
     ),
     "unknown setting": (
         "channels:\n- A\n- pv: B\n  ratte: 5",
