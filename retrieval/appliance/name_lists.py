@@ -18,6 +18,9 @@ from archioc.retrieval.faults import refusal
 PIECES_PER_NAME = 10
 """Commas and line ends for each name that is allowed: arguments of operators stand between commas too, and lines may be empty."""
 
+MAX_FORM = 1_000_000
+"""Bytes of a form: escapes cost more to read than lines and JSON do."""
+
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 
 
@@ -30,7 +33,7 @@ class NameList:
     media_type: str = ""
 
     def names(self, most: int) -> list[str]:
-        """The names, those of the parameter first. most: how many a request may have. Raises HTTPException (400)."""
+        """The names, those of the parameter first. most: how many a request may have. Raises HTTPException (400, 413)."""
         found = names_in(self.parts, most)
         if self.body:
             found += self._of_body(most)
@@ -43,6 +46,8 @@ class NameList:
             return _names_of_json(self.body, most)
         text = self.body.decode(errors="replace")
         if text.startswith("pv=") or (self.media_type == FORM and "&pv=" in text):
+            if len(self.body) > MAX_FORM:
+                raise refusal(413, f"a form has at most {MAX_FORM} bytes; send lines or a JSON array")
             try:
                 return names_in(parse_qs(text, max_num_fields=most).get("pv", []), most)
             except ValueError:

@@ -54,13 +54,14 @@ class ServedStore:
         self.connections = Connections(ConnectionLimits(config.http.connections, config.http.head_limit, config.http.body_limit))
         self._server: uvicorn.Server | None = None
         self._ready = threading.Event()
+        self.loop: asyncio.AbstractEventLoop
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
         self._thread.start()
         assert self._ready.wait(STOP_S)
         self.http = HttpClient(f"http://127.0.0.1:{self.listener.getsockname()[1]}")
 
     async def _serve(self) -> None:
-        self._server = make_server(self.app, self.connections)
+        self._server, self.loop = make_server(self.app, self.connections), asyncio.get_running_loop()
         watch = asyncio.create_task(self.connections.watch())
         self._ready.set()
         await self._server.serve(sockets=[self.listener])
