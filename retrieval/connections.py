@@ -68,6 +68,11 @@ class Connections:
         self._open: dict[Connection, None] = {}
         self._lack, self._slow, self._full = Seldom(), Seldom(), Seldom()
 
+    @property
+    def number(self) -> int:
+        """Connections that are open."""
+        return len(self._open)
+
     def protocol(self, **uvicorn: Any) -> Connection:
         """What uvicorn makes for a new connection."""
         return Connection(self, **uvicorn)

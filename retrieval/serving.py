@@ -42,6 +42,7 @@ def serve(config: Config, stop: StopSignal, *, alone: bool) -> None:
     keep_freed_memory()
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     archive = open_archive(config, alone=alone)
+    descriptors = raise_descriptor_limit()
     watched = None if alone else archive.directories
     try:
         with _listen(config.http) as listener:
@@ -49,16 +50,18 @@ def serve(config: Config, stop: StopSignal, *, alone: bool) -> None:
             if watched is not None:
                 write_address(watched.http_address, host, port)
             _log.info("http_listens", url=f"http://{host}:{port}")
-            asyncio.run(_serve(archive, config.http, listener, stop, None if watched is None else Heartbeat(watched.http_heartbeat)))
+            heartbeat = None if watched is None else Heartbeat(watched.http_heartbeat)
+            asyncio.run(_serve(archive, listener, stop, heartbeat, descriptors))
     finally:
         archive.close()
     _log.info("http_stopped")
 
 
-async def _serve(archive: Archive, settings: Http, listener: socket.socket, stop: StopSignal, heartbeat: Heartbeat | None) -> None:
+async def _serve(archive: Archive, listener: socket.socket, stop: StopSignal, heartbeat: Heartbeat | None, descriptors: int) -> None:
+    settings = archive.config.http
     app = gated(make_app(archive, Queries(settings.query_limit, settings.places_per_address)), settings)
-    most = connections_within(settings.connections, raise_descriptor_limit())
-    connections = Connections(ConnectionLimits(most, settings.head_limit, settings.body_limit))
+    limits = ConnectionLimits(connections_within(settings.connections, descriptors), settings.head_limit, settings.body_limit)
+    connections = Connections(limits)
     server = make_server(app, connections)
     async with asyncio.TaskGroup() as beside:
         others = [beside.create_task(connections.watch())]

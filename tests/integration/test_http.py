@@ -6,12 +6,14 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import urllib.request
 from pathlib import Path
 
 import yaml
 
 from archioc import __version__
+from archioc.core.table.process_counts import read_counts
 from tests.conftest import ArchiverFactory, SoftIocFactory
 from tests.processes.archiver import StoreBlock
 from tests.processes.http_client import HttpClient, http_of
@@ -40,6 +42,35 @@ def test_http_process(store: StoreBlock, archiver: ArchiverFactory, softioc: Sof
     assert http_of(made.directories, other_than=killed).get("/retrieval/bpl/ping").text == "pong"
     assert made.stop() == 0
     assert "process_killed" not in made.log.read_text()
+
+
+def test_a_silent_process_is_started_again(archiver: ArchiverFactory) -> None:
+    """A http process that lives and does nothing is killed and started again, is counted as restarted, and the log says why."""
+    made = archiver([], [], more=HTTP, impatient=True)
+    made.start()
+    http_of(made.directories)
+    silent = made.suspend_child("retrieval")
+    client = http_of(made.directories, other_than=silent.pid)
+    assert client.get("/healthz").status == 200
+    assert read_counts(made.directories.run).http == 1
+    told = [line for line in made.log.read_text().splitlines() if "process_silent" in line]
+    assert len(told) == 1
+    assert f'"pid": {silent.pid}' in told[0]
+
+
+def test_all_processes_may_sleep(archiver: ArchiverFactory) -> None:
+    """Where the supervisor was stopped like the http process, for longer than a silence may last, nothing is killed after it."""
+    made = archiver([], [], more=HTTP, impatient=True)
+    made.start()
+    http_of(made.directories)
+    with made.unattended():
+        asleep = made.suspend_child("retrieval")
+        time.sleep(6)
+    asleep.resume()
+    time.sleep(1.5)
+    assert http_of(made.directories).get("/healthz").status == 200
+    assert read_counts(made.directories.run).http == 0
+    assert "process_silent" not in made.log.read_text()
 
 
 def test_serve_alone(influx_database: InfluxDatabase, tmp_path: Path) -> None:
