@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 import threading
 from collections.abc import Iterable
+
+_HOST = re.compile(r"(?:\[([^\[\]]*)\]|([^:\[\]]*))(?::[0-9]*)?")
 
 
 class OwnNames:
@@ -28,6 +31,8 @@ class OwnNames:
         if "*" in self._names:
             return True
         name = _without_port(host).lower().removesuffix(".")
+        if not name:
+            return False
         if name in self._names or name == local_address or name.endswith((".localhost", *self._domains)):
             return True
         try:
@@ -38,7 +43,6 @@ class OwnNames:
 
 
 def _without_port(host: str) -> str:
-    """The port is not looked at: behind a proxy it is another one."""
-    if host.startswith("["):
-        return host[1:].partition("]")[0]
-    return host.partition(":")[0]
+    """Empty for what is no host. The port is not looked at: behind a proxy it is another one."""
+    found = _HOST.fullmatch(host)
+    return "" if found is None else found[1] or found[2]
