@@ -28,3 +28,4 @@ StartOption = Annotated[str, typer.Option(help="Begin: ISO 8601, -1h, -30min, no
 EndOption = Annotated[str, typer.Option(help="End, as for --start.")]
 ChannelsArgument = Annotated[list[str], typer.Argument(metavar="CHANNEL", help="Channel names or globs (* ? [...]).")]
 GapsOption = Annotated[bool, typer.Option("--gaps", help="Write a line without a value where a gap begins (csv, jsonl, parquet).")]
+SafeOption = Annotated[bool, typer.Option("--safe", help="csv: write a ' before each text that a spreadsheet would take for a formula.")]

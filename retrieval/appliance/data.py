@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import chain
 
 import numpy as np
@@ -69,6 +70,8 @@ async def _answer(request: Request, names_of: Callable[[], Sequence[str]], allow
     if extension not in allowed:
         raise refusal(400, f"{shown(extension)}: one of {', '.join(allowed)}")
     form, media_type = FORMATS[extension]
+    if form is csv_pieces:
+        form = partial(csv_pieces, safe=flag(request.query_params, "safe"))
     archive, latest = archive_of(request), flag(request.query_params, "fetchLatestMetadata")
     post_processor = request.query_params.get("pp")
 

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from archioc.core.formulas import BEGINS, MARK
 from archioc.core.timestamp import format_utc
 from archioc.retrieval.appliance.json_format import PIECE, json_values
 from archioc.retrieval.appliance.runs import Run
 from archioc.retrieval.appliance.series import SECOND_NS, Series
 
+FORMULAS = frozenset(begin.encode() for begin in BEGINS)
 
-def csv_pieces(found: Iterable[Series]) -> Iterator[bytes]:
-    """`secs,value,severity,status,nanos` without a head line, and an empty line behind each channel."""
+
+def csv_pieces(found: Iterable[Series], *, safe: bool = False) -> Iterator[bytes]:
+    """`secs,value,severity,status,nanos` without a head line, and an empty line behind each channel.
+
+    safe: a text that a spreadsheet would take for a formula has a mark before it (`archioc.core.formulas`).
+    """
+    mark = MARK.encode() if safe else b""
     for series in found:
         for part in _parts(series):
-            values = (_csv_field(value) for value in json_values(part))
+            values = (_csv_field(value, mark) for value in json_values(part))
             columns = (part.time // SECOND_NS, part.severity, part.status, part.time % SECOND_NS)
             seconds, severities, statuses, nanos = (column.tolist() for column in columns)
             rows = zip(seconds, values, severities, statuses, nanos, strict=True)
@@ -39,10 +46,15 @@ def _parts(series: Series) -> Iterator[Run]:
             yield run.part(begin, min(begin + PIECE, len(run)))
 
 
-def _csv_field(value: bytes) -> bytes:
-    """Texts and arrays between quotes; a quote within is doubled. Texts keep the escapes of JSON, so that a sample is one line."""
+def _csv_field(value: bytes, mark: bytes) -> bytes:
+    """Texts and arrays between quotes; a quote within is doubled. Texts keep the escapes of JSON, so that a sample is one line.
+
+    mark: what stands before a text that begins like a formula.
+    """
     if value[:1] == b'"':
         value = value[1:-1].replace(b'\\"', b'"')
+        if value[:1] in FORMULAS:
+            value = mark + value
     elif value[:1] != b"[":
         return value
     return b'"' + value.replace(b'"', b'""') + b'"'

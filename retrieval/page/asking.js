@@ -19,7 +19,7 @@ export function element(name, attributes = {}, ...children) {
 }
 
 export function csvAddress(channel, from, to) {
-  return `retrieval/data/getData.csv?${new URLSearchParams({ pv: channel, from: iso(from), to: iso(to) })}`;
+  return `retrieval/data/getData.csv?${new URLSearchParams({ pv: channel, from: iso(from), to: iso(to), safe: "true" })}`;
 }
 
 export function iso(milliseconds) {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import math
 import urllib.parse
 from datetime import UTC, datetime
@@ -145,6 +147,24 @@ def test_array_of_which_only_statistics_are_kept(served: ServedStore) -> None:
         [2.5, 0.5, 1, 4, 9],
         {"statistics": "mean,std,min,max,n"},
     )
+
+
+def test_csv_without_formulas(served: ServedStore) -> None:
+    """With `safe` a text that a spreadsheet would take for a formula has a mark before it; numbers and other texts are as without."""
+    texts = ["=cmd|' /C calc'!A0", "+1", "-1", '@SUM("A")', "\t=1", "a=1", "[1]"]
+    served.write([Point("S", T + at, blob=text.encode(), kind=Kind.TEXT) for at, text in enumerate(texts)])
+    served.write([Point("N", T, -1.5)])
+    limits = {"from": format_utc(T), "to": format_utc(T + HOUR)}
+
+    def values(**more: str) -> list[str]:
+        text = served.http.get("/retrieval/data/getData.csv", pv="S", **limits, **more).text
+        return [line[1] for line in csv.reader(io.StringIO(text)) if line]
+
+    shown = [*texts[:4], "\\t=1", *texts[5:]]
+    assert values() == shown
+    assert values(safe="true") == values(safe="1") == [*(f"'{text}" for text in texts[:4]), *shown[4:]]
+    number = [served.http.get("/retrieval/data/getData.csv", pv="N", **limits, safe=word).text for word in ("true", "false")]
+    assert number == [f"{T // SECOND},-1.5,0,0,0\n\n"] * 2
 
 
 def test_other_formats(served: ServedStore) -> None:

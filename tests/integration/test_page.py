@@ -202,4 +202,5 @@ def test_download_of_a_name_with_parentheses(served_store: ServedStoreFactory, b
     browser.wait(SHOWN)
     rows = browser.value("fetch(document.querySelector('#summary a').href).then(answer => answer.text())").split()
     assert [row.split(",")[1] for row in rows] == ["5.5", "7.5"]
+    assert "safe=true" in browser.value("document.querySelector('#summary a').href"), "a text is no formula where it is opened"
     assert browser.faults == []

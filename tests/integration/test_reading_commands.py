@@ -128,6 +128,9 @@ def test_bins_as_parquet(archive: StoredArchive, tmp_path: Path) -> None:
             ("get", "COUNT", "--bins", "3", "--stat", "mode"),
             "--stat mode: there are min, max, mean,",
         ),
+        (("get", "COUNT", "--safe"), "--safe: is for --format csv"),
+        (("audit", "--safe", "-f", "json"), "--safe: is for --format csv"),
+        (("export", "COUNT", "-o", "a.jsonl", "--safe"), "--safe: is for csv"),
         (("get", "COUNT", "-f", "parquet"), "--format parquet: needs --output FILE"),
         (
             ("export", "COUNT", "-o", "a.xls"),
@@ -156,6 +159,21 @@ def test_ctrl_c_leaves_no_half_file(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         _write_half(path)
     assert [(one.name, one.read_text()) for one in tmp_path.iterdir()] == [("a.csv", "before")]
+
+
+def test_safe_files_have_no_formulas(tmp_path: Path) -> None:
+    """With --safe names and texts of CSV that begin like a formula have a mark before them, in get, export and beside each other."""
+    formulas = make_archive(tmp_path)
+    formulas.store([Point("=1+1", T0, blob=b"=cmd|' /C calc'!A0", kind=Kind.TEXT), Point("@N", T0, -1.5)])
+    path = tmp_path / "a.csv"
+    formulas.read("export", "=1+1", "@N", "-o", str(path), "--safe", *ALL)
+    for text in (path.read_text(), formulas.read("get", "=1+1", "@N", "-f", "csv", "--safe", *ALL)):
+        assert [(row["channel"], row["value"]) for row in rows(text)] == [("'=1+1", "'=cmd|' /C calc'!A0"), ("'@N", "-1.5")]
+    aligned = rows(formulas.read("get", "=1+1", "@N", "-f", "csv", "--align", "--safe", *ALL))
+    assert (aligned[-1]["'=1+1"], aligned[-1]["'@N"]) == ("'=cmd|' /C calc'!A0", "-1.5")
+    binned = rows(formulas.read("get", "@N", "-f", "csv", "--bins", "1", "--stat", "min", "--safe", *ALL))
+    assert (binned[0]["channel"], binned[0]["min"]) == ("'@N", "-1.5")
+    assert rows(formulas.read("get", "=1+1", "-f", "csv", *ALL))[0]["value"] == "=cmd|' /C calc'!A0"
 
 
 def test_a_file_that_is_there_is_kept(archive: StoredArchive, tmp_path: Path) -> None:

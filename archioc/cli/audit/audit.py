@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import fnmatch
 import sys
 import time
@@ -15,11 +14,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from archioc.cli.output.columns_table import write_csv
 from archioc.cli.status.status import PIPED_WIDTH
 from archioc.core.audit import AuditRecord
 from archioc.core.config.file import load_config
 from archioc.core.directories import Directories
-from archioc.core.errors import TimeFormatError
+from archioc.core.errors import TimeFormatError, UsageError
 from archioc.core.registry import RegistryReader
 from archioc.core.timestamp import format_local, format_utc, parse_time
 from archioc.open_archive import open_reader
@@ -47,16 +47,22 @@ class AuditFilter:
         )
 
 
-def show_audit(path: Path, wanted: AuditFilter, start: str, end: str, form: str) -> None:
+def show_audit(path: Path, wanted: AuditFilter, start: str, end: str, form: str, *, safe: bool = False) -> None:
     """Write the puts of a time as `table`, `csv` or `json`: those in the store, and those that are still on their way there.
 
-    Raises ConfigError, TimeFormatError, RegistryError, StoreError.
+    safe: texts of csv are no formulas of a spreadsheet. Raises UsageError, ConfigError, TimeFormatError, RegistryError, StoreError.
     """
+    if safe and form != "csv":
+        raise UsageError("--safe: is for --format csv; other forms have no formulas")
     now = time.time_ns()
     start_ns, end_ns = parse_time(start, now), parse_time(end, now)
     if end_ns < start_ns:
         raise TimeFormatError(f"the end ({format_utc(end_ns)}) lies before the start ({format_utc(start_ns)})")
-    _WRITERS[form](list(filter(wanted.accepts, _records(path, start_ns, end_ns))))
+    found = list(filter(wanted.accepts, _records(path, start_ns, end_ns)))
+    if form == "csv":
+        write_csv(HEADER, (tuple(_document(record).values()) for record in found), sys.stdout, safe=safe)
+    else:
+        _WRITERS[form](found)
 
 
 def _records(path: Path, start_ns: int, end_ns: int) -> list[AuditRecord]:
@@ -85,12 +91,6 @@ def _write_table(records: Iterable[AuditRecord]) -> None:
     Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else PIPED_WIDTH).print(table)
 
 
-def _write_csv(records: Iterable[AuditRecord]) -> None:
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(HEADER)
-    writer.writerows(_document(record).values() for record in records)
-
-
 def _write_json(records: Iterable[AuditRecord]) -> None:
     sys.stdout.write(orjson.dumps([_document(record) for record in records], option=orjson.OPT_INDENT_2).decode() + "\n")
 
@@ -99,4 +99,4 @@ def _document(record: AuditRecord) -> dict[str, object]:
     return {"time": format_utc(record.time_ns), **asdict(record)}
 
 
-_WRITERS = {"table": _write_table, "csv": _write_csv, "json": _write_json}
+_WRITERS = {"table": _write_table, "json": _write_json}

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from archioc.cli.options import DEFAULT_CONFIG, ConfigOption, EndOption, StartOption
+from archioc.cli.options import DEFAULT_CONFIG, ConfigOption, EndOption, SafeOption, StartOption
 
 app = typer.Typer()
 
@@ -30,6 +30,7 @@ def audit(
     start: StartOption = "-1d",
     end: EndOption = "now",
     form: Annotated[AuditFormat, typer.Option("--format", "-f", help="How to write them.")] = AuditFormat.TABLE,
+    safe: SafeOption = False,
 ) -> None:
     """Show who put what to the control PVs, whether the archiver runs or not.
 
@@ -38,4 +39,4 @@ def audit(
     """
     from archioc.cli.audit.audit import AuditFilter, show_audit
 
-    show_audit(config, AuditFilter(pv, user, peer, refused), start, end, form.value)
+    show_audit(config, AuditFilter(pv, user, peer, refused), start, end, form.value, safe=safe)

@@ -14,6 +14,7 @@ from archioc.cli.options import (
     ConfigOption,
     EndOption,
     GapsOption,
+    SafeOption,
     StartOption,
 )
 
@@ -39,6 +40,7 @@ def export(
     form: Annotated[FileFormat, typer.Option("--format", "-f", help="Format of the file; auto: by its suffix.")] = FileFormat.AUTO,
     gaps: GapsOption = False,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
+    safe: SafeOption = False,
 ) -> None:
     """Write the samples of a long range to a file with bounded memory; the file is written completely, or not created.
 
@@ -47,4 +49,4 @@ def export(
     """
     from archioc.cli.export.export import export_samples
 
-    export_samples(config, channels, start, end, form.value, output, gaps=gaps, force=force)
+    export_samples(config, channels, start, end, form.value, output, gaps=gaps, force=force, safe=safe)

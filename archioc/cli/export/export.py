@@ -24,31 +24,35 @@ from archioc.db.store import Reader
 _BY_SUFFIX = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet", ".pq": "parquet"}
 
 
-def export_samples(config: Path, wanted: Sequence[str], start: str, end: str, form: str, output: Path, *, gaps: bool, force: bool) -> None:
-    """Write the samples with start <= time <= end of the channels wanted.
+def export_samples(
+    config: Path, wanted: Sequence[str], start: str, end: str, form: str, output: Path, *, gaps: bool, force: bool, safe: bool
+) -> None:
+    """Write the samples with start <= time <= end of the channels wanted. safe: texts of csv are no formulas of a spreadsheet.
 
     Raises UsageError, UnknownChannel, TimeFormatError, ConfigError, StoreError, OutputError; then there is no file.
     """
     form = _BY_SUFFIX.get(output.suffix.lower(), "") if form == "auto" else form
     if not form:
         raise UsageError(f"{output}: its suffix tells no format; there are {', '.join(_BY_SUFFIX)}, or take --format")
+    if safe and form != "csv":
+        raise UsageError("--safe: is for csv; other forms have no formulas")
     span = Span.parse(start, end)
     with open_archive(config) as reader, whole_file(output, replace=force) as place:
         names = expand(reader, wanted)
-        with _writer(place, form, gaps=gaps) as writer, _progress() as progress:
+        with _writer(place, form, gaps=gaps, safe=safe) as writer, _progress() as progress:
             written = sum(_export(reader, name, span, writer, progress) for name in _with_bar(names, progress))
             writer.finish()
     sys.stdout.write(f"{output}: {written} samples of {len(names)} channels\n")
 
 
 @contextmanager
-def _writer(place: Path, form: str, *, gaps: bool) -> Iterator[SampleWriter]:
+def _writer(place: Path, form: str, *, gaps: bool, safe: bool) -> Iterator[SampleWriter]:
     with ExitStack() as stack:
         if form == "parquet":
             yield ParquetWriter(stack.enter_context(parquet_table(place, SAMPLE_COLUMNS)), gaps=gaps)
             return
         out = stack.enter_context(place.open("w", encoding="utf-8", newline=""))
-        yield CsvWriter(out, gaps=gaps) if form == "csv" else JsonLinesWriter(out, gaps=gaps)
+        yield CsvWriter(out, gaps=gaps, safe=safe) if form == "csv" else JsonLinesWriter(out, gaps=gaps)
 
 
 def _progress() -> Progress:

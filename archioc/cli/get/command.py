@@ -14,6 +14,7 @@ from archioc.cli.options import (
     ConfigOption,
     EndOption,
     GapsOption,
+    SafeOption,
     StartOption,
 )
 
@@ -44,6 +45,7 @@ def get(
     gaps: GapsOption = False,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file.")] = None,
     as_stored: Annotated[bool, typer.Option("--as-stored", help="Do not follow renamings; use the names in the store.")] = False,
+    safe: SafeOption = False,
 ) -> None:
     """Show stored samples, whether the archiver runs or not.
 
@@ -54,4 +56,4 @@ def get(
     """
     from archioc.cli.get.get import GetOptions, get_samples
 
-    get_samples(config, GetOptions(tuple(channels), start, end, form.value, bins, stat, last, align, gaps, output, as_stored))
+    get_samples(config, GetOptions(tuple(channels), start, end, form.value, bins, stat, last, align, gaps, output, as_stored, safe))

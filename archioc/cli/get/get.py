@@ -30,7 +30,7 @@ _BIN_LINES = 10_000
 class GetOptions:
     """What was asked for, as it was written. form: table, csv, json, jsonl or parquet. bins: None for the samples themselves.
 
-    as_stored: under the names that the store has, whatever was renamed.
+    as_stored: under the names that the store has, whatever was renamed. safe: texts of csv are no formulas of a spreadsheet.
     """
 
     channels: tuple[str, ...]
@@ -44,6 +44,7 @@ class GetOptions:
     gaps: bool = False
     output: Path | None = None
     as_stored: bool = False
+    safe: bool = False
 
     def check(self) -> None:
         """Raises UsageError for what does not go together."""
@@ -53,6 +54,8 @@ class GetOptions:
             raise UsageError("--stat: needs --bins")
         if self.gaps and (self.align or self.bins is not None or self.form in {"table", "json"}):
             raise UsageError("--gaps: is for the samples themselves as csv, jsonl or parquet; the other forms show gaps anyway")
+        if self.safe and self.form != "csv":
+            raise UsageError("--safe: is for --format csv; other forms have no formulas")
         if self.form == "parquet" and self.output is None:
             raise UsageError("--format parquet: needs --output FILE")
         if self.form == "parquet" and self.align:
@@ -70,7 +73,7 @@ def get_samples(config: Path, wanted: GetOptions) -> None:
             _write_bins(reader, names, span, wanted, statistics, wanted.bins)
         elif wanted.align:
             with _text_output(wanted.output) as out:
-                write_rows(("time_ns", *names), aligned_rows(reader, names, span), wanted.form, out)
+                write_rows(("time_ns", *names), aligned_rows(reader, names, span), wanted.form, out, safe=wanted.safe)
         else:
             _write_samples(_found(reader, names, span, last=wanted.last), wanted)
 
@@ -105,7 +108,7 @@ def _write_all(writer: SampleWriter, found: Iterable[ChannelResult]) -> None:
 def _text_writer(wanted: GetOptions, out: IO[str]) -> SampleWriter:
     match wanted.form:
         case "csv":
-            return CsvWriter(out, gaps=wanted.gaps)
+            return CsvWriter(out, gaps=wanted.gaps, safe=wanted.safe)
         case "json":
             return JsonWriter(out)
         case "jsonl":
@@ -123,7 +126,7 @@ def _write_bins(reader: Reader, names: Sequence[str], span: Span, wanted: GetOpt
     if wanted.align:
         header, rows = aligned_bin_header(names, statistics), aligned_bin_rows(reader, names, span, count, statistics)
     with _text_output(wanted.output) as out:
-        write_rows(header, rows, wanted.form, out)
+        write_rows(header, rows, wanted.form, out, safe=wanted.safe)
 
 
 def _write_bin_file(output: Path, header: Sequence[str], rows: Iterator[Row], statistics: Sequence[str]) -> None:

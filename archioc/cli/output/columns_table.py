@@ -9,6 +9,7 @@ from typing import IO
 import orjson
 from rich.console import Console
 
+from archioc.core.formulas import as_text
 from archioc.core.timestamp import format_local, format_utc
 
 TIME_COLUMNS = ("time", "time_ns")
@@ -16,16 +17,17 @@ TIME_COLUMNS = ("time", "time_ns")
 Row = tuple[object, ...]
 
 
-def write_rows(header: Sequence[str], rows: Iterable[Row], form: str, out: IO[str]) -> None:
+def write_rows(header: Sequence[str], rows: Iterable[Row], form: str, out: IO[str], *, safe: bool = False) -> None:
     """Write lines whose column `time_ns` stands for both of TIME_COLUMNS; form: table, csv, json or jsonl.
 
     A value is a number, a text, a list or an object; None is an empty cell, null in JSON.
+    safe: texts of csv are no formulas of a spreadsheet.
     """
     at = list(header).index("time_ns")
     names = [*header[:at], *TIME_COLUMNS, *header[at + 1 :]]
     timed = ((*row[:at], format_utc(_time(row, at)), row[at], *row[at + 1 :]) for row in rows)
     if form == "csv":
-        _write_csv(names, timed, out)
+        write_csv(names, timed, out, safe=safe)
     elif form == "json":
         _write_json(names, timed, out)
     elif form == "jsonl":
@@ -35,10 +37,16 @@ def write_rows(header: Sequence[str], rows: Iterable[Row], form: str, out: IO[st
         _write_text(header, rows, at, out)
 
 
-def _write_csv(names: Sequence[str], rows: Iterable[Row], out: IO[str]) -> None:
+def write_csv(names: Sequence[str], rows: Iterable[Row], out: IO[str], *, safe: bool) -> None:
+    """A header and lines. safe: texts are no formulas of a spreadsheet."""
+    cell = _safe_csv_cell if safe else _csv_cell
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(names)
-    writer.writerows(map(_csv_cell, row) for row in rows)
+    writer.writerow(map(cell, names))
+    writer.writerows(map(cell, row) for row in rows)
+
+
+def _safe_csv_cell(value: object) -> object:
+    return as_text(value) if isinstance(value, str) else _csv_cell(value)
 
 
 def _csv_cell(value: object) -> object:

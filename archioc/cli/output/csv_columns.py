@@ -7,6 +7,7 @@ orjson where it writes a number as Python does.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from itertools import chain, repeat
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy.typing as npt
 import orjson
 
 from archioc.cli.output.sample_text import exact, flag_words, plain_value
+from archioc.core.formulas import as_text
 from archioc.core.timestamp import SECOND
 from archioc.db.sample_columns import SampleColumns
 
@@ -30,26 +32,34 @@ def csv_cell(text: str) -> str:
     return '"' + text.replace('"', '""') + '"' if _QUOTED.search(text) else text
 
 
-def csv_lines(channel: str, chunk: SampleColumns) -> str:
+def safe_csv_cell(text: str) -> str:
+    """The same, and no formula."""
+    return csv_cell(as_text(text))
+
+
+Cell = Callable[[str], str]
+"""How a text becomes a cell."""
+
+
+def csv_lines(channel: str, chunk: SampleColumns, cell: Cell = csv_cell) -> str:
     """Samples of a channel as lines with the columns of CSV_HEADER."""
     n = len(chunk)
     if not n:
         return ""
     comma = [b","] * n
-    columns = [_seconds(channel, chunk.time), _nanoseconds(chunk.time), _whole(chunk.time), comma]
-    columns += [_values(chunk), comma]
-    columns += [_labels(chunk)] if chunk.has_texts else []
+    columns = [_seconds(cell(channel), chunk.time), _nanoseconds(chunk.time), _whole(chunk.time), comma]
+    columns += [_values(chunk, cell), comma]
+    columns += [_labels(chunk, cell)] if chunk.has_texts else []
     columns += [_alarms_and_flags(chunk)]
     columns += [_sources(chunk.src_time)] if chunk.src_time.any() else []
     columns += [[b"\n"] * n]
     return b"".join(chain.from_iterable(zip(*columns, strict=True))).decode()
 
 
-def _seconds(channel: str, time: npt.NDArray[np.int64]) -> list[bytes]:
-    """Channel, and the time up to the point of the second."""
+def _seconds(name: str, time: npt.NDArray[np.int64]) -> list[bytes]:
+    """The cell of the channel, and the time up to the point of the second."""
     second = time // SECOND
     first = np.flatnonzero(np.append(True, second[1:] != second[:-1]))
-    name = csv_cell(channel)
     heads = [f"{name},{text}.".encode() for text in np.datetime_as_string(second[first].astype("M8[s]")).tolist()]
     return list(chain.from_iterable(map(repeat, heads, np.diff(first, append=len(time)).tolist())))
 
@@ -72,14 +82,14 @@ def _sources(src_time: npt.NDArray[np.int64]) -> list[bytes]:
     return [b"" if text == b"0" else text for text in _whole(src_time)]
 
 
-def _values(chunk: SampleColumns) -> list[bytes]:
+def _values(chunk: SampleColumns, cell: Cell) -> list[bytes]:
     cells = _numbers(np.ascontiguousarray(chunk.value))
     for at in np.flatnonzero(np.isnan(chunk.value)).tolist():
         text = chunk.text[at]
         if chunk.arrays[at] is not None or chunk.reduced[at] is not None:
             cells[at] = csv_cell(orjson.dumps(plain_value(chunk, at)).decode()).encode()
         elif text is not None:
-            cells[at] = csv_cell(text).encode()
+            cells[at] = cell(text).encode()
     return cells
 
 
@@ -100,13 +110,13 @@ def _numbers(values: npt.NDArray[np.float64]) -> list[bytes]:
     return cells
 
 
-def _labels(chunk: SampleColumns) -> list[bytes]:
+def _labels(chunk: SampleColumns, cell: Cell) -> list[bytes]:
     cells = [b""] * len(chunk)
     if chunk.has_texts:
         labelled = ~np.isnan(chunk.value)
         for at, (text, is_label) in enumerate(zip(chunk.text, labelled.tolist(), strict=True)):
             if is_label and text:
-                cells[at] = csv_cell(text).encode()
+                cells[at] = cell(text).encode()
     return cells
 
 

@@ -8,7 +8,7 @@ import orjson
 from rich.console import Console
 
 from archioc.cli.output.channel_result import ChannelResult
-from archioc.cli.output.csv_columns import CSV_HEADER, csv_cell, csv_lines
+from archioc.cli.output.csv_columns import CSV_HEADER, csv_cell, csv_lines, safe_csv_cell
 from archioc.cli.output.sample_text import flag_words, label_of, plain_value, shown_value
 from archioc.core.dbr import severity_name, status_name
 from archioc.core.events import ChannelEvent
@@ -30,19 +30,19 @@ class SampleWriter(Protocol):
 
 
 class CsvWriter:
-    """RFC 4180, one header for all channels. gaps: with a line where each gap begins."""
+    """RFC 4180, one header for all channels. gaps: with a line where each gap begins. safe: texts are no formulas of a spreadsheet."""
 
-    def __init__(self, out: IO[str], *, gaps: bool = False) -> None:
-        self._out, self._gaps = out, gaps
+    def __init__(self, out: IO[str], *, gaps: bool = False, safe: bool = False) -> None:
+        self._out, self._gaps, self._cell = out, gaps, safe_csv_cell if safe else csv_cell
         self._out.write(",".join(CSV_HEADER) + "\n")
 
     def write(self, found: ChannelResult) -> None:
         for piece in found.in_order(found.gaps if self._gaps else ()):
             if isinstance(piece, ChannelEvent):
                 stamp, words = piece.time_ns, GAP_FLAG + piece.reason.word
-                self._out.write(f"{csv_cell(found.channel)},{format_utc(stamp)},{stamp},,,,,{words},\n")
+                self._out.write(f"{self._cell(found.channel)},{format_utc(stamp)},{stamp},,,,,{words},\n")
             else:
-                self._out.write(csv_lines(found.channel, piece))
+                self._out.write(csv_lines(found.channel, piece, self._cell))
 
     def finish(self) -> None:
         """Nothing ends a CSV file."""

@@ -7,14 +7,17 @@ from collections.abc import Sequence
 
 import numpy as np
 import orjson
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from archioc.cli.output.channel_result import ChannelResult
+from archioc.cli.output.columns_table import write_rows
 from archioc.cli.output.csv_columns import CSV_HEADER
 from archioc.cli.output.sample_text import flag_words, label_of, plain_value
 from archioc.cli.output.sample_writers import CsvWriter
 from archioc.core.array_statistics import ArrayStatistics
+from archioc.core.formulas import BEGINS
 from archioc.core.timestamp import format_utc
 from archioc.db.sample_columns import Array, SampleColumns
 
@@ -103,3 +106,51 @@ def test_a_text_reads_back_as_the_same(text: str, is_label: bool) -> None:
     written = _written("A", _columns([(1, (2.0 if is_label else math.nan, text, None, None), 0, 0, 0, 0)]))
     [line] = csv.DictReader(io.StringIO(written, newline=""))
     assert line["label" if is_label else "value"] == text
+
+
+FORMULAS = ("=cmd|' /C calc'!A0", "+1+1", "-2+3", "@SUM(1)", "\t=1", "\r=1", "\n=1", "=", '=HYPERLINK("http://x";"y")')
+
+
+def _safe(channel: str, chunk: SampleColumns) -> list[dict[str, str]]:
+    out = io.StringIO(newline="")
+    CsvWriter(out, safe=True).write(ChannelResult(channel, 0, iter([chunk])))
+    return [*csv.DictReader(io.StringIO(out.getvalue(), newline=""))]
+
+
+@pytest.mark.parametrize("formula", FORMULAS)
+def test_safe_lines_have_no_formulas(formula: str) -> None:
+    """With `safe` a name, a text and a label that begin like a formula have a mark before them; without, they are as they are."""
+    samples: list[Sample] = [(1, (math.nan, formula, None, None), 0, 0, 0, 0), (2, (3.0, formula, None, None), 0, 0, 0, 0)]
+    text, labelled = _safe(formula, _columns(samples))
+    assert (text["channel"], text["value"]) == (f"'{formula}", f"'{formula}")
+    assert (labelled["value"], labelled["label"]) == ("3", f"'{formula}")
+    plain = [*csv.DictReader(io.StringIO(_written(formula, _columns(samples)), newline=""))]
+    assert [(line["channel"], line["value"], line["label"]) for line in plain] == [(formula, formula, ""), (formula, "3", formula)]
+
+
+@given(_SAMPLES)
+def test_safe_lines_keep_numbers_and_other_texts(samples: list[Sample]) -> None:
+    """Numbers, negative ones too, arrays and texts that are no formulas are the same with `safe`."""
+    chunk = _columns(samples)
+    for safe, plain in zip(_safe("A", chunk), csv.DictReader(io.StringIO(_written("A", chunk), newline="")), strict=True):
+        for cell in ("value", "label"):
+            marked = f"'{plain[cell]}" if plain[cell].startswith(BEGINS) else plain[cell]
+            assert safe[cell] in {plain[cell], marked} if _is_number(plain[cell]) else safe[cell] == marked
+        assert {**safe, "value": "", "label": ""} == {**plain, "value": "", "label": ""}
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def test_safe_tables_have_no_formulas() -> None:
+    """Bins and channels beside each other: names in the header and texts in lines have the mark, numbers do not."""
+    out = io.StringIO(newline="")
+    write_rows(("time_ns", "=1+1", "A"), [(0, "@SUM(1)", -1.5), (1, None, [-1.0])], "csv", out, safe=True)
+    header, *lines = csv.reader(io.StringIO(out.getvalue(), newline=""))
+    assert header == ["time", "time_ns", "'=1+1", "A"]
+    assert [line[2:] for line in lines] == [["'@SUM(1)", "-1.5"], ["", "[-1.0]"]]
