@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PROVE = ARCHIOC_PROOF=$(if $(filter-out 0,$(SHORT)),short,full) $(BIN)/python -m pytest -m proof
-C_SOURCES := engine/_event_callback.c retrieval/appliance/_compiled_lines.c
+C_SOURCES := engine/_event_callback.c engine/_libca_guard.c retrieval/appliance/_compiled_lines.c
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test proof test-containers bench lint clean influxd influxd-1.8 influxd-2 clients chromium wheels

@@ -20,6 +20,7 @@ from engine.daily import Daily
 from engine.gaps import Gaps
 from engine.groups import Groups
 from engine.last_run import LastRun
+from engine.misfits import Misfits
 from engine.refusals import Refusals
 from engine.removals import Removals
 from engine.ring import TOO_LARGE
@@ -27,7 +28,7 @@ from engine.sampler import Sampler
 from engine.searches import Searches
 from engine.setting_changes import SettingChanges
 from engine.subscriptions import Subscriptions
-from engine.updates import Updates
+from engine.updates import Updates, newest_of_rows
 
 ECA_DISCONN = 192
 """Of `caerr.h`."""
@@ -64,6 +65,7 @@ class Channels:
         self.gaps = Gaps(sampler.memory, self.names, inherited, shared=shared_store)
         self._refusals = Refusals(self.gaps, self.names)
         self.status = ChannelStatus(table, sampler.wanted, groups, self.gaps, self._refusals, self.connected, self._group)
+        self._misfits = Misfits(table, access, self.names, self._refusals)
         self._subscriptions = Subscriptions(access, self.names, self._types, self.gaps, self._refusals)
         self._admission = Admission(self._types, self.arrays, self._refusals, sampler)
         self._revision = 0
@@ -142,6 +144,7 @@ class Channels:
         for row in rows.tolist():
             self.names[row] = ""
             self.metadata.forget(row)
+        self._misfits.forget(rows)
         self.status.release(rows, self.generation[rows])
         self.generation[rows] = 0
 
@@ -242,6 +245,7 @@ class Channels:
         staying = ~np.isin(rows, self._leaving)  # libca has let go of the others already
         rows, dbr, count = rows[staying], dbr[staying], count[staying]
         self._refusals.forget(rows.tolist())
+        self._misfits.forget(rows)
         for row, its_dbr, its_count in zip(rows.tolist(), dbr.tolist(), count.tolist(), strict=True):
             self._subscriptions.begin(row, its_dbr, its_count)
         self.connected[rows] = True
@@ -267,22 +271,28 @@ class Channels:
     def on_refused(self, slots: npt.NDArray[np.void]) -> None:
         """The server, libca or the ring refuses values of channels; slots: of kind REFUSED, with ECA_ numbers of `caerr.h` as count."""
         lasting = slots[slots["count"] != ECA_DISCONN]  # libca ends what was asked for when a connection breaks; that is no refusal
-        for slot, elements in zip(lasting, lasting.view(TOO_LARGE)["elements"].tolist(), strict=True):
-            row, code = int(slot["row"]), int(slot["count"])
-            if elements and code == ECA_TOLARGE:
-                self._sampler.lose(row)
-            if row in self._leaving:
-                continue
-            if slot["dbr"] >= DBR_CTRL_OFFSET:  # what refuses values as well says so again
-                if code != ECA_NORDACCESS:
-                    self._access.do_without_properties(self.names[row])
-                continue
-            self._refusals.begin(row, int(slot["received"]), why_refused(code, elements))
-        self.status.show_state(lasting["row"].astype(np.intp))
+        rows, elements = lasting["row"].astype(np.intp), lasting.view(TOO_LARGE)["elements"]
+        self._sampler.lose(rows[(elements != 0) & (lasting["count"] == ECA_TOLARGE)])
+        staying = ~np.isin(rows, self._leaving)
+        is_meta = lasting["dbr"] >= DBR_CTRL_OFFSET
+        for slot in _newest(lasting[staying & is_meta]):
+            if slot["count"] != ECA_NORDACCESS:  # what refuses values as well says so again
+                self._access.do_without_properties(self.names[slot["row"]])
+        values = lasting[staying & ~is_meta]
+        for slot, its_elements in zip(_newest(values), _newest(values).view(TOO_LARGE)["elements"].tolist(), strict=True):
+            self._refusals.begin(int(slot["row"]), int(slot["received"]), why_refused(int(slot["count"]), its_elements))
+        self.status.show_state(rows)
+
+    def on_misfits(self, slots: npt.NDArray[np.void]) -> None:
+        """Messages came that are not what was subscribed to; slots: of kind MISFIT. Those of values count as received and filtered."""
+        rows = slots["row"].astype(np.intp)
+        self._sampler.leave_out(rows[slots["dbr"] < DBR_CTRL_OFFSET])
+        self._misfits.take(slots[~np.isin(rows, self._leaving)])
+        self.status.show_state(rows)
 
     def _refused_by_setting(self, changed: Rows) -> None:
         """The rules for arrays of these rows have changed: what they refused may pass now."""
-        again = [row for row in changed.tolist() if row in self._refusals and self.connected[row]]
+        again = [row for row in changed.tolist() if row in self._refusals and self.connected[row] and not self._misfits.have_ended(row)]
         self._refusals.forget(again)
         for row in again:
             self._access.ask(self.names[row])
@@ -299,7 +309,7 @@ class Channels:
         came: list[tuple[int, int, int]] = []
         gone: list[int] = []
         for row in rows[self.generation[rows] != 0].tolist():
-            if row in self._leaving or self._searches.is_new(row):
+            if row in self._leaving or self._searches.is_new(row) or self._misfits.have_ended(row):
                 continue
             found = self._access.look(self.names[row])
             if found is not None:
@@ -313,3 +323,9 @@ class Channels:
             self.on_connected(up, dbr, count)
             for row in up.tolist():
                 self._access.ask(self.names[row])
+
+
+def _newest(slots: npt.NDArray[np.void]) -> npt.NDArray[np.void]:
+    """The newest of these slots of each row."""
+    newest: npt.NDArray[np.void] = slots[newest_of_rows(slots["row"])] if len(slots) else slots
+    return newest

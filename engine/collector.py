@@ -144,6 +144,9 @@ class Collector:
         refused = slots[kind == EventKind.REFUSED]
         if len(refused):
             self._channels.on_refused(refused)
+        misfits = slots[kind == EventKind.MISFIT]
+        if len(misfits):
+            self._channels.on_misfits(misfits)
 
     def _connections(self, slots: npt.NDArray[np.void], change: EventKind, live: bool) -> None:
         rows, newest = np.unique(slots["row"][::-1], return_index=True)
