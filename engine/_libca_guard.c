@@ -34,10 +34,12 @@ typedef struct { /* struct caHdrLargeArray of virtualCircuit.h */
 
 typedef bool (*action)(void *cac, void *manager, void *circuit, const void *time, const header *, void *body);
 
-typedef struct { /* a pointer to a member function */
+typedef struct { /* a pointer to a member function; an odd address would mean one that is virtual */
     action function;
     intptr_t adjustment;
 } member;
+
+#define EVEN __attribute__((aligned(16)))
 
 static struct {
     action event, read_notify, error;
@@ -64,19 +66,19 @@ static header checked(const header *message, const void *body)
     return as_told;
 }
 
-static bool on_event(void *cac, void *manager, void *circuit, const void *time, const header *message, void *body)
+static EVEN bool on_event(void *cac, void *manager, void *circuit, const void *time, const header *message, void *body)
 {
     header as_told = checked(message, body);
     return libca.event(cac, manager, circuit, time, &as_told, body);
 }
 
-static bool on_read_notify(void *cac, void *manager, void *circuit, const void *time, const header *message, void *body)
+static EVEN bool on_read_notify(void *cac, void *manager, void *circuit, const void *time, const header *message, void *body)
 {
     header as_told = checked(message, body);
     return libca.read_notify(cac, manager, circuit, time, &as_told, body);
 }
 
-static bool on_unasked(void *cac, void *manager, void *circuit, const void *time, const header *message, void *body)
+static EVEN bool on_unasked(void *cac, void *manager, void *circuit, const void *time, const header *message, void *body)
 {
     (void)cac, (void)manager, (void)circuit, (void)time, (void)message, (void)body;
     return false;
@@ -94,7 +96,7 @@ static uint32_t long_at(const uint8_t *bytes)
 
 /* An error holds the header of the request that it is about, and a text. One about a read is handed on as the read's own failure:
    as an error, libca would forget the request by a number that may be that of a subscription. */
-static bool on_error(void *cac, void *manager, void *circuit, const void *time, const header *message, void *body)
+static EVEN bool on_error(void *cac, void *manager, void *circuit, const void *time, const header *message, void *body)
 {
     uint8_t *request = body;
     if (message->size < HEADER)

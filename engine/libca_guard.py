@@ -1,4 +1,4 @@
-"""Puts checks before libca's own handling of messages: `_libca_guard.c` has them, `docs/decisions/0018-borders-of-channel-access.md` why."""
+"""Puts checks before libca's own handling of messages: `_libca_guard.c` has them, ADR 0018 says why."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _NAMES = (
 
 
 def guard(library: ctypes.CDLL) -> bool:
-    """Have this libca check what servers send; call it before the first circuit. False, with a warning in the log, where it cannot be done."""
+    """Have this libca check what servers send; call it before the first circuit. False, with a warning, where it cannot be done."""
     why = _install(library)
     if why:
         _log.warning("libca_unguarded", reason=why, risk="a server that lies about the length of a message can end the engine")

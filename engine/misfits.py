@@ -54,12 +54,13 @@ class Misfits:
         name, server = self._names[row], bytes(self._table.status.cells["host"][row]).decode(errors="replace")
         why = f"server {server} sends {_in_words(slot)}"
         _log.warning("misfit", channel=name, reason=why, subscription_ended=last)
-        if not is_meta:
-            self._refusals.begin(row, int(slot["received"]), why)
         if last and is_meta:
             self._access.end_metadata(name)
         elif last:
             self._access.end_values(name)
+            self._refusals.begin_for_good(row, int(slot["received"]), why)
+        elif not is_meta:
+            self._refusals.begin(row, int(slot["received"]), why)
 
 
 def _by_row(slots: npt.NDArray[np.void]) -> tuple[Rows, Rows, Rows]:

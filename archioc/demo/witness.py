@@ -101,7 +101,7 @@ class Witness:
     def _asked_for(self, args: _EventHandlerArgs) -> bool:
         """Whether a value has the type that was subscribed to, and no more elements than the channel."""
         dbr, most = self._wanted[args.usr - 1]
-        return args.type == dbr and 0 <= args.count <= most
+        return bool(args.type == dbr and 0 <= args.count <= most)
 
     def _subscribe(self, row: int) -> None:
         """Subscribe once; anew when the channel has come back with another type or size (libca keeps the old one)."""

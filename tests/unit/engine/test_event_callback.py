@@ -12,7 +12,7 @@ from archioc.core.dbr import DBR_CTRL_OFFSET, DBR_TIME_OFFSET, Dbr
 from archioc.core.errors import CallbackMissing
 from engine import event_callback
 from engine.metadata import CTRL_BYTES
-from engine.ring import IN_BULK, MISFITTING, OF_ARRAY, EventKind, EventRing
+from engine.ring import IN_BULK, OF_ARRAY, EventKind, EventRing
 from engine.user_argument import ROW_MASK, TYPE_AT, TYPE_MASK, user_argument
 from tests.unit.engine.conftest import CallbackFactory
 from tests.unit.engine.deliveries import Delivery, call, connect, deliveries, hand_all_over, hand_over, in_a_thread

@@ -95,6 +95,18 @@ def test_one_misfit_is_told_and_forgiven(archive: Archive, engine: Engine) -> No
     assert (refusals(archive), engine.access.ended) == ([WHY], [])
 
 
+def test_values_on_their_way_do_not_hide_the_end(archive: Archive, engine: Engine) -> None:
+    """Values that came between misfits are stored, but the channel stays refused; the end is told though another refusal was before it."""
+    call(engine.callback, *engine.access.created["BAD"], False, DOUBLE, 1, None, 152)
+    turn(engine)
+    send_misfits(engine, AT_MOST)
+    send(engine, "BAD", 5.0)
+    turn(engine)
+    assert numbers(archive.published(), "BAD") == [5.0]
+    assert shown(archive, "BAD") == (ChannelState.REJECTED, WHY)
+    assert refusals(archive) == ["Channel Access error 152", WHY]
+
+
 def test_a_server_is_trusted_again_when_it_comes_back(archive: Archive, engine: Engine) -> None:
     """An ended subscription stays ended when events of the channel were lost, and begins again with the next connection."""
     send_misfits(engine, AT_MOST)

@@ -21,6 +21,7 @@ from tests.unit.engine.deliveries import call, call_at
 COUNTS = [-(2**31), -1, 0, 2, 3, 8, 1000, 2**16 - 1, 2**16, 2**31 - 1, 2**31, 2**32 - 1, 2**32, 2**63 - 1]
 """None of them is what a scalar has."""
 SUBSCRIBED = [native + offset for native in Dbr for offset in (DBR_TIME_OFFSET, DBR_CTRL_OFFSET)]
+INT32, INT64 = st.integers(-(2**31), 2**31 - 1), st.integers(-(2**63), 2**63 - 1)
 WHOLE = bytes(512)
 """As much as any message about one element has."""
 
@@ -88,7 +89,7 @@ def test_no_byte_behind_what_was_subscribed_is_read(ring: EventRing, new_callbac
 
 @settings(max_examples=100, deadline=None)
 @given(
-    st.sampled_from(SUBSCRIBED), st.booleans(), st.integers(-(2**31), 2**31 - 1), st.integers(-(2**63), 2**63 - 1), st.integers(-(2**31), 2**31 - 1)
+    st.sampled_from(SUBSCRIBED), st.booleans(), INT32, INT64, INT32
 )  # fmt: skip
 def test_any_event_makes_one_slot_of_its_row(
     tmp_path_factory: pytest.TempPathFactory, new_callback: CallbackFactory, subscribed: int, array: bool, dbr: int, count: int, status: int
