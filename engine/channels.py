@@ -14,7 +14,7 @@ from engine.admission import ECA_NORDACCESS, ECA_TOLARGE, Admission, why_refused
 from engine.array_rules import ArrayRules
 from engine.channel_access import ChannelAccess
 from engine.channel_metadata import ChannelMetadata
-from engine.channel_status import ChannelStatus
+from engine.channel_status import REFUSED_BY_SERVER, ChannelStatus
 from engine.channel_types import ChannelTypes
 from engine.daily import Daily
 from engine.gaps import Gaps
@@ -64,13 +64,15 @@ class Channels:
         self.metadata = ChannelMetadata(table, self.names, self._types, sampler.memory)
         self.gaps = Gaps(sampler.memory, self.names, inherited, shared=shared_store)
         self._refusals = Refusals(self.gaps, self.names)
-        self.status = ChannelStatus(table, sampler.wanted, groups, self.gaps, self._refusals, self.connected, self._group)
+        self._searches = Searches(access, self.names, self.generation)
+        self.status = ChannelStatus(
+            table, sampler.wanted, groups, self.gaps, self._refusals, self.connected, self._searches.refused, self._group
+        )
         self._misfits = Misfits(table, access, self.names, self._refusals)
         self._subscriptions = Subscriptions(access, self.names, self._types, self.gaps, self._refusals)
         self._admission = Admission(self._types, self.arrays, self._refusals, sampler)
         self._revision = 0
         self._removals = removals
-        self._searches = Searches(access, self.names, self.generation)
         self._leaving: list[int] = []
         self._daily = Daily()
 
@@ -129,6 +131,7 @@ class Channels:
             self._leaving.append(row)
         self.gaps.leave(gone, now, self._removals.moved(gone, self._revision))
         self._refusals.forget(gone.tolist())
+        self._searches.forget(gone)
         self.connected[gone] = False
         self._sampler.clocks.disconnect(gone)
         self._sampler.wanted.enable[gone] = False
@@ -207,6 +210,7 @@ class Channels:
         self.gaps.change(grouped, Reason.GROUP_OFF, now, {row: self._groups.text(int(self._group[row])) for row in grouped.tolist()})
         was_off = np.isin(gap[on], (Reason.DISABLED, Reason.GROUP_OFF))
         self.gaps.change(on[was_off & ~self.connected[on]], Reason.DISCONNECTED, now)
+        self.gaps.expect_values(on[self.connected[on]], now)
         for row in on[self.connected[on]].tolist():
             self._sampler.fresh[row] = True
             self._access.ask(self.names[row])
@@ -219,10 +223,18 @@ class Channels:
         """
         rows = self.ours()
         memory, enabled = self._sampler.memory, self._sampler.wanted.on(rows)
+        self.gaps.change(rows[memory.gap[rows] == Reason.NO_VALUE], last.reason, last.ended_ns)
         self.gaps.open(rows[memory.seen[rows] != 0], last.reason, last.ended_ns)
         before = rows[(memory.seen[rows] == 0) & enabled & (self._added_by[rows] <= last.revision)]
         self.gaps.change(before[self.gaps.unannounced(before)], last.reason, last.ended_ns)
         self.gaps.open(before, last.reason, last.ended_ns)  # of those that had been refused all the time
+
+    def announce_gaps(self, now: int) -> None:
+        """Tell the gaps that have lasted too long by now (ns) to be passed over."""
+        lasting, silent = self.gaps.announce_lasting(now), self.gaps.announce_silent(now, self._refusals.why)
+        unanswered = self._searches.end_refusals(now)
+        self.gaps.explain(unanswered, "no server answers any more")
+        self.status.show_state(np.concatenate([lasting, silent, unanswered]))
 
     def tell_collected(self, now: int, *, every: bool = False) -> None:
         """Tell a shared store which channels are collected here (now: ns): those whose turn it is today, or every one."""
@@ -240,16 +252,18 @@ class Channels:
 
     # -- what Channel Access tells -------------------------------------------------------------
 
-    def on_connected(self, rows: Rows, dbr: npt.NDArray[np.integer], count: npt.NDArray[np.integer]) -> None:
-        """These channels have connected, with this native type and number of elements."""
+    def on_connected(self, rows: Rows, dbr: npt.NDArray[np.integer], count: npt.NDArray[np.integer], now: int) -> None:
+        """These channels have connected at this time (ns), with this native type and number of elements."""
         staying = ~np.isin(rows, self._leaving)  # libca has let go of the others already
         rows, dbr, count = rows[staying], dbr[staying], count[staying]
         self._refusals.forget(rows.tolist())
         self._misfits.forget(rows)
         for row, its_dbr, its_count in zip(rows.tolist(), dbr.tolist(), count.tolist(), strict=True):
             self._subscriptions.begin(row, its_dbr, its_count)
+        self._searches.connect(rows, now)
         self.connected[rows] = True
         self._sampler.fresh[rows] = True
+        self.gaps.expect_values(rows[self._sampler.wanted.on(rows)], now)
         hosts = [self._access.host(self.names[row]) for row in rows.tolist()]
         self._sampler.clocks.connect(rows, hosts)
         self.status.connect(rows, dbr, count, hosts)
@@ -260,13 +274,17 @@ class Channels:
         self.status.show_state(rows)
 
     def on_disconnected(self, rows: Rows, time_ns: int) -> None:
-        """These channels have lost their server."""
-        self.gaps.open(rows[self._sampler.wanted.on(rows)], Reason.DISCONNECTED, time_ns)
-        self.connected[rows] = False
-        self._refusals.forget(rows.tolist())
-        self._sampler.clocks.disconnect(rows)
-        self._searches.lose(rows, time_ns)
-        self.status.disconnect(rows)
+        """These channels have lost their server, or one that was found has refused them."""
+        rows = rows[~np.isin(rows, self._leaving)]
+        refused, lost = rows[~self.connected[rows]], rows[self.connected[rows]]
+        self.gaps.lose(rows[self._sampler.wanted.on(rows)], time_ns)
+        self.connected[lost] = False
+        self._refusals.forget(lost.tolist())
+        self._sampler.clocks.disconnect(lost)
+        self._searches.lose(lost, time_ns)
+        self.gaps.explain(self._searches.refuse(refused, time_ns), REFUSED_BY_SERVER)
+        self.status.disconnect(lost)
+        self.status.show_state(refused)
 
     def on_refused(self, slots: npt.NDArray[np.void]) -> None:
         """The server, libca or the ring refuses values of channels; slots: of kind REFUSED, with ECA_ numbers of `caerr.h` as count."""
@@ -320,7 +338,7 @@ class Channels:
             self.on_disconnected(np.array(gone), now)
         if came:
             up, dbr, count = np.array(came).T
-            self.on_connected(up, dbr, count)
+            self.on_connected(up, dbr, count, now)
             for row in up.tolist():
                 self._access.ask(self.names[row])
 

@@ -81,7 +81,7 @@ class Collector:
         self._book_losses(now)
         if self._commits.take_forgotten():
             self._tell_again(now)
-        self._channels.status.show_state(self._channels.gaps.announce_lasting(now))
+        self._channels.announce_gaps(now)
         self._channels.tell_collected(now)
         self._audit.look()
         self._watch_clock()
@@ -155,7 +155,7 @@ class Collector:
             self._channels.on_disconnected(rows.astype("i8"), int(slots["received"].min()))
             self._let_pass(rows.astype("i8"), int(slots["received"].max()))
         elif live:
-            self._channels.on_connected(rows.astype("i8"), slots["dbr"][newest], slots["count"][newest])
+            self._channels.on_connected(rows.astype("i8"), slots["dbr"][newest], slots["count"][newest], int(slots["received"].max()))
         else:
             self._sampler.fresh[rows] = True
 

@@ -28,6 +28,10 @@ class Refusals:
     def __contains__(self, row: int) -> bool:
         return row in self._refused
 
+    def why(self, row: int) -> str:
+        """Why values of this channel are refused; empty where they are not."""
+        return self._refused[row][1] if row in self._refused else ""
+
     def begin(self, row: int, time_ns: int, why: str) -> None:
         """Values of this channel are refused, last at this time (ns)."""
         known = self._refused.get(row)
