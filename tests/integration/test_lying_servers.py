@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from archioc.core.dbr import Dbr
@@ -9,7 +11,7 @@ from archioc.core.events import Reason
 from archioc.core.table import ChannelState
 from engine.libca_guard import GUARD_BUILT
 from tests.conftest import CaClientFactory, EngineFactory, HostileServerFactory, SoftIocFactory
-from tests.processes.engine_process import with_both
+from tests.processes.engine_process import with_both, with_one
 from tests.processes.tools import missing_tool
 from tests.processes.waiting import wait_until
 
@@ -20,6 +22,7 @@ record(waveform, "$(P)WAVE") { field(PINI, "YES") field(FTVL, "LONG") field(NELM
 """
 BURST = 60
 PUTS = 40
+LOOKED_AT_S = 4.0
 
 
 @pytest.fixture(autouse=True)
@@ -81,3 +84,37 @@ def test_more_than_was_asked_for_is_refused_in_words(
     assert [words in event.text for event in engine.events(name, Reason.REJECTED)] == [True]
     assert {one.value for one in engine.samples(name)} == {0.0}  # the one true value
     engine.check_conservation()
+
+
+@with_one
+def test_a_server_that_refuses_a_channel_is_told_so_and_left_in_peace(
+    hostile_server: HostileServerFactory, engine_process: EngineFactory, prefix: str
+) -> None:
+    """A server that answers the search and then refuses to create the channel is named as the reason, and asked no more than libca asks."""
+    server = hostile_server(refuses=f"{prefix}X:")
+    name = f"{prefix}X:6:1"
+    engine = engine_process([server.port])
+    engine.archive.add(name)
+    engine.start()
+    wait_until(lambda: engine.state(name)[1] == "a server answers the search, but refuses the channel", 60, "the reason is told")
+    begin = server.creates[name]
+    time.sleep(LOOKED_AT_S)
+    assert server.creates[name] - begin <= 1
+    assert engine.stop() == 0
+
+
+@with_one
+def test_a_connected_channel_without_a_value_is_told_so(
+    hostile_server: HostileServerFactory, engine_process: EngineFactory, prefix: str
+) -> None:
+    """A server that takes the subscription and sends nothing is connected, and the gap says since when."""
+    server = hostile_server(silent=True)
+    name = f"{prefix}X:6:1"
+    engine = engine_process([server.port])
+    engine.archive.add(name)
+    engine.start()
+    wait_until(lambda: engine.events(name, Reason.NO_VALUE), 60, "the gap is told", 0.2)
+    state, reason = engine.state(name)
+    assert (state, reason[:13], reason[-14:]) == (ChannelState.ARCHIVING, "connected at ", ", no value yet")
+    assert engine.events(name, Reason.DISCONNECTED) == []
+    assert engine.stop() == 0

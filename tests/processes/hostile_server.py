@@ -41,20 +41,29 @@ class HostileServer:
 
     It serves every name `<prefix><native type>:<elements>:<anything>`, as in `X:6:1:A` for a double. A subscription gets one true
     value, then `burst` hostile messages; the circuit ends with something that no client can read when `ends` is set.
-    only: all hostile messages are true but for this number of elements; metadata are true then.
+    silent: it sends no value at all. only: all hostile messages are true but for this number of elements; metadata are true then.
     refuses: beginning of the names that it has, but will not create. searches, creates, attacks: how often it was asked to find or
     to create a channel, and how many hostile messages it has sent about it, by name.
     sent: hostile messages. made: how many of which kind. cancels: subscriptions that a client has ended.
     """
 
     def __init__(
-        self, port: int, prefix: str, seed: int = 0, burst: int = 20, *, ends: bool = False, refuses: str = "\0", only: int | None = None
+        self,
+        port: int,
+        prefix: str,
+        seed: int = 0,
+        burst: int = 20,
+        *,
+        ends: bool = False,
+        refuses: str = "\0",
+        only: int | None = None,
+        silent: bool = False,
     ) -> None:
         self.searches: dict[str, int] = {}
         self.creates: dict[str, int] = {}
         self.attacks: dict[str, int] = {}
         self.sent = self.cancels = 0
-        self._only = only
+        self._only, self._silent = only, silent
         self.made = HostileMessages(seed)
         self.port, self._prefix, self._burst, self._ends, self._refuses = port, prefix, burst, ends, refuses
         self._udp = socket.socket(type=socket.SOCK_DGRAM)
@@ -165,6 +174,8 @@ class HostileServer:
     def _subscribe(self, circuit: _Circuit, message: Message) -> tuple[bytes, bool]:
         one = _wanted(circuit, message)
         name, _, _ = circuit.channels[message.first]
+        if self._silent and one.dbr < CTRL:
+            return b"", False
         self.attacks[name] = self.attacks.get(name, 0) + self._burst
         circuit.subscriptions[message.second] = one
         ends = self._ends and len(circuit.subscriptions) % 50 == 0
