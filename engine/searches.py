@@ -20,8 +20,7 @@ CREATE_AT_ONCE = 500
 SECOND = 1_000_000_000
 SEARCH_AGAIN_NS = SECOND
 """From the loss of a server to our search for it; twice as long after each connection that did not last LASTING_NS."""
-LASTING_NS = 60 * SECOND
-LIBCA_NS = 10 * SECOND
+LIBCA_NS = LASTING_NS = 10 * SECOND
 """What waits so long is left to libca."""
 
 REFUSALS_LEFT_TO_LIBCA = 3
