@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,14 +12,16 @@ from typing import IO
 
 import structlog
 
-from archioc.core.config import Config
+from archioc.core.config.config import Config
 from archioc.core.directories import Directories, lock_state_dir, make_run_dir
 from archioc.core.errors import RunDirError, StateDirInUse
+from archioc.core.heartbeat import Watch
 from archioc.core.process import StopSignal
-from archioc.core.process_counts import ProcessCounts, write_counts
-from archioc.core.spool import SpoolDirectory
-from archioc.core.table import ChannelTable, ProcessState
-from engine.ring import EventRing, shape_of
+from archioc.core.python_module import python_module
+from archioc.core.spool.spool import SpoolDirectory
+from archioc.core.table.process_counts import ProcessCounts, write_counts
+from archioc.core.table.table import ChannelTable, ProcessState
+from archioc.engine.ca.ring import EventRing, shape_of
 
 _log = structlog.get_logger()
 
@@ -35,8 +36,14 @@ STOP_ORDER = ("engine", "http", "db", "ioc")
 STOP_S = {"engine": 12.0, "http": 5.0, "db": 12.0, "ioc": 5.0}
 """How long each may take to end after SIGTERM before it is killed."""
 
-MODULES = {"ioc": "ioc", "db": "db", "engine": "engine", "http": "retrieval"}
+MODULES = {"ioc": "archioc.ioc", "db": "archioc.db", "engine": "archioc.engine", "http": "archioc.retrieval"}
 """What is run as which process."""
+
+SILENT_S = 30.0
+"""A watched process that has given no sign of life for so long is killed, and started again."""
+
+FIRST_SIGN_S = 120.0
+"""How long after its start the first sign may take: a cold disk makes imports slow."""
 
 ORPHANS_S = 20.0
 """How long the processes of a killed supervisor are waited for; they end by themselves."""
@@ -44,13 +51,15 @@ ORPHANS_S = 20.0
 
 @dataclass(slots=True)
 class _Child:
-    """One process. backoff: seconds to wait before the next start."""
+    """One process. backoff: seconds to wait before the next start. heartbeat: the file of its signs of life, where it gives any."""
 
     name: str
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
     start_at: float = 0.0
     backoff: float = BACKOFF_FIRST_S
+    heartbeat: Path | None = None
+    watch: Watch | None = None
 
 
 class Supervisor:
@@ -60,6 +69,8 @@ class Supervisor:
         self._config, self._path, self._stop = config, config_path, stop
         self._directories = Directories(config.archiver.state_dir)
         self._children = [_Child(name) for name in MODULES if name != "http" or config.http.enabled]
+        for child in self._children:
+            child.heartbeat = self._directories.http_heartbeat if child.name == "http" else None
         self._counts = ProcessCounts()
         self._lock: IO[str] | None = None
 
@@ -115,12 +126,17 @@ class Supervisor:
         for child in self._children:
             if child.process is not None and child.process.poll() is not None:
                 self._note_death(child)
+            elif child.watch is not None:
+                _kill_silent(child, child.watch)
             if child.process is None and time.monotonic() >= child.start_at:
                 self._start(child)
 
     def _start(self, child: _Child) -> None:
-        command = [sys.executable, "-m", MODULES[child.name], str(self._path), "--parent", str(os.getpid())]
+        command = python_module(MODULES[child.name], str(self._path), "--parent", str(os.getpid()))
         assert self._lock is not None
+        if child.heartbeat is not None:
+            child.heartbeat.unlink(missing_ok=True)
+            child.watch = Watch(child.heartbeat)
         # a session of its own: Ctrl-C on the terminal reaches the supervisor alone, which stops them in order
         child.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True, pass_fds=[self._lock.fileno()])
         child.started = time.monotonic()
@@ -134,7 +150,7 @@ class Supervisor:
         child.start_at = time.monotonic() + wait
         code = child.process.returncode
         _log.error("process_died", child=child.name, ran_s=round(ran, 1), wait_s=wait, how=_how_it_ended(code))
-        child.process = None
+        child.process = child.watch = None
         self._counts = replace(self._counts, **{child.name: getattr(self._counts, child.name) + 1})
         write_counts(self._directories.run, self._counts)
 
@@ -149,6 +165,16 @@ class Supervisor:
                 _log.error("process_killed", child=child.name)
                 child.process.kill()
                 child.process.wait(STOP_S[child.name])
+
+
+def _kill_silent(child: _Child, watch: Watch) -> None:
+    """Kill a process that lives and gives no sign of life; its end is noted like any other, when it comes."""
+    assert child.process is not None
+    watch.look(time.monotonic())
+    if watch.silent_s > (SILENT_S if watch.begun else FIRST_SIGN_S):
+        _log.error("process_silent", child=child.name, pid=child.process.pid, silent_s=round(watch.silent_s, 1))
+        child.process.kill()
+        child.watch = None
 
 
 def _owner_runs(directories: Directories) -> bool:

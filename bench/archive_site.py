@@ -15,16 +15,17 @@ from pathlib import Path
 import psutil
 import yaml
 
-from archioc.core.config_store import InfluxStore
-from archioc.core.config_store import Store as StoreSettings
-from archioc.core.encoding import encoder_for
+from archioc.core.config.store import InfluxStore
+from archioc.core.config.store import Store as StoreSettings
+from archioc.core.python_module import module_of
+from archioc.core.spool.encoding import encoder_for
 from archioc.core.timestamp import format_utc
+from archioc.db.embedded.store import EmbeddedStore
+from archioc.db.influx.store import InfluxDatabase
 from archioc.demo.ca_environment import client_variables, with_variables
 from archioc.demo.child import Child
 from archioc.demo.ports import LOOPBACK, free_ports
 from bench.synthetic_batches import MIDNIGHT_NS, PERIOD_NS, batches, spool_files
-from db.embedded import EmbeddedStore
-from db.influx import InfluxDatabase
 
 CHANNEL = "BENCH:SYN0"
 BATCH = 20_000
@@ -85,7 +86,7 @@ def served_archive(directory: Path, influxdb: str | None = None) -> Iterator[Arc
     try:
         child.wait_for_output("http_listens", START_S)
         started = psutil.Process(child.pid)
-        parts = {process.cmdline()[2]: process for process in started.children()} if influxdb is None else {"retrieval": started}
+        parts = {_part_of(process): process for process in started.children()} if influxdb is None else {"retrieval": started}
         site = ArchiveSite(f"http://{LOOPBACK}:{http_port}", config, {name: parts[name] for name in ("retrieval", "db") if name in parts})
         _wait_ready(site)
         yield site
@@ -105,3 +106,8 @@ def _wait_ready(site: ArchiveSite) -> None:
             time.sleep(0.1)
         else:
             return
+
+
+def _part_of(process: psutil.Process) -> str:
+    """`retrieval`, `db`, ...: the part of the archiver that a process runs."""
+    return (module_of(process.cmdline()) or "").removeprefix("archioc.")

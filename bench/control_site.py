@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from archioc.core.directories import Directories
-from archioc.core.table import ChannelState, ChannelTable, ProcessState, RowState, StoreState
+from archioc.core.table.table import ChannelState, ChannelTable, ProcessState, RowState, StoreState
 from archioc.demo.ca_environment import client_variables, with_variables
 from archioc.demo.child import Child
 from archioc.demo.ports import LOOPBACK, free_ports
@@ -98,7 +98,7 @@ class ControlSite:
 
     def start(self, *, watched: bool = False) -> float:
         """Start the control process; seconds until a client has had its first answer. watched: as `bench.watched_ioc`."""
-        program = ["bench.watched_ioc", str(self.callbacks)] if watched else ["ioc"]
+        program = ["bench.watched_ioc", str(self.callbacks)] if watched else ["archioc.ioc"]
         begun = time.monotonic()
         command = [sys.executable, "-m", *program, str(self.config), "--parent", str(os.getpid())]
         self._process = Child("ioc", command, self.directory / "ioc.log", with_variables({}))

@@ -19,23 +19,23 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from archioc.core.config_store import InfluxStore
-from archioc.core.config_store import Store as StoreSettings
-from archioc.core.encoding import encoder_for
+from archioc.core.config.store import InfluxStore
+from archioc.core.config.store import Store as StoreSettings
 from archioc.core.log import configure_log
+from archioc.core.spool.encoding import encoder_for
+from archioc.db.bins import Grid
+from archioc.db.embedded import statements as sql
+from archioc.db.embedded.day_files import DAY_NS, DayFiles, day_of
+from archioc.db.embedded.reader import EmbeddedReader
+from archioc.db.embedded.store import EmbeddedStore
+from archioc.db.influx.bins import InfluxBins
+from archioc.db.influx.influxql import select, within
+from archioc.db.influx.store import InfluxDatabase
+from archioc.db.store import Reader
 from archioc.demo.ports import free_ports
 from bench.bare_loader import download, load
 from bench.synthetic_batches import MIDNIGHT_NS, batches, spool_files
 from bench.writer import deliver
-from db import embedded_statements as sql
-from db.bins import Grid
-from db.day_files import DAY_NS, DayFiles, day_of
-from db.embedded import EmbeddedStore
-from db.embedded_queries import EmbeddedReader
-from db.influx import InfluxDatabase
-from db.influx_bins import InfluxBins
-from db.influx_language import select, within
-from db.store import Reader
 from tests.processes.influxd import Influxd, find_influxd
 
 RESULT = Path(__file__).parent / "results" / "delivery.json"

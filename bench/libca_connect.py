@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from engine.libca import Libca
+from archioc.engine.ca.libca import Libca
 
 TIMEOUT_S = 60.0
 CS_CONN = 2

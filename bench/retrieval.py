@@ -22,22 +22,22 @@ from rich.console import Console
 from rich.table import Table
 
 from archioc.core.allocator import keep_freed_memory
-from archioc.core.config_store import InfluxStore
+from archioc.core.config.store import InfluxStore
 from archioc.core.log import configure_log
 from archioc.core.timestamp import format_utc
+from archioc.db.bins import Grid
+from archioc.db.embedded import statements as sql
+from archioc.db.embedded.day_files import DAY_NS, DayFiles, day_of
+from archioc.db.embedded.reader import EmbeddedReader
+from archioc.db.embedded.store import EmbeddedStore
+from archioc.db.influx.bins import InfluxBins
+from archioc.db.influx.influxql import select, within
+from archioc.db.influx.store import InfluxDatabase
 from archioc.demo.ports import free_ports
 from bench.archive_site import CHANNEL, DATABASE, ArchiveSite, end_of, fill, served_archive
 from bench.bare_loader import download
 from bench.exports import Export, export_command, export_http
 from bench.synthetic_batches import MIDNIGHT_NS
-from db import embedded_statements as sql
-from db.bins import Grid
-from db.day_files import DAY_NS, DayFiles, day_of
-from db.embedded import EmbeddedStore
-from db.embedded_queries import EmbeddedReader
-from db.influx import InfluxDatabase
-from db.influx_bins import InfluxBins
-from db.influx_language import select, within
 from tests.processes.influxd import Influxd, find_influxd
 
 RESULT = Path(__file__).parent / "results" / "retrieval.json"

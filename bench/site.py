@@ -14,7 +14,8 @@ from pathlib import Path
 import psutil
 import yaml
 
-from archioc.core.table import ChannelTable
+from archioc.core.python_module import module_of
+from archioc.core.table.table import ChannelTable
 from archioc.demo.ca_environment import client_variables, with_variables
 from archioc.demo.child import Child
 from archioc.demo.ports import LOOPBACK, free_ports
@@ -177,6 +178,6 @@ def _wait(condition: Callable[[], bool], child: Child) -> None:
 
 def _process(child: Child, name: str) -> psutil.Process:
     for process in psutil.Process(child.pid).children():
-        if process.cmdline()[1:3] == ["-m", name]:
+        if module_of(process.cmdline()) == f"archioc.{name}":
             return process
     raise SystemExit(f"the archiver has no process {name}")

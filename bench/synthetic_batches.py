@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from archioc.core.batch import COUNTS, NO_BLOB, SAMPLE, Batch, ChannelMeta
 from archioc.core.dbr import Dbr
-from archioc.core.encoding import Encoder
-from archioc.core.spool import SpoolFile
+from archioc.core.spool.batch import COUNTS, NO_BLOB, SAMPLE, Batch, ChannelMeta
+from archioc.core.spool.encoding import Encoder
+from archioc.core.spool.spool import SpoolFile
 
 MIDNIGHT_NS = 1_789_948_800_000_000_000
 """Where the samples begin (ns since 1970), at the begin of a UTC day."""

@@ -1,4 +1,4 @@
-"""`python -m bench.watched_ioc CALLBACKS CONFIG ...`: the control process (`python -m ioc CONFIG ...`) with its event loop watched.
+"""`python -m bench.watched_ioc CALLBACKS CONFIG ...`: the control process (`python -m archioc.ioc CONFIG ...`) with its event loop watched.
 
 A callback of the loop that takes longer than NOTED_S is noted in the file CALLBACKS, a line of JSON each, and so is a garbage collection.
 """
@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ioc.__main__ import main
+from archioc.ioc.__main__ import main
 
 NOTED_S = 0.002
 
@@ -83,4 +83,5 @@ def _name(callback: Any) -> str:
 
 if __name__ == "__main__":
     watch(Path(sys.argv[1]))
-    sys.exit(main(sys.argv[2:]))
+    del sys.argv[1]
+    sys.exit(main())

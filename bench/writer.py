@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -12,12 +11,13 @@ from pathlib import Path
 import psutil
 import yaml
 
-from archioc.core.batch import Batch
-from archioc.core.config_file import load_config
+from archioc.core.config.file import load_config
 from archioc.core.directories import Directories
-from archioc.core.encoding import encoder_for
-from archioc.core.spool import SpoolDirectory
-from archioc.core.table import ChannelTable
+from archioc.core.python_module import python_module
+from archioc.core.spool.batch import Batch
+from archioc.core.spool.encoding import encoder_for
+from archioc.core.spool.spool import SpoolDirectory
+from archioc.core.table.table import ChannelTable
 from archioc.demo.child import Child
 from bench.synthetic_batches import spool_files
 
@@ -45,7 +45,7 @@ def deliver(directory: Path, store: dict[str, object], made: Sequence[Batch], ch
     spool.create()
     table = ChannelTable(directories.run)
     table.create(channels)
-    child = Child("db", [sys.executable, "-m", "db", str(path)], path.with_name("db.log"))
+    child = Child("db", python_module("archioc.db", str(path)), path.with_name("db.log"))
     try:
         child.wait_for_output("db_started", START_S)
         process = psutil.Process(child.pid)

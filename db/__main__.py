@@ -1,4 +1,4 @@
-"""The db process: `python -m db CONFIG --parent PID`."""
+"""The db process: `python -m archioc.db CONFIG --parent PID`."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import time
 import structlog
 
 from archioc.core.allocator import keep_freed_memory
-from archioc.core.config import Config
+from archioc.core.config.config import Config
 from archioc.core.directories import Directories
 from archioc.core.errors import StoreUnavailable
 from archioc.core.process import StopSignal, run_process
-from archioc.core.spool import SpoolDirectory
-from archioc.core.table import ChannelTable, ProcessState
-from db.book import DeliveryBook
-from db.delivery import DRAIN_S, Delivery
-from db.opening import open_store
-from db.query_server import QueryServer
-from db.spool_status import SpoolStatus
-from db.store import Store
-from db.store_status import StoreStatus
+from archioc.core.spool.spool import SpoolDirectory
+from archioc.core.table.table import ChannelTable, ProcessState
+from archioc.db.delivery.delivery_counters import DeliveryCounters
+from archioc.db.delivery.loop import DRAIN_S, Delivery
+from archioc.db.delivery.spool_status import SpoolStatus
+from archioc.db.delivery.store_status import StoreStatus
+from archioc.db.open_store import open_store
+from archioc.db.query_socket.server import QueryServer
+from archioc.db.store import Store
 
 _log = structlog.get_logger()
 
@@ -42,7 +42,7 @@ def _work(config: Config, stop: StopSignal) -> int:
     if config.store.influxdb is None:
         _open_before_queries(store)
     server = QueryServer(directories.query_socket, store)
-    delivery = Delivery(spool, store, DeliveryBook(table.delivery), StoreStatus(table.delivery))
+    delivery = Delivery(spool, store, DeliveryCounters(table.delivery), StoreStatus(table.delivery))
     worker = threading.Thread(target=delivery.run, args=(stop,), name="delivery", daemon=True)
     worker.start()
     _log.info("db_started", destination=store.destination)
@@ -79,4 +79,4 @@ def _finish(worker: threading.Thread, status: SpoolStatus) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(run_process("db", "db", _work))
+    sys.exit(run_process("archioc.db", "db", _work))

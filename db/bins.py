@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archioc.core.errors import QueryError
-from db.sample_columns import SampleColumns
+from archioc.db.sample_columns import SampleColumns
 
 MAX_BINS = 100_000
 """Bins in one answer."""
@@ -96,7 +96,7 @@ class Bins:
         at = np.searchsorted(self.start, part.start)
         self.non_finite[at] += part.non_finite
         self.severity[at] = np.maximum(self.severity[at], part.severity)
-        part, at = part.take(part.count > 0), at[part.count > 0]
+        part, at = part.select(part.count > 0), at[part.count > 0]
         before, n = self.count[at], self.count[at] + part.count
         mean = np.where(before > 0, self.mean[at], part.mean)
         spread = np.where(before > 0, self.std[at], 0.0)
@@ -113,7 +113,7 @@ class Bins:
         self.first[at[new]], self.first_time[at[new]] = part.first[new], part.first_time[new]
         self.last[at], self.last_time[at] = part.last, part.last_time
 
-    def take(self, wanted: npt.NDArray[np.bool_]) -> Bins:
+    def select(self, wanted: npt.NDArray[np.bool_]) -> Bins:
         """Some of the bins."""
         return Bins(**{one.name: getattr(self, one.name)[wanted] for one in fields(self)})
 
@@ -129,7 +129,7 @@ def bins_of(grid: Grid, chunks: Iterable[SampleColumns]) -> Bins:
     found = Bins.empty(grid.starts)
     for chunk in chunks:
         arrays = chunk.array_places
-        scalars = chunk.take(np.delete(np.arange(len(chunk)), arrays)) if arrays else chunk
+        scalars = chunk.select(np.delete(np.arange(len(chunk)), arrays)) if arrays else chunk
         if len(scalars):
             found.add(_of_scalars(grid, scalars))
     return found

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 from archioc.core.aliases import Alias, Aliases, Tenure, tenures
 from archioc.core.audit import AuditRecord
-from archioc.core.batch import ChannelMeta
 from archioc.core.events import ChannelEvent, Reason
-from db.alarm_columns import AlarmColumns
-from db.bins import Bins, Grid, Within
-from db.sample_columns import SampleColumns
-from db.store import Reader, bounded, glob_filter
+from archioc.core.spool.batch import ChannelMeta
+from archioc.db.alarm_columns import AlarmColumns
+from archioc.db.bins import Bins, Grid, Within
+from archioc.db.sample_columns import SampleColumns
+from archioc.db.store import Reader, bounded, glob_filter
 
 LATE_NS = 60_000_000_000
 """How long after a renaming samples may come under the earlier name: those under way, and those whose IOC's clock is ahead."""

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archioc.core.array_statistics import ArrayStatistics
-from archioc.core.batch import encode_text
+from archioc.core.spool.batch import encode_text
 
 Array = npt.NDArray[np.generic]
 
@@ -21,7 +21,7 @@ class SampleColumns:
     time: ns since 1970 UTC, int64.
     value: number or enum index, float64; NaN for text and arrays (and for a number that is NaN).
     severity, status: as `archioc.core.dbr` numbers them, uint8.
-    flags: `archioc.core.batch.SampleFlag`, uint8.
+    flags: `archioc.core.spool.batch.SampleFlag`, uint8.
     src_time: the IOC's own stamp where `flags` says that it differs (ns), else 0; int64.
     text: the text of a text sample, the label of an enum where it was written, else None.
     arrays: the elements of an array sample (little endian), else None; None too where only statistics were kept.
@@ -66,7 +66,7 @@ class SampleColumns:
         text = self.text[at]
         return None if text is None else encode_text(text, int(self.flags[at]))
 
-    def take(self, index: npt.NDArray[np.intp]) -> SampleColumns:
+    def select(self, index: npt.NDArray[np.intp]) -> SampleColumns:
         """The samples at some places, in that order."""
         places = index.tolist()
         return SampleColumns(
@@ -103,7 +103,7 @@ def newest_of_each_time(columns: SampleColumns) -> SampleColumns:
         return columns
     order = np.argsort(columns.time, kind="stable")
     time = columns.time[order]
-    return columns.take(order[np.append(time[1:] != time[:-1], True)])
+    return columns.select(order[np.append(time[1:] != time[:-1], True)])
 
 
 def merge_by_time(streams: Sequence[Iterator[SampleColumns]]) -> Iterator[SampleColumns]:
@@ -120,8 +120,8 @@ def merge_by_time(streams: Sequence[Iterator[SampleColumns]]) -> Iterator[Sample
             if head is None:
                 continue
             split = int(np.searchsorted(head.time, upto, side="right"))
-            ready.append(head.take(np.arange(split)))
-            heads[which] = head.take(np.arange(split, len(head))) if split < len(head) else _next_filled(streams[which])
+            ready.append(head.select(np.arange(split)))
+            heads[which] = head.select(np.arange(split, len(head))) if split < len(head) else _next_filled(streams[which])
         yield newest_of_each_time(concatenate(ready))
     for head, stream in zip(heads, streams, strict=True):
         if head is not None:

@@ -90,7 +90,7 @@ def _gaps(marks: Sequence[ChannelEvent]) -> Iterator[Missed]:
                 yield Missed(Span(event.time_ns, end), event.reason, event.reason.word, event.text)
 
 
-def told_of_several(events: Mapping[str, Sequence[ChannelEvent]], absences: Mapping[str, Sequence[Span]]) -> list[ChannelEvent]:
+def common_events(events: Mapping[str, Sequence[ChannelEvent]], absences: Mapping[str, Sequence[Span]]) -> list[ChannelEvent]:
     """What is told of a channel of several archivers: the gaps that they all missed, and the moments of each with its name.
 
     events, absences: by archiver; at least one event. Sorted by time.

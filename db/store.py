@@ -1,4 +1,4 @@
-"""What a store can do; `db.embedded` and `db.influx` are the two that there are."""
+"""What a store can do; `archioc.db.embedded.store` and `archioc.db.influx.store` are the two that there are."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from archioc.core.audit import AuditRecord
-from archioc.core.batch import ChannelMeta
 from archioc.core.errors import QueryError
 from archioc.core.events import GAPS, ChannelEvent
-from archioc.core.spool import SpoolFile
-from db.alarm_columns import AlarmColumns
-from db.bins import Bins, Within
-from db.sample_columns import SampleColumns
+from archioc.core.spool.batch import ChannelMeta
+from archioc.core.spool.spool import SpoolFile
+from archioc.db.alarm_columns import AlarmColumns
+from archioc.db.bins import Bins, Within
+from archioc.db.sample_columns import SampleColumns
 
 CHUNK = 50_000
 """How many samples a query answers at a time, at most."""
@@ -88,11 +88,11 @@ class Reader(Protocol):
         ...
 
     def bins(self, channel: str, start_ns: int, end_ns: int, count: int, *, times: bool = True, within: Within | None = None) -> Bins:
-        """Statistics of the numbers with start <= time < end in `count` bins of equal width (`db.bins.Grid.of`), empty ones too.
+        """Statistics of the numbers with start <= time < end in `count` bins of equal width (`archioc.db.bins.Grid.of`), empty ones too.
 
         within: samples that count, where not all in the bins do: a client's range that begins or ends within a bin.
         times: whether `first_time` and `last_time` are wanted, which cost an InfluxDB as much as all the rest.
-        Raises QueryError for an empty range and for a count outside 1 to `db.bins.MAX_BINS`.
+        Raises QueryError for an empty range and for a count outside 1 to `archioc.db.bins.MAX_BINS`.
         """
         ...
 
@@ -111,7 +111,7 @@ class Reader(Protocol):
         """Moments with start <= time <= end and gaps that overlap with that range, sorted by time.
 
         An event that was written open and again with its end is one event. Where several archivers have told of the channel, only
-        what they all missed is a gap, and moments have the name of the one that tells them (`db.several_archivers`).
+        what they all missed is a gap, and moments have the name of the one that tells them (`archioc.db.several_archivers`).
         Raises QueryError for more than MAX_EVENTS.
         """
         ...
@@ -138,7 +138,7 @@ class Writer(Protocol):
 
     @property
     def destination(self) -> str:
-        """Which spool files this store takes (`archioc.core.encoding.destination_of`)."""
+        """Which spool files this store takes (`archioc.core.spool.encoding.destination_of`)."""
         ...
 
     @property

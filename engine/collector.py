@@ -8,25 +8,25 @@ import numpy as np
 import numpy.typing as npt
 import structlog
 
-from archioc.core.batch import ALARM, COUNTS, NO_BLOB, SAMPLE, Batch, ChannelMeta, Samples
 from archioc.core.errors import SpoolError
 from archioc.core.events import ChannelEvent, Reason
-from archioc.core.ledger import Booking
-from archioc.core.opaque import opaque
-from archioc.core.table import ChannelTable, ProcessState
-from archioc.core.table_columns import LEDGER_HEAD, LEDGER_TOTALS
-from engine.alarms import AlarmStates
-from engine.audit_trail import AuditTrail
-from engine.channels import Channels, Rows
-from engine.commit import Commit, CommitThread
-from engine.health import HealthReport
-from engine.labels import add_labels
-from engine.last_run import LastRun
-from engine.losses import Losses
-from engine.ring import SLOT, EventKind, EventRing, bulk_end
-from engine.sampler import Sampler
-from engine.status_view import StatusView
-from engine.updates import by_row, decode_updates
+from archioc.core.spool.batch import ALARM, COUNTS, NO_BLOB, SAMPLE, Batch, ChannelMeta, Samples
+from archioc.core.spool.ledger import Booking
+from archioc.core.table.columns import LEDGER_HEAD, LEDGER_TOTALS
+from archioc.core.table.table import ChannelTable, ProcessState
+from archioc.core.void_view import as_void
+from archioc.engine.ca.ring import SLOT, EventKind, EventRing, bulk_end
+from archioc.engine.channels.channels import Channels, Rows
+from archioc.engine.channels.last_run import LastRun
+from archioc.engine.channels.losses import Losses
+from archioc.engine.commit.audit_trail import AuditTrail
+from archioc.engine.commit.commit import Commit, CommitThread
+from archioc.engine.health import HealthReport
+from archioc.engine.sampling.alarms import AlarmStates
+from archioc.engine.sampling.labels import add_labels
+from archioc.engine.sampling.sampler import Sampler
+from archioc.engine.sampling.updates import by_row, decode_updates
+from archioc.engine.status_view import StatusView
 
 _log = structlog.get_logger()
 
@@ -34,7 +34,7 @@ DRAIN_AT_MOST = 50_000
 OPEN_AT_MOST = 200_000
 """Samples in the open batch beyond which the drain waits for the disk; the ring holds what comes."""
 REPLAY_STALL_S = 60.0
-_OPAQUE_SAMPLE = opaque(np.empty(0, SAMPLE)).dtype
+_OPAQUE_SAMPLE = as_void(np.empty(0, SAMPLE)).dtype
 
 
 class Collector:
@@ -72,18 +72,18 @@ class Collector:
         """Everything that is due now (ns since 1970)."""
         if len(leaving := self._channels.follow(now)):
             self._let_pass(leaving, now)
-            self._tell(self._losses.tell(leaving, now))
+            self._tell(self._losses.pop_events(leaving, now))
         self._channels.create_some(now)
         self.drain()
         self._let_pass(self._sampler.withheld.overdue(now), now)
         self._add(*self._sampler.repeat(now, self._channels.connected))
         self._add_alarms(self._sampler.repeat_alarms(now, self._channels.connected))
         self._book_losses(now)
-        if self._commits.take_forgotten():
+        if self._commits.poll_forgotten():
             self._tell_again(now)
         self._channels.announce_gaps(now)
-        self._channels.tell_collected(now)
-        self._audit.look()
+        self._channels.announce_collected(now)
+        self._audit.poll()
         self._watch_clock()
         self._view.refresh(now, self._ring.fill, self._sampler.clocks.suspect)
 
@@ -107,14 +107,14 @@ class Collector:
         generation = slots["generation"]
         ours = generation == self._channels.generation.take(slots["row"], mode="clip")
         ours &= generation != 0
-        return slots if ours.all() else opaque(slots)[ours].view(SLOT)
+        return slots if ours.all() else as_void(slots)[ours].view(SLOT)
 
     def _process(self, slots: npt.NDArray[np.void], live: bool) -> None:
         """Act on events of all kinds, in runs in which no update of a channel comes before its connection event."""
         while len(slots):
             part, slots = _split(slots)
             self._changes(part, live)
-            self._sample(opaque(part)[part["kind"] == EventKind.UPDATE].view(SLOT))
+            self._sample(as_void(part)[part["kind"] == EventKind.UPDATE].view(SLOT))
 
     def _sample(self, slots: npt.NDArray[np.void]) -> None:
         """Sample updates."""
@@ -163,7 +163,7 @@ class Collector:
         row = int(slot["row"])
         body = slot["body"].tobytes()
         raw = self._ring.piece(int.from_bytes(body[16:24], "little"), int.from_bytes(body[12:16], "little"))
-        meta = self._channels.metadata.take(row, int(slot["dbr"]), int(slot["received"]), raw)
+        meta = self._channels.metadata.decode(row, int(slot["dbr"]), int(slot["received"]), raw)
         if meta is not None:
             self._metas.append(meta)
 
@@ -197,8 +197,8 @@ class Collector:
         """Batches were dropped: what the store knows of channels besides their samples may have been in them."""
         self._sampler.memory.labelled[:] = 0
         self._metas += self._channels.metadata.of.values()
-        self._channels.gaps.tell_again()
-        self._channels.tell_collected(now, every=True)
+        self._channels.gaps.announce_again()
+        self._channels.announce_collected(now, every=True)
         self._audit.send_again()
         self._add_alarms(self._sampler.alarms_again(now, self._channels.connected))
 
@@ -214,7 +214,7 @@ class Collector:
 
     def _book_losses(self, now: int) -> None:
         """Count what the ring had no room for; tell of it, and of what quotas dropped."""
-        self._losses.book_overflow(self._ring)
+        self._losses.count_overflow(self._ring)
         self._tell(self._losses.due(now))
         if len(rows := self._losses.to_ask(now)):
             self._channels.look_again(rows, now)  # what a lost event may have told is asked for again
@@ -236,23 +236,23 @@ class Collector:
         if self._commits.full:
             return
         flush = int(self._table.settings.head["flush"][0])
-        rows = self._sampler.memory.take_touched()
-        events, metas = self._channels.gaps.take(), tuple(self._metas)
+        rows = self._sampler.memory.pop_touched()
+        events, metas = self._channels.gaps.pop_events(), tuple(self._metas)
         now = time.time_ns()
-        health = self._health.take(now) if self._health is not None and self._health.due(now) else None
+        health = self._health.poll(now) if self._health is not None and self._health.due(now) else None
         idle = (
             not (self._open or self._open_alarms or len(rows) or events or metas or self._audit.waiting or health)
             and self._ring.drained == self._cut_at
         )
-        if idle and flush == self._flush and not self._commits.has_to_tell:
+        if idle and flush == self._flush and not self._commits.reports_losses_next:
             self._channels.forget_removed()
             return
-        samples = np.concatenate([np.empty(0, _OPAQUE_SAMPLE), *map(opaque, self._parts)]).view(SAMPLE)
+        samples = np.concatenate([np.empty(0, _OPAQUE_SAMPLE), *map(as_void, self._parts)]).view(SAMPLE)
         counts = self._counts(samples)
         alarms = np.concatenate([np.empty(0, ALARM), *self._alarms])
         held = [*counts["row"].tolist(), *alarms["row"].tolist()]
         names = dict(zip(held, map(self._channels.names.__getitem__, held), strict=True))
-        audit, audited = self._audit.take()
+        audit, audited = self._audit.pop()
         batch = Batch(samples, tuple(self._blobs), names, counts, events, metas, alarms, audit, health)
         self._batch_id = max(self._batch_id + 1, now)
         booking = Booking(self._batch_id, rows, self._sampler.memory.cells(rows), self._head())
@@ -323,10 +323,10 @@ class Collector:
         self._table.status.head["state"] = ProcessState.STOPPING
         while self.drain(live=False):
             pass
-        self._losses.book_overflow(self._ring)
+        self._losses.count_overflow(self._ring)
         rows = self._channels.ours()
         self._let_pass(rows, now)
-        self._tell(self._losses.tell(rows, now))
+        self._tell(self._losses.pop_events(rows, now))
         self._channels.gaps.open(self._channels.staying(), Reason.ARCHIVER_STOP, now)
 
     def cut_all(self, timeout: float = 5.0) -> None:

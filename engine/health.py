@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import structlog
 
-from archioc.core.archive_totals import count_up
-from archioc.core.archiver_health import HEALTH_EVERY_S, ArchiverHealth
 from archioc.core.errors import RunDirError
-from archioc.core.process_counts import ProcessCounts, read_counts
-from archioc.core.table import ChannelTable
-from archioc.core.table_columns import DROPS
+from archioc.core.table.archive_totals import count_up
+from archioc.core.table.archiver_health import HEALTH_EVERY_S, ArchiverHealth
+from archioc.core.table.columns import DROPS
+from archioc.core.table.process_counts import ProcessCounts, read_counts
+from archioc.core.table.table import ChannelTable
 
 _log = structlog.get_logger()
 
@@ -29,7 +29,7 @@ class HealthReport:
         """Whether the last report is old enough (now: ns since 1970), or the clock was set back behind it."""
         return not 0 <= now - self._told_at < _EVERY_NS
 
-    def take(self, now: int) -> ArchiverHealth:
+    def poll(self, now: int) -> ArchiverHealth:
         """The report of this moment (ns since 1970); the next one is due HEALTH_EVERY_S later."""
         self._told_at = now
         totals = count_up(self._table)

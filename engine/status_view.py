@@ -6,11 +6,11 @@ import codecs
 
 import numpy as np
 
-from archioc.core.batch import Kind
-from archioc.core.table import ChannelTable, write_rows
-from engine.channels import Channels
-from engine.memory import SamplerMemory
-from engine.updates import Updates
+from archioc.core.spool.batch import Kind
+from archioc.core.table.table import ChannelTable, write_rows
+from archioc.engine.channels.channels import Channels
+from archioc.engine.sampling.memory import SamplerMemory
+from archioc.engine.sampling.updates import Updates
 
 RATE_PERIOD_NS = 2_000_000_000
 LAG_PERIOD_NS = 1_000_000_000

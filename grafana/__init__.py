@@ -1,1 +1,1 @@
-"""Dashboards and alert rules for Grafana, written in Python; `python -m grafana` makes the files that Grafana reads."""
+"""Dashboards and alert rules for Grafana, written in Python; `python -m archioc.grafana` makes the files that Grafana reads."""

@@ -1,4 +1,4 @@
-"""`python -m grafana [--check]`: write the dashboards (JSON) and the alert rules (YAML), or say whether they are fresh."""
+"""`python -m archioc.grafana [--check]`: write the dashboards (JSON) and the alert rules (YAML), or say whether they are fresh."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ import yaml
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from grafana.alerts import RULES, provisioning
-from grafana.boards.alarms import alarms
-from grafana.boards.connections import connections
-from grafana.boards.explorer import explorer
-from grafana.boards.overview import overview
-from grafana.boards.storage import storage
-from grafana.boards.wall import wall
+from archioc.grafana.alerts import RULES, provisioning
+from archioc.grafana.boards.alarms import alarms
+from archioc.grafana.boards.connections import connections
+from archioc.grafana.boards.explorer import explorer
+from archioc.grafana.boards.overview import overview
+from archioc.grafana.boards.storage import storage
+from archioc.grafana.boards.wall import wall
 
 FOLDER = Path(__file__).parent
 ALERTS = Path("provisioning/alerting/archioc.yaml")
 _OF_INTERVALS = ("auto", "auto_min", "auto_count")
 """The SDK gives these to variables of every kind; Grafana knows them of intervals only."""
-_MADE = "# Made by `python -m grafana` from grafana/alerts.py.\n"
+_MADE = "# Made by `python -m archioc.grafana` from grafana/alerts.py.\n"
 
 
 def files() -> dict[Path, str]:
@@ -46,7 +46,7 @@ def _as_json(board: Dashboard) -> dict[str, Any]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Write the files, or with `--check` only compare. Returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m grafana", description="dashboards and alert rules for Grafana")
+    parser = argparse.ArgumentParser(prog="python -m archioc.grafana", description="dashboards and alert rules for Grafana")
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when a file is not fresh")
     check = parser.parse_args(arguments).check
     stale = []
@@ -57,7 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
         elif not target.is_file() or target.read_text(encoding="utf-8") != text:
             stale.append(str(path))
     if stale:
-        sys.stderr.write(f"not fresh: {', '.join(stale)}; run python -m grafana\n")
+        sys.stderr.write(f"not fresh: {', '.join(stale)}; run python -m archioc.grafana\n")
     return 1 if stale else 0
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from grafana.boards.storage import DISK_IN_A_WEEK
+from archioc.grafana.boards.storage import DISK_IN_A_WEEK
 
 FOLDER = "ArchIOC"
 SOURCE_UID = "archioc"

@@ -18,7 +18,7 @@ from grafana_foundation_sdk.models.dashboard import (
     VariableSort,
 )
 
-from grafana.influxql import SOURCE
+from archioc.grafana.influxql import SOURCE
 
 TAG = "archioc"
 LISTED = 100

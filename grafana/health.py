@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from grafana.influxql import OF_ARCHIVER, TABLE, InfluxQuery
+from archioc.grafana.influxql import OF_ARCHIVER, TABLE, InfluxQuery
 
 EVERY_ARCHIVER = "$timeFilter"
 

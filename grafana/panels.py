@@ -18,8 +18,8 @@ from grafana_foundation_sdk.models.common import (
 )
 from grafana_foundation_sdk.models.dashboard import DynamicConfigValue, ThresholdsConfig, ValueMap
 
-from grafana.influxql import SOURCE, TABLE, InfluxQuery, Target
-from grafana.palette import limits
+from archioc.grafana.influxql import SOURCE, TABLE, InfluxQuery, Target
+from archioc.grafana.palette import limits
 
 MAX_DATA_POINTS = 1000
 """Points that Grafana asks for in a graph, however wide the screen is."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from xml.etree.ElementTree import Comment, Element, SubElement, indent, tostring
 
-from opi.alarm_entries import AlarmEntry, AlarmFolder
+from archioc.opi.alarm_entries import AlarmEntry, AlarmFolder
 
 WHOLE_NOTE = " alarm-server -config {name} -import replaces everything under {name}: what was changed there by hand is lost. "
 PART_NOTE = ' To be named in the site\'s own file: <xi:include href="..." xmlns:xi="http://www.w3.org/2001/XInclude"/>. '

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from opi.macro_defaults import write_defaults
+from archioc.opi.macro_defaults import write_defaults
 
 Content: TypeAlias = "str | int | float | bool | Part"
 """What a property holds. bool is `true` or `false`."""

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from opi import bob, plots, settings
-from opi.screens.add import add
-from opi.screens.audit import audit
-from opi.screens.channel import channel
-from opi.screens.channels import channels
-from opi.screens.database import database
-from opi.screens.groups import groups
-from opi.screens.history import history
-from opi.screens.limits import limits
-from opi.screens.overview import overview
+from archioc.opi import bob, plots, settings
+from archioc.opi.screens.add import add
+from archioc.opi.screens.audit import audit
+from archioc.opi.screens.channel import channel
+from archioc.opi.screens.channels import channels
+from archioc.opi.screens.database import database
+from archioc.opi.screens.groups import groups
+from archioc.opi.screens.history import history
+from archioc.opi.screens.limits import limits
+from archioc.opi.screens.overview import overview
 
 SCREENS = (overview, channels, channel, add, groups, database, history, limits, audit)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from opi.macro_defaults import write_defaults
+from archioc.opi.macro_defaults import write_defaults
 
 
 @dataclass(frozen=True, slots=True)

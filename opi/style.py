@@ -5,7 +5,7 @@ Colours and fonts are names of Phoebus' `color.def` and `font.def`, so that a si
 
 from __future__ import annotations
 
-from opi.bob import Part
+from archioc.opi.bob import Part
 
 GAP = 6
 """Between widgets (pixels)."""

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-from opi.bob import Content, Part, Widget, macros
-from opi.style import GAP, ROW, color, font, font_size
+from archioc.opi.bob import Content, Part, Widget, macros
+from archioc.opi.style import GAP, ROW, color, font, font_size
 
 
 class Align(IntEnum):

@@ -1,0 +1,1 @@
+"""The http process: it answers readers over HTTP."""

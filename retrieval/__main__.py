@@ -1,12 +1,12 @@
-"""The http process: `python -m retrieval CONFIG --parent PID`."""
+"""The http process: `python -m archioc.retrieval CONFIG --parent PID`."""
 
 from __future__ import annotations
 
 import sys
 
-from archioc.core.config import Config
+from archioc.core.config.config import Config
 from archioc.core.process import StopSignal, run_process
-from retrieval.serving import serve
+from archioc.retrieval.serving import serve
 
 
 def _work(config: Config, stop: StopSignal) -> int:
@@ -16,4 +16,4 @@ def _work(config: Config, stop: StopSignal) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(run_process("retrieval", "http", _work))
+    sys.exit(run_process("archioc.retrieval", "http", _work))

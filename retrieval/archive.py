@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-from archioc.core.config import Config
+from archioc.core.config.config import Config
 from archioc.core.directories import Directories
 from archioc.core.errors import ConfigError
 from archioc.core.registry import read_aliases
-from db.query_client import SocketReader
-from db.renamed_reader import RenamedReader
-from db.store import Reader
-from retrieval.catalogue import Catalogue
+from archioc.db.query_socket.client import SocketReader
+from archioc.db.renamed_reader import RenamedReader
+from archioc.db.store import Reader
+from archioc.retrieval.catalogue import Catalogue
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,6 @@ def _open_reader(config: Config, directories: Directories, *, alone: bool) -> Re
         if alone:
             raise ConfigError(config.path, None, "store", "`archioc serve` reads an InfluxDB; an embedded store is served by `archioc run`")
         return SocketReader(directories.query_socket)
-    from db.influx import InfluxDatabase  # noqa: PLC0415 - its client is 20 MB, which a process beside an embedded store need not hold
+    from archioc.db.influx.store import InfluxDatabase  # noqa: PLC0415 - its client is 20 MB, which a process beside an embedded store need not hold
 
     return InfluxDatabase(config.store.influxdb)

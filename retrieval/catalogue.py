@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from archioc.core.aliases import Aliases
 from archioc.core.directories import Directories
 from archioc.core.registry import RegistryChannel, RegistryReader, read_aliases
-from db.store import Reader
+from archioc.db.store import Reader
 
 REGISTRY_HOLDS_S = 1.0
 """How long what the registry said is taken for true."""

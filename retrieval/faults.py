@@ -10,11 +10,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from archioc.core.errors import ArchiocError, QueryError, RegistryError, RunDirError, StoreDenied, StoreUnavailable
+from archioc.retrieval.seldom import Seldom
 
 _log = structlog.get_logger()
 
 RETRY_AFTER_S = 5
 """What a client is told to wait before it asks again."""
+
+SHOWN = 60
+"""Letters of a client's text that an answer repeats."""
 
 JSON_FAMILIES = ("/api/", "/archive/", "/readyz", "/healthz")
 """Paths whose errors are objects with the key `error`."""
@@ -26,6 +30,12 @@ class Busy(ArchiocError):
     """More queries than can be worked on or wait."""
 
 
+def shown(text: str, most: int = SHOWN) -> str:
+    """A client's text as an answer repeats it: cut short, and on one line."""
+    cut = text if len(text) <= most else f"{text[:most]}..."
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in cut)
+
+
 def refusal(status: int, text: str) -> HTTPException:
     """A request that is answered with an error status and one line that says why."""
     return HTTPException(status, text)
@@ -33,21 +43,24 @@ def refusal(status: int, text: str) -> HTTPException:
 
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return _answer(request, error.status_code, error.detail, dict(error.headers or {}))
+    return error_answer(request.scope["path"], error.status_code, error.detail, dict(error.headers or {}))
 
 
 def _told_as(status: int, level: str = "info") -> Handler:
     headers = {"Retry-After": str(RETRY_AFTER_S)} if status == 503 else {}
+    seldom = Seldom()
 
     async def tell(request: Request, error: Exception) -> Response:
-        getattr(_log, level)("query_refused", path=request.url.path, status=status, error=str(error))
-        return _answer(request, status, str(error), headers)
+        if times := seldom.times():
+            getattr(_log, level)("query_refused", path=shown(request.scope["path"]), status=status, error=str(error), times=times)
+        return error_answer(request.scope["path"], status, str(error), headers)
 
     return tell
 
 
-def _answer(request: Request, status: int, text: str, headers: dict[str, str]) -> Response:
-    if request.url.path.startswith(JSON_FAMILIES):
+def error_answer(path: str, status: int, text: str, headers: dict[str, str] | None = None) -> Response:
+    """An error in the form that the protocol of this path has."""
+    if path.startswith(JSON_FAMILIES):
         return JSONResponse({"error": text}, status, headers)
     return PlainTextResponse(f"{text}\n", status, headers)
 

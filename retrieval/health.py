@@ -12,12 +12,18 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from archioc.core.archive_totals import ArchiveTotals, count_up
 from archioc.core.directories import Directories
 from archioc.core.errors import QueryError, RunDirError, StoreDenied, StoreUnavailable
-from archioc.core.table import ChannelTable, ProcessState, StoreState
-from db.store import Reader
-from retrieval.parts import archive_of, queries_of
+from archioc.core.table.archive_totals import ArchiveTotals, count_up
+from archioc.core.table.table import ChannelTable, ProcessState, StoreState
+from archioc.db.store import Reader
+from archioc.retrieval.app_state import archive_of
+from archioc.retrieval.archive import Archive
+from archioc.retrieval.faults import RETRY_AFTER_S
+from archioc.retrieval.shared_work import SharedWork
+
+ANSWER_S = 4.0
+"""How long may be taken to find out how the archiver does."""
 
 SILENT_S = 5.0
 """A process whose heartbeat is older than this does not answer."""
@@ -60,13 +66,20 @@ async def healthz(_request: Request) -> Response:
 async def readyz(request: Request) -> Response:
     """200 while samples are collected and kept, or, without an archiver, while the store answers; else 503."""
     archive = archive_of(request)
-    if archive.directories is None:
-        condition = await queries_of(request).run(lambda _: condition_of_store(archive.reader))
-    else:
-        # readers who keep the server busy do not make the archiver look unready
-        condition = await asyncio.to_thread(condition_of, archive.directories)
+    shared: SharedWork[Condition] = request.app.state.health
+    try:
+        # in a thread of its own: readers who keep the server busy do not make the archiver look unready
+        async with asyncio.timeout(ANSWER_S):
+            condition = await shared.result(lambda: _condition(archive))
+    except TimeoutError:
+        silent = Readiness.STORE_UNREACHABLE if archive.directories is None else Readiness.ENGINE_SILENT
+        condition = Condition(silent, f"could not be found out within {ANSWER_S:g} s")
     body = {"ready": condition.state in READY, "state": condition.state, "reason": condition.reason, "store": condition.store}
-    return JSONResponse(body, 200 if condition.state in READY else 503)
+    return JSONResponse(body, 200) if condition.state in READY else JSONResponse(body, 503, {"Retry-After": str(RETRY_AFTER_S)})
+
+
+def _condition(archive: Archive) -> Condition:
+    return condition_of_store(archive.reader) if archive.directories is None else condition_of(archive.directories)
 
 
 def condition_of(directories: Directories) -> Condition:

@@ -5,43 +5,56 @@ from __future__ import annotations
 import contextlib
 import fnmatch
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from retrieval.faults import refusal
+from archioc.core.errors import QueryError
+from archioc.db.embedded.statement_limit import StatementLimit
+from archioc.retrieval.faults import refusal, shown
 
 MAX_PATTERN = 1000
 """Letters of a pattern."""
 
+REGEX_S = 10.0
+"""How long a search with a regular expression may take."""
 
-def matching_glob(names: Sequence[str], glob: str) -> list[str]:
+_limit = StatementLimit()
+
+
+def matching_glob(names: Iterable[str], glob: str) -> list[str]:
     """Names that match a glob (`*`, `?`, `[...]`; case matters), in their order. Raises HTTPException (400)."""
-    _check_length(glob)
+    check_length(glob)
+    # Python looks for the end of each bracket up to the end of the glob; behind the last end there is nothing to look for.
+    closed, bracket, rest = glob.rpartition("]")
     # Python's translation of a glob never goes back over what a star has taken
-    return [*filter(re.compile(fnmatch.translate(glob)).match, names)]
+    return [*filter(re.compile(fnmatch.translate(closed + bracket + rest.replace("[", "[[]"))).match, names)]
 
 
 def matching_regex(names: Sequence[str], regex: str) -> list[str]:
     """Names that match a regular expression as a whole, in their order. Raises HTTPException (400).
 
     DuckDB matches (RE2: in time that grows with the length of the name only); `re` can be held up for years, and with it all
-    threads. Hence no look-ahead and no back-references.
+    threads. Hence no look-ahead and no back-references. Raises QueryError after REGEX_S.
     """
     import duckdb  # noqa: PLC0415 - 40 MB, which only a search with a regular expression needs
 
-    _check_length(regex)
+    check_length(regex)
     if not names:
         return []
     with contextlib.closing(duckdb.connect(config={"threads": 1})) as connection:
         connection.register("known", {"place": np.arange(len(names)), "name": np.array(names, object)})
         try:
-            found = connection.execute("select place from known where regexp_full_match(name, ?) order by place", [regex]).fetchnumpy()
+            with _limit.within(REGEX_S, connection):
+                found = connection.execute("select place from known where regexp_full_match(name, ?) order by place", [regex]).fetchnumpy()
         except duckdb.InvalidInputException as error:
-            raise refusal(400, f"regex {regex!r}: {' '.join(str(error).split())}") from None
+            raise refusal(400, f"regex {shown(regex)}: {' '.join(str(error).split())}") from None
+        except duckdb.InterruptException:
+            raise QueryError(f"the search with this regular expression has taken {REGEX_S:g} s; give a simpler one") from None
     return [names[at] for at in np.asarray(found["place"], np.intp).tolist()]
 
 
-def _check_length(pattern: str) -> None:
+def check_length(pattern: str) -> None:
+    """Raise HTTPException (400) for a pattern of more than MAX_PATTERN letters."""
     if len(pattern) > MAX_PATTERN:
         raise refusal(400, f"a pattern has at most {MAX_PATTERN} letters")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import asdict
@@ -16,13 +15,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from archioc import __version__
-from archioc.core.archive_totals import ArchiveTotals, count_up
 from archioc.core.directories import Directories
-from archioc.core.process_counts import ProcessCounts, read_counts
-from archioc.core.table import ChannelTable, ProcessState, StoreState
-from archioc.core.table_columns import DROPS
-from retrieval.faults import refusal
-from retrieval.parts import archive_of
+from archioc.core.table.archive_totals import ArchiveTotals, count_up
+from archioc.core.table.columns import DROPS
+from archioc.core.table.process_counts import ProcessCounts, read_counts
+from archioc.core.table.table import ChannelTable, ProcessState, StoreState
+from archioc.retrieval.app_state import archive_of
+from archioc.retrieval.faults import refusal
+from archioc.retrieval.shared_work import SharedWork
 
 SECOND_NS = 1e9
 
@@ -32,8 +32,9 @@ async def metrics(request: Request) -> Response:
     directories = archive_of(request).directories
     if directories is None:
         raise refusal(404, "there is no archiver here, only its store; the metrics are those of an archiver")
-    # not among the queries: readers who keep the server busy do not make a hole in the metrics
-    return Response(await asyncio.to_thread(metrics_of, directories), media_type=CONTENT_TYPE_PLAIN_0_0_4)
+    # in a thread of its own: readers who keep the server busy do not make a hole in the metrics
+    shared: SharedWork[bytes] = request.app.state.metrics
+    return Response(await shared.result(lambda: metrics_of(directories)), media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
 
 def metrics_of(directories: Directories) -> bytes:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from retrieval.appliance.request import LAST_NS, MAX_NAME, time_of
-from retrieval.appliance.source import Range
-from retrieval.faults import refusal
+from archioc.retrieval.appliance.request import LAST_NS, MAX_NAME, time_of
+from archioc.retrieval.appliance.source import Range
+from archioc.retrieval.faults import refusal, shown
 
 
 def name_of(parameters: Mapping[str, str]) -> str:
@@ -25,7 +25,7 @@ def span_of(parameters: Mapping[str, str], *, empty: bool = True) -> Range:
     begin, end = time_of(first, "from"), time_of(last, "to")
     if not (0 <= begin <= end <= LAST_NS and (empty or begin < end)):
         rule = "not after" if empty else "before"
-        raise refusal(400, f"from={first[:40]}, to={last[:40]}: from lies {rule} to, both in 1970 to 2115")
+        raise refusal(400, f"from={shown(first)}, to={shown(last)}: from lies {rule} to, both in 1970 to 2115")
     return Range(begin, end)
 
 
@@ -33,5 +33,5 @@ def whole_of(parameters: Mapping[str, str], name: str, default: int, most: int) 
     """A whole number from 1 on. Raises HTTPException (400)."""
     text = parameters.get(name, str(default))
     if not (text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= most):
-        raise refusal(400, f"{name}={text[:40]}: a whole number from 1 to {most}")
+        raise refusal(400, f"{name}={shown(text)}: a whole number from 1 to {most}")
     return int(text)

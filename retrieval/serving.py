@@ -7,23 +7,26 @@ import os
 import socket
 import sys
 from pathlib import Path
+from typing import Any
 
 import orjson
 import structlog
 import uvicorn
+from starlette.types import ASGIApp
 
 from archioc.core.allocator import keep_freed_memory
-from archioc.core.config import Config, Http
+from archioc.core.config.config import Config
+from archioc.core.config_http import Http
 from archioc.core.errors import ServeError
+from archioc.core.heartbeat import BEAT_S, Heartbeat
 from archioc.core.process import StopSignal
-from retrieval.app import make_app
-from retrieval.archive import Archive, open_archive
-from retrieval.queries import Queries
+from archioc.retrieval.app import gated, make_app
+from archioc.retrieval.archive import Archive, open_archive
+from archioc.retrieval.connection import MAX_HEAD
+from archioc.retrieval.connections import IDLE_S, ConnectionLimits, Connections, connections_within, raise_descriptor_limit
+from archioc.retrieval.query_pool.queries import Queries
 
 _log = structlog.get_logger()
-
-CONNECTIONS = 400
-"""Connections at the same time; requests on more are answered with 503."""
 
 BACKLOG = 128
 
@@ -39,34 +42,69 @@ def serve(config: Config, stop: StopSignal, *, alone: bool) -> None:
     keep_freed_memory()
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     archive = open_archive(config, alone=alone)
+    watched = None if alone else archive.directories
     try:
         with _listen(config.http) as listener:
             host, port = listener.getsockname()[:2]
-            if not alone and archive.directories is not None:
-                write_address(archive.directories.http_address, host, port)
+            if watched is not None:
+                write_address(watched.http_address, host, port)
             _log.info("http_listens", url=f"http://{host}:{port}")
-            asyncio.run(_serve(archive, config.http, listener, stop))
+            asyncio.run(_serve(archive, config.http, listener, stop, None if watched is None else Heartbeat(watched.http_heartbeat)))
     finally:
         archive.close()
     _log.info("http_stopped")
 
 
-async def _serve(archive: Archive, settings: Http, listener: socket.socket, stop: StopSignal) -> None:
-    app = make_app(archive, Queries(settings.query_limit))
-    server = uvicorn.Server(
+async def _serve(archive: Archive, settings: Http, listener: socket.socket, stop: StopSignal, heartbeat: Heartbeat | None) -> None:
+    app = gated(make_app(archive, Queries(settings.query_limit, settings.places_per_address)), settings)
+    most = connections_within(settings.connections, raise_descriptor_limit())
+    connections = Connections(ConnectionLimits(most, settings.head_limit, settings.body_limit))
+    server = make_server(app, connections)
+    async with asyncio.TaskGroup() as beside:
+        others = [beside.create_task(connections.watch())]
+        if heartbeat is not None:
+            others.append(beside.create_task(_beat(heartbeat)))
+        if not stop:
+            # uvicorn listens for the signals meanwhile, and raises them again for `stop` when it has ended.
+            await server.serve(sockets=[listener])
+        for task in others:
+            task.cancel()
+
+
+def make_server(app: ASGIApp, connections: Connections) -> uvicorn.Server:
+    """Uvicorn with our connections. To be called in the event loop that it shall run in."""
+    asyncio.get_running_loop().set_exception_handler(connections.on_loop_error)
+    protocol: Any = connections.protocol  # uvicorn calls it as it would the class
+    return uvicorn.Server(
         uvicorn.Config(
             app,
+            http=protocol,
+            ws="none",
             log_config=None,
             access_log=False,
             lifespan="off",
             server_header=False,
-            limit_concurrency=CONNECTIONS,
+            proxy_headers=False,
+            backlog=BACKLOG,
+            h11_max_incomplete_event_size=MAX_HEAD,
+            timeout_keep_alive=int(IDLE_S),
             timeout_graceful_shutdown=STOP_S,
         )
     )
-    if not stop:
-        # uvicorn listens for the signals meanwhile, and raises them again for `stop` when it has ended.
-        await server.serve(sockets=[listener])
+
+
+async def _beat(heartbeat: Heartbeat) -> None:
+    """Tell the supervisor that this loop goes round."""
+    failed = False
+    while True:
+        try:
+            heartbeat.beat()
+            failed = False
+        except OSError as error:
+            if not failed:
+                _log.error("heartbeat_failed", error=str(error))
+            failed = True
+        await asyncio.sleep(BEAT_S)
 
 
 def _listen(settings: Http) -> socket.socket:

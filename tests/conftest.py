@@ -11,12 +11,11 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from archioc.db.store import Reader
 from archioc.demo.ca_environment import client_variables, with_variables
 from archioc.demo.processes import start_repeater
-from db.store import Reader
-from engine.event_callback import COMPILED
-from tests.counters import Counting, counter_database, counter_names
-from tests.disturbances import FragileStore, Outage, suspended_writer
+from archioc.engine.ca.event_callback import COMPILED
+from tests.hostile.disturbances import FragileStore, Outage, suspended_writer
 from tests.processes.archiver import Archiver, Blocks, Channel, StoreBlock
 from tests.processes.ca_client import CaClient
 from tests.processes.ca_watch import CaWatch
@@ -31,6 +30,7 @@ from tests.processes.raw_witness import RawWitness
 from tests.processes.served_store import ServedStore
 from tests.processes.soft_ioc import SoftIoc
 from tests.processes.tools import missing_tool
+from tests.records.counters import Counting, counter_database, counter_names
 
 # A machine that does something else for a moment is no fault of what is tested.
 settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -46,7 +46,7 @@ CaClientFactory = Callable[[Sequence[int]], CaClient]
 InfluxdFactory = Callable[..., Influxd]
 """own_influxd(index="inmem")"""
 ServedStoreFactory = Callable[..., ServedStore]
-"""served_store(limit_s=60.0, reader=None)"""
+"""served_store(limit_s=60.0, reader=None, settings=None)"""
 ArchiverFactory = Callable[..., Archiver]
 """archiver(channels, ioc_ports, store=None, ..., as `Archiver`)"""
 CountingFactory = Callable[..., Counting]
@@ -264,11 +264,11 @@ def archiver(repeater_port: int, tmp_path: Path, prefix: str) -> Iterator[Archiv
 
 @pytest.fixture
 def served_store(tmp_path: Path) -> Iterator[ServedStoreFactory]:
-    """served_store(limit_s=60.0, reader=None): an embedded store of the test's own, served over HTTP."""
+    """served_store(limit_s=60.0, reader=None, settings=None): an embedded store of the test's own, served over HTTP."""
     made: list[ServedStore] = []
 
-    def start(limit_s: float = 60.0, reader: Reader | None = None) -> ServedStore:
-        made.append(ServedStore(tmp_path / f"served{len(made)}", limit_s, reader))
+    def start(limit_s: float = 60.0, reader: Reader | None = None, settings: Mapping[str, object] | None = None) -> ServedStore:
+        made.append(ServedStore(tmp_path / f"served{len(made)}", limit_s, reader, settings))
         return made[-1]
 
     yield start

@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from archioc.core.config_file import load_config
+from archioc.core.config.file import load_config
 from archioc.core.errors import TimeFormatError, UnknownChannel
 from archioc.core.timestamp import format_utc, parse_time
-from archioc.reading import open_reader
-from db.store import Reader
+from archioc.db.store import Reader
+from archioc.open_archive import open_reader
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ class Windows:
         self._next_ns = span.start_ns
         self._width_ns = FIRST_NS
 
-    def take(self) -> Span | None:
+    def pop(self) -> Span | None:
         """The next part; None when all were taken."""
         if self._next_ns > self._span.end_ns:
             return None

@@ -17,8 +17,8 @@ from archioc.client.times import Time, range_of, time_of
 from archioc.core.errors import UsageError
 from archioc.core.events import ChannelEvent
 from archioc.core.timestamp import SECOND, format_utc
-from db import wire
-from db.sample_columns import SampleColumns, concatenate
+from archioc.db.query_socket import query_messages as wire
+from archioc.db.sample_columns import SampleColumns, concatenate
 
 DEFAULT_URL = "http://127.0.0.1:17668"
 

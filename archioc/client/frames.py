@@ -12,11 +12,11 @@ import pandas as pd
 from pandas.api.extensions import ExtensionArray, take
 
 from archioc.client.metadata import Metadata
-from archioc.core.batch import SampleFlag
 from archioc.core.events import GAPS, ChannelEvent, Reason
-from db.alarm_columns import AlarmColumns
-from db.bins import Bins
-from db.sample_columns import SampleColumns
+from archioc.core.spool.batch import SampleFlag
+from archioc.db.alarm_columns import AlarmColumns
+from archioc.db.bins import Bins
+from archioc.db.sample_columns import SampleColumns
 
 Times = npt.NDArray[np.int64]
 Objects = npt.NDArray[np.object_]

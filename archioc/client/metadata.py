@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from archioc.core.batch import ChannelMeta
 from archioc.core.dbr import Dbr
+from archioc.core.spool.batch import ChannelMeta
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from urllib.parse import urlencode, urlsplit
 import orjson
 
 from archioc.core.errors import ArchiocError, QueryError, ServerUnavailable, StoreDenied, StoreUnavailable, UnknownChannel, UsageError
-from db import wire
+from archioc.db.query_socket import query_messages as wire
 
 _MEANINGS: dict[int, type[ArchiocError]] = {400: UsageError, 502: StoreDenied, 503: StoreUnavailable, 504: QueryError}
 
@@ -62,7 +62,7 @@ class Server:
 
     def _refused(self, status: int, body: bytes, channel: str) -> NoReturn:
         text = _text_of(body)
-        if status == 404 and text != "Not Found":
+        if status == 404 and text.startswith((f"{channel}: ", "pv: ")):  # words of our server about the name; another server has others
             raise UnknownChannel(channel)
         raise _MEANINGS.get(status, ServerUnavailable)(f"{self.url}: {status} {text}")
 

@@ -85,6 +85,11 @@ class Directories:
         """Where the http process listens."""
         return self.run / "http.json"
 
+    @property
+    def http_heartbeat(self) -> Path:
+        """Touched by the event loop of the http process every second."""
+        return self.run / "http.alive"
+
 
 def lock_state_dir(directories: Directories) -> IO[str]:
     """Take the state directory for this process; keep the returned file open as long.

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-from archioc.core.archive_totals import ArchiveTotals, count_up
 from archioc.core.directories import Directories
 from archioc.core.errors import SpoolFileDamaged
-from archioc.core.group_status import ConditionState, identity, why_off
-from archioc.core.process_counts import read_counts
 from archioc.core.registry import RegistryReader
-from archioc.core.spool import SpoolDirectory
-from archioc.core.table import ChannelState, ChannelTable, ProcessState, StoreState, read_row
-from archioc.core.table_columns import DROPS
+from archioc.core.spool.spool import SpoolDirectory
+from archioc.core.table.archive_totals import ArchiveTotals, count_up
+from archioc.core.table.columns import DROPS
+from archioc.core.table.group_status import ConditionState, identity, why_off
+from archioc.core.table.process_counts import read_counts
+from archioc.core.table.table import ChannelState, ChannelTable, ProcessState, StoreState, read_row
 
 
 @dataclass(frozen=True, slots=True)

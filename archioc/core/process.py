@@ -13,8 +13,8 @@ from pathlib import Path
 
 import structlog
 
-from archioc.core.config import Config
-from archioc.core.config_file import load_blocks
+from archioc.core.config.config import Config
+from archioc.core.config.file import load_blocks
 from archioc.core.errors import ArchiocError, ConfigError
 from archioc.core.log import configure_log
 

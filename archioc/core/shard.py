@@ -35,7 +35,7 @@ class Shard:
         """Start of the names of the control PVs of a shard."""
         return self.prefix.replace(PLACEHOLDER, str(index))
 
-    def told(self, index: int) -> str:
+    def describe(self, index: int) -> str:
         """A shard for people: `shard 3 (ARCH3:)`."""
         return f"shard {index} ({self.prefix_of(index)})"
 

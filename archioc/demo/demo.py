@@ -12,6 +12,7 @@ from typing import Self
 from rich.console import Console
 
 from archioc.core.errors import ArchiocError
+from archioc.core.python_module import python_module
 from archioc.demo.archiver_pvs import ArchiverPvs
 from archioc.demo.ca_environment import with_variables
 from archioc.demo.child import Child
@@ -53,7 +54,7 @@ class _Running:
         layout, directory = self.layout, self.layout.directory
         self.children.append(start_repeater(layout.repeater_port, directory))
         self.children.append(start_soft_ioc(RING_DB, f"P={PREFIX}", layout.ioc_port, layout.repeater_port, directory))
-        command = [sys.executable, "-m", "archioc", "run", str(layout.config)]
+        command = python_module("archioc", "run", str(layout.config))
         environment = with_variables(layout.variables())
         archiver = Child("archiver", command, directory / "archiver.log", environment, pass_fds=[self._lock.descriptor])
         self.children.append(archiver)

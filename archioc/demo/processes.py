@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from archioc.core.python_module import python_module
 from archioc.demo.ca_environment import client_variables, server_variables, with_variables
 from archioc.demo.child import Child
 from archioc.demo.errors import ChildFailed
@@ -25,8 +25,8 @@ def start_repeater(port: int, directory: Path) -> Child:
 def start_soft_ioc(database: Path, macros: str, port: int, repeater_port: int, directory: Path) -> Child:
     """A soft IOC with this database, on exactly this port. Raises ChildFailed."""
     environment = with_variables(server_variables(port, repeater_port))
-    child = _started(Child("soft IOC", _program("soft_ioc", str(database), macros), directory / "ioc.log", environment), "IOC Running")
-    if "dynamically assigned" in child.output():
+    child = _started(Child("soft IOC", _program("soft_ioc", str(database), macros), directory / "ioc.log", environment), "serving\n")
+    if f"not on port {port}\n" in child.output():
         child.kill()
         raise ChildFailed(child.name, f"found port {port} in use", child.log)
     return child
@@ -54,7 +54,7 @@ def start_witness(
 
 def _program(name: str, *arguments: str) -> list[str]:
     # With our own number it notices also when we have ended before it could ask the kernel to be told.
-    return [sys.executable, "-m", f"archioc.demo.{name}", str(os.getpid()), *arguments]
+    return python_module(f"archioc.demo.{name}", str(os.getpid()), *arguments)
 
 
 def _started(child: Child, ready: str) -> Child:

@@ -6,12 +6,12 @@ import csv
 import io
 import json
 import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from archioc.core.python_module import python_module
 from archioc.demo.errors import DemoFailed
 
 _COMMAND_S = 60.0
@@ -77,7 +77,7 @@ def _iso(time_ns: int) -> str:
 
 def _archioc(*arguments: str) -> str:
     try:
-        command = [sys.executable, "-m", "archioc", *arguments]
+        command = python_module("archioc", *arguments)
         done = subprocess.run(command, capture_output=True, text=True, timeout=_COMMAND_S, check=False)
     except subprocess.TimeoutExpired:
         raise DemoFailed(f"archioc {arguments[0]} did not end within {_COMMAND_S:g} s") from None

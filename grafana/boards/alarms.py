@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from grafana import board
-from grafana.influxql import KNOWN_STATE, MATCHING, InfluxQuery
-from grafana.palette import SEVERITIES, limits, words
-from grafana.panels import as_words, big_number, channel_link, graph, rows
+from archioc.grafana import board
+from archioc.grafana.influxql import KNOWN_STATE, MATCHING, InfluxQuery
+from archioc.grafana.palette import SEVERITIES, limits, words
+from archioc.grafana.panels import as_words, big_number, channel_link, graph, rows
 
 _NAMED = '"pv" =~ /(?i)${search:regex}/'
 _STATES = f'SELECT last("severity") AS "severity", "status_text" FROM "alarm" WHERE {_NAMED} AND {KNOWN_STATE} GROUP BY "pv"'

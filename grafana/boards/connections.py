@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from grafana import board
-from grafana.health import growth, over_time
-from grafana.influxql import InfluxQuery
-from grafana.panels import channel_link, graph, in_unit, rows
+from archioc.grafana import board
+from archioc.grafana.health import growth, over_time
+from archioc.grafana.influxql import InfluxQuery
+from archioc.grafana.panels import channel_link, graph, in_unit, rows
 
 _EVENT_COLUMNS = 'SELECT "pv", "archiver", "reason", "text", "end_ns" / 1000000 AS "end" FROM "event" WHERE $timeFilter AND "code"'
 

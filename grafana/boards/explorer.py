@@ -3,10 +3,10 @@ from __future__ import annotations
 from grafana_foundation_sdk.builders import timeseries
 from grafana_foundation_sdk.models.dashboard import Dashboard, DynamicConfigValue
 
-from grafana import board
-from grafana.influxql import KNOWN_STATE, OF_PV, InfluxAnnotation, InfluxQuery
-from grafana.palette import BLUE, GREY, RED, SEVERITIES, YELLOW, words
-from grafana.panels import as_words, channel_link, graph, in_unit, rows, strip
+from archioc.grafana import board
+from archioc.grafana.influxql import KNOWN_STATE, OF_PV, InfluxAnnotation, InfluxQuery
+from archioc.grafana.palette import BLUE, GREY, RED, SEVERITIES, YELLOW, words
+from archioc.grafana.panels import as_words, channel_link, graph, in_unit, rows, strip
 
 GAP_CODES = "^(1|2|3|4|12)$"
 LOSS_CODES = "^(5|6|7|8|9|10|11|14)$"

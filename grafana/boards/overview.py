@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from grafana import board
-from grafana.health import grown, newest, newest_of_all, over_time
-from grafana.palette import CLOCK, RED, STORE_STATES, YELLOW, limits, low_limits, words
-from grafana.panels import as_words, big_number, graph, in_unit, rows
+from archioc.grafana import board
+from archioc.grafana.health import grown, newest, newest_of_all, over_time
+from archioc.grafana.palette import CLOCK, RED, STORE_STATES, YELLOW, limits, low_limits, words
+from archioc.grafana.panels import as_words, big_number, graph, in_unit, rows
 
 
 def overview() -> Dashboard:

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from grafana import board
-from grafana.health import growth, newest, over_time
-from grafana.influxql import InfluxQuery
-from grafana.palette import STORE_STATES, low_limits, words
-from grafana.panels import big_number, channel_link, graph, rows
+from archioc.grafana import board
+from archioc.grafana.health import growth, newest, over_time
+from archioc.grafana.influxql import InfluxQuery
+from archioc.grafana.palette import STORE_STATES, low_limits, words
+from archioc.grafana.panels import big_number, channel_link, graph, rows
 
 DISK_IN_A_WEEK = 'last("disk_free_pct") - 28 * (first("disk_free_pct") - last("disk_free_pct"))'
 """What would be free in 7 days at the pace of the last 6 hours, in percent; below 0 the disk is full by then."""

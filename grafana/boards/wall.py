@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from grafana import board
-from grafana.health import EVERY_ARCHIVER, grown, newest, over_time
-from grafana.palette import RED, STORE_STATES, YELLOW, limits, low_limits, words
-from grafana.panels import big_number, graph
+from archioc.grafana import board
+from archioc.grafana.health import EVERY_ARCHIVER, grown, newest, over_time
+from archioc.grafana.palette import RED, STORE_STATES, YELLOW, limits, low_limits, words
+from archioc.grafana.panels import big_number, graph
 
 _WIDE = (6, 7)
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from opi.bob import Display, Widget
-from opi.screens.frame import TOP, display, result_line
-from opi.style import GAP, MARGIN, ROW
-from opi.widgets import BOX_EDGE, Place, Write, box, button, entry, label
+from archioc.opi.bob import Display, Widget
+from archioc.opi.screens.frame import TOP, display, result_line
+from archioc.opi.style import GAP, MARGIN, ROW
+from archioc.opi.widgets import BOX_EDGE, Place, Write, box, button, entry, label
 
 WIDTH = 1000
 HALF = (WIDTH - 2 * MARGIN - GAP) // 2

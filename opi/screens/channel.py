@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from opi.bob import Display, Widget
-from opi.screens.channel_lines import counts, settings, state
-from opi.screens.frame import TOP, display, result_line
-from opi.style import GAP, MARGIN, ROW
-from opi.widgets import BOX_EDGE, Open, Place, Write, box, button, column, data_browser, readout
+from archioc.opi.bob import Display, Widget
+from archioc.opi.screens.channel_lines import counts, settings, state
+from archioc.opi.screens.frame import TOP, display, result_line
+from archioc.opi.style import GAP, MARGIN, ROW
+from archioc.opi.widgets import BOX_EDGE, Open, Place, Write, box, button, column, data_browser, readout
 
 WIDTH, HEIGHT = 1260, 900
 STEM = "$(P)CH:$(CH):"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from opi.bob import Widget
-from opi.widgets import Align, Place, choice, entry, readout, switch
+from archioc.opi.bob import Widget
+from archioc.opi.widgets import Align, Place, choice, entry, readout, switch
 
 Lines = tuple[tuple[str, Widget], ...]
 """Words and the widget beside them; `column` puts them into their places."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from opi.bob import Display, Widget
-from opi.screens.channel_lines import Lines, counts, settings, state
-from opi.screens.frame import TOP, display, result_line
-from opi.screens.view_lines import LINE, PAGER_WIDTH, VIEW, Column, head, line, pager, shown, width_of
-from opi.style import GAP, MARGIN, ROW
-from opi.widgets import BOX_EDGE, Place, Trace, Write, box, button, chart, choice, column, entry, label, readout, switch
+from archioc.opi.bob import Display, Widget
+from archioc.opi.screens.channel_lines import Lines, counts, settings, state
+from archioc.opi.screens.frame import TOP, display, result_line
+from archioc.opi.screens.view_lines import LINE, PAGER_WIDTH, VIEW, Column, head, line, pager, shown, width_of
+from archioc.opi.style import GAP, MARGIN, ROW
+from archioc.opi.widgets import BOX_EDGE, Place, Trace, Write, box, button, chart, choice, column, entry, label, readout, switch
 
 ROWS = 25
 FILTER_TIP = "Words that must all match: part of a name, a glob, state=Disconnected, severity=MAJOR, group=vac, enable=Off"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from opi.bob import Display, Widget
-from opi.style import GAP, MARGIN, ROW, color
-from opi.widgets import Align, Open, Place, button, label, readout
+from archioc.opi.bob import Display, Widget
+from archioc.opi.style import GAP, MARGIN, ROW, color
+from archioc.opi.widgets import Align, Open, Place, button, label, readout
 
 TITLE_HEIGHT = 40
 TOP = MARGIN + TITLE_HEIGHT + GAP

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from opi.bob import Display, Widget
-from opi.screens.frame import TOP, display, result_line
-from opi.screens.view_lines import LINE, PAGER_WIDTH, VIEW, Column, head, line, pager, shown, width_of
-from opi.style import GAP, MARGIN, ROW
-from opi.widgets import Place, Write, button, entry, label, readout, switch
+from archioc.opi.bob import Display, Widget
+from archioc.opi.screens.frame import TOP, display, result_line
+from archioc.opi.screens.view_lines import LINE, PAGER_WIDTH, VIEW, Column, head, line, pager, shown, width_of
+from archioc.opi.style import GAP, MARGIN, ROW
+from archioc.opi.widgets import Place, Write, button, entry, label, readout, switch
 
 GROUPS = 10
 ROWS = 25

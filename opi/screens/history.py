@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from opi.bob import Display
-from opi.screens.frame import TOP, display
-from opi.style import GAP, MARGIN, ROW
-from opi.widgets import Place, data_browser, label
+from archioc.opi.bob import Display
+from archioc.opi.screens.frame import TOP, display
+from archioc.opi.style import GAP, MARGIN, ROW
+from archioc.opi.widgets import Place, data_browser, label
 
 WIDTH, HEIGHT = 1200, 800
 HINT = "It has a past only if this archiver, or another one, archives these PVs of it."

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from opi.bob import Display, Widget
-from opi.screens.frame import TOP, display, result_line
-from opi.style import GAP, MARGIN, ROW
-from opi.widgets import BOX_EDGE, Open, Place, Trace, box, button, chart, column, readout
+from archioc.opi.bob import Display, Widget
+from archioc.opi.screens.frame import TOP, display, result_line
+from archioc.opi.style import GAP, MARGIN, ROW
+from archioc.opi.widgets import BOX_EDGE, Open, Place, Trace, box, button, chart, column, readout
 
 WIDTH, HEIGHT = 1200, 800
 COLUMN = (WIDTH - 2 * MARGIN - 3 * GAP) // 4

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from opi.bob import Widget
-from opi.style import ROW
-from opi.widgets import Align, Place, Write, button, entry, label, readout
+from archioc.opi.bob import Widget
+from archioc.opi.style import ROW
+from archioc.opi.widgets import Align, Place, Write, button, entry, label, readout
 
 VIEW = "$(P)View:$(VIEW=$(DID)):"
 """Each open display has a view of its own, named after its display id. That id cannot be handed on to another display."""

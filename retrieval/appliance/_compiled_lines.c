@@ -127,7 +127,7 @@ static PyMethodDef methods[] = {
      "of int64 to be written as varints; tag: what stands before each value. Raises ValueError."},
     {NULL, NULL, 0, NULL}};
 
-static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_compiled_lines", "Lines of numbers in C; see retrieval.appliance.compiled_lines.", 0,
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_compiled_lines", "Lines of numbers in C; see archioc.retrieval.appliance.compiled_lines.", 0,
                                     methods, NULL, NULL, NULL, NULL};
 
 PyMODINIT_FUNC PyInit__compiled_lines(void)

@@ -11,14 +11,15 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from archioc.core.timestamp import SECOND
-from retrieval.appliance.data import MAX_CHANNELS, names_of_body
-from retrieval.appliance.json_format import json_values
-from retrieval.appliance.request import LAST_NS, find_channel, time_of
-from retrieval.appliance.runs import Run
-from retrieval.appliance.source import Range, Source
-from retrieval.budget import Budget
-from retrieval.faults import refusal
-from retrieval.parts import archive_of, queries_of
+from archioc.retrieval.app_state import archive_of, queries_of
+from archioc.retrieval.appliance.data import MAX_CHANNELS
+from archioc.retrieval.appliance.json_format import json_values
+from archioc.retrieval.appliance.name_lists import NameList, name_list_of
+from archioc.retrieval.appliance.request import LAST_NS, find_channel, time_of
+from archioc.retrieval.appliance.runs import Run
+from archioc.retrieval.appliance.source import Range, Source
+from archioc.retrieval.faults import refusal, shown
+from archioc.retrieval.query_pool.budget import Budget
 
 _PERIOD = re.compile(r"P(?:(\d{1,4})Y)?(?:(\d{1,5})M)?(?:(\d{1,5})W)?(?:(\d{1,6})D)?")
 _DAYS = (365, 30, 7, 1)
@@ -26,15 +27,14 @@ _DAYS = (365, 30, 7, 1)
 
 async def get_data_at_time(request: Request) -> Response:
     """For each channel that has one, the sample in force at `at`, if it is not older than `searchPeriod` (left out: however old)."""
-    names = await names_of_body(request)
-    if len(names) > MAX_CHANNELS:
-        raise refusal(400, f"{len(names)} channels: at most {MAX_CHANNELS} at a time")
+    asked = await name_list_of(request)
     text, period = request.query_params.get("at"), request.query_params.get("searchPeriod")
     at_ns = min(max(time_of(text, "at") if text else time.time_ns(), 0), LAST_NS)
     since_ns = at_ns - _period(period) if period else 0
     archive = archive_of(request)
 
     def find(budget: Budget) -> bytes:
+        names = NameList((), asked.body, asked.media_type).names(MAX_CHANNELS)
         found: list[bytes] = []
         for name in budget.watch(dict.fromkeys(names)):
             channel = find_channel(name, archive.catalogue)
@@ -60,7 +60,7 @@ def _period(text: str) -> int:
     """A period of ISO 8601 in ns, with months of 30 and years of 365 days. Raises HTTPException (400)."""
     found = _PERIOD.fullmatch(text)
     if found is None or not any(found.groups()):
-        raise refusal(400, f"searchPeriod={text}: years, months, weeks and days such as P1D")
+        raise refusal(400, f"searchPeriod={shown(text)}: years, months, weeks and days such as P1D")
     days = sum(int(number or 0) * length for number, length in zip(found.groups(), _DAYS, strict=True))
     return days * 86_400 * SECOND
 

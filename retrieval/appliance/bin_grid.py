@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from retrieval.appliance.series import SECOND_NS
-from retrieval.appliance.source import Range
-from retrieval.faults import refusal
+from archioc.retrieval.appliance.series import SECOND_NS
+from archioc.retrieval.appliance.source import Range
+from archioc.retrieval.faults import refusal
 
 MAX_BINS = 1_000_000
 """Bins of an answer."""

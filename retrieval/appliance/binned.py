@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from retrieval.appliance.bin_grid import BinGrid, Integers
-from retrieval.appliance.payload import PayloadType
-from retrieval.appliance.runs import Array, Run, Values
-from retrieval.appliance.source import Source
+from archioc.retrieval.appliance.bin_grid import BinGrid, Integers
+from archioc.retrieval.appliance.payload import PayloadType
+from archioc.retrieval.appliance.runs import Array, Run, Values
+from archioc.retrieval.appliance.source import Source
 
 PIECE = 20_000
 """Bins in a piece of an answer."""
@@ -33,7 +33,7 @@ class Binned:
     severity: npt.NDArray[np.uint8]
     deviation: Floats | None = None
 
-    def take(self, places: npt.NDArray[np.intp]) -> Binned:
+    def select(self, places: npt.NDArray[np.intp]) -> Binned:
         """Some of the bins."""
         deviation = None if self.deviation is None else self.deviation[places]
         return Binned(self.index[places], self.values[places], self.severity[places], deviation)
@@ -58,7 +58,7 @@ def filled(found: Iterator[Binned], upto: int, fill: Fill) -> Iterator[Binned]:
         if held is not None:
             yield from _between(held, int(held.index[0]) + 1, int(part.index[0]), fill)
         yield from _between(part, int(part.index[0]), int(part.index[-1]) + 1, fill)
-        held = part.take(np.array([len(part.index) - 1]))
+        held = part.select(np.array([len(part.index) - 1]))
     if held is not None:
         yield from _between(held, int(held.index[0]) + 1, upto + 1, fill)
 
@@ -67,7 +67,7 @@ def _between(known: Binned, begin: int, end: int, fill: Fill) -> Iterator[Binned
     for at in range(begin, end, PIECE):
         wanted = np.arange(at, min(at + PIECE, end))
         places = np.searchsorted(known.index, wanted, side="right") - 1
-        part = known.take(places)
+        part = known.select(places)
         empty = part.index != wanted
         values = part.values.copy()
         values[empty] = fill(values[empty])

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from archioc import __version__
-from archioc.core.batch import ChannelMeta
-from retrieval.appliance.request import channel_of, find_channel
-from retrieval.appliance.runs import element_type
-from retrieval.appliance.source import headers_of
-from retrieval.budget import Budget
-from retrieval.faults import refusal
-from retrieval.matching import matching_glob, matching_regex
-from retrieval.parts import archive_of, queries_of
+from archioc.core.spool.batch import ChannelMeta
+from archioc.retrieval.app_state import archive_of, queries_of
+from archioc.retrieval.appliance.request import channel_of, find_channel, whole_limit
+from archioc.retrieval.appliance.runs import element_type
+from archioc.retrieval.appliance.source import headers_of
+from archioc.retrieval.faults import refusal
+from archioc.retrieval.json_answers import answer_json
+from archioc.retrieval.matching import matching_glob, matching_regex
+from archioc.retrieval.query_pool.budget import Budget
 
 MATCHES = 500
 """How many names are answered where no limit is given."""
@@ -38,9 +39,14 @@ async def get_matching_pvs(request: Request) -> Response:
     glob, regex = request.query_params.get("pv"), request.query_params.get("regex")
     if glob is None and regex is None:
         raise refusal(404, "one of pv (a glob) and regex is needed")
-    limit = _limit(request.query_params.get("limit", str(MATCHES)))
-    found = await _search(request, matching_regex, regex or "") if glob is None else await _search(request, matching_glob, glob)
-    return JSONResponse(found if limit < 0 else found[:limit])
+    limit, catalogue = whole_limit(request.query_params.get("limit", str(MATCHES))), archive_of(request).catalogue
+
+    def find(budget: Budget) -> Sequence[str]:
+        names = catalogue.names().all
+        found = matching_regex(names, regex or "") if glob is None else matching_glob(budget.watch(names), glob)
+        return found if limit < 0 else found[:limit]
+
+    return await answer_json(request, find)
 
 
 async def search_for_pvs_regex(request: Request) -> Response:
@@ -48,12 +54,12 @@ async def search_for_pvs_regex(request: Request) -> Response:
     regex = request.query_params.get("regex")
     if regex is None:
         raise refusal(404, "regex is needed")
-    return PlainTextResponse("".join(f"{name}\n" for name in await _search(request, matching_regex, regex)))
-
-
-async def _search(request: Request, match: Callable[[Sequence[str], str], list[str]], pattern: str) -> list[str]:
     catalogue = archive_of(request).catalogue
-    return await queries_of(request).run(lambda _: match(catalogue.names().all, pattern))
+
+    def find(_: Budget) -> bytes:
+        return "".join(f"{name}\n" for name in matching_regex(catalogue.names().all, regex)).encode()
+
+    return PlainTextResponse(await queries_of(request).run(find))
 
 
 async def get_metadata(request: Request) -> Response:
@@ -65,15 +71,19 @@ async def get_metadata(request: Request) -> Response:
         meta = archive.reader.meta(channel, time.time_ns())
         return {"pvName": channel} | ({} if meta is None else _described(meta))
 
-    return JSONResponse(await queries_of(request).run(find))
+    return await answer_json(request, find)
 
 
 async def are_we_archiving_pv(request: Request) -> Response:
     """Whether a channel is archived."""
     archive, name = archive_of(request), _name(request)
-    found = await queries_of(request).run(lambda _: find_channel(name, archive.catalogue))
-    archived = found is not None and archive.catalogue.archived(found) is not None
-    return JSONResponse({"status": "true" if archived else "false"})
+
+    def find(_: Budget) -> dict[str, str]:
+        found = find_channel(name, archive.catalogue)
+        archived = found is not None and archive.catalogue.archived(found) is not None
+        return {"status": "true" if archived else "false"}
+
+    return await answer_json(request, find)
 
 
 def _described(meta: ChannelMeta) -> dict[str, str]:
@@ -93,13 +103,6 @@ def _name(request: Request) -> str:
     if not name:
         raise refusal(400, "pv is needed")
     return name
-
-
-def _limit(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise refusal(400, f"limit={text}: a whole number, -1 for all") from None
 
 
 BPL_ROUTES = [

@@ -1,15 +1,15 @@
 """Lines of scalar numbers in the raw format, written by C.
 
-Interchangeable with `retrieval.appliance.numpy_lines`; which one is used, `retrieval.appliance.number_lines` decides.
+Interchangeable with `archioc.retrieval.appliance.numpy_lines`; which one is used, `archioc.retrieval.appliance.number_lines` decides.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from retrieval.appliance import _compiled_lines
-from retrieval.appliance.runs import Run
-from retrieval.appliance.wire import FIXED, ZIGZAG, ZIGZAG_TAG
+from archioc.retrieval.appliance import _compiled_lines
+from archioc.retrieval.appliance.protobuf_lines import FIXED, ZIGZAG, ZIGZAG_TAG
+from archioc.retrieval.appliance.runs import Run
 
 
 def number_lines(run: Run, year_start_s: int) -> bytes:

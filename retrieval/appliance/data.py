@@ -4,27 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
-from urllib.parse import parse_qs
 
 import numpy as np
-import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from retrieval.appliance.json_format import json_pieces, qw_pieces
-from retrieval.appliance.payload import PayloadType
-from retrieval.appliance.raw_format import raw_pieces
-from retrieval.appliance.request import Wanted, flag, names_in, ranges_of, wanted_of
-from retrieval.appliance.runs import Header, Run
-from retrieval.appliance.series import SECOND_NS, Series, years_of
-from retrieval.appliance.source import Range, Source
-from retrieval.appliance.text_format import csv_pieces, txt_pieces
-from retrieval.bodies import body_of
-from retrieval.budget import Budget
-from retrieval.faults import refusal
-from retrieval.parts import archive_of, queries_of
-from retrieval.queries import Pieces
+from archioc.retrieval.app_state import archive_of, queries_of
+from archioc.retrieval.appliance.json_format import json_pieces, qw_pieces
+from archioc.retrieval.appliance.name_lists import name_list_of
+from archioc.retrieval.appliance.payload import PayloadType
+from archioc.retrieval.appliance.raw_format import raw_pieces
+from archioc.retrieval.appliance.request import PvQuery, flag, parse_query, ranges_of
+from archioc.retrieval.appliance.runs import Header, Run
+from archioc.retrieval.appliance.series import SECOND_NS, Series, years_of
+from archioc.retrieval.appliance.source import Range, Source
+from archioc.retrieval.appliance.text_format import csv_pieces, txt_pieces
+from archioc.retrieval.faults import refusal, shown
+from archioc.retrieval.query_pool.budget import Budget
+from archioc.retrieval.query_pool.queries import Pieces
 
 MAX_CHANNELS = 1000
 """Channels of one request."""
@@ -49,60 +47,46 @@ async def get_data(request: Request) -> Response:
     name = request.query_params.get("pv")
     if not name:
         raise refusal(400, "pv is needed")
-    return await _answer(request, [name], tuple(FORMATS))
+    return await _answer(request, lambda: [name], tuple(FORMATS))
 
 
 async def get_data_for_pvs(request: Request) -> Response:
     """Samples of several channels: `pv` several times or with commas, or a JSON list as the body of a POST."""
-    names = names_in(request.query_params.getlist("pv"))
-    if request.method == "POST":
-        names += await names_of_body(request)
-    if not names:
-        raise refusal(400, "pv is needed")
-    if len(names) > MAX_CHANNELS:
-        raise refusal(400, f"{len(names)} channels: at most {MAX_CHANNELS} at a time")
+    asked = await name_list_of(request)
+
+    def names() -> list[str]:
+        found = asked.names(MAX_CHANNELS)
+        if not found:
+            raise refusal(400, "pv is needed")
+        return found
+
     return await _answer(request, names, OF_SEVERAL)
 
 
-async def names_of_body(request: Request) -> list[str]:
-    """Names in a body: a JSON list, a form with `pv`, or lines. Raises HTTPException (400)."""
-    body = await body_of(request)
-    kind = request.headers.get("content-type", "").partition(";")[0].strip()
-    if kind == "application/json":
-        try:
-            found = orjson.loads(body)
-        except orjson.JSONDecodeError as error:
-            raise refusal(400, f"the body is no JSON: {error}") from None
-        if not isinstance(found, list) or not all(isinstance(name, str) for name in found):
-            raise refusal(400, "the body is a JSON list of names")
-        return found
-    if kind == "application/x-www-form-urlencoded":
-        return names_in(parse_qs(body.decode(errors="replace")).get("pv", []))
-    return names_in([body.decode(errors="replace")])
-
-
-async def _answer(request: Request, names: Sequence[str], allowed: Sequence[str]) -> Response:
+async def _answer(request: Request, names_of: Callable[[], Sequence[str]], allowed: Sequence[str]) -> Response:
+    """names_of: reads the names, which may take long, so it is called in a thread."""
     extension = request.path_params["extension"]
     if extension not in allowed:
-        raise refusal(400, f"{extension}: one of {', '.join(allowed)}")
+        raise refusal(400, f"{shown(extension)}: one of {', '.join(allowed)}")
     form, media_type = FORMATS[extension]
-    ranges = ranges_of(request.query_params)
     archive, latest = archive_of(request), flag(request.query_params, "fetchLatestMetadata")
     post_processor = request.query_params.get("pp")
 
     def pieces(budget: Budget) -> Pieces:
-        def series_of(wanted: Wanted) -> Series:
+        ranges, names = ranges_of(request.query_params), names_of()
+
+        def series_of(wanted: PvQuery) -> Series:
             source = Source(archive.reader, wanted.channel, budget, latest=latest)
             return _series(wanted, source, ranges)
 
-        wanted = [wanted_of(name, post_processor, archive.catalogue) for name in names if name != PING]
+        wanted = [parse_query(name, post_processor, archive.catalogue) for name in names if name != PING]
         series = chain((_ping(ranges[0]) for name in names if name == PING), map(series_of, wanted))
         yield from form(series)
 
     return await queries_of(request).stream(pieces, media_type)
 
 
-def _series(wanted: Wanted, source: Source, ranges: Sequence[Range]) -> Series:
+def _series(wanted: PvQuery, source: Source, ranges: Sequence[Range]) -> Series:
     """The samples, of which the first are looked for at once: what fails then is still answered with a status."""
     runs = chain.from_iterable(wanted.operate(source, span) for span in ranges)
     first = next(runs)

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 import numpy as np
 import orjson
 
-from archioc.core.batch import decode_text
-from retrieval.appliance.payload import PayloadType, is_integer
-from retrieval.appliance.runs import Array, Header, Run
-from retrieval.appliance.series import SECOND_NS, Series
+from archioc.core.spool.batch import decode_text
+from archioc.retrieval.appliance.payload import PayloadType, is_integer
+from archioc.retrieval.appliance.runs import Array, Header, Run
+from archioc.retrieval.appliance.series import SECOND_NS, Series
 
 PIECE = 10_000
 """Samples in a piece of an answer."""
@@ -49,7 +49,7 @@ def _pieces(
                 yield (b",\n" if number > 1 else b"[\n") + b'{"meta":' + orjson.dumps(meta(series, run.header)) + b',\n"data":[\n'
             opened = True
             for begin in range(0, len(run), PIECE):
-                yield (b",\n" if filled else b"") + b",\n".join(points(run.take(begin, min(begin + PIECE, len(run)))))
+                yield (b",\n" if filled else b"") + b",\n".join(points(run.part(begin, min(begin + PIECE, len(run)))))
                 filled = True
         yield b"\n]}"
     yield b"\n]\n" if number else b"[\n]\n"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 try:
-    from retrieval.appliance.compiled_lines import number_lines
+    from archioc.retrieval.appliance.compiled_lines import number_lines
 except ImportError:  # installed where there was no C compiler
-    from retrieval.appliance.numpy_lines import number_lines
+    from archioc.retrieval.appliance.numpy_lines import number_lines
 
 __all__ = ["number_lines"]

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from retrieval.appliance.escaping import ESCAPES, STRIPPED, UNCHANGED, escape, varint
-from retrieval.appliance.runs import Run
-from retrieval.appliance.series import SECOND_NS
-from retrieval.appliance.wire import FIXED, ZIGZAG, ZIGZAG_TAG
+from archioc.retrieval.appliance.escaping import ESCAPES, STRIPPED, UNCHANGED, escape, varint
+from archioc.retrieval.appliance.protobuf_lines import FIXED, ZIGZAG, ZIGZAG_TAG
+from archioc.retrieval.appliance.runs import Run
+from archioc.retrieval.appliance.series import SECOND_NS
 
 Bytes = npt.NDArray[np.uint8]
 Words = npt.NDArray[np.uint64]
@@ -55,7 +55,7 @@ class _Values:
 
 
 def number_lines(run: Run, year_start_s: int) -> bytes:
-    """The same as `retrieval.appliance.compiled_lines.number_lines`."""
+    """The same as `archioc.retrieval.appliance.compiled_lines.number_lines`."""
     if not len(run):
         return b""
     second, nano = run.time // SECOND_NS - year_start_s, run.time % SECOND_NS

@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import chain
 
-from retrieval.appliance.bin_grid import BinGrid
-from retrieval.appliance.binned import Binned, Fill, filled, runs_of_bins, same, zero
-from retrieval.appliance.payload import PayloadType
-from retrieval.appliance.picking import (
+from archioc.retrieval.appliance.bin_grid import BinGrid
+from archioc.retrieval.appliance.binned import Binned, Fill, filled, runs_of_bins, same, zero
+from archioc.retrieval.appliance.payload import PayloadType
+from archioc.retrieval.appliance.runs import Run
+from archioc.retrieval.appliance.sample_bins import OF_SAMPLES, of_samples
+from archioc.retrieval.appliance.selecting_operators import (
     Chunks,
     at_centres,
     cap_lot,
@@ -22,11 +24,9 @@ from retrieval.appliance.picking import (
     last_of_bins,
     outside_dead_band,
 )
-from retrieval.appliance.runs import Run
-from retrieval.appliance.sample_bins import OF_SAMPLES, of_samples
-from retrieval.appliance.source import Range, Source
-from retrieval.appliance.statistics import STATISTICS, of_store, only_last, stats, stats_and_last
-from retrieval.faults import refusal
+from archioc.retrieval.appliance.source import Range, Source
+from archioc.retrieval.appliance.statistics import STATISTICS, of_store, only_last, stats, stats_and_last
+from archioc.retrieval.faults import refusal, shown
 
 BIN_S = 900
 POINTS = 1000
@@ -55,7 +55,7 @@ def _whole(arguments: Arguments, default: int, what: str) -> int:
     text = arguments[0] if arguments else str(default)
     number = int(text) if text.isascii() and text.isdecimal() and len(text) <= 10 else 0
     if not 1 <= number <= MAX_ARGUMENT:
-        raise refusal(404, f"argument {text!r}: {what} from 1 to {MAX_ARGUMENT}")
+        raise refusal(404, f"argument {shown(text)}: {what} from 1 to {MAX_ARGUMENT}")
     return number
 
 
@@ -65,7 +65,7 @@ def _number(text: str, what: str) -> float:
     except ValueError:
         number = math.nan
     if not 0 <= number < math.inf:
-        raise refusal(404, f"argument {text!r}: {what} of at least 0")
+        raise refusal(404, f"argument {shown(text)}: {what} of at least 0")
     return number
 
 

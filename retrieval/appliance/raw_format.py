@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from retrieval.appliance import wire
-from retrieval.appliance.number_lines import number_lines
-from retrieval.appliance.runs import Header, Run
-from retrieval.appliance.series import SECOND_NS, Series, year_start, years_of
+from archioc.retrieval.appliance import protobuf_lines as wire
+from archioc.retrieval.appliance.number_lines import number_lines
+from archioc.retrieval.appliance.runs import Header, Run
+from archioc.retrieval.appliance.series import SECOND_NS, Series, year_start, years_of
 
 Chunk = tuple[str, int, int]
 """Channel, type and year: what all samples under one header line have in common."""
@@ -40,7 +40,7 @@ def _by_year(run: Run, otherwise: int) -> Iterator[tuple[int, Run]]:
     years = years_of(run.time)
     begins = np.flatnonzero(np.append(True, years[1:] != years[:-1])).tolist()
     for begin, end in zip(begins, [*begins[1:], len(run)], strict=True):
-        yield int(years[begin]), run.take(begin, end)
+        yield int(years[begin]), run.part(begin, end)
 
 
 def _header(header: Header, year: int) -> bytes:
@@ -53,9 +53,9 @@ def _lines(run: Run, year: int) -> bytes:
     pieces: list[bytes] = []
     begin = 0
     for at in sorted(run.fields):
-        pieces += [number_lines(run.take(begin, at), year_start(year)), _line(run, at, year)]
+        pieces += [number_lines(run.part(begin, at), year_start(year)), _line(run, at, year)]
         begin = at + 1
-    pieces.append(number_lines(run.take(begin, len(run)), year_start(year)))
+    pieces.append(number_lines(run.part(begin, len(run)), year_start(year)))
     return b"".join(pieces)
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from archioc.core.dbr import Dbr
-from db.sample_columns import SampleColumns
-from retrieval.appliance.payload import OF_ELEMENTS, SCALARS, WAVEFORMS, PayloadType, fits
+from archioc.db.sample_columns import SampleColumns
+from archioc.retrieval.appliance.payload import OF_ELEMENTS, SCALARS, WAVEFORMS, PayloadType, fits
 
 Array = npt.NDArray[np.generic]
 Values = npt.NDArray[np.float64] | list[bytes] | list[Array]
@@ -54,7 +54,7 @@ class Run:
         none = np.zeros(0, np.uint8)
         return cls(header, np.zeros(0, np.int64), [] if not is_numeric(header.kind) else np.zeros(0), none, none)
 
-    def take(self, begin: int, end: int) -> Run:
+    def part(self, begin: int, end: int) -> Run:
         """Samples from one place to before another."""
         fields = {at - begin: told for at, told in self.fields.items() if begin <= at < end}
         part = slice(begin, end)

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from db.sample_columns import SampleColumns, concatenate
-from retrieval.appliance.bin_grid import BinGrid, Integers
-from retrieval.appliance.binned import Binned, Floats
-from retrieval.appliance.source import Source
-from retrieval.faults import refusal
+from archioc.db.sample_columns import SampleColumns, concatenate
+from archioc.retrieval.appliance.bin_grid import BinGrid, Integers
+from archioc.retrieval.appliance.binned import Binned, Floats
+from archioc.retrieval.appliance.source import Source
+from archioc.retrieval.faults import refusal
 
 HELD = 2_000_000
 """Samples of one bin that are held, at most."""
@@ -32,9 +32,9 @@ def whole_bins(source: Source, grid: BinGrid) -> Iterator[tuple[Integers, Sample
             held = []
         last = int(np.searchsorted(index, index[-1]))
         if last:
-            yield _with_index(grid, [*held, chunk.take(np.arange(last))])
+            yield _with_index(grid, [*held, chunk.select(np.arange(last))])
             held = []
-        held.append(chunk.take(np.arange(last, len(chunk))))
+        held.append(chunk.select(np.arange(last, len(chunk))))
         if sum(map(len, held)) > HELD:
             raise refusal(400, f"a bin of {grid.width_s} s holds more than {HELD} samples; ask for shorter bins")
     if held:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from retrieval.appliance.runs import Run
+from archioc.retrieval.appliance.runs import Run
 
 SECOND_NS = 1_000_000_000
 

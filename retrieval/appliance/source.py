@@ -11,17 +11,17 @@ from functools import partial
 import numpy as np
 import structlog
 
-from archioc.core.batch import ChannelMeta
 from archioc.core.errors import QueryError, StoreUnavailable
 from archioc.core.events import GAPS, ChannelEvent, Reason
-from db.alarm_columns import AlarmColumns
-from db.bins import Bins, Within
-from db.renamed_reader import settled
-from db.sample_columns import SampleColumns
-from db.store import Reader
-from retrieval.appliance.payload import PayloadType
-from retrieval.appliance.runs import Header, Run, element_type, is_numeric, runs_of
-from retrieval.budget import Budget
+from archioc.core.spool.batch import ChannelMeta
+from archioc.db.alarm_columns import AlarmColumns
+from archioc.db.bins import Bins, Within
+from archioc.db.renamed_reader import settled
+from archioc.db.sample_columns import SampleColumns
+from archioc.db.store import Reader
+from archioc.retrieval.appliance.payload import PayloadType
+from archioc.retrieval.appliance.runs import Header, Run, element_type, is_numeric, runs_of
+from archioc.retrieval.query_pool.budget import Budget
 
 _log = structlog.get_logger()
 
@@ -101,7 +101,7 @@ class Source:
         return None if found is None or int(found.time[0]) == span.start_ns else found
 
     def bins(self, start_ns: int, end_ns: int, count: int, *, times: bool, within: Within | None = None) -> Bins:
-        """Statistics that the store makes (`db.store.Reader.bins`)."""
+        """Statistics that the store makes (`archioc.db.store.Reader.bins`)."""
         self._budget.check()
         return self._reader.bins(self.channel, start_ns, end_ns, count, times=times, within=within)
 

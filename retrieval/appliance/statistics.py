@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from db.bins import Bins
-from retrieval.appliance.bin_grid import BinGrid
-from retrieval.appliance.binned import Binned, Floats
-from retrieval.appliance.source import Source
-from retrieval.appliance.stored_bins import stored_bins
+from archioc.db.bins import Bins
+from archioc.retrieval.appliance.bin_grid import BinGrid
+from archioc.retrieval.appliance.binned import Binned, Floats
+from archioc.retrieval.appliance.source import Source
+from archioc.retrieval.appliance.stored_bins import stored_bins
 
 Statistic = Callable[[Bins], Floats]
 

@@ -8,10 +8,10 @@ from itertools import chain, islice
 
 import numpy as np
 
-from db.bins import Bins
-from db.sample_columns import SampleColumns
-from retrieval.appliance.bin_grid import BinGrid
-from retrieval.appliance.source import Source
+from archioc.db.bins import Bins
+from archioc.db.sample_columns import SampleColumns
+from archioc.retrieval.appliance.bin_grid import BinGrid
+from archioc.retrieval.appliance.source import Source
 
 WINDOW = 20_000
 """Bins that the store is asked for at a time."""
@@ -43,7 +43,7 @@ def _found(source: Source, grid: BinGrid, times: bool) -> Iterator[IndexedBins]:
     for at in range(grid.first, grid.last + 1, WINDOW):
         upto = min(at + WINDOW, grid.last + 1)
         found = source.bins(at * width, upto * width, upto - at, times=times, within=within)
-        found = found.take(found.count > 0)
+        found = found.select(found.count > 0)
         if len(found):
             yield found.start // width, found
 

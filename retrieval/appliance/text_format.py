@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from archioc.core.timestamp import format_utc
-from retrieval.appliance.json_format import PIECE, json_values
-from retrieval.appliance.runs import Run
-from retrieval.appliance.series import SECOND_NS, Series
+from archioc.retrieval.appliance.json_format import PIECE, json_values
+from archioc.retrieval.appliance.runs import Run
+from archioc.retrieval.appliance.series import SECOND_NS, Series
 
 
 def csv_pieces(found: Iterable[Series]) -> Iterator[bytes]:
@@ -36,7 +36,7 @@ def txt_pieces(found: Iterable[Series]) -> Iterator[bytes]:
 def _parts(series: Series) -> Iterator[Run]:
     for run in series.runs:
         for begin in range(0, len(run), PIECE):
-            yield run.take(begin, min(begin + PIECE, len(run)))
+            yield run.part(begin, min(begin + PIECE, len(run)))
 
 
 def _csv_field(value: bytes) -> bytes:

@@ -1,0 +1,1 @@
+"""The JSON archive access protocol, which Phoebus reads."""

@@ -8,12 +8,12 @@ from itertools import chain, pairwise
 
 import numpy as np
 
-from archioc.core.batch import ChannelMeta
 from archioc.core.dbr import Dbr
-from db.sample_columns import SampleColumns, concatenate
-from retrieval.appliance.source import Range, Source, meta_of
-from retrieval.archive_access.encoding import bin_objects, numbers_of, sample_objects
-from retrieval.archive_access.markers import Block, with_markers
+from archioc.core.spool.batch import ChannelMeta
+from archioc.db.sample_columns import SampleColumns, concatenate
+from archioc.retrieval.appliance.source import Range, Source, meta_of
+from archioc.retrieval.archive_access.encoding import bin_objects, numbers_of, sample_objects
+from archioc.retrieval.archive_access.markers import Block, with_markers
 
 PIECE = 10_000
 """Samples in a piece of an answer."""
@@ -43,7 +43,7 @@ def _samples(chunks: Iterable[SampleColumns], metas: list[ChannelMeta]) -> Itera
         cuts = [*np.searchsorted(chunk.time, changes).tolist(), *range(0, len(chunk), PIECE), len(chunk)]
         places = sorted(set(cuts))
         for begin, end in pairwise(places):
-            part = chunk.take(np.arange(begin, end))
+            part = chunk.select(np.arange(begin, end))
             yield Block(part.time, sample_objects(part, meta_of(metas, int(part.time[0]))))
 
 
@@ -72,7 +72,7 @@ def _bins(source: Source, span: Range, count: int, metas: list[ChannelMeta]) -> 
     if previous is not None:
         yield from _samples([previous], metas)
     bins = source.bins(span.start_ns, span.end_ns + 1, count, times=True)
-    bins = bins.take((bins.count > 0) | (bins.non_finite > 0))
+    bins = bins.select((bins.count > 0) | (bins.non_finite > 0))
     time = np.where(bins.count > 0, bins.first_time, bins.start)
     yield Block(time, bin_objects(bins, meta_of(metas, span.end_ns)))
 
@@ -87,8 +87,8 @@ def _thinned(chunks: Iterable[SampleColumns], span: Range, count: int) -> Iterat
         order = np.lexsort((-found.severity.astype(np.int16), index))
         picked = order[np.append(True, index[order][1:] != index[order][:-1])]
         if len(picked) > 1:
-            yield found.take(picked[:-1])
-        held = found.take(picked[-1:])
+            yield found.select(picked[:-1])
+        held = found.select(picked[-1:])
     if held is not None:
         yield held
 

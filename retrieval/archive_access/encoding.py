@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from archioc.core.batch import ChannelMeta, decode_text
 from archioc.core.dbr import Dbr, severity_name, status_name
-from db.bins import Bins
-from db.sample_columns import Array, SampleColumns
+from archioc.core.spool.batch import ChannelMeta, decode_text
+from archioc.db.bins import Bins
+from archioc.db.sample_columns import Array, SampleColumns
 
 LEVELS = (b"OK", b"MINOR", b"MAJOR", b"INVALID")
 
@@ -117,7 +117,8 @@ def _array(array: Array, meta: ChannelMeta | None) -> bytes:
     if array.dtype.kind == "S":
         return b'"type":"string","value":%b' % orjson.dumps([decode_text(bytes(one)) for one in array.tolist()])
     if array.dtype.kind == "f":
-        values = b",".join(_floats(array.astype(np.float64)))
+        with np.errstate(invalid="ignore"):  # a signalling NaN of 32 bits becomes a quiet one, which numpy reports
+            values = b",".join(_floats(array.astype(np.float64)))
         return _numeric_meta(meta, whole=False) + b'"type":"double","value":[%b]' % values
     whole = orjson.dumps(array.astype(np.int64), option=orjson.OPT_SERIALIZE_NUMPY)
     return _numeric_meta(meta, whole=True) + b'"type":"long","value":%b' % whole

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archioc.core.events import ChannelEvent, Reason
-from retrieval.archive_access.encoding import marker_object
+from archioc.retrieval.archive_access.encoding import marker_object
 
 MARKERS = {
     Reason.DISCONNECTED: "Disconnected",

@@ -11,14 +11,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from db.bins import MAX_BINS
-from retrieval.appliance.request import LAST_NS, MAX_NAME, channel_of
-from retrieval.appliance.source import Range, Source
-from retrieval.archive_access.answer import answer
-from retrieval.budget import Budget
-from retrieval.faults import refusal
-from retrieval.matching import MAX_PATTERN
-from retrieval.parts import archive_of, queries_of
+from archioc.db.bins import MAX_BINS
+from archioc.retrieval.app_state import archive_of, queries_of
+from archioc.retrieval.appliance.request import LAST_NS, MAX_NAME, channel_of
+from archioc.retrieval.appliance.source import Range, Source
+from archioc.retrieval.archive_access.answer import answer
+from archioc.retrieval.faults import refusal, shown
+from archioc.retrieval.json_answers import answer_json
+from archioc.retrieval.matching import check_length
+from archioc.retrieval.query_pool.budget import Budget
 
 KEY = "1"
 """Of the one archive that there is."""
@@ -34,12 +35,15 @@ async def archives(_request: Request) -> Response:
 async def channels_by_pattern(request: Request) -> Response:
     """Names that match a glob (`*`, `?`), whatever their case."""
     glob = _last(request)
-    if len(glob) > MAX_PATTERN:
-        raise refusal(400, f"a pattern has at most {MAX_PATTERN} letters")
-    # Python's translation of a glob never goes back over what a star has taken
-    match = re.compile(fnmatch.translate(glob.replace("[", "[[]")), re.IGNORECASE).match
+    check_length(glob)
     catalogue = archive_of(request).catalogue
-    return JSONResponse(await queries_of(request).run(lambda _: [*filter(match, catalogue.names().all)]))
+
+    def find(budget: Budget) -> list[str]:
+        # Python's translation of a glob never goes back over what a star has taken
+        match = re.compile(fnmatch.translate(glob.replace("[", "[[]")), re.IGNORECASE).match
+        return [*filter(match, budget.watch(catalogue.names().all))]
+
+    return await answer_json(request, find)
 
 
 async def samples(request: Request) -> Response:
@@ -59,7 +63,7 @@ async def samples(request: Request) -> Response:
 def _last(request: Request) -> str:
     """The end of the path as the client wrote it: form-encoded, a plus is a blank."""
     if request.path_params["key"] != KEY:
-        raise refusal(404, f"archive {request.path_params['key']}: there is only archive {KEY}")
+        raise refusal(404, f"archive {shown(request.path_params['key'])}: there is only archive {KEY}")
     parts = request.scope["raw_path"].decode(errors="replace").split("/", 4)
     if len(parts) < 5:
         raise refusal(404, "slashes before the name or pattern are not to be encoded")
@@ -87,7 +91,7 @@ def _whole(request: Request, name: str) -> int | None:
     if text is None:
         return None
     if _WHOLE.fullmatch(text) is None:
-        raise refusal(400, f"{name}={text[:40]}: a whole number")
+        raise refusal(400, f"{name}={shown(text)}: a whole number")
     return int(text)
 
 

@@ -9,14 +9,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from db import wire
-from db.bins import MAX_BINS
-from retrieval.appliance.request import channel_of
-from retrieval.appliance.source import Range, Source
-from retrieval.budget import Budget
-from retrieval.parameters import name_of, span_of, whole_of
-from retrieval.parts import archive_of, queries_of
-from retrieval.queries import Pieces
+from archioc.db.bins import MAX_BINS
+from archioc.db.query_socket import query_messages as wire
+from archioc.retrieval.app_state import archive_of, queries_of
+from archioc.retrieval.appliance.request import channel_of
+from archioc.retrieval.appliance.source import Range, Source
+from archioc.retrieval.parameters import name_of, span_of, whole_of
+from archioc.retrieval.query_pool.budget import Budget
+from archioc.retrieval.query_pool.queries import Pieces
 
 MEDIA_TYPE = "application/octet-stream"
 

@@ -1,0 +1,1 @@
+"""The Archiver Appliance's management calls."""

@@ -6,18 +6,20 @@ import time
 from collections.abc import Callable
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
-from archioc.core.batch import ChannelMeta
-from retrieval.appliance.request import channel_of
-from retrieval.appliance.runs import element_type
-from retrieval.appliance.source import java_double
-from retrieval.faults import refusal
-from retrieval.mgmt.about import IDENTITY
-from retrieval.mgmt.asking import name_asked
-from retrieval.mgmt.rows import ChannelRow, rows_of, time_text
-from retrieval.parts import archive_of, queries_of
+from archioc.core.spool.batch import ChannelMeta
+from archioc.retrieval.app_state import archive_of
+from archioc.retrieval.appliance.request import channel_of
+from archioc.retrieval.appliance.runs import element_type
+from archioc.retrieval.appliance.source import java_double
+from archioc.retrieval.faults import refusal, shown
+from archioc.retrieval.json_answers import answer_json
+from archioc.retrieval.mgmt.about import IDENTITY
+from archioc.retrieval.mgmt.asking import name_asked
+from archioc.retrieval.mgmt.rows import ChannelRow, rows_of, time_text
+from archioc.retrieval.query_pool.budget import Budget
 
 _LIMITS = {"Display": "display", "Ctrl": "control", "Alarm": "alarm", "Warning": "warning"}
 
@@ -43,14 +45,14 @@ async def get_stores_for_pv(request: Request) -> Response:
 async def _describe(request: Request, described: Described) -> Response:
     archive, name = archive_of(request), name_asked(request)
 
-    def find() -> object:
+    def find(_: Budget) -> object:
         channel = channel_of(name, archive.catalogue)
         row = rows_of(archive, [channel]).get(channel)
         if row is None:
-            raise refusal(404, f"{name}: is not being archived")
+            raise refusal(404, f"{shown(name)}: is not being archived")
         return described(row, archive.reader.meta(channel, time.time_ns()))
 
-    return JSONResponse(await queries_of(request).run(lambda _: find()))
+    return await answer_json(request, find)
 
 
 def _type_info(row: ChannelRow, meta: ChannelMeta | None) -> dict[str, object]:

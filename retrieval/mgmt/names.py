@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
-from archioc.core.table import ChannelState
-from retrieval.appliance.source import java_double
-from retrieval.matching import matching_glob, matching_regex
-from retrieval.mgmt.about import IDENTITY
-from retrieval.mgmt.asking import expanded, limit_of, names_asked
-from retrieval.mgmt.rows import NEVER, ChannelRow, rows_of, time_text
-from retrieval.parts import archive_of, queries_of
+from archioc.core.table.table import ChannelState
+from archioc.retrieval.app_state import archive_of
+from archioc.retrieval.appliance.name_lists import name_list_of
+from archioc.retrieval.appliance.source import java_double
+from archioc.retrieval.json_answers import answer_json
+from archioc.retrieval.matching import matching_glob, matching_regex
+from archioc.retrieval.mgmt.about import IDENTITY
+from archioc.retrieval.mgmt.asking import MAX_NAMES, expanded, limit_of
+from archioc.retrieval.mgmt.rows import NEVER, ChannelRow, rows_of, time_text
+from archioc.retrieval.query_pool.budget import Budget
 
 MATCHES = 500
 """How many names are answered where no limit is given."""
@@ -25,54 +28,54 @@ async def get_all_pvs(request: Request) -> Response:
     catalogue, limit = archive_of(request).catalogue, limit_of(request, MATCHES)
     glob, regex = request.query_params.get("pv"), request.query_params.get("regex")
 
-    def find() -> list[str]:
+    def find(budget: Budget) -> list[str]:
         names = sorted(catalogue.names().archived)
         if glob:
-            names = matching_glob(names, glob)
+            names = matching_glob(budget.watch(names), glob)
         elif regex:
             names = matching_regex(names, regex)
         return names[:limit]
 
-    return JSONResponse(await queries_of(request).run(lambda _: find()))
+    return await answer_json(request, find)
 
 
 async def get_all_expanded(request: Request) -> Response:
     """All archived channels; the first element is a name that every appliance has."""
     catalogue = archive_of(request).catalogue
-    names = await queries_of(request).run(lambda _: sorted(catalogue.names().archived))
-    return JSONResponse(["EPICS:Archiver:Appliance", *names])
+    return await answer_json(request, lambda _: ["EPICS:Archiver:Appliance", *sorted(catalogue.names().archived)])
 
 
 async def get_pv_status(request: Request) -> Response:
     """What the channels of `pv` are doing, in the order of the request; of all where none is named."""
-    archive, asked = archive_of(request), await names_asked(request)
+    archive, asked = archive_of(request), await name_list_of(request)
 
-    def find() -> list[dict[str, str]]:
-        channels = expanded(asked, archive.catalogue)
+    def find(budget: Budget) -> list[dict[str, str]]:
+        channels = expanded(asked.names(MAX_NAMES), archive.catalogue, budget)
         rows = rows_of(archive, (name for name in channels.values() if name))
         return [_status(name, rows.get(channel or "")) for name, channel in channels.items()]
 
-    return JSONResponse(await queries_of(request).run(lambda _: find()))
+    return await answer_json(request, find)
 
 
 async def archived_pvs(request: Request) -> Response:
     """Those of the names that are archived."""
-    return JSONResponse([name for name, archived in (await _sorted_out(request)).items() if archived])
+    return await _sorted_out(request, archived=True)
 
 
 async def unarchived_pvs(request: Request) -> Response:
     """Those of the names that are not archived."""
-    return JSONResponse([name for name, archived in (await _sorted_out(request)).items() if not archived])
+    return await _sorted_out(request, archived=False)
 
 
-async def _sorted_out(request: Request) -> dict[str, bool]:
-    catalogue, asked = archive_of(request).catalogue, await names_asked(request)
+async def _sorted_out(request: Request, *, archived: bool) -> Response:
+    catalogue, asked = archive_of(request).catalogue, await name_list_of(request)
 
-    def find() -> dict[str, bool]:
-        archived = catalogue.names().archived
-        return {name: channel in archived for name, channel in expanded(asked, catalogue).items()}
+    def find(budget: Budget) -> list[str]:
+        names = asked.names(MAX_NAMES)
+        known = catalogue.names().archived
+        return [name for name, channel in expanded(names, catalogue, budget).items() if (channel in known) is archived] if names else []
 
-    return await queries_of(request).run(lambda _: find()) if asked else {}
+    return await answer_json(request, find)
 
 
 def _status(asked: str, row: ChannelRow | None) -> dict[str, str]:

@@ -6,21 +6,23 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from archioc.core.dbr import Dbr
 from archioc.core.events import Reason
-from archioc.core.table import ChannelState
+from archioc.core.table.table import ChannelState
 from archioc.core.timestamp import SECOND
-from retrieval.appliance.payload import WAVEFORMS
-from retrieval.appliance.source import java_double
-from retrieval.archive import Archive
-from retrieval.matching import matching_regex
-from retrieval.mgmt.about import IDENTITY
-from retrieval.mgmt.asking import limit_of
-from retrieval.mgmt.rows import NEVER, ChannelRow, rows_of, time_text
-from retrieval.parts import archive_of, queries_of
+from archioc.retrieval.app_state import archive_of
+from archioc.retrieval.appliance.payload import WAVEFORMS
+from archioc.retrieval.appliance.source import java_double
+from archioc.retrieval.archive import Archive
+from archioc.retrieval.json_answers import answer_json
+from archioc.retrieval.matching import matching_regex
+from archioc.retrieval.mgmt.about import IDENTITY
+from archioc.retrieval.mgmt.asking import limit_of
+from archioc.retrieval.mgmt.rows import NEVER, ChannelRow, rows_of, time_text
+from archioc.retrieval.query_pool.budget import Budget
 
 Told = dict[str, str]
 
@@ -111,7 +113,7 @@ REPORTS = {
 def _endpoint(report: Report) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
         archive, limit = archive_of(request), limit_of(request, -1)
-        return JSONResponse(await queries_of(request).run(lambda _: report.of(archive)[:limit]))
+        return await answer_json(request, lambda _: report.of(archive)[:limit])
 
     return answer
 
@@ -120,13 +122,13 @@ async def get_time_span_report(request: Request) -> Response:
     """By name, of the channels that match `regex` if it is given: since when it is archived, and its newest value (seconds since 1970)."""
     archive, regex = archive_of(request), request.query_params.get("regex")
 
-    def find() -> dict[str, Told]:
+    def find(_: Budget) -> dict[str, Told]:
         archived = archive.catalogue.names().archived
         names = sorted(archived)
         rows = rows_of(archive, matching_regex(names, regex) if regex else names)
         return {name: _time_span(row, archived[name].added_ns) for name, row in rows.items()}
 
-    return JSONResponse(await queries_of(request).run(lambda _: find()))
+    return await answer_json(request, find)
 
 
 def _time_span(row: ChannelRow, added_ns: int) -> Told:
@@ -141,8 +143,11 @@ def _time_span(row: ChannelRow, added_ns: int) -> Told:
 async def get_appliance_metrics(request: Request) -> Response:
     """How many channels the one appliance has."""
     archive = archive_of(request)
-    number = await queries_of(request).run(lambda _: len(archive.catalogue.names().archived))
-    return JSONResponse([{"instance": IDENTITY, "pvCount": str(number), "status": "Working"}])
+
+    def find(_: Budget) -> list[Told]:
+        return [{"instance": IDENTITY, "pvCount": str(len(archive.catalogue.names().archived)), "status": "Working"}]
+
+    return await answer_json(request, find)
 
 
 REPORT_ROUTES = [

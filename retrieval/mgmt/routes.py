@@ -6,11 +6,11 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from retrieval.mgmt.about import ABOUT_ROUTES
-from retrieval.mgmt.details import DETAIL_ROUTES
-from retrieval.mgmt.names import NAME_ROUTES
-from retrieval.mgmt.reports import REPORT_ROUTES
-from retrieval.parts import archive_of
+from archioc.retrieval.app_state import archive_of
+from archioc.retrieval.mgmt.about import ABOUT_ROUTES
+from archioc.retrieval.mgmt.details import DETAIL_ROUTES
+from archioc.retrieval.mgmt.names import NAME_ROUTES
+from archioc.retrieval.mgmt.reports import REPORT_ROUTES
 
 INSTEAD = {
     "archivePV": "Add",

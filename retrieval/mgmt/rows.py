@@ -9,15 +9,15 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from archioc.core.batch import Kind
 from archioc.core.channel import Mode
 from archioc.core.dbr import ELEMENT_DTYPE, Dbr
-from archioc.core.mapped_file import MappedFile
 from archioc.core.registry import RegistryChannel
-from archioc.core.table import ChannelState, ChannelTable
-from archioc.core.table_columns import DROPS
+from archioc.core.spool.batch import Kind
+from archioc.core.table.columns import DROPS
+from archioc.core.table.mapped_file import MappedFile
+from archioc.core.table.table import ChannelState, ChannelTable
 from archioc.core.timestamp import SECOND
-from retrieval.archive import Archive
+from archioc.retrieval.archive import Archive
 
 BYTES_BESIDE = 10
 """Of a sample beside its value: time, severity, status."""

@@ -10,17 +10,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from archioc.core.batch import ChannelMeta
 from archioc.core.events import GAPS, ChannelEvent
-from retrieval.appliance.request import channel_of
-from retrieval.appliance.source import Source
-from retrieval.budget import Budget
-from retrieval.faults import refusal
-from retrieval.page.drawing import Line, Told, draw
-from retrieval.page.finding import find_names
-from retrieval.page.states import NS_PER_MS, lines_of
-from retrieval.parameters import name_of, span_of, whole_of
-from retrieval.parts import archive_of, queries_of
+from archioc.core.spool.batch import ChannelMeta
+from archioc.retrieval.app_state import archive_of, queries_of
+from archioc.retrieval.appliance.request import channel_of
+from archioc.retrieval.appliance.source import Source
+from archioc.retrieval.faults import refusal
+from archioc.retrieval.page.drawing import Line, Told, draw
+from archioc.retrieval.page.finding import find_names
+from archioc.retrieval.page.states import NS_PER_MS, lines_of
+from archioc.retrieval.parameters import name_of, span_of, whole_of
+from archioc.retrieval.query_pool.budget import Budget
 
 ROWS = 50
 """Channels of one list where no limit is given."""
@@ -43,7 +43,7 @@ async def get_channels(request: Request) -> Response:
         raise refusal(400, f"pv: {len(names)} channels, at most {MAX_ROWS}")
 
     def find(budget: Budget) -> bytes:
-        found = [channel_of(name, archive.catalogue) for name in names] or find_names(archive.catalogue.names().all, search)
+        found = [channel_of(name, archive.catalogue) for name in names] or find_names(budget.watch(archive.catalogue.names().all), search)
         now_ns = time.time_ns()
         shown = found if names else found[:limit]
         lines = [asdict(line) for line in lines_of(archive, shown, now_ns, budget)]

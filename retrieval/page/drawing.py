@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from archioc.core.events import GAPS, ChannelEvent, Reason
-from db.bins import Bins
-from db.sample_columns import SampleColumns, concatenate
-from db.store import Reader
-from retrieval.appliance.source import Range, Source
+from archioc.db.bins import Bins
+from archioc.db.sample_columns import SampleColumns, concatenate
+from archioc.db.store import Reader
+from archioc.retrieval.appliance.source import Range, Source
 
 MAX_EVENTS = 500
 """Gaps and losses in one answer: the longest, and the last of those that are moments."""

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
-from retrieval.faults import refusal
+from archioc.retrieval.faults import refusal, shown
 
 HERE = Path(__file__).parent
 
@@ -34,7 +34,7 @@ async def get_file(request: Request) -> Response:
     """A part of the page."""
     name = request.path_params["name"]
     if name not in FILES:
-        raise refusal(404, f"{name}: no such file of the page")
+        raise refusal(404, f"{shown(name)}: no such file of the page")
     return FileResponse(HERE / name, headers=SECURITY)
 
 

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
-from retrieval.faults import refusal
-from retrieval.matching import MAX_PATTERN
+from archioc.retrieval.faults import refusal
+from archioc.retrieval.matching import check_length
 
 MAX_WORDS = 20
 
 Test = Callable[[str], object]
 
 
-def find_names(names: Sequence[str], search: str) -> list[str]:
+def find_names(names: Iterable[str], search: str) -> list[str]:
     """Names in which each word of `search` stands somewhere, in their order; case does not matter.
 
     A word with `*` or `?` is a glob that the whole name must match. Nothing searched for: all names.
     Raises HTTPException (400) for more than MAX_WORDS words or MAX_PATTERN letters.
     """
-    if len(search) > MAX_PATTERN:
-        raise refusal(400, f"search: at most {MAX_PATTERN} letters")
+    check_length(search)
     words = search.casefold().split()
     if len(words) > MAX_WORDS:
         raise refusal(400, f"search: {len(words)} words, at most {MAX_WORDS}")

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from archioc.core.directories import Directories
 from archioc.core.registry import RegistryChannel
-from archioc.core.table import ChannelState, ChannelTable, read_row
-from db.store import Reader
-from retrieval.archive import Archive
-from retrieval.budget import Budget
+from archioc.core.table.table import ChannelState, ChannelTable, read_row
+from archioc.db.store import Reader
+from archioc.retrieval.archive import Archive
+from archioc.retrieval.query_pool.budget import Budget
 
 NS_PER_MS = 1_000_000
 

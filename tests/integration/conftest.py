@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from archioc.core.config_store import InfluxStore
-from db.influx import InfluxDatabase
+from archioc.core.config.store import InfluxStore
+from archioc.db.influx.store import InfluxDatabase
+from tests.archives.store_bench import STORES, Bench, opened_store
 from tests.conftest import CaClientFactory
 from tests.processes.ca_client import CaClient
 from tests.processes.control_process import TWO_CHANNELS, ControlProcess
 from tests.processes.influxd import InfluxDatabase as Database
-from tests.store_bench import STORES, Bench, opened_store
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from archioc.core.batch import SampleFlag
 from archioc.core.channel import LargeArrays
 from archioc.core.dbr import Dbr
 from archioc.core.events import Reason
-from archioc.core.table import ChannelState
+from archioc.core.spool.batch import SampleFlag
+from archioc.core.table.table import ChannelState
 from tests.conftest import CaClientFactory, CaWatchFactory, EngineFactory, SoftIocFactory
 from tests.processes.engine_process import EngineProcess, on_servers, with_both, with_one
 from tests.processes.waiting import PATIENCE_S, wait_until

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from archioc.cli.main import app
-from opi import displays
+from archioc.opi import displays
 from tests.conftest import CaClientFactory
 from tests.processes.ca_client import CaClient
 from tests.processes.control_process import ControlProcess

@@ -11,16 +11,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from archioc.core.array_statistics import ArrayStatistics
-from archioc.core.batch import ChannelMeta, Kind, SampleFlag
 from archioc.core.dbr import Dbr
 from archioc.core.events import ChannelEvent, Reason
+from archioc.core.spool.batch import ChannelMeta, Kind, SampleFlag
 from archioc.core.timestamp import SECOND, format_utc
-from retrieval.appliance.operators import OPERATORS
-from tests.appliance_decoder import DOUBLE, DOUBLES, ENUM, INT, SHORT, STRING, DecodedChunk, DecodedSample, decode
-from tests.batches import Point
+from archioc.retrieval.appliance.operators import OPERATORS
+from tests.archives.batches import Point
 from tests.conftest import ServedStoreFactory
 from tests.processes.http_client import HttpClient
 from tests.processes.served_store import ServedStore
+from tests.readers.appliance_decoder import DOUBLE, DOUBLES, ENUM, INT, SHORT, STRING, DecodedChunk, DecodedSample, decode
 
 T = int(datetime(2025, 12, 31, 23, 0, tzinfo=UTC).timestamp()) * SECOND
 HOUR = 3600 * SECOND

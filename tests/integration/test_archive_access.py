@@ -9,14 +9,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from archioc.core.batch import ChannelMeta, Kind
 from archioc.core.dbr import Dbr
 from archioc.core.events import ChannelEvent, Reason
-from tests.archive_access_reader import ReadSample, read_samples
-from tests.batches import T0, Point
+from archioc.core.spool.batch import ChannelMeta, Kind
+from tests.archives.batches import T0, Point
 from tests.conftest import ServedStoreFactory
 from tests.processes.http_client import Answer, HttpClient
 from tests.processes.served_store import ServedStore
+from tests.readers.archive_access_reader import ReadSample, read_samples
 
 SECOND = 10**9
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.conftest import CaClientFactory, CountingFactory, InfluxdFactory
-from tests.disturbances import FragileStore, Outage, kill_each, lose_store
+from tests.hostile.disturbances import FragileStore, Outage, kill_each, lose_store
 
 COUNTERS = 50
 COMMIT_S = 0.1

@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from itertools import pairwise
 
-from archioc.core.batch import SampleFlag
-from archioc.core.config_file import load_config
-from archioc.reading import open_reader
-from db.sample_columns import SampleColumns, concatenate
+from archioc.core.config.file import load_config
+from archioc.core.spool.batch import SampleFlag
+from archioc.db.sample_columns import SampleColumns, concatenate
+from archioc.open_archive import open_reader
 from tests.conftest import ArchiverFactory, CaClientFactory, SoftIocFactory
-from tests.counters import counter_database, counter_names
 from tests.processes.archiver import FAR_NS, Archiver
 from tests.processes.waiting import PATIENCE_S, wait_until
+from tests.records.counters import counter_database, counter_names
 
 SECOND_NS = 1_000_000_000
 LET_GO_NS = SECOND_NS
@@ -66,7 +66,7 @@ def test_a_channel_goes_on_under_its_new_name(
     missing = parts - set(whole.time.tolist())
     assert len(missing) <= 4, "first values, whose stamps may lie in the time of the name before"
     assert all(any(begin - LET_GO_NS < time_ns < end + LET_GO_NS for begin, end in (away, back)) for time_ns in missing)
-    counts = whole.take((whole.flags & SampleFlag.GENERATED == 0).nonzero()[0])
+    counts = whole.select((whole.flags & SampleFlag.GENERATED == 0).nonzero()[0])
     samples = list(zip(counts.time.tolist(), counts.value.tolist(), strict=True))
     steps = [(before, after) for before, after in pairwise(samples) if after[1] != before[1] + 1]
     assert len(steps) <= 2, "one at each renaming, while the channel connects"

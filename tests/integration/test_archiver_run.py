@@ -8,11 +8,11 @@ from collections.abc import Callable
 
 import psutil
 
-from archioc.core.table import ChannelTable
+from archioc.core.table.table import ChannelTable
 from tests.conftest import ArchiverFactory, CountingFactory, SoftIocFactory
-from tests.counters import check_no_loss, counter_database, counter_names
 from tests.processes.archiver import PROCESSES, Archiver
 from tests.processes.waiting import PATIENCE_S, wait_until
+from tests.records.counters import check_no_loss, counter_database, counter_names
 
 COUNTERS = 20
 

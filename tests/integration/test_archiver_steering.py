@@ -15,18 +15,18 @@ from itertools import pairwise
 
 import pytest
 
-from archioc.core.config_file import load_config
+from archioc.core.config.file import load_config
 from archioc.core.events import ChannelEvent, Reason
+from archioc.db.store import Reader
 from archioc.demo.updates import Update
-from archioc.reading import open_reader
-from db.store import Reader
+from archioc.open_archive import open_reader
 from tests.conftest import ArchiverFactory, CaClientFactory, CaWatchFactory, SoftIocFactory
-from tests.counters import TRANSIT_NS, counter_database, counter_names, missing
 from tests.processes.archiver import FAR_NS, Archiver, StoreBlock
 from tests.processes.archiver_answers import History, Stored
 from tests.processes.ca_client import CaClient
 from tests.processes.ca_watch import CaWatch
 from tests.processes.waiting import PATIENCE_S, wait_until
+from tests.records.counters import TRANSIT_NS, counter_database, counter_names, missing
 
 EFFECT_S = 2.0
 """A put has its effect on what is stored within this time; more than half of several do while the machine has other work as well."""

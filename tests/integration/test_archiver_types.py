@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 from archioc.demo.updates import Update, Value
-from tests.archive_of_types import start_archive_of_types
+from tests.archives.archive_of_types import start_archive_of_types
 from tests.conftest import ArchiverFactory, CaClientFactory, CaWatchFactory, SoftIocFactory
 from tests.processes.archiver_answers import History, Stored
 from tests.processes.influxd import InfluxDatabase
 from tests.processes.waiting import PATIENCE_S, wait_until
-from tests.type_table import TYPES
+from tests.records.type_table import TYPES
 
 NEVER_NS = 631_152_000 * 10**9
 """The stamp of a record that was never processed: 1990-01-01."""

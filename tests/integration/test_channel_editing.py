@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.conftest import ArchiverFactory, SoftIocFactory
-from tests.counters import counter_database, counter_names
+from tests.records.counters import counter_database, counter_names
 
 
 def test_channels_are_edited_by_commands(archiver: ArchiverFactory, softioc: SoftIocFactory, prefix: str) -> None:

@@ -9,11 +9,11 @@ from typing import Any
 import matplotlib as mpl
 import pandas as pd
 
-from archioc.core.batch import ChannelMeta, Kind
 from archioc.core.dbr import Dbr
 from archioc.core.events import ChannelEvent, Reason
+from archioc.core.spool.batch import ChannelMeta, Kind
 from archioc.core.timestamp import SECOND
-from tests.batches import Point
+from tests.archives.batches import Point
 from tests.conftest import ServedStoreFactory
 
 PAGE = Path(__file__).parents[2] / "docs/how-to/python.md"

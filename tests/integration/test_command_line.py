@@ -13,11 +13,12 @@ from pathlib import Path
 
 import pytest
 import typer.main
+from typer.testing import CliRunner
 
 from archioc.cli.main import app
 from archioc.core.timestamp import SECOND, format_utc
-from tests.batches import T0, Point
-from tests.stored_archive import StoredArchive, make_archive
+from tests.archives.batches import T0, Point
+from tests.archives.stored_archive import StoredArchive, make_archive
 
 HELP_S = 0.3
 """`archioc --help` answers within this time; the guard allows three times as much."""
@@ -64,6 +65,42 @@ def test_every_command_has_an_example() -> None:
     texts = helps(typer.main.get_command(app))
     assert len(texts) > 15
     assert [name for name, text in texts.items() if f"Example: {name}" not in text and f"Examples: {name}" not in text] == []
+
+
+def test_help_fits_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At 80 columns no help is cut: each line but an example fits, no word is broken, and every option is there."""
+    monkeypatch.setenv("COLUMNS", "80")
+    for words in ("archioc", *helps(typer.main.get_command(app))):
+        done = CliRunner().invoke(app, [*words.split()[1:], "--help"], terminal_width=80)
+        assert done.exit_code == 0
+        lines = [line for line in done.output.splitlines() if not line.startswith(f"  {words} ")]
+        assert [line for line in lines if len(line) > 80 or "\u2026" in line or (line.endswith("..") and "Usage" not in line)] == []
+        assert "non_finite" in done.output or words != "archioc get"
+
+
+def test_commands_stand_in_sections() -> None:
+    """The help of `archioc` has its commands under titles, none of them without one."""
+    output = CliRunner().invoke(app, ["--help"]).output
+    assert [line for line in output.splitlines() if line.endswith(":") and not line.startswith(" ")] == [
+        "Options:", "Run:", "Read:", "Change:", "Look inside:", "Tools:"
+    ]  # fmt: skip
+
+
+def test_explain_has_help() -> None:
+    """-h alone asks for help of explain, where -1h is a time."""
+    output = CliRunner().invoke(app, ["explain", "-h"]).output
+    assert "Usage:" in output
+    assert "Examples:" in output
+
+
+def test_a_full_disk_for_the_output(archive: StoredArchive) -> None:
+    """An output that cannot be written ends with 1 and one line, no traceback."""
+    for words in (("--help",), ("get", "A", "--config", str(archive.config), *ALL), ("channels", "list", "--config", str(archive.config))):
+        with Path("/dev/full").open("wb") as full:
+            done = subprocess.run(archioc(*words), stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+        assert done.returncode == 1, words
+        assert len(done.stderr.splitlines()) == 1, done.stderr
+        assert done.stderr.startswith("archioc: ")
 
 
 def test_completion() -> None:
@@ -117,7 +154,7 @@ _SLOW_EXPORT = """
 import signal
 import time
 signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell takes from what it starts in the background
-import archioc.cli.export as command
+import archioc.cli.export.export as command
 from archioc.cli.main import main
 found = command.expand
 def expand(*arguments):

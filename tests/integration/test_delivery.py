@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import socket
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -12,17 +11,18 @@ from pathlib import Path
 
 import pytest
 
-from archioc.core.config import Config
-from archioc.core.config_file import load_config
+from archioc.core.config.config import Config
+from archioc.core.config.file import load_config
 from archioc.core.directories import Directories
-from archioc.core.encoding import encoder_for
-from archioc.core.spool import SpoolDirectory
-from archioc.core.table import ChannelTable, ProcessState, StoreState
+from archioc.core.python_module import python_module
+from archioc.core.spool.encoding import encoder_for
+from archioc.core.spool.spool import SpoolDirectory
+from archioc.core.table.table import ChannelTable, ProcessState, StoreState
+from archioc.db.delivery.loop import DRAIN_S
+from archioc.db.query_socket.client import SocketReader
 from archioc.demo.child import Child
-from archioc.reading import open_reader
-from db.delivery import DRAIN_S
-from db.query_client import SocketReader
-from tests.batches import T0, Point, make_batch, spool_file
+from archioc.open_archive import open_reader
+from tests.archives.batches import T0, Point, make_batch, spool_file
 from tests.conftest import InfluxdFactory
 from tests.processes.waiting import PATIENCE_S, wait_until
 
@@ -44,7 +44,7 @@ class Archiver:
 
     def start(self) -> Child:
         """Start the db process."""
-        self.children.append(Child("db", [sys.executable, "-m", "db", str(self.config.path)], self.log))
+        self.children.append(Child("db", python_module("archioc.db", str(self.config.path)), self.log))
         return self.children[-1]
 
     def commit(self, batches: int, per_channel: int = 20) -> None:

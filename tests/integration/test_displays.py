@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from opi import displays
+from archioc.opi import displays
 from tests.conftest import CaClientFactory
 from tests.processes.ca_client import CaClient
 from tests.processes.control_process import ControlProcess

@@ -15,17 +15,17 @@ import yaml
 from typer.testing import CliRunner
 
 from archioc.cli.main import app
-from archioc.core.config_file import load_config
+from archioc.core.config.file import load_config
 from archioc.core.events import ChannelEvent, Reason
 from archioc.core.timestamp import SECOND, format_utc
-from archioc.reading import open_reader
-from db.store import Reader
+from archioc.db.store import Reader
+from archioc.open_archive import open_reader
 from tests.conftest import ArchiverFactory, CaClientFactory, SoftIocFactory
-from tests.counters import counter_database, counter_names
 from tests.processes.archiver import FAR_NS, Archiver, StoreBlock
 from tests.processes.ca_client import CaClient
 from tests.processes.soft_ioc import SoftIoc
 from tests.processes.waiting import PATIENCE_S, wait_until
+from tests.records.counters import counter_database, counter_names
 
 BEFORE = 'record(ao, "{prefix}TYPE") {{ field(VAL, 3) field(PINI, YES) field(DTYP, "Soft Channel") }}\n'
 AFTER = 'record(stringout, "{prefix}TYPE") {{ field(VAL, "three") field(PINI, YES) }}\n'

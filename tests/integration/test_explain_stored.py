@@ -9,27 +9,27 @@ from typing import Any
 
 import pytest
 
-from archioc.cli.explaining.evidence import changed_settings, settings_at
-from archioc.cli.explaining.spooled import event_of_line
+from archioc.cli.explain.evidence import changed_settings, settings_at
+from archioc.cli.explain.spooled import event_of_line
 from archioc.core.aliases import Alias
-from archioc.core.batch import SampleFlag
 from archioc.core.channel import ChannelSettings, Mode
-from archioc.core.config_file import load_config
-from archioc.core.encoding import encoder_for
-from archioc.core.encoding.compression import decompress
-from archioc.core.encoding.escaping import escape_tag
-from archioc.core.encoding.line_fields import event_line
+from archioc.core.config.file import load_config
 from archioc.core.events import GAPS, ChannelEvent, Reason
 from archioc.core.ownership import owner_of
-from archioc.core.spool import SpoolDirectory
+from archioc.core.spool.batch import SampleFlag
+from archioc.core.spool.encoding import encoder_for
+from archioc.core.spool.encoding.compression import decompress
+from archioc.core.spool.encoding.escaping import escape_tag
+from archioc.core.spool.encoding.line_fields import event_line
+from archioc.core.spool.spool import SpoolDirectory
 from archioc.core.timestamp import SECOND, format_utc
-from db.quarantine import Quarantine
-from db.store import Refusal, WriteOutcome
-from ioc.archived import ArchivedChannel
-from ioc.change import Change
-from ioc.registry import Registry
-from tests.batches import Point, make_batch, spool_file
-from tests.stored_archive import StoredArchive, make_archive
+from archioc.db.delivery.quarantine import Quarantine
+from archioc.db.store import Refusal, WriteOutcome
+from archioc.ioc.registry.archived import ArchivedChannel
+from archioc.ioc.registry.change import Change
+from archioc.ioc.registry.writer import Registry
+from tests.archives.batches import Point, make_batch, spool_file
+from tests.archives.stored_archive import StoredArchive, make_archive
 
 NOW = time.time_ns() - 600 * SECOND
 """A moment for which a sample is missing: the samples around it are 3 s apart."""

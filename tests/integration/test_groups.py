@@ -11,11 +11,11 @@ import pytest
 import yaml
 
 from tests.conftest import ArchiverFactory, CaClientFactory, SoftIocFactory
-from tests.counters import TRANSIT_NS, counter_database, counter_names
 from tests.processes.archiver import Archiver
 from tests.processes.ca_client import CaClient
 from tests.processes.raw_ca import RawCa
 from tests.processes.soft_ioc import SoftIoc
+from tests.records.counters import TRANSIT_NS, counter_database, counter_names
 
 MODES = """
 record(mbbo, "{prefix}MODE") {{

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import socket
 import threading
 import time
@@ -13,11 +14,12 @@ import pytest
 
 from archioc.core.errors import QueryError, StoreUnavailable
 from archioc.core.timestamp import format_utc
-from db.alarm_columns import AlarmColumns
-from db.bins import Bins, Within
-from db.sample_columns import SampleColumns
-from retrieval import queries
-from tests.batches import T0
+from archioc.db.alarm_columns import AlarmColumns
+from archioc.db.bins import Bins, Within
+from archioc.db.sample_columns import SampleColumns
+from archioc.retrieval import places
+from archioc.retrieval.query_pool import queries
+from tests.archives.batches import T0
 from tests.conftest import ServedStoreFactory
 from tests.processes.http_client import HttpClient
 from tests.processes.waiting import PATIENCE_S, wait_until
@@ -82,7 +84,7 @@ def connect(http: HttpClient) -> socket.socket:
     host, port = http.url.removeprefix("http://").split(":")
     client = socket.create_connection((host, int(port)), 30)
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 14)
-    client.sendall(f"GET {PATH} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    client.sendall(f"GET {PATH} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
     return client
 
 
@@ -121,15 +123,15 @@ def test_clients_that_take_nothing_are_cut_off(served_store: ServedStoreFactory,
 
 def test_too_many_queries(served_store: ServedStoreFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Queries beyond those that are open wait; beyond the queue they are refused with 503 and a time to come back."""
-    monkeypatch.setattr(queries, "OPEN", 2)
-    monkeypatch.setattr(queries, "QUEUE", 1)
+    monkeypatch.setattr(places, "OPEN", 2)
+    monkeypatch.setattr(places, "QUEUE", 1)
     reader = EndlessReader()
     served = served_store(reader=reader)
     slow = [connect(served.http) for _ in range(2)]
     wait_until(lambda: reader.open == 2, PATIENCE_S, "two answers are under way")
     with ThreadPoolExecutor(1) as beside:
         waiting = beside.submit(served.http.get, "/retrieval/bpl/getMatchingPVs", pv="*")
-        wait_until(lambda: served.queries._waiting == 1, PATIENCE_S, "one waits")
+        wait_until(lambda: served.queries.places.waiting == 1, PATIENCE_S, "one waits")
         refused = served.http.get("/retrieval/bpl/getMatchingPVs", pv="*")
         assert (refused.status, refused.headers["retry-after"]) == (503, "5")
         assert refused.text == "2 queries are open and 1 wait; try again\n"
@@ -149,7 +151,7 @@ def test_time_limit(served_store: ServedStoreFactory) -> None:
 def test_what_fails_on_its_way_is_not_taken_for_whole(served_store: ServedStoreFactory) -> None:
     """An answer that fails after its begin ends without its end mark; one that fails at once has a status."""
     served = served_store(reader=EndlessReader(fails_after=3))
-    with pytest.raises(Exception, match="IncompleteRead"):
+    with pytest.raises(http.client.IncompleteRead):
         served.http.get(PATH)
     at_once = served_store(reader=EndlessReader(fails_after=0)).http.get(PATH)
     assert (at_once.status, at_once.text) == (504, "the store has had enough\n")

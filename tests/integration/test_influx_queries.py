@@ -8,16 +8,16 @@ import threading
 import numpy as np
 import pytest
 
-from archioc.core.batch import Kind
-from archioc.core.encoding.line_protocol import LineEncoder
 from archioc.core.errors import QueryError
-from db import influx_bins
-from db.bins import Bins
-from db.influx import InfluxDatabase
-from db.influx_bins import InfluxBins
-from db.influx_connection import series_of
-from db.influx_samples import Columns, InfluxSamples
-from tests.batches import T0, Point, make_batch, spool_file
+from archioc.core.spool.batch import Kind
+from archioc.core.spool.encoding.line_protocol import LineEncoder
+from archioc.db.bins import Bins
+from archioc.db.influx import bins as influx_bins
+from archioc.db.influx.bins import InfluxBins
+from archioc.db.influx.connection import series_of
+from archioc.db.influx.samples import Columns, InfluxSamples
+from archioc.db.influx.store import InfluxDatabase
+from tests.archives.batches import T0, Point, make_batch, spool_file
 
 ENCODER = LineEncoder("influxdb")
 

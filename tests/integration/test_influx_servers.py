@@ -21,22 +21,22 @@ import pytest
 from typer.testing import CliRunner
 
 from archioc.cli.main import app
-from archioc.core.batch import Kind
-from archioc.core.config_file import load_config
-from archioc.core.config_store import InfluxStore
+from archioc.core.config.file import load_config
+from archioc.core.config.store import InfluxStore
 from archioc.core.dbr import Dbr
 from archioc.core.directories import Directories
-from archioc.core.encoding.compression import compress, decompress
-from archioc.core.encoding.line_protocol import LineEncoder
 from archioc.core.events import ChannelEvent, Reason
-from archioc.core.spool import SpoolDirectory, SpoolFile
-from archioc.core.table import ChannelTable, StoreState
-from db.book import DeliveryBook
-from db.delivery import Delivery
-from db.influx import InfluxDatabase
-from db.quarantine import Quarantine
-from db.store_status import StoreStatus
-from tests.batches import Point, make_batch, spool_file
+from archioc.core.spool.batch import Kind
+from archioc.core.spool.encoding.compression import compress, decompress
+from archioc.core.spool.encoding.line_protocol import LineEncoder
+from archioc.core.spool.spool import SpoolDirectory, SpoolFile
+from archioc.core.table.table import ChannelTable, StoreState
+from archioc.db.delivery.delivery_counters import DeliveryCounters
+from archioc.db.delivery.loop import Delivery
+from archioc.db.delivery.quarantine import Quarantine
+from archioc.db.delivery.store_status import StoreStatus
+from archioc.db.influx.store import InfluxDatabase
+from tests.archives.batches import Point, make_batch, spool_file
 from tests.processes.influxd import Influxd, find_influxd, find_influxd_1_8, find_influxd_2
 from tests.processes.influxd_two import InfluxdTwo
 from tests.processes.ports import free_ports
@@ -158,7 +158,7 @@ def test_poison_and_what_is_too_old(version: str, start: Start, tmp_path: Path) 
         assert number not in {b"%d.0" % at for at in old}
         body = body.replace(b"value=" + number, b"value=" + other)
     spool.publish(spool.prepare(SpoolFile(1, now, made.destination, made.counts, compress(body))))
-    delivery = Delivery(spool, store, DeliveryBook(table.delivery), StoreStatus(table.delivery))
+    delivery = Delivery(spool, store, DeliveryCounters(table.delivery), StoreStatus(table.delivery))
     while delivery.step():
         pass
     head = table.delivery.head[0]

@@ -10,20 +10,20 @@ import pytest
 from typer.testing import CliRunner
 
 from archioc.cli.main import app
-from archioc.core.batch import Kind
-from archioc.core.config_store import InfluxStore
-from archioc.core.encoding.line_protocol import LineEncoder
+from archioc.core.config.store import InfluxStore
 from archioc.core.errors import StoreDenied
-from archioc.core.spool import SpoolFile
-from db.influx import InfluxDatabase
-from tests.batches import Point, make_batch, spool_file
+from archioc.core.spool.batch import Kind
+from archioc.core.spool.encoding.line_protocol import LineEncoder
+from archioc.core.spool.spool import SpoolFile
+from archioc.db.influx.store import InfluxDatabase
+from tests.archives.batches import Point, make_batch, spool_file
 from tests.conftest import CountingFactory
-from tests.counters import check_no_loss
 from tests.processes.influxd import InfluxDatabase as Bucket
 from tests.processes.influxd import find_influxd_2
 from tests.processes.influxd_two import ORG, InfluxdTwo
 from tests.processes.ports import free_ports
 from tests.processes.tools import missing_tool
+from tests.records.counters import check_no_loss
 
 pytestmark = [pytest.mark.proof, pytest.mark.timeout(400)]
 

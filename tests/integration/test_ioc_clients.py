@@ -8,7 +8,7 @@ import time
 
 import caproto as ca
 
-from archioc.core.table import RowState
+from archioc.core.table.table import RowState
 from tests.processes.control_process import TWO_CHANNELS, ControlProcess
 from tests.processes.raw_ca import RawCa
 from tests.processes.waiting import PATIENCE_S

@@ -3,7 +3,7 @@ from __future__ import annotations
 import caproto as ca
 import pytest
 
-from archioc.core.table import RowState
+from archioc.core.table.table import RowState
 from tests.processes.ca_client import CaClient
 from tests.processes.control_process import ControlProcess
 from tests.processes.raw_ca import RawCa

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import caproto as ca
 
-from archioc.core.table import ProcessState
-from ioc.__main__ import APART_BYTES
+from archioc.core.table.table import ProcessState
+from archioc.ioc.__main__ import APART_BYTES
 from tests.processes.control_process import ControlProcess
 from tests.processes.raw_ca import RawCa
 

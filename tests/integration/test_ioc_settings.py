@@ -5,7 +5,7 @@ import time
 
 import caproto as ca
 
-from archioc.core.table import RowState
+from archioc.core.table.table import RowState
 from tests.conftest import CaClientFactory
 from tests.processes.ca_client import CaClient
 from tests.processes.control_process import ControlProcess

@@ -5,8 +5,8 @@ import time
 import caproto as ca
 import pytest
 
-from archioc.core.process_counts import ProcessCounts, write_counts
-from archioc.core.table import ChannelState, StoreState
+from archioc.core.table.process_counts import ProcessCounts, write_counts
+from archioc.core.table.table import ChannelState, StoreState
 from tests.processes.ca_client import CaClient
 from tests.processes.control_process import ControlProcess
 from tests.processes.raw_ca import RawCa

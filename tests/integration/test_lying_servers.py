@@ -8,8 +8,8 @@ import pytest
 
 from archioc.core.dbr import Dbr
 from archioc.core.events import Reason
-from archioc.core.table import ChannelState
-from engine.libca_guard import GUARD_BUILT
+from archioc.core.table.table import ChannelState
+from archioc.engine.ca.libca_guard import GUARD_BUILT
 from tests.conftest import CaClientFactory, EngineFactory, HostileServerFactory, SoftIocFactory
 from tests.processes.engine_process import with_both, with_one
 from tests.processes.tools import missing_tool

@@ -12,12 +12,12 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from archioc.core.batch import ChannelMeta, Kind
 from archioc.core.dbr import Dbr
 from archioc.core.events import ChannelEvent, Reason
+from archioc.core.spool.batch import ChannelMeta, Kind
 from archioc.core.timestamp import SECOND, format_utc
-from retrieval.page import files
-from tests.batches import Point
+from archioc.retrieval.page import files
+from tests.archives.batches import Point
 from tests.conftest import ServedStoreFactory
 from tests.processes.chromium import Chromium
 from tests.processes.served_store import ServedStore

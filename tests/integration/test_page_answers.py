@@ -12,9 +12,9 @@ import yaml
 
 from archioc.core.events import ChannelEvent, Reason
 from archioc.core.timestamp import SECOND, format_utc
-from retrieval.app import OPENAPI
-from retrieval.page.finding import find_names
-from tests.batches import T0, Point
+from archioc.retrieval.app import OPENAPI
+from archioc.retrieval.page.finding import find_names
+from tests.archives.batches import T0, Point
 from tests.conftest import ArchiverFactory, ServedStoreFactory, SoftIocFactory
 from tests.integration.test_http import HTTP
 from tests.processes.http_client import http_of

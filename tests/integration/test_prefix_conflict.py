@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from archioc.core.table import StoreState
-from ioc.prefix_watch import PERIOD_S
+from archioc.core.table.table import StoreState
+from archioc.ioc.ca.prefix_watch import PERIOD_S
 from tests.conftest import CaClientFactory
 from tests.processes.control_process import ControlProcess
 from tests.processes.signs_of_life import give_signs_of_life

@@ -9,11 +9,11 @@ import caproto as ca
 import pytest
 
 from archioc.core.dbr import Severity
-from archioc.core.table import ProcessState
-from ioc.channel_fields import CHANNEL_FIELDS
-from ioc.group_fields import GROUP_FIELDS
-from ioc.status_fields import STATUS_FIELDS
-from ioc.view_fields import SLOT_FIELDS
+from archioc.core.table.table import ProcessState
+from archioc.ioc.pvs.channel_fields import CHANNEL_FIELDS
+from archioc.ioc.pvs.group_fields import GROUP_FIELDS
+from archioc.ioc.pvs.status_fields import STATUS_FIELDS
+from archioc.ioc.views.fields import SLOT_FIELDS
 from tests.conftest import CaClientFactory
 from tests.processes.ca_client import CaClient
 from tests.processes.control_process import ControlProcess

@@ -15,23 +15,23 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from archioc.cli.main import app
-from archioc.core.config_file import load_config
+from archioc.core.config.file import load_config
 from archioc.core.directories import Directories, lock_state_dir
-from archioc.core.encoding.compression import compress, decompress
-from archioc.core.encoding.line_protocol import LineEncoder
 from archioc.core.errors import QuarantineError, StoreUnavailable
-from archioc.core.ledger import Ledger
 from archioc.core.process import StopSignal
-from archioc.core.spool import SpoolDirectory, SpoolFile
-from archioc.core.table import ChannelTable
-from db import quarantine as quarantine_module
-from db.book import DeliveryBook
-from db.delivery import Delivery
-from db.opening import open_store
-from db.quarantine import Quarantine
-from db.store import Store
-from db.store_status import StoreStatus
-from tests.batches import Point, make_batch, spool_file
+from archioc.core.spool.encoding.compression import compress, decompress
+from archioc.core.spool.encoding.line_protocol import LineEncoder
+from archioc.core.spool.ledger import Ledger
+from archioc.core.spool.spool import SpoolDirectory, SpoolFile
+from archioc.core.table.table import ChannelTable
+from archioc.db.delivery import quarantine as quarantine_module
+from archioc.db.delivery.delivery_counters import DeliveryCounters
+from archioc.db.delivery.loop import Delivery
+from archioc.db.delivery.quarantine import Quarantine
+from archioc.db.delivery.store_status import StoreStatus
+from archioc.db.open_store import open_store
+from archioc.db.store import Store
+from tests.archives.batches import Point, make_batch, spool_file
 from tests.processes.influx_double import Answer, InfluxDouble
 
 REFUSED = {b"value=8.0": b'value="eight"', b"value=17.0": b'value="a\nb"'}
@@ -54,7 +54,7 @@ class Site:
 
     def another(self) -> Delivery:
         """The delivery of a process that takes up."""
-        return Delivery(self.spool, self.store, DeliveryBook(self.table.delivery), StoreStatus(self.table.delivery))
+        return Delivery(self.spool, self.store, DeliveryCounters(self.table.delivery), StoreStatus(self.table.delivery))
 
     def commit(self) -> int:
         """A batch of 20 samples of two channels, of which the store refuses one each; its number."""

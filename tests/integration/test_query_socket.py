@@ -11,24 +11,26 @@ import numpy as np
 import pytest
 from structlog.testing import capture_logs
 
-from archioc.core.batch import ChannelMeta, Kind
-from archioc.core.config_file import parse_config
+from archioc.core.config.file import parse_config
 from archioc.core.directories import Directories, lock_state_dir
-from archioc.core.encoding.columns import ColumnEncoder
 from archioc.core.errors import QueryError, StoreUnavailable
 from archioc.core.events import ChannelEvent, Reason
-from archioc.reading import open_reader
-from db import query_server, unix_socket, wire
-from db.alarm_columns import AlarmColumns
-from db.embedded import EmbeddedStore
-from db.embedded_queries import EmbeddedReader
-from db.query_client import SocketReader
-from db.query_server import QueryServer
-from db.sample_columns import SampleColumns, concatenate
-from db.store import CHUNK, Reader
-from retrieval.appliance.source import Range, Source
-from retrieval.budget import Budget
-from tests.batches import T0, Alarm, Point, make_batch, spool_file
+from archioc.core.spool.batch import ChannelMeta, Kind
+from archioc.core.spool.encoding.columns import ColumnEncoder
+from archioc.db.alarm_columns import AlarmColumns
+from archioc.db.embedded.reader import EmbeddedReader
+from archioc.db.embedded.store import EmbeddedStore
+from archioc.db.query_socket import query_messages as wire
+from archioc.db.query_socket import server as query_server
+from archioc.db.query_socket import unix_socket
+from archioc.db.query_socket.client import SocketReader
+from archioc.db.query_socket.server import QueryServer
+from archioc.db.sample_columns import SampleColumns, concatenate
+from archioc.db.store import CHUNK, Reader
+from archioc.open_archive import open_reader
+from archioc.retrieval.appliance.source import Range, Source
+from archioc.retrieval.query_pool.budget import Budget
+from tests.archives.batches import T0, Alarm, Point, make_batch, spool_file
 from tests.processes.waiting import PATIENCE_S, wait_until
 
 ENCODER = ColumnEncoder("embedded")

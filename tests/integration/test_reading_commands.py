@@ -14,16 +14,16 @@ import duckdb
 import numpy as np
 import pytest
 
-from archioc.cli.output_file import whole_file
+from archioc.cli.output.output_file import whole_file
 from archioc.cli.selection import Span
 from archioc.cli.windows import MANY, Windows
-from archioc.core.batch import ChannelMeta, Kind
 from archioc.core.dbr import Dbr
 from archioc.core.errors import OutputError, UnknownChannel, UsageError
 from archioc.core.events import ChannelEvent, Reason
+from archioc.core.spool.batch import ChannelMeta, Kind
 from archioc.core.timestamp import SECOND, format_utc
-from tests.batches import T0, Point
-from tests.stored_archive import StoredArchive, make_archive
+from tests.archives.batches import T0, Point
+from tests.archives.stored_archive import StoredArchive, make_archive
 
 COUNTS = [Point("COUNT", T0 + at * SECOND, float(at), severity=at % 3) for at in range(10) if not 4 <= at < 7]
 GAP = ChannelEvent("COUNT", T0 + 4 * SECOND, Reason.DISCONNECTED, end_ns=T0 + 7 * SECOND)
@@ -177,7 +177,7 @@ def test_windows_cover_a_range_once(per_second: int) -> None:
     """The parts of a range follow each other without a hole; where much is stored they become short, otherwise few."""
     span = Span(T0, T0 + 30 * 86400 * SECOND if per_second < 2 else T0 + 7300 * SECOND)
     windows, parts = Windows(span), list[Span]()
-    while (part := windows.take()) is not None:
+    while (part := windows.pop()) is not None:
         parts.append(part)
         windows.saw(per_second * (part.end_ns - part.start_ns) // SECOND)
     assert parts[0].start_ns == span.start_ns

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 
 from archioc.core.aliases import Alias
-from archioc.core.batch import Batch, ChannelMeta
 from archioc.core.events import ChannelEvent, Reason
-from db.bins import Bins, Grid, bins_of
-from db.renamed_reader import LATE_NS, RenamedReader, settled
-from db.sample_columns import concatenate
-from db.store import Reader, Store
-from tests.batches import T0, Alarm, Point, make_batch, spool_file
-from tests.store_bench import opened_store
+from archioc.core.spool.batch import Batch, ChannelMeta
+from archioc.db.bins import Bins, Grid, bins_of
+from archioc.db.renamed_reader import LATE_NS, RenamedReader, settled
+from archioc.db.sample_columns import concatenate
+from archioc.db.store import Reader, Store
+from tests.archives.batches import T0, Alarm, Point, make_batch, spool_file
+from tests.archives.store_bench import opened_store
 
 S = 1_000_000_000
 EVER = 2**63 - 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.conftest import ArchiverFactory, CaClientFactory, SoftIocFactory
-from tests.counters import counter_database, counter_names
+from tests.records.counters import counter_database, counter_names
 
 
 def test_damaged_registry_is_restored(archiver: ArchiverFactory, softioc: SoftIocFactory, ca_client: CaClientFactory, prefix: str) -> None:

@@ -10,17 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from archioc.cli.explaining.causes import Explanation
-from archioc.cli.explaining.evidence import gather
-from archioc.core.archiver_health import ArchiverHealth
-from archioc.core.batch import SampleFlag
-from archioc.core.config_file import load_config
-from archioc.core.encoding.line_protocol import LineEncoder
+from archioc.cli.explain.causes import Explanation
+from archioc.cli.explain.evidence import gather
+from archioc.core.config.file import load_config
 from archioc.core.events import ChannelEvent, Reason
-from db.influx import InfluxDatabase
-from db.influx_connection import InfluxConnection
-from db.sample_columns import concatenate
-from tests.batches import Alarm, Point, make_batch, spool_file
+from archioc.core.spool.batch import SampleFlag
+from archioc.core.spool.encoding.line_protocol import LineEncoder
+from archioc.core.table.archiver_health import ArchiverHealth
+from archioc.db.influx.connection import InfluxConnection
+from archioc.db.influx.store import InfluxDatabase
+from archioc.db.sample_columns import concatenate
+from tests.archives.batches import Alarm, Point, make_batch, spool_file
 from tests.processes.influxd import InfluxDatabase as Database
 
 SECOND = 10**9

@@ -12,9 +12,9 @@ import pytest
 
 from archioc.core.ownership import owner_of
 from archioc.core.registry import RegistryReader
-from archioc.core.table import RowState
-from ioc.registry_content import read_content
-from ioc.results import ResultCode
+from archioc.core.table.table import RowState
+from archioc.ioc.registry.content import read_content
+from archioc.ioc.results import ResultCode
 from tests.conftest import CaClientFactory
 from tests.processes.ca_client import CaClient
 from tests.processes.control_process import ControlProcess

@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+import socket
 import statistics
 import time
 import urllib.request
+from collections.abc import Callable
+from pathlib import Path
 
 import psutil
+import pytest
 
+from archioc.demo.errors import ChildFailed
+from archioc.demo.processes import start_soft_ioc
 from archioc.demo.updates import Update
 from tests.conftest import CaClientFactory, CaWatchFactory, InfluxdFactory, SoftIocFactory
 from tests.processes.influxd import InfluxDatabase
@@ -27,6 +33,16 @@ record(waveform, "$(P)WAVE") { field(INP, [1.5, -2.5]) field(FTVL, "DOUBLE") fie
 record(waveform, "$(P)CHARS") { field(INP, {const: "ring"}) field(FTVL, "CHAR") field(NELM, "16") field(PINI, "YES") }
 record(ao, "$(P)SET") { field(PINI, "YES") }
 """
+
+
+def test_a_soft_ioc_on_another_port_is_not_taken(repeater_port: int, ports: Callable[[int], list[int]], tmp_path: Path) -> None:
+    """Where the port is in use, EPICS takes another one: that IOC is ended, and the fault names the port."""
+    (port,) = ports(1)
+    database = tmp_path / "empty.db"
+    database.write_text("")
+    with socket.create_server(("127.0.0.1", port)), pytest.raises(ChildFailed, match=f"found port {port} in use"):
+        start_soft_ioc(database, "", port, repeater_port, tmp_path)
+    start_soft_ioc(database, "", port, repeater_port, tmp_path).stop()
 
 
 def test_independent_client_counts_without_a_miss(softioc: SoftIocFactory, ca_watch: CaWatchFactory, prefix: str) -> None:

@@ -8,13 +8,13 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from archioc.core.batch import Kind
 from archioc.core.errors import QueryError
-from db.bins import MAX_BINS, Bins, Grid, bins_of
-from db.day_files import DAY_NS
-from db.sample_columns import SampleColumns
-from tests.batches import T0, Point
-from tests.store_bench import Bench
+from archioc.core.spool.batch import Kind
+from archioc.db.bins import MAX_BINS, Bins, Grid, bins_of
+from archioc.db.embedded.day_files import DAY_NS
+from archioc.db.sample_columns import SampleColumns
+from tests.archives.batches import T0, Point
+from tests.archives.store_bench import Bench
 
 
 def _in_bins(points: list[Point], start: int, end: int, count: int) -> Bins:

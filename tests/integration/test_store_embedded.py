@@ -10,24 +10,25 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from archioc.core.batch import ChannelMeta
-from archioc.core.encoding.columns import ColumnEncoder
 from archioc.core.errors import QueryError, StoreUnavailable
 from archioc.core.events import ChannelEvent, Reason
-from archioc.core.spool import SpoolFile
-from db import embedded, embedded_queries
-from db.day_files import DAY_NS, MAX_ATTACHED, day_of
-from db.embedded import EmbeddedStore
-from tests.batches import T0, Alarm, Point, make_batch, spool_file
+from archioc.core.spool.batch import ChannelMeta
+from archioc.core.spool.encoding.columns import ColumnEncoder
+from archioc.core.spool.spool import SpoolFile
+from archioc.db.embedded import reader as embedded_queries
+from archioc.db.embedded import store as embedded
+from archioc.db.embedded.day_files import DAY_NS, MAX_ATTACHED, day_of
+from archioc.db.embedded.store import EmbeddedStore
+from tests.archives.batches import T0, Alarm, Point, make_batch, spool_file
 
 ENCODER = ColumnEncoder("embedded")
 
 _KILLED_WRITER = """
 import os, sys
 from pathlib import Path
-from archioc.core.encoding.columns import ColumnEncoder
-from db.embedded import EmbeddedStore
-from tests.batches import T0, Point, make_batch, spool_file
+from archioc.core.spool.spool.encoding.columns import ColumnEncoder
+from archioc.db.embedded.store.store import EmbeddedStore
+from tests.archives.batches import T0, Point, make_batch, spool_file
 store = EmbeddedStore(Path(sys.argv[1]))
 store.prepare()
 store.write(spool_file(ColumnEncoder("embedded"), make_batch([Point("A", T0, 1.0)])))
@@ -51,9 +52,18 @@ def test_only_one_process_may_have_it_open(store: EmbeddedStore, tmp_path: Path)
     """A second process is told that the directory is in use, for writing and for reading."""
     for mode in ("False", "True"):
         opening = f"EmbeddedStore(Path({str(tmp_path / 'store')!r}), read_only={mode}).prepare()"
-        program = f"from pathlib import Path; from db.embedded import EmbeddedStore; {opening}"
+        program = f"from pathlib import Path; from archioc.db.embedded.store import EmbeddedStore; {opening}"
         found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False)
         assert f"StoreUnavailable: {tmp_path / 'store'}: another process has this embedded store open" in found.stderr
+
+
+def test_a_damaged_file_is_not_taken_for_an_open_one(tmp_path: Path) -> None:
+    """A file that is no database is told as that, also where "lock" is part of its name, and not as in use."""
+    directory = tmp_path / "clock"
+    directory.mkdir()
+    (directory / "catalog.duckdb").write_bytes(b"no database " * 1000)
+    with pytest.raises(StoreUnavailable, match=r"clock/catalog\.duckdb: cannot be opened"):
+        EmbeddedStore(directory).prepare()
 
 
 def test_a_file_of_an_older_version_is_completed(store: EmbeddedStore, tmp_path: Path) -> None:

@@ -6,12 +6,12 @@ import time
 
 import pytest
 
-from archioc.core.config_store import InfluxStore
-from archioc.core.encoding.line_protocol import LineEncoder
+from archioc.core.config.store import InfluxStore
 from archioc.core.errors import QueryError, StoreDenied, StoreUnavailable
-from archioc.core.spool import SpoolFile
-from db.influx import InfluxDatabase
-from tests.batches import Alarm, Point, make_batch, spool_file
+from archioc.core.spool.encoding.line_protocol import LineEncoder
+from archioc.core.spool.spool import SpoolFile
+from archioc.db.influx.store import InfluxDatabase
+from tests.archives.batches import Alarm, Point, make_batch, spool_file
 from tests.conftest import InfluxdFactory
 from tests.processes.influxd import InfluxDatabase as Database
 

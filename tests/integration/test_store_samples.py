@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from archioc.core.array_statistics import ArrayStatistics
-from archioc.core.batch import Kind, SampleFlag, decode_text
 from archioc.core.dbr import ELEMENT_DTYPE, Dbr
-from db.day_files import DAY_NS
-from db.sample_columns import concatenate
-from db.store import CHUNK, CHUNK_BYTES
-from tests.batches import T0, Point
-from tests.store_bench import EVER, Bench
+from archioc.core.spool.batch import Kind, SampleFlag, decode_text
+from archioc.db.embedded.day_files import DAY_NS
+from archioc.db.sample_columns import concatenate
+from archioc.db.store import CHUNK, CHUNK_BYTES
+from tests.archives.batches import T0, Point
+from tests.archives.store_bench import EVER, Bench
 
 
 def test_numbers_come_back_exactly(bench: Bench) -> None:

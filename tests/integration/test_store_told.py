@@ -9,14 +9,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from archioc.core.audit import AuditRecord
-from archioc.core.batch import ChannelMeta, Kind
 from archioc.core.errors import QueryError
 from archioc.core.events import ChannelEvent, Reason
-from db import embedded_queries, influx_queries
-from db import store as store_module
-from db.day_files import DAY_NS
-from tests.batches import T0, Alarm, Point
-from tests.store_bench import EVER, Bench
+from archioc.core.spool.batch import ChannelMeta, Kind
+from archioc.db import store as store_module
+from archioc.db.embedded import reader as embedded_queries
+from archioc.db.embedded.day_files import DAY_NS
+from archioc.db.influx import reader as influx_queries
+from tests.archives.batches import T0, Alarm, Point
+from tests.archives.store_bench import EVER, Bench
 
 ODD_NAMES = ["a'b", 'q"q', "c,d", "e=f", "back\\slash", "end\\", "µ:中", "x' OR pv = 'y", "SR:BPM{1}[2].DESC$", "%s;DROP", "#n"]
 

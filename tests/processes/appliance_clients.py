@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.appliance_decoder import DOUBLE, DOUBLES, FLOAT, FLOATS, INT, INTS
 from tests.processes.http_client import HttpClient
 from tests.processes.tools import missing_tool
+from tests.readers.appliance_decoder import DOUBLE, DOUBLES, FLOAT, FLOATS, INT, INTS
 
 _PROGRAMS = Path(__file__).parent / "published-clients"
 _ENVIRONMENTS = Path(__file__).parents[2] / ".cache/clients"

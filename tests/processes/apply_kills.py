@@ -10,11 +10,11 @@ from pathlib import Path
 
 import caproto as ca
 
-from archioc.core.config_file import load_declaration
-from archioc.core.table import RowState
-from ioc.change import Change
-from ioc.declaring import pick_nothing, plan_declared
-from ioc.registry_content import Content, read_content
+from archioc.core.config.file import load_declaration
+from archioc.core.table.table import RowState
+from archioc.ioc.commands.declaring import pick_nothing, plan_declared
+from archioc.ioc.registry.change import Change
+from archioc.ioc.registry.content import Content, read_content
 from tests.processes.control_process import ControlProcess
 from tests.processes.raw_ca import RawCa
 

@@ -13,14 +13,15 @@ from typing import Any
 import psutil
 import yaml
 
-from archioc.core.config_file import load_config
+from archioc.core.config.file import load_config
 from archioc.core.directories import SHARED_MEMORY, Directories
 from archioc.core.overview import Overview, RunningArchiver
-from archioc.core.table import ChannelTable, ProcessState
+from archioc.core.python_module import module_of, python_module
+from archioc.core.table.table import ChannelTable, ProcessState
 from archioc.demo.ca_environment import client_variables, with_variables
 from archioc.demo.child import Child
 from archioc.demo.ports import LOOPBACK
-from archioc.reading import open_reader
+from archioc.open_archive import open_reader
 from tests.processes.archiver_answers import AtRest, Finished, History, Status, read_histories, read_status
 from tests.processes.ca_client import CaClient
 from tests.processes.waiting import wait_until
@@ -34,6 +35,8 @@ COMMAND_S = 120.0
 STOP_S = 60.0
 """What the supervisor gives its processes one after the other, and more."""
 MAX_CHANNELS = 2000
+IMPATIENT = "tests.processes.impatient_archioc"
+"""A program of the checkout, which is found from the current directory."""
 
 Setting = str | float | bool
 Channel = str | dict[str, Setting]
@@ -76,7 +79,7 @@ class Archiver:
     ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.port, self.prefix = port, prefix
-        self._program = "tests.processes.impatient_archioc" if impatient else "archioc"
+        self._impatient = impatient
         self.config = directory / "config.yml"
         self.directories = Directories(directory / "state")
         self.log = directory / "archiver.log"
@@ -110,7 +113,9 @@ class Archiver:
 
     def launch(self) -> None:
         """Start it without waiting."""
-        self._child = Child("archiver", [sys.executable, "-m", self._program, "run", str(self.config)], self.log, self._environment)
+        words = ("run", str(self.config))
+        command = [sys.executable, "-m", IMPATIENT, *words] if self._impatient else python_module("archioc", *words)
+        self._child = Child("archiver", command, self.log, self._environment)
 
     def start(self, connected: int | None = None) -> None:
         """Start it and wait until all its processes run and the store answers, and until so many channels are connected."""
@@ -126,7 +131,7 @@ class Archiver:
             return None
         for process in psutil.Process(self.pid).children():
             try:
-                if process.cmdline()[1:3] == ["-m", name]:
+                if module_of(process.cmdline()) == f"archioc.{name}":
                     return process
             except psutil.NoSuchProcess:
                 continue
@@ -241,7 +246,7 @@ class Archiver:
 
     def command(self, *arguments: str) -> Finished:
         """Run `archioc` with these arguments."""
-        command = [sys.executable, "-m", "archioc", *arguments]
+        command = python_module("archioc", *arguments)
         done = subprocess.run(command, capture_output=True, text=True, timeout=COMMAND_S, check=False, env=self._environment)
         return Finished(done.returncode, done.stdout, done.stderr)
 

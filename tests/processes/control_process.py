@@ -3,14 +3,14 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import caproto as ca
 import numpy as np
 
 from archioc.core.directories import Directories
-from archioc.core.table import ChannelTable, RowState
+from archioc.core.python_module import python_module
+from archioc.core.table.table import ChannelTable, RowState
 from tests.processes.raw_ca import RawCa
 from tests.processes.waiting import wait_until
 
@@ -20,7 +20,7 @@ TWO_CHANNELS = "channels: [SR:DCCT, {pv: SR:X.HIHI, rate: 5}]"
 
 
 class ControlProcess:
-    """`python -m ioc` on a state directory of its own, with a channel table in which the test stands in for engine and db.
+    """`python -m archioc.ioc` on a state directory of its own, with a channel table in which the test stands in for engine and db.
 
     A kill and a start again find the registry and the table that were there. prefix: as the file has it; `{shard}` stands for 1.
     """
@@ -49,7 +49,7 @@ class ControlProcess:
         serving = self.log().count('"event": "serving"')
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "ioc", str(self.config), "--parent", str(os.getpid())], stderr=log, start_new_session=True
+                python_module("archioc.ioc", str(self.config), "--parent", str(os.getpid())), stderr=log, start_new_session=True
             )
         if wait:
             wait_until(lambda: self.log().count('"event": "serving"') > serving or self._ended(), 60, "the control process serves")

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import math
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +10,11 @@ import numpy as np
 import pytest
 import yaml
 
-from archioc.core.batch import NO_BLOB, ChannelMeta, Kind, SampleFlag
 from archioc.core.dbr import ELEMENT_DTYPE, Dbr
 from archioc.core.events import ChannelEvent, Reason
-from archioc.core.table import ChannelState, ProcessState
+from archioc.core.python_module import python_module
+from archioc.core.spool.batch import NO_BLOB, ChannelMeta, Kind, SampleFlag
+from archioc.core.table.table import ChannelState, ProcessState
 from archioc.demo.ca_environment import client_variables, with_variables
 from archioc.demo.child import Child
 from tests.processes.waiting import wait_until
@@ -41,7 +41,7 @@ class Sampled:
 class EngineProcess:
     """The real collector process, on a state directory of its own; the test is its ioc process, and nobody takes from its spool.
 
-    ca: block `ca` of the configuration; environment: variables beside it. program: what Python runs.
+    ca: block `ca` of the configuration; environment: variables beside it. command: what starts it.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class EngineProcess:
         environment: Mapping[str, str],
         rows: int = 64,
         ring_bytes: int = 16_000_000,
-        program: Sequence[str] = ("-m", "engine"),
+        command: Sequence[str] = (),
     ) -> None:
         directory.mkdir(parents=True)
         self.archive = Archive(directory / "state", rows, ring_bytes)
@@ -59,14 +59,14 @@ class EngineProcess:
         self._config = directory / "config.yml"
         content = {"archiver": {"state_dir": "./state"}, "ca": dict(ca), "spool": {"commit_interval": 0.1, "min_free": "1MB"}}
         self._config.write_text(yaml.safe_dump(content))
-        self._program = program
+        self._command = command or python_module("archioc.engine")
         self._environment = with_variables(dict(environment))
         self._child: Child | None = None
 
     def start(self) -> None:
         """Start it and wait until it collects."""
         self.archive.table.settings.head["state"] = ProcessState.RUNNING
-        command = [sys.executable, *self._program, str(self._config), "--parent", str(os.getpid())]
+        command = [*self._command, str(self._config), "--parent", str(os.getpid())]
         self._child = Child("engine", command, self.log, self._environment)
         self._child.wait_for_output("collecting", 60.0)
 

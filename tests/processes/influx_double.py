@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from archioc.core.encoding.escaping import split_lines, time_of_line
+from archioc.core.spool.encoding.escaping import split_lines, time_of_line
 
 UNPARSABLE = b"value=nan"
 CONFLICT = b'value="'

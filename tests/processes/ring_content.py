@@ -9,7 +9,7 @@ import numpy as np
 from archioc.core.directories import Directories
 from archioc.core.registry import RegistryReader
 from archioc.demo.updates import Update
-from engine.ring import SLOT, EventKind, EventRing
+from archioc.engine.ca.ring import SLOT, EventKind, EventRing
 
 _TIME_DOUBLE = np.dtype(
     {

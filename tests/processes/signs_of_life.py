@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import time
 
-from archioc.core.table import ProcessState
+from archioc.core.table.table import ProcessState
 from tests.processes.control_process import ControlProcess
 
 AHEAD_S = 600.0

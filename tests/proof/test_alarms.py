@@ -11,9 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from opi import displays
+from archioc.opi import displays
 from tests.conftest import ArchiverFactory, CaClientFactory, CamonitorFactory, CountingFactory, InfluxdFactory, SoftIocFactory
-from tests.counters import counter_database
 from tests.processes.archiver import Archiver
 from tests.processes.ca_client import CaClient
 from tests.processes.camonitor import Camonitor, Line
@@ -22,6 +21,7 @@ from tests.processes.old_stamps import start_old_stamps
 from tests.processes.soft_ioc import SoftIoc
 from tests.processes.waiting import wait_until
 from tests.proof.counts import counts
+from tests.records.counters import counter_database
 from tests.screens.alarm_tree import check, pvs
 from tests.screens.live import check_live
 from tests.screens.pvs import Contract

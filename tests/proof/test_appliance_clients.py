@@ -9,18 +9,18 @@ from dataclasses import dataclass
 
 import pytest
 
-from archioc.core.config_file import load_config
+from archioc.core.config.file import load_config
 from archioc.core.timestamp import format_utc
-from archioc.reading import open_reader
-from db.sample_columns import SampleColumns
-from db.store import Reader
-from tests.appliance_decoder import DecodedChunk, DecodedSample, decode
-from tests.archive_of_types import start_archive_of_types
+from archioc.db.sample_columns import SampleColumns
+from archioc.db.store import Reader
+from archioc.open_archive import open_reader
+from tests.archives.archive_of_types import start_archive_of_types
 from tests.conftest import ArchiverFactory, CaClientFactory, SoftIocFactory
 from tests.processes.appliance_clients import CLIENTS
 from tests.processes.archiver import Archiver, StoreBlock
 from tests.processes.http_client import HttpClient, http_of
-from tests.type_table import TYPES
+from tests.readers.appliance_decoder import DecodedChunk, DecodedSample, decode
+from tests.records.type_table import TYPES
 
 HTTP = {"http": {"enabled": True, "port": 0}}
 START = "1971-01-01T00:00:00Z"

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from archioc.core.events import Reason
-from archioc.core.table import ChannelState
+from archioc.core.table.table import ChannelState
 from archioc.demo.ca_environment import server_variables, with_variables
 from archioc.demo.child import Child
 from tests.conftest import CaClientFactory, CaWatchFactory, EngineFactory, RawWitnessFactory, SoftIocFactory
@@ -81,7 +81,7 @@ def guarded_ioc(repeater_port: int, ports: Callable[[int], list[int]], tmp_path:
     environment = with_variables(server_variables(port, repeater_port))
     command = [sys.executable, "-m", "tests.processes.guarded_ioc", str(os.getpid()), str(acf), str(database)]
     child = Child("guarded IOC", command, tmp_path / "guarded.log", environment)
-    child.wait_for_output("IOC Running", 60)
+    child.wait_for_output("serving\n", 60)
     yield port
     child.stop()
 

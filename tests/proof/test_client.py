@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 
 import archioc
-from archioc.core.config_file import load_config
-from archioc.reading import open_reader
-from db.sample_columns import SampleColumns, concatenate
-from tests.archive_of_types import start_archive_of_types
+from archioc.core.config.file import load_config
+from archioc.db.sample_columns import SampleColumns, concatenate
+from archioc.open_archive import open_reader
+from tests.archives.archive_of_types import start_archive_of_types
 from tests.conftest import ArchiverFactory, CaClientFactory, SoftIocFactory
 from tests.processes.archiver import StoreBlock
 from tests.processes.http_client import http_of

@@ -20,7 +20,7 @@ from typing import Self
 
 import pytest
 
-from archioc.cli.channels import ChannelFilter, list_channels
+from archioc.cli.channels.channels import ChannelFilter, list_channels
 from tests.processes import raw_frames as frames
 from tests.processes.control_process import ControlProcess
 from tests.processes.raw_connection import Opened, RawConnection

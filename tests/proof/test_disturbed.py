@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.conftest import CaClientFactory, CountingFactory, InfluxdFactory
-from tests.disturbances import FragileStore, Outage, kill_each, lose_store
+from tests.hostile.disturbances import FragileStore, Outage, kill_each, lose_store
 from tests.proof.counts import counts
 
 COMMIT_S = 0.2

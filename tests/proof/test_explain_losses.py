@@ -8,17 +8,17 @@ from itertools import groupby
 
 import pytest
 
-from archioc.cli.explaining.causes import Explanation
-from archioc.cli.explaining.evidence import gather
-from archioc.core.config_file import load_config
+from archioc.cli.explain.causes import Explanation
+from archioc.cli.explain.evidence import gather
+from archioc.core.config.file import load_config
 from archioc.core.events import Reason
-from archioc.reading import open_reader
-from engine.ring import EventRing
+from archioc.engine.ca.ring import EventRing
+from archioc.open_archive import open_reader
 from tests.conftest import CountingFactory
-from tests.counters import Counting
 from tests.processes.archiver import FAR_NS, Archiver, Blocks
 from tests.processes.waiting import wait_until
 from tests.proof.counts import counts
+from tests.records.counters import Counting
 
 SMALL = 1_000_000
 """Bytes of the ring and of the spool."""

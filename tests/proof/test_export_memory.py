@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from archioc.db.embedded.store import EmbeddedStore
 from bench.archive_site import CHANNEL, end_of, fill, served_archive
 from bench.exports import Export, export_command, export_http
 from bench.retrieval import DAY_SAMPLES, MEMORY_MB
-from db.embedded import EmbeddedStore
 from tests.proof.counts import counts
 
 SLACK_MB = 30.0

@@ -11,15 +11,15 @@ from typing import Self
 import psutil
 import pytest
 
-from engine.event_callback import COMPILED
+from archioc.engine.ca.event_callback import COMPILED
 from tests.conftest import ArchiverFactory, InfluxdFactory, RawWitnessFactory, SoftIocFactory
-from tests.counters import counter_database, counter_names
 from tests.processes.archiver import COMMAND_S, Archiver
 from tests.processes.raw_witness import stamps_of
 from tests.processes.stored_counters import check_stored, in_embedded_store, in_influxdb
 from tests.processes.tools import missing_tool
 from tests.processes.waiting import wait_until
 from tests.proof.counts import counts
+from tests.records.counters import counter_database, counter_names
 
 BURNING = Path(__file__).parents[1] / "processes/burning"
 RATE_HZ = 10

@@ -13,17 +13,17 @@ from typing import Any
 import pytest
 import yaml
 
-from archioc.core.archiver_health import HEALTH_EVERY_S, ArchiverHealth
-from archioc.core.encoding.line_protocol import LineEncoder
 from archioc.core.events import ChannelEvent, Reason
-from grafana.__main__ import ALERTS, files
-from tests.batches import Alarm, Point, make_batch
+from archioc.core.spool.encoding.line_protocol import LineEncoder
+from archioc.core.table.archiver_health import HEALTH_EVERY_S, ArchiverHealth
+from archioc.grafana.__main__ import ALERTS, files
+from tests.archives.batches import Alarm, Point, make_batch
 from tests.conftest import ArchiverFactory, SoftIocFactory
-from tests.grafana_rules import SOURCE_INTERVAL_MS, STAT_POINTS, Mark, Range, Series, ask, expand, firing, marks
 from tests.processes.influxd import InfluxDatabase
 from tests.processes.soft_ioc import SoftIoc
 from tests.processes.waiting import wait_until
 from tests.proof.counts import counts
+from tests.readers.grafana_rules import SOURCE_INTERVAL_MS, STAT_POINTS, Mark, Range, Series, ask, expand, firing, marks
 
 pytestmark = [pytest.mark.proof, pytest.mark.timeout(600)]
 

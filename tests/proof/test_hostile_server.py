@@ -8,7 +8,7 @@ import pytest
 
 from archioc.core.dbr import Dbr
 from archioc.core.events import Reason
-from engine.libca_guard import GUARD_BUILT
+from archioc.engine.ca.libca_guard import GUARD_BUILT
 from tests.conftest import CaWatchFactory, EngineFactory, HostileServerFactory, SoftIocFactory
 from tests.processes.engine_process import with_both
 from tests.processes.tools import missing_tool

@@ -10,9 +10,9 @@ from starlette.exceptions import HTTPException
 
 from archioc.core.errors import ArchiocError
 from archioc.core.timestamp import format_utc
-from retrieval.faults import HANDLERS
+from archioc.retrieval.faults import HANDLERS
 from tests.conftest import ArchiverFactory, CaClientFactory, SoftIocFactory
-from tests.hostile_requests import NAMES, hostile_paths
+from tests.hostile.requests import NAMES, hostile_paths
 from tests.processes.archiver import Archiver, StoreBlock
 from tests.processes.http_client import HttpClient, http_of
 from tests.processes.schemathesis import run_schemathesis

@@ -9,12 +9,12 @@ from statistics import median
 import pytest
 
 from tests.conftest import ArchiverFactory, SoftIocFactory
-from tests.counters import counter_database, counter_names
 from tests.processes.archiver import PROCESSES, Archiver
 from tests.processes.archiver_answers import History
 from tests.processes.resources import Resources, resources_of
 from tests.processes.waiting import wait_until
 from tests.proof.counts import counts
+from tests.records.counters import counter_database, counter_names
 
 COUNTERS = 100
 STATIC = 100

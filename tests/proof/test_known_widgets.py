@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from opi import style
+from archioc.opi import style
 from tests.processes.tools import missing_tool
 from tests.screens.known import COLORS, FONTS, OWN_COLORS, WIDGETS
 

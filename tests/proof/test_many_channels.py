@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from archioc.core.table import ChannelTable
+from archioc.core.table.table import ChannelTable
 from bench.synthetic import PREFIX, NoCompiler, UpdateServer, build
 from tests.conftest import ArchiverFactory
 from tests.processes.archiver import Archiver

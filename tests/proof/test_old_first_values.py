@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from engine.stamps import MAX_PAST
+from archioc.engine.sampling.stamps import MAX_PAST
 from tests.conftest import ArchiverFactory, InfluxdFactory
 from tests.processes.old_stamps import YEAR_S, start_old_stamps
 from tests.processes.ports import free_ports

@@ -9,16 +9,16 @@ from collections.abc import Sequence
 
 import pytest
 
-from archioc.core.batch import SampleFlag
 from archioc.core.events import Reason
+from archioc.core.spool.batch import SampleFlag
 from archioc.demo.updates import Update, Value
 from tests.conftest import ArchiverFactory, CountingFactory, InfluxdFactory, RawWitnessFactory, SoftIocFactory
-from tests.counters import Counting, counter_database, counter_names
 from tests.processes.influxd import Influxd
 from tests.processes.raw_witness import stamps_of
 from tests.processes.stored_counters import check_stored, in_influxdb
 from tests.processes.waiting import wait_until
 from tests.proof.counts import counts
+from tests.records.counters import Counting, counter_database, counter_names
 
 DATABASE = "epics"
 BEHIND_S = 2.0

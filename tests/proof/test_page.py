@@ -10,12 +10,12 @@ from urllib.parse import urlencode
 import numpy as np
 import pytest
 
-from archioc.core.config_store import InfluxStore
-from archioc.core.config_store import Store as StoreSettings
-from archioc.core.encoding import encoder_for
+from archioc.core.config.store import InfluxStore
+from archioc.core.config.store import Store as StoreSettings
+from archioc.core.spool.encoding import encoder_for
 from archioc.core.timestamp import SECOND, format_utc
-from db.influx import InfluxDatabase
-from tests.batches import Point, make_batch, spool_file
+from archioc.db.influx.store import InfluxDatabase
+from tests.archives.batches import Point, make_batch, spool_file
 from tests.conftest import ServedStoreFactory
 from tests.processes.chromium import Chromium
 from tests.processes.influxd import InfluxDatabase as Database

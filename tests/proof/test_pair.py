@@ -11,17 +11,17 @@ from itertools import pairwise
 import psutil
 import pytest
 
-from archioc.core.table import ChannelTable
+from archioc.core.table.table import ChannelTable
 from archioc.demo.updates import Update
-from engine.last_run import AliveFile
+from archioc.engine.channels.last_run import AliveFile
 from tests.conftest import ArchiverFactory, CaWatchFactory, SoftIocFactory
-from tests.counters import counter_database, counter_names, missing, within
 from tests.processes.archiver import PROCESSES, Archiver, suspend
 from tests.processes.archiver_answers import Event, History
 from tests.processes.influxd import InfluxDatabase
 from tests.processes.soft_ioc import SoftIoc
 from tests.processes.waiting import wait_until
 from tests.proof.counts import counts
+from tests.records.counters import counter_database, counter_names, missing, within
 
 FREE = 40
 RESTARTED = 15

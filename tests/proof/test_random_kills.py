@@ -8,7 +8,7 @@ import time
 import pytest
 
 from tests.conftest import CountingFactory, InfluxdFactory
-from tests.disturbances import Outage, kill_at_random, suspended_writer
+from tests.hostile.disturbances import Outage, kill_at_random, suspended_writer
 from tests.proof.counts import counts
 
 COMMIT_S = 0.2

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 import sysconfig
 import time
 from pathlib import Path
 
 import pytest
 
-import engine
 from archioc.core.dbr import Dbr
+from archioc.engine import ca
 from tests.conftest import EngineFactory, HostileServerFactory
 from tests.processes.engine_process import on_servers
 from tests.processes.sanitized_engine import MODULES
@@ -31,7 +32,7 @@ def sanitized(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """The directory of the modules, and the libraries that a process must load first: the sanitizer, and what it looks into."""
     compiler = shutil.which("gcc") or missing_tool("gcc", "the sanitizers come with it; install gcc")
     first = [_library(compiler, name) for name in ("libasan.so", "libstdc++.so")]
-    directory, sources = tmp_path_factory.mktemp("sanitized"), Path(str(engine.__file__)).parent
+    directory, sources = tmp_path_factory.mktemp("sanitized"), Path(str(ca.__file__)).parent
     include = f"-I{sysconfig.get_paths()['include']}"
     for name in MODULES:
         command = [compiler, *FLAGS, include, str(sources / f"{name}.c"), "-o", str(directory / f"{name}.so")]
@@ -57,8 +58,8 @@ def test_no_sanitizer_finds_anything(
         "ASAN_OPTIONS": "detect_leaks=0:allocator_may_return_null=1",
         "UBSAN_OPTIONS": "print_stacktrace=1",
     }
-    program = ("-m", "tests.processes.sanitized_engine", str(directory))
-    process = engine_process([server.port], environment=environment, rows=512, ring_bytes=64_000_000, program=program)
+    command = (sys.executable, "-m", "tests.processes.sanitized_engine", str(directory))
+    process = engine_process([server.port], environment=environment, rows=512, ring_bytes=64_000_000, command=command)
     process.start()
     turn, names = 0, [""]
     while server.sent < MESSAGES:

@@ -12,7 +12,6 @@ import pytest
 
 from archioc.core.events import Reason
 from tests.conftest import CaClientFactory, InfluxdFactory, RawWitnessFactory, SoftIocFactory
-from tests.counters import counter_database, counter_names
 from tests.processes.ca_client import CaClient
 from tests.processes.influxd import Influxd
 from tests.processes.ports import free_ports
@@ -22,6 +21,7 @@ from tests.processes.soft_ioc import SoftIoc
 from tests.processes.stored_counters import check_stored, in_influxdb
 from tests.processes.waiting import wait_until
 from tests.proof.counts import counts
+from tests.records.counters import counter_database, counter_names
 
 MOST = 5
 IOCS = 4

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from xml.etree.ElementTree import Element, ElementTree, SubElement, parse
 
-from opi import displays
+from archioc.opi import displays
 
 Edit = Callable[[Element], None]
 

@@ -61,7 +61,7 @@ def macro_findings(screens: Mapping[str, Screen]) -> Iterator[str]:
 
 def _opened(shown: Shown, needs: Mapping[str, set[str]]) -> Iterator[str]:
     for opened in shown.element.findall("actions/action[@type='open_display']"):
-        given = {one.tag: one.text or "" for one in opened.find("macros") or ()}
+        given = {one.tag: one.text or "" for one in opened.findall("macros/*")}
         target = opened.findtext("file", "")
         yield from (f"opens {target} without {macro}" for macro in sorted(needs.get(target, set()) - set(given)))
         for macro, text in given.items():
@@ -75,7 +75,7 @@ def _plotted(screen: Screen, shown: Shown) -> Iterator[str]:
     if shown.kind == "databrowser" and (screen.path.parent / file).is_file():
         text = (screen.path.parent / file).read_text(encoding="utf-8")
         used = {macro for macro, default in macros_in(text) if default is None}
-        given = {one.tag for one in shown.element.find("macros") or ()}
+        given = {one.tag for one in shown.element.findall("macros/*")}
         yield from (f"plots {file} without {macro}" for macro in sorted(used - given))
 
 

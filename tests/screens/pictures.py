@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from archioc.demo.ca_environment import client_variables
-from opi import displays
+from archioc.opi import displays
 from tests.processes.ca_client import CaClient
 from tests.processes.chromium import Chromium
 from tests.processes.ports import free_ports

@@ -12,10 +12,10 @@ import click
 import pytest
 import typer.main
 
-from archioc.cli.csv_columns import CSV_HEADER
 from archioc.cli.main import app
+from archioc.cli.output.csv_columns import CSV_HEADER
 from archioc.core import errors
-from archioc.core.config_file import parse_config
+from archioc.core.config.file import parse_config
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -94,6 +94,23 @@ def test_relative_links_lead_somewhere(page: Path) -> None:
         assert not anchor or anchor in anchors(file), f"{name_of(page)}: {target}: no such heading"
 
 
+def test_contributing_names_every_room() -> None:
+    """CONTRIBUTING.md has a line for each folder of product code, and no line for a folder that is not there."""
+    named = {name.rstrip("/") for name in re.findall(r"^\| `([\w/]+)` \|", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE)}
+    assert all((ROOT / name).is_dir() for name in named)
+    top = ("engine", "ioc", "db", "retrieval", "opi", "grafana", "archioc")
+    rooms = {name_of(file.parent) for folder in top for file in (ROOT / folder).rglob("__init__.py")}
+    commands = {room for room in rooms if room.startswith("archioc/cli/") and (ROOT / room / "command.py").exists()}
+    assert rooms - commands - {"archioc"} <= named
+
+
+def test_every_room_says_what_belongs_there() -> None:
+    """The first line of each package is one sentence."""
+    top = ("engine", "ioc", "db", "retrieval", "opi", "grafana", "archioc")
+    files = [file for folder in top for file in (ROOT / folder).rglob("__init__.py")]
+    assert [name_of(file) for file in files if not file.read_text().startswith('"""')] == []
+
+
 def test_index_names_every_page() -> None:
     """docs/README.md links to every page of the documentation."""
     index = ROOT / "docs" / "README.md"
@@ -111,7 +128,7 @@ def test_csv_header_is_that_of_the_code() -> None:
 def test_exception_tree_is_that_of_the_code() -> None:
     """The tree of errors is drawn alike in the docs and in the code, and it is the tree of the classes."""
     drawn = re.compile(r"[│ ]*[├└]── (\w+)")
-    in_code = [line.removeprefix("    ") for line in (errors.__doc__ or "").splitlines() if drawn.match(line)]
+    in_code = [line for line in inspect.cleandoc(errors.__doc__ or "").splitlines() if drawn.match(line)]
     page = ROOT / "docs/reference/errors.md"
     tree = next(text for _, text in fences(page) if text.startswith("ArchiocError\n"))
     assert tree.splitlines()[1:] == in_code

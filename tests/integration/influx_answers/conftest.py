@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from archioc.core.config_store import InfluxStore
-from db.influx import InfluxDatabase
+from archioc.core.config.store import InfluxStore
+from archioc.db.influx.store import InfluxDatabase
 from tests.integration.influx_answers.line_files import Double, Opened
 from tests.processes.influx_double import InfluxDouble
 

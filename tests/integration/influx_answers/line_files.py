@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from archioc.core.encoding.compression import compress, decompress
-from archioc.core.encoding.line_protocol import LineEncoder
-from archioc.core.spool import SpoolFile
-from db.influx import InfluxDatabase
-from tests.batches import Point, make_batch, spool_file
+from archioc.core.spool.encoding.compression import compress, decompress
+from archioc.core.spool.encoding.line_protocol import LineEncoder
+from archioc.core.spool.spool import SpoolFile
+from archioc.db.influx.store import InfluxDatabase
+from tests.archives.batches import Point, make_batch, spool_file
 from tests.processes.influx_double import InfluxDouble
 
 GENERATIONS = ["1.6.7~rc0", "1.8.10", "v2.7.12", "3.9.0"]

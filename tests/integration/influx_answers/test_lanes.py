@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from archioc.core.encoding.line_protocol import LineEncoder
-from archioc.core.spool import SpoolDirectory
-from archioc.core.table import ChannelTable
-from db.book import DeliveryBook
-from db.delivery import Delivery
-from db.store_status import StoreStatus
-from tests.batches import Point, make_batch, spool_file
+from archioc.core.spool.encoding.line_protocol import LineEncoder
+from archioc.core.spool.spool import SpoolDirectory
+from archioc.core.table.table import ChannelTable
+from archioc.db.delivery.delivery_counters import DeliveryCounters
+from archioc.db.delivery.loop import Delivery
+from archioc.db.delivery.store_status import StoreStatus
+from tests.archives.batches import Point, make_batch, spool_file
 from tests.integration.influx_answers.line_files import Double, Opened
 from tests.processes.influx_double import Answer, InfluxDouble, Request
 
@@ -37,7 +37,7 @@ def test_a_server_that_answers_slowly_gets_several_files_at_once(
         made = spool_file(LineEncoder(store.destination), make_batch([Point("A", time.time_ns(), float(batch_id))]), batch_id)
         spool.publish(spool.prepare(made))
     crowd = Crowd(server, lanes)
-    delivery = Delivery(spool, store, DeliveryBook(table.delivery), StoreStatus(table.delivery))
+    delivery = Delivery(spool, store, DeliveryCounters(table.delivery), StoreStatus(table.delivery))
     while delivery.step():
         pass
     assert (store.lanes, len(server.lines), int(table.delivery.head["stored"][0])) == (lanes, files, files)

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from archioc.core.config_store import InfluxStore
+from archioc.core.config.store import InfluxStore
 from archioc.core.errors import StoreDenied
-from db.influx import InfluxDatabase
-from tests.batches import Point
+from archioc.db.influx.store import InfluxDatabase
+from tests.archives.batches import Point
 from tests.integration.influx_answers.line_files import DAY_S, GENERATIONS, Double, Opened, a_file, one_sample
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from archioc.core.table import StoreState
+from archioc.core.table.table import StoreState
 from tests.conftest import CaClientFactory
 from tests.integration.pv_contract.content import CHANNELS, ONLY_THIS_HOST
 from tests.processes.ca_client import CaClient

@@ -6,8 +6,8 @@ import sqlite3
 import time
 from collections.abc import Callable
 
-from archioc.core.table import RowState
-from ioc.view_puts import STEADY_S
+from archioc.core.table.table import RowState
+from archioc.ioc.views.puts import STEADY_S
 from tests.conftest import CaClientFactory
 from tests.integration.pv_contract.content import COMMANDS, OF_A_GROUP_SLOT, OF_A_ROW, SETTINGS, audited, contract
 from tests.processes.ca_client import CaClient

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 
-from archioc.core.table import ChannelState, ProcessState
+from archioc.core.table.table import ChannelState, ProcessState
 from tests.processes.ca_client import CaClient
 from tests.processes.control_process import ControlProcess
 

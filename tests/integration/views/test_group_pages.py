@@ -8,7 +8,7 @@ from pathlib import Path
 
 import caproto as ca
 
-from ioc.view_puts import STEADY_S
+from archioc.ioc.views.puts import STEADY_S
 from tests.conftest import CaClientFactory
 from tests.integration.views.ring import ONLY_THIS_HOST, rows_of, shown
 from tests.processes.ca_client import CaClient

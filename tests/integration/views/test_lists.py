@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from archioc.core.table import ChannelState
+from archioc.core.table.table import ChannelState
 from tests.integration.views.ring import BY_NAME, COUNT, NAMES, rows_of, shown
 from tests.processes.ca_client import CaClient
 from tests.processes.control_process import ControlProcess

@@ -7,7 +7,7 @@ import time
 
 import caproto as ca
 
-from ioc.view_puts import STEADY_S
+from archioc.ioc.views.puts import STEADY_S
 from tests.conftest import CaClientFactory
 from tests.integration.views.ring import BY_NAME, COUNT, NAMES, rows_of
 from tests.processes.ca_client import CaClient

@@ -1,4 +1,4 @@
-"""First on PYTHONPATH, this has a thread burn processor time in every process `python -m ioc`, as an operator's script there might."""
+"""First on PYTHONPATH, this burns processor time in every process `archioc.ioc`, as an operator's script there might."""
 
 # ruff: noqa: INP001 - no package: a directory to put first on PYTHONPATH
 from __future__ import annotations
@@ -12,5 +12,5 @@ def _burn() -> None:
         pass
 
 
-if sys.orig_argv[1:3] == ["-m", "ioc"]:
+if sys.orig_argv[1:4] == ["-P", "-m", "archioc.ioc"]:
     threading.Thread(target=_burn, daemon=True, name="burning").start()

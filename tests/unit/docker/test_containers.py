@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 import yaml
 
-from archioc.core.config import Config
-from archioc.core.config_file import load_config
-from archioc.core.config_shard import VARIABLES
+from archioc.core.config.config import Config
+from archioc.core.config.file import load_config
+from archioc.core.config.shard_block import VARIABLES
 from tests.processes.tools import missing_tool
 
 TOP = Path(__file__).parents[3]

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from archioc.core.batch import NO_BLOB, Kind, Samples
 from archioc.core.dbr import Dbr
-from engine.updates import Updates
+from archioc.core.spool.batch import NO_BLOB, Kind, Samples
+from archioc.engine.sampling.updates import Updates
 
 SECOND = 1_000_000_000
 T0 = 1_790_000_000 * SECOND

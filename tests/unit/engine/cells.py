@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from archioc.core.table_columns import SETTINGS
+from archioc.core.table.columns import SETTINGS
 
 
 def one_setting(**columns: float) -> npt.NDArray[np.void]:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from archioc.core.config import Callback
-from engine.channel_access import EventCallback
-from engine.event_callback import COMPILED, make_callback
-from engine.ring import EventRing
+from archioc.core.config.config import Callback
+from archioc.engine.ca.channel_access import EventCallback
+from archioc.engine.ca.event_callback import COMPILED, make_callback
+from archioc.engine.ca.ring import EventRing
 from tests.processes.tools import missing_tool
 from tests.unit.engine.rig import Archive, Engine
 

@@ -11,10 +11,10 @@ import numpy as np
 from hypothesis import strategies as st
 
 from archioc.core.dbr import DBR_TIME_OFFSET, ELEMENT_DTYPE, EPICS_EPOCH_S, Dbr
-from engine.channel_access import EventCallback
-from engine.libca import CONNECTION_UP, ConnectionHandlerArgs
-from engine.pinned_callback import ECA_NORMAL, EventHandlerArgs
-from engine.user_argument import user_argument
+from archioc.engine.ca.channel_access import EventCallback
+from archioc.engine.ca.libca import CONNECTION_UP, ConnectionHandlerArgs
+from archioc.engine.ca.pinned_callback import ECA_NORMAL, EventHandlerArgs
+from archioc.engine.ca.user_argument import user_argument
 
 PADDING = {Dbr.STRING: 0, Dbr.SHORT: 2, Dbr.FLOAT: 0, Dbr.ENUM: 2, Dbr.CHAR: 3, Dbr.LONG: 0, Dbr.DOUBLE: 4}
 """Bytes between the time stamp and the value (`db_access.h`)."""

@@ -10,37 +10,37 @@ from typing import Any, cast
 
 import numpy as np
 
-from archioc.core.batch import Batch, SampleFlag
 from archioc.core.channel import ChannelSettings, Mask
 from archioc.core.condition import Condition
-from archioc.core.config import Spool
+from archioc.core.config.config import Spool
+from archioc.core.config.setting_precedence import DeclaredGroup
 from archioc.core.dbr import ELEMENT_DTYPE, Dbr
 from archioc.core.directories import Directories
-from archioc.core.encoding.columns import ColumnEncoder, decode_columns
 from archioc.core.events import ChannelEvent, Reason
-from archioc.core.layers import DeclaredGroup
 from archioc.core.registry import RegistryReader
 from archioc.core.shard import ALONE
-from archioc.core.spool import SpoolDirectory, read_spool_file
-from archioc.core.table import ChannelTable
-from engine.audit_trail import AuditSentFile, AuditTrail
-from engine.channel_access import ChannelAccess
-from engine.channels import Channels
-from engine.collector import Collector
-from engine.commit import CommitThread
-from engine.groups import Groups
-from engine.last_run import LastRun
-from engine.open_gaps import OpenGapsFile
-from engine.pinned_callback import PinnedCallback
-from engine.recovery import recover
-from engine.removals import Removals
-from engine.ring import EventRing
-from engine.sampler import Sampler
-from ioc.archived import ArchivedChannel
-from ioc.archived_group import ArchivedGroup
-from ioc.change import Change
-from ioc.registry import Registry
-from ioc.rows import ChannelRows
+from archioc.core.spool.batch import Batch, SampleFlag
+from archioc.core.spool.encoding.columns import ColumnEncoder, decode_columns
+from archioc.core.spool.spool import SpoolDirectory, read_spool_file
+from archioc.core.table.table import ChannelTable
+from archioc.engine.ca.channel_access import ChannelAccess
+from archioc.engine.ca.pinned_callback import PinnedCallback
+from archioc.engine.ca.ring import EventRing
+from archioc.engine.channels.channels import Channels
+from archioc.engine.channels.groups import Groups
+from archioc.engine.channels.last_run import LastRun
+from archioc.engine.channels.open_gaps import OpenGapsFile
+from archioc.engine.channels.removals import Removals
+from archioc.engine.collector import Collector
+from archioc.engine.commit.audit_trail import AuditSentFile, AuditTrail
+from archioc.engine.commit.commit import CommitThread
+from archioc.engine.commit.recovery import recover
+from archioc.engine.sampling.sampler import Sampler
+from archioc.ioc.registry.archived import ArchivedChannel
+from archioc.ioc.registry.archived_group import ArchivedGroup
+from archioc.ioc.registry.change import Change
+from archioc.ioc.registry.table_rows import ChannelRows
+from archioc.ioc.registry.writer import Registry
 from tests.unit.engine.deliveries import Delivery, connect, hand_over
 
 ROWS = 16
@@ -99,7 +99,7 @@ class RecordedAccess:
         assert name in self.created
         self.masks.append((name, mask))
 
-    def look(self, name: str) -> tuple[int, int] | None:
+    def native_type_of(self, name: str) -> tuple[int, int] | None:
         return self.connections.get(name)
 
     def ask(self, name: str) -> None:
@@ -202,7 +202,7 @@ class Archive:
 
 
 class Engine:
-    """One life of the engine, as `engine.__main__` sets it up."""
+    """One life of the engine, as `archioc.engine.collector_process` sets it up."""
 
     def __init__(
         self,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from archioc.core.batch import Kind, SampleFlag
+from archioc.core.spool.batch import Kind, SampleFlag
 from tests.unit.engine.arrivals import SECOND, Arrival, Stored
 
 YEAR_1991 = 662_688_000 * SECOND

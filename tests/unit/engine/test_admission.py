@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from archioc.core.batch import Kind
 from archioc.core.channel import LargeArrays
 from archioc.core.dbr import DBR_CTRL_OFFSET, DBR_TIME_OFFSET, Dbr
 from archioc.core.events import ChannelEvent, Reason
-from archioc.core.table import ChannelState
-from engine.admission import ECA_NORDACCESS
-from engine.last_run import LastRun
+from archioc.core.spool.batch import Kind
+from archioc.core.table.table import ChannelState
+from archioc.engine.channels.admission import ECA_NORDACCESS
+from archioc.engine.channels.last_run import LastRun
 from tests.unit.engine.deliveries import Delivery, call, hand_over
 from tests.unit.engine.rig import Archive, Engine, events, numbers
 
@@ -278,7 +278,7 @@ def test_unchanged_metadata_alone_gives_the_ring_back(archive: Archive, engine: 
 
 MESSAGES = """
 from epics import ca
-from engine.libca_messages import LibcaMessages
+from archioc.engine.ca.libca_messages import LibcaMessages
 ca.AUTO_CLEANUP = False
 library = ca.initialize_libca()
 messages = LibcaMessages(library)

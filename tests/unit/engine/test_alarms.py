@@ -3,10 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from archioc.core.batch import ALARM
-from engine.alarms import HOUR_S, AlarmStates
-from engine.sampler import Sampler
-from engine.stamps import MAX_PAST
+from archioc.core.spool.batch import ALARM
+from archioc.engine.sampling.alarms import HOUR_S, AlarmStates
+from archioc.engine.sampling.sampler import Sampler
+from archioc.engine.sampling.stamps import MAX_PAST
 from tests.unit.engine.arrivals import SECOND, T0, Arrival, to_updates
 from tests.unit.engine.cells import one_setting
 
@@ -18,7 +18,7 @@ MINOR, MAJOR = (1, 4), (2, 3)
 def sampler() -> Sampler:
     """Row 0 has a wide dead band, a slow rate and a small quota."""
     made = Sampler(2)
-    made.take_settings(np.array([0]), one_setting(enable=1, rate=0.01, deadband=1e6, quota=0.01))
+    made.load_settings(np.array([0]), one_setting(enable=1, rate=0.01, deadband=1e6, quota=0.01))
     return made
 
 
@@ -72,7 +72,7 @@ def test_the_state_is_told_once_an_hour() -> None:
     """In any hour each live channel's state is told once, the channels spread over its seconds."""
     rows = 2 * HOUR_S + 7
     sampler = Sampler(rows)
-    sampler.take_settings(np.arange(rows), np.repeat(one_setting(enable=1), rows))
+    sampler.load_settings(np.arange(rows), np.repeat(one_setting(enable=1), rows))
     sampler.accept(to_updates([Arrival(row, T0, T0, 1.0, severity=2, status=3) for row in range(rows)]))
     connected = np.ones(rows, bool)
     connected[5] = False

@@ -5,11 +5,11 @@ import struct
 import numpy as np
 import pytest
 
-from archioc.core.batch import Kind, SampleFlag
 from archioc.core.channel import LargeArrays
-from archioc.core.table_columns import SETTINGS
-from engine.array_rules import ArrayRules
-from engine.updates import Updates
+from archioc.core.spool.batch import Kind, SampleFlag
+from archioc.core.table.columns import SETTINGS
+from archioc.engine.sampling.array_rules import ArrayRules
+from archioc.engine.sampling.updates import Updates
 from tests.unit.engine.arrivals import T0, Arrival, to_updates
 
 
@@ -17,7 +17,7 @@ def rules(most: int, large: LargeArrays) -> ArrayRules:
     made = ArrayRules(2)
     cells = np.zeros(1, SETTINGS)
     cells["max_elements"], cells["large_arrays"] = most, large
-    made.take(np.array([1]), cells)
+    made.load(np.array([1]), cells)
     return made
 
 
@@ -55,5 +55,5 @@ def test_rows_whose_rules_changed_are_told() -> None:
     made = rules(3, LargeArrays.REFUSE)
     cells = np.zeros(2, SETTINGS)
     cells["max_elements"], cells["large_arrays"] = [0, 3], LargeArrays.REFUSE
-    assert made.take(np.array([0, 1]), cells).tolist() == [0]
-    assert made.take(np.array([0, 1]), cells).tolist() == []
+    assert made.load(np.array([0, 1]), cells).tolist() == [0]
+    assert made.load(np.array([0, 1]), cells).tolist() == []

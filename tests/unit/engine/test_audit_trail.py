@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from engine import audit_trail
-from engine.commit import CommitThread
-from ioc.audit import AuditEntry, Peer
-from ioc.change import Change
+from archioc.engine.commit import audit_trail
+from archioc.engine.commit.commit import CommitThread
+from archioc.ioc.peer import Peer
+from archioc.ioc.registry.audit import AuditEntry
+from archioc.ioc.registry.change import Change
 from tests.unit.engine.arrivals import T0
 from tests.unit.engine.rig import Archive, Engine
 
@@ -85,7 +86,7 @@ def test_many_puts_are_sent_in_parts(archive: Archive, monkeypatch: pytest.Monke
 
 def test_after_drops_the_audit_is_sent_again(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
     """When the spool was full, and batches were dropped, all that the registry has goes to the spool once more."""
-    monkeypatch.setattr("engine.commit.TELL_EVERY_S", 0.0)
+    monkeypatch.setattr("archioc.engine.commit.commit.TELL_EVERY_S", 0.0)
     put(archive, 1)
     engine = Engine(archive, T0)
     with monkeypatch.context() as full:

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from engine.sampler import Sampler
-from engine.stamps import MAX_FUTURE
+from archioc.engine.sampling.sampler import Sampler
+from archioc.engine.sampling.stamps import MAX_FUTURE
 from tests.unit.engine.arrivals import SECOND, T0, Arrival, to_updates
 
 UNSET = 631_152_000 * SECOND - T0

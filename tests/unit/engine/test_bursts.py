@@ -9,8 +9,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.memory import SamplerMemory
-from engine.sampler import Sampler
+from archioc.engine.sampling.memory import SamplerMemory
+from archioc.engine.sampling.sampler import Sampler
 from tests.unit.engine.arrivals import SECOND, T0, Arrival, Stored, to_stored, to_updates
 from tests.unit.engine.cells import one_setting
 
@@ -38,7 +38,7 @@ class Burst:
     def sample(self, cuts: frozenset[int]) -> tuple[list[list[Stored]], SamplerMemory]:
         """The same, and the memory with its counters."""
         sampler = Sampler(1)
-        sampler.take_settings(np.array([0]), one_setting(enable=1, mode=self.scan, rate=self.rate, quota=self.quota))
+        sampler.load_settings(np.array([0]), one_setting(enable=1, mode=self.scan, rate=self.rate, quota=self.quota))
         out: list[list[Stored]] = []
         waiting: list[Arrival] = []
         for number, now in enumerate(self.received):

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 import numpy as np
 import pytest
 
-from engine.clock_check import HostClocks
-from engine.sampler import Sampler
-from engine.stamps import MAX_FUTURE, look_ahead
+from archioc.engine.sampling.clock_check import HostClocks
+from archioc.engine.sampling.sampler import Sampler
+from archioc.engine.sampling.stamps import MAX_FUTURE, look_ahead
 from tests.unit.engine.arrivals import SECOND, T0, Arrival, to_stored, to_updates
 
 HOSTS = 12

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-import engine.commit
-from archioc.core.batch import Batch
-from archioc.core.ledger import Booking, Ledger
-from archioc.core.spool import SpoolDirectory, SpoolEntry, SpoolFile
-from archioc.core.table_columns import LEDGER_TOTALS
-from engine.commit import CommitThread
-from engine.recovery import recover
-from engine.ring import EventRing
+from archioc.core.spool.batch import Batch
+from archioc.core.spool.ledger import Booking, Ledger
+from archioc.core.spool.spool import SpoolDirectory, SpoolEntry, SpoolFile
+from archioc.core.table.columns import LEDGER_TOTALS
+from archioc.engine.ca.ring import EventRing
+from archioc.engine.commit.commit import CommitThread
+from archioc.engine.commit.recovery import recover
 from tests.unit.engine.rig import Archive, CommitByHand, Engine, numbers
 
 
@@ -113,7 +114,7 @@ def archive(tmp_path: Path) -> Iterator[Archive]:
 @pytest.fixture
 def fuse(monkeypatch: pytest.MonkeyPatch) -> Fuse:
     made = Fuse()
-    monkeypatch.setattr(engine.commit, "Ledger", FusedLedger)
+    monkeypatch.setattr("archioc.engine.commit.commit.Ledger", FusedLedger)
     monkeypatch.setattr(FusedLedger, "fuse", made, raising=False)
     monkeypatch.setattr(FusedRing, "fuse", made, raising=False)
     return made
@@ -252,7 +253,7 @@ def killed_twice(archive: Archive, fuse: Fuse, point: str, again: str) -> None:
 
 def test_a_disk_that_refuses_is_tried_again(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
     """An error of the disk is shown, the commit is written when the disk takes it, and the ring is not released before. (SPL-14)"""
-    monkeypatch.setattr(engine.commit, "RETRY_S", 0.05)
+    monkeypatch.setattr("archioc.engine.commit.commit.RETRY_S", 0.05)
     started = Engine(archive, time.time_ns(), commits=CommitThread)
     started.collector.round(time.time_ns())
     blocked = archive.spool.root / "tmp"
@@ -261,7 +262,7 @@ def test_a_disk_that_refuses_is_tried_again(archive: Archive, monkeypatch: pytes
     started.deliver("A", 1.0, time.time_ns())
     started.collector.round(time.time_ns())
     started.collector.cut()
-    _wait(lambda: b"No such file" in bytes(archive.table.status.head["spool_error"][0]))
+    _wait(lambda: os.strerror(errno.ENOENT).encode() in bytes(archive.table.status.head["spool_error"][0]))
     assert int(started.ring.head["read_slot"][0]) == 0
     aside.rename(blocked)
     _wait(lambda: int(started.ring.head["read_slot"][0]) == 2)
@@ -272,7 +273,7 @@ def test_a_disk_that_refuses_is_tried_again(archive: Archive, monkeypatch: pytes
 
 def test_a_disk_that_refuses_to_the_end_keeps_the_ring(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
     """A commit that cannot be written by the end is given up, says so, and leaves its events in the ring for the next engine."""
-    monkeypatch.setattr(engine.commit, "RETRY_S", 0.05)
+    monkeypatch.setattr("archioc.engine.commit.commit.RETRY_S", 0.05)
     started = Engine(archive, time.time_ns(), commits=CommitThread)
     started.collector.round(time.time_ns())
     blocked = archive.spool.root / "tmp"

@@ -4,8 +4,8 @@ import time
 
 from archioc.core.dbr import Dbr
 from archioc.core.events import Reason
-from archioc.core.table import ChannelState
-from engine.searches import SEARCH_AGAIN_NS
+from archioc.core.table.table import ChannelState
+from archioc.engine.ca.searches import SEARCH_AGAIN_NS
 from tests.unit.engine.rig import Archive, Engine, events, numbers, send
 
 

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archioc.core.config import Callback
+from archioc.core.config.config import Callback
 from archioc.core.dbr import DBR_CTRL_OFFSET, DBR_TIME_OFFSET, Dbr
 from archioc.core.errors import CallbackMissing
-from engine import event_callback
-from engine.metadata import CTRL_BYTES
-from engine.ring import IN_BULK, OF_ARRAY, EventKind, EventRing
-from engine.user_argument import ROW_MASK, TYPE_AT, TYPE_MASK, user_argument
+from archioc.engine.ca import event_callback
+from archioc.engine.ca.metadata import CTRL_BYTES
+from archioc.engine.ca.ring import IN_BULK, OF_ARRAY, EventKind, EventRing
+from archioc.engine.ca.user_argument import ROW_MASK, TYPE_AT, TYPE_MASK, user_argument
 from tests.unit.engine.conftest import CallbackFactory
 from tests.unit.engine.deliveries import Delivery, call, connect, deliveries, hand_all_over, hand_over, in_a_thread
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from archioc.core.events import ChannelEvent, Reason
-from archioc.core.group_status import ConditionState
-from archioc.core.table import ChannelState
+from archioc.core.table.group_status import ConditionState
+from archioc.core.table.table import ChannelState
 from tests.unit.engine.rig import Archive, Engine, numbers
 
 SECOND = 1_000_000_000

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from archioc.core.archiver_health import HEALTH_EVERY_S, ArchiverHealth
-from archioc.core.encoding.line_protocol import LineEncoder
-from engine.health import HealthReport
-from tests.batches import make_batch
+from archioc.core.spool.encoding.line_protocol import LineEncoder
+from archioc.core.table.archiver_health import HEALTH_EVERY_S, ArchiverHealth
+from archioc.engine.health import HealthReport
+from tests.archives.batches import make_batch
+from tests.unit.core.test_line_protocol import parse
 from tests.unit.engine.rig import Archive, Engine, send
-from tests.unit.test_line_protocol import parse
 
 EVERY_NS = int(HEALTH_EVERY_S * 1e9)
 FILES_MD = Path(__file__).parents[3] / "docs/reference/contract/files.md"
@@ -27,7 +27,7 @@ def test_a_report_is_due_at_first_and_then_every_period(report: HealthReport) ->
     """The first report is due at once, the next one a period later, or when the clock is set back."""
     now = time.time_ns()
     assert report.due(now)
-    report.take(now)
+    report.poll(now)
     assert [report.due(now + ns) for ns in (0, EVERY_NS - 1, EVERY_NS, -1)] == [False, False, True, True]
 
 
@@ -40,7 +40,7 @@ def test_a_report_tells_what_the_table_tells(archive: Archive, engine: Engine, r
     now = time.time_ns()
     archive.table.delivery.head["spool_oldest"] = now - 3_000_000_000
     archive.table.delivery.head["disk_free"] = 0.25
-    found = report.take(now)
+    found = report.poll(now)
     assert (found.archiver, found.time_ns) == ("main", now)
     assert (found.channels, found.connected, found.disconnected) == (len(archive.registry.channels), 1, len(archive.registry.channels) - 1)
     assert (found.received, found.filtered, found.dropped) == (2, 0, 0)
@@ -49,7 +49,7 @@ def test_a_report_tells_what_the_table_tells(archive: Archive, engine: Engine, r
 
 def test_the_line_of_a_report_reads_back(report: HealthReport) -> None:
     """Line protocol carries every number of a report under its own name, whole numbers as integers, in a line behind all others."""
-    health = report.take(time.time_ns())
+    health = report.poll(time.time_ns())
     body = LineEncoder("x").lines(dataclasses.replace(make_batch([]), health=health))
     ((measurement, tags, fields, time_ns),) = parse(body)
     wanted = dataclasses.asdict(health)
@@ -62,7 +62,7 @@ def test_a_batch_of_nothing_but_health_is_not_empty(report: HealthReport) -> Non
     """An idle archiver still tells of itself."""
     idle = make_batch([])
     assert idle.empty
-    assert not dataclasses.replace(idle, health=report.take(time.time_ns())).empty
+    assert not dataclasses.replace(idle, health=report.poll(time.time_ns())).empty
 
 
 def test_the_contract_names_every_field() -> None:

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from archioc.core.batch import NO_BLOB, Kind
-from engine.labels import add_labels
-from engine.sampler import Sampler
+from archioc.core.spool.batch import NO_BLOB, Kind
+from archioc.engine.sampling.labels import add_labels
+from archioc.engine.sampling.sampler import Sampler
 from tests.unit.engine.arrivals import T0, Arrival, to_updates
 
 LABELS: dict[int, tuple[bytes, ...]] = dict.fromkeys((0, 1), (b"off", b"on", b"trip\xff"))

@@ -8,7 +8,7 @@ import pytest
 from epics import ca
 from structlog.testing import capture_logs
 
-from engine import libca_guard
+from archioc.engine.ca import libca_guard
 from tests.processes.tools import missing_tool
 
 

@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 
-from archioc.core.config import Spool, WhenFull
+from archioc.core.config.config import Spool, WhenFull
 from archioc.core.dbr import Dbr
 from archioc.core.events import Reason
 from tests.unit.engine.deliveries import call

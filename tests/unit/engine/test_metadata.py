@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from epics import dbr as epics_dbr
 
-from archioc.core.batch import ChannelMeta
 from archioc.core.dbr import DBR_CTRL_OFFSET, Dbr
-from engine.metadata import CTRL_BYTES, decode_metadata
+from archioc.core.spool.batch import ChannelMeta
+from archioc.engine.ca.metadata import CTRL_BYTES, decode_metadata
 from tests.unit.engine.arrivals import T0
 
 LIMITS = {

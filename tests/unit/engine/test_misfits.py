@@ -10,9 +10,9 @@ import pytest
 
 from archioc.core.dbr import DBR_CTRL_OFFSET, DBR_TIME_OFFSET, Dbr
 from archioc.core.events import Reason
-from archioc.core.table import ChannelState
-from engine.misfits import AT_MOST, TOO_SHORT
-from engine.pinned_callback import ECA_BADTYPE
+from archioc.core.table.table import ChannelState
+from archioc.engine.ca.pinned_callback import ECA_BADTYPE
+from archioc.engine.channels.misfits import AT_MOST, TOO_SHORT
 from tests.unit.engine.deliveries import call
 from tests.unit.engine.rig import Archive, Engine, events, numbers, send
 

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archioc.core.dbr import DBR_CTRL_OFFSET, DBR_TIME_OFFSET, ELEMENT_DTYPE, Dbr
-from engine.metadata import CTRL_BYTES
-from engine.pinned_callback import ECA_BADTYPE, ECA_TOLARGE
-from engine.ring import MISFITTING, OF_ARRAY, TOO_LARGE, EventKind, EventRing
-from engine.user_argument import user_argument
+from archioc.engine.ca.metadata import CTRL_BYTES
+from archioc.engine.ca.pinned_callback import ECA_BADTYPE, ECA_TOLARGE
+from archioc.engine.ca.ring import MISFITTING, OF_ARRAY, TOO_LARGE, EventKind, EventRing
+from archioc.engine.ca.user_argument import user_argument
 from tests.unit.engine.conftest import CallbackFactory
 from tests.unit.engine.deliveries import call, call_at
 

@@ -11,8 +11,8 @@ import pytest
 
 from archioc.core.events import GAPS, ChannelEvent, Reason
 from archioc.core.shard import Shard
-from ioc.change import Change
-from ioc.hand_over import HandOver
+from archioc.ioc.registry.change import Change
+from archioc.ioc.registry.hand_over import HandOver
 from tests.unit.engine.rig import Archive, Engine, numbers
 
 NAMES = ("STAYS", "MOVES", "FOREIGN", "REMOVED")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from archioc.core.events import Reason
-from engine.open_gaps import OpenGap, OpenGapsFile
+from archioc.engine.channels.open_gaps import OpenGap, OpenGapsFile
 
 GAPS = {"A:B": OpenGap(Reason.DISCONNECTED, 1_700_000_000_123_456_789), 'C "d"': OpenGap(Reason.DISABLED, 5)}
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from archioc.core.batch import Kind, SampleFlag
-from engine.sampler import Sampler
+from archioc.core.spool.batch import Kind, SampleFlag
+from archioc.engine.sampling.sampler import Sampler
 from tests.unit.engine.arrivals import SECOND, T0, Arrival, to_stored, to_updates
 from tests.unit.engine.cells import one_setting
 
@@ -13,7 +13,7 @@ MS = SECOND // 1000
 
 def sampler_with(**settings: float) -> Sampler:
     made = Sampler(1)
-    made.take_settings(np.array([0]), one_setting(enable=1, **settings))
+    made.load_settings(np.array([0]), one_setting(enable=1, **settings))
     return made
 
 
@@ -97,8 +97,8 @@ def test_texts_keep_their_values_when_some_are_dropped() -> None:
 def test_a_text_is_its_own_when_one_that_waited_is_dropped() -> None:
     """What another channel had waiting, and has no quota for, does not move the texts of a drain."""
     sampler = Sampler(2)
-    sampler.take_settings(np.array([0]), one_setting(enable=1, quota=0.1, rate=1))
-    sampler.take_settings(np.array([1]), one_setting(enable=1))
+    sampler.load_settings(np.array([0]), one_setting(enable=1, quota=0.1, rate=1))
+    sampler.load_settings(np.array([1]), one_setting(enable=1))
     sampler.accept(to_updates([Arrival(0, T0 + ms * MS, T0 + ms * MS, b"%d" % ms, Kind.TEXT) for ms in (0, 100)]))
     both = [Arrival(row, T0 + 1500 * MS, T0 + 1500 * MS, b"of %d" % row, Kind.TEXT) for row in (0, 1)]
     sampled = sampler.accept(to_updates(both))

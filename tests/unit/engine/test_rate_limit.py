@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engine.memory import SamplerMemory
-from engine.rate_limit import HELD, NONE, Limited, limit_rate, next_tick
-from engine.sampler import Sampler
+from archioc.engine.sampling.memory import SamplerMemory
+from archioc.engine.sampling.rate_limit import HELD, NONE, Limited, limit_rate, next_tick
+from archioc.engine.sampling.sampler import Sampler
 from tests.unit.engine.arrivals import SECOND, T0, Arrival, to_stored, to_updates
 from tests.unit.engine.cells import one_setting
 
@@ -122,7 +122,7 @@ def test_the_next_tick_lies_after_now(received: int, tick: int) -> None:
 def test_the_slowest_rates(rate: float, mode: int) -> None:
     """A rate of less than a sample in centuries is a limit like others: no value is lost from the count."""
     sampler = Sampler(1)
-    sampler.take_settings(np.array([0]), one_setting(enable=1, mode=mode, rate=rate))
+    sampler.load_settings(np.array([0]), one_setting(enable=1, mode=mode, rate=rate))
     for number in range(3):
         sampler.accept(to_updates([Arrival(0, T0 + number, T0 + number, float(number))]))
     memory = sampler.memory
@@ -133,9 +133,9 @@ def test_the_slowest_rates(rate: float, mode: int) -> None:
 def test_a_value_waiting_when_the_limit_is_lifted_comes_first() -> None:
     """When the rate is set to 0 the value that waits is stored before the next one, so that labels follow the order of time."""
     sampler = Sampler(1)
-    sampler.take_settings(np.array([0]), one_setting(enable=1, rate=1))
+    sampler.load_settings(np.array([0]), one_setting(enable=1, rate=1))
     sampler.accept(to_updates([Arrival(0, T0 + number, T0 + number, float(number)) for number in range(2)]))
-    sampler.take_settings(np.array([0]), one_setting(enable=1))
+    sampler.load_settings(np.array([0]), one_setting(enable=1))
     sampled = sampler.accept(to_updates([Arrival(0, T0 + 2, T0 + 2, 2.0)]))
     assert [one.time - T0 for one in to_stored(sampled.samples, sampled.blobs)] == [1, 2]
     assert not sampler.memory.withheld.any()

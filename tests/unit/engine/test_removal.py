@@ -10,10 +10,10 @@ import pytest
 from archioc.core.dbr import Dbr
 from archioc.core.events import ChannelEvent, Reason
 from archioc.core.shard import Shard
-from archioc.core.table import RowState
-from engine.last_run import LastRun
-from ioc.change import Change
-from ioc.hand_over import HandOver
+from archioc.core.table.table import RowState
+from archioc.engine.channels.last_run import LastRun
+from archioc.ioc.registry.change import Change
+from archioc.ioc.registry.hand_over import HandOver
 from tests.unit.engine.deliveries import Delivery, hand_over
 from tests.unit.engine.rig import Archive, Engine, events, numbers, send
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from archioc.core.dbr import Dbr
 from archioc.core.errors import RunDirError
-from engine.pinned_callback import ECA_TOLARGE
-from engine.ring import IN_BULK, LARGE, SLOT, TOO_LARGE, EventKind, EventRing, bulk_end, shape_of
-from engine.updates import decode_updates
+from archioc.engine.ca.pinned_callback import ECA_TOLARGE
+from archioc.engine.ca.ring import IN_BULK, LARGE, SLOT, TOO_LARGE, EventKind, EventRing, bulk_end, shape_of
+from archioc.engine.sampling.updates import decode_updates
 from tests.unit.engine.conftest import CallbackFactory
 from tests.unit.engine.deliveries import Delivery, hand_over
 

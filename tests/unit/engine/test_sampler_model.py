@@ -17,9 +17,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archioc.core.batch import Kind
-from archioc.core.table_columns import LEDGER_HEAD, LEDGER_TOTALS, SETTINGS
-from engine.sampler import Sampler
+from archioc.core.spool.batch import Kind
+from archioc.core.table.columns import LEDGER_HEAD, LEDGER_TOTALS, SETTINGS
+from archioc.engine.sampling.sampler import Sampler
 from tests.unit.engine.arrivals import SECOND, T0, Arrival, Stored, examples, to_stored, to_updates
 from tests.unit.engine.sampler_model import AlarmState, ModelChannel, ModelClock, Setting
 
@@ -226,7 +226,7 @@ class Both:
         cells["max_interval"] = [one.max_interval / 1e9 for one in wanted]
         cells["quota"] = [1e9 / one.cost if one.cost else 0.0 for one in wanted]
         cells["by_ioc"] = [not one.by_archiver for one in wanted]
-        self.sampler.take_settings(np.arange(ROWS), cells)
+        self.sampler.load_settings(np.arange(ROWS), cells)
         self.sampler.wanted.group_on[:] = [one.group_on for one in wanted]
 
     def connect(self) -> None:

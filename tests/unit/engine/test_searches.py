@@ -8,9 +8,17 @@ import numpy as np
 import pytest
 
 from archioc.core.events import Reason
-from archioc.core.table import ChannelState
-from engine.channel_status import REFUSED_BY_SERVER
-from engine.searches import HELD_AT_MOST_NS, LASTING_NS, REFUSALS_LEFT_TO_LIBCA, REFUSED_FOR_NS, SEARCH_AGAIN_NS, SECOND, Searches
+from archioc.core.table.table import ChannelState
+from archioc.engine.ca.searches import (
+    HELD_AT_MOST_NS,
+    LASTING_NS,
+    REFUSALS_LEFT_TO_LIBCA,
+    REFUSED_FOR_NS,
+    SEARCH_AGAIN_NS,
+    SECOND,
+    Searches,
+)
+from archioc.engine.channels.channel_status import REFUSED_BY_SERVER
 from tests.unit.engine.rig import Archive, Engine, RecordedAccess, events
 
 T0 = 1_700_000_000 * SECOND

@@ -7,9 +7,9 @@ import time
 import pytest
 
 from archioc.core.events import GAPS, ChannelEvent, Reason
-from archioc.core.table import ChannelState
+from archioc.core.table.table import ChannelState
 from archioc.core.timestamp import format_local
-from engine.gaps import GRACE_NS
+from archioc.engine.channels.gaps import GRACE_NS
 from tests.unit.engine.deliveries import call
 from tests.unit.engine.rig import Archive, Engine, events, send
 
@@ -139,7 +139,7 @@ def test_what_is_told_again_has_its_text(archive: Archive, engine: Engine, now: 
     turn(engine, now)
     turn(engine, now + 2 * GRACE_NS)
     (gap,) = gaps(archive, "A")
-    engine.channels.gaps.tell_again()
+    engine.channels.gaps.announce_again()
     engine.write()
     again = [event for event in events(archive) if event.channel == "A"]
     assert [event.text for event in again] == [gap.text, gap.text]

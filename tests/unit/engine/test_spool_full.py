@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -10,21 +12,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import engine.commit
-from archioc.core.batch import COUNTS, ChannelMeta
-from archioc.core.config import Spool, WhenFull
+from archioc.core.config.config import Spool, WhenFull
 from archioc.core.dbr import Dbr
 from archioc.core.events import GAPS, Reason
 from archioc.core.process import StopSignal
-from archioc.core.spool import SpoolDirectory, SpoolEntry, SpoolFile
-from engine import room
-from engine.commit import CommitThread
-from engine.recovery import recover_when_possible
-from engine.room import Room
+from archioc.core.spool.batch import COUNTS, ChannelMeta
+from archioc.core.spool.spool import SpoolDirectory, SpoolEntry, SpoolFile
+from archioc.engine.commit import spool_limits as room
+from archioc.engine.commit.commit import CommitThread
+from archioc.engine.commit.recovery import recover_when_possible
+from archioc.engine.commit.spool_limits import SpoolLimits
+from tests.unit.core.spool.model_disk import ModelDisk
 from tests.unit.engine.deliveries import Delivery, hand_over
 from tests.unit.engine.rig import Archive, Engine, numbers
 from tests.unit.engine.test_commit import Fuse, FusedLedger, Killed
-from tests.unit.spool.model_disk import ModelDisk
 
 FILES = 3
 """Batches that find room."""
@@ -38,12 +39,12 @@ class SmallSpool(SpoolDirectory):
         self._fuse = fuse
 
     def free_bytes(self) -> int:
-        return 10**6 * (FILES - len(self.waiting()) - len(self.claimed()) - len(self.taken_out()))
+        return 10**6 * (FILES - len(self.waiting()) - len(self.claimed()) - len(self.withdrawn()))
 
-    def take_out(self, entry: SpoolEntry) -> SpoolEntry | None:
-        self._fuse.at("before take_out")
-        taken = super().take_out(entry)
-        self._fuse.at("after take_out")
+    def withdraw(self, entry: SpoolEntry) -> SpoolEntry | None:
+        self._fuse.at("before withdraw")
+        taken = super().withdraw(entry)
+        self._fuse.at("after withdraw")
         return taken
 
     def discard(self, taken: SpoolEntry) -> None:
@@ -63,9 +64,9 @@ def archive(tmp_path: Path) -> Iterator[Archive]:
 @pytest.fixture
 def fuse(monkeypatch: pytest.MonkeyPatch) -> Fuse:
     made = Fuse()
-    monkeypatch.setattr(engine.commit, "Ledger", FusedLedger)
+    monkeypatch.setattr("archioc.engine.commit.commit.Ledger", FusedLedger)
     monkeypatch.setattr(FusedLedger, "fuse", made, raising=False)
-    monkeypatch.setattr(engine.commit, "TELL_EVERY_S", 0.0)
+    monkeypatch.setattr("archioc.engine.commit.commit.TELL_EVERY_S", 0.0)
     monkeypatch.setattr(room, "SHARE", float("inf"))
     return made
 
@@ -112,8 +113,8 @@ def check(archive: Archive, sent: int) -> None:
 
 
 POINTS = (
-    "before take_out",
-    "after take_out",
+    "before withdraw",
+    "after withdraw",
     "after announce",
     "before discard",
     "after discard",
@@ -272,7 +273,7 @@ def test_the_limits_of_the_spool(tmp_path: Path, limits: dict[str, int], files: 
     disk = ModelDisk(tmp_path, tmp_path / "run")
     spool = SpoolDirectory(tmp_path / "spool", disk)
     spool.create()
-    space = Room(spool, Spool.model_validate(limits))
+    space = SpoolLimits(spool, Spool.model_validate(limits))
     file = SpoolFile(1, 1, "here", np.zeros(0, COUNTS), bytes(10**5))
     count = 0
     while space.fits(file.size):
@@ -300,7 +301,7 @@ def test_a_start_waits_for_the_disk(archive: Archive) -> None:
 
     shown: list[bytes] = []
     assert recover_when_possible(archive.table, archive.spool, Healing())
-    assert b"No such file" in shown[0]
+    assert os.strerror(errno.ENOENT).encode() in shown[0]
     assert status["spool_error"][0] == b""
     stopped = StopSignal()
     stopped.set()

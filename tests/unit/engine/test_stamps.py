@@ -3,11 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from archioc.core.batch import SampleFlag
-from engine.memory import SamplerMemory
-from engine.sampler import Sampler
-from engine.stamps import EARLIEST, MAX_FUTURE, MAX_PAST, Stamped, look_ahead, stamp_updates
-from engine.updates import Updates
+from archioc.core.spool.batch import SampleFlag
+from archioc.engine.sampling.memory import SamplerMemory
+from archioc.engine.sampling.sampler import Sampler
+from archioc.engine.sampling.stamps import EARLIEST, MAX_FUTURE, MAX_PAST, Stamped, look_ahead, stamp_updates
+from archioc.engine.sampling.updates import Updates
 from tests.unit.engine.arrivals import SECOND, T0, Arrival, Stored, to_stored, to_updates
 from tests.unit.engine.cells import one_setting
 
@@ -112,7 +112,7 @@ def test_a_stamp_that_returns_is_counted_as_late(sampler: Sampler) -> None:
 def test_the_archivers_clock() -> None:
     """With clock: archiver samples get the receive time, keep the IOC's stamp beside and say so, and another value is another sample."""
     sampler = Sampler(1)
-    sampler.take_settings(np.array([0]), one_setting(enable=1, by_ioc=0))
+    sampler.load_settings(np.array([0]), one_setting(enable=1, by_ioc=0))
     unset = 631_152_000 * SECOND - T0
     found = accept(sampler, at(10, 0, 1.0), at(20, 0, 1.0), at(5 * SECOND, 0, 2.0), at(6 * SECOND, unset, 3.0))
     assert [(one.time - T0, one.src_time - T0, one.flags) for one in found] == [
@@ -126,7 +126,7 @@ def test_the_archivers_clock() -> None:
 def test_a_trace_by_the_archivers_clock_resumes_with_one_sample() -> None:
     """Value and copy would have the same time, so only the generated sample is written."""
     sampler = Sampler(1)
-    sampler.take_settings(np.array([0]), one_setting(enable=1, by_ioc=0))
+    sampler.load_settings(np.array([0]), one_setting(enable=1, by_ioc=0))
     sampler.fresh[0] = True
     (only,) = accept(sampler, at(10, 0, 1.0))
     assert (only.time - T0, only.flags, only.src_time - T0) == (10, SampleFlag.GENERATED, 0)

@@ -7,10 +7,10 @@ import pytest
 
 from archioc.core.errors import SpoolError
 from archioc.core.events import Reason
-from engine import collector as collector_module
-from engine.commit import CommitThread
-from engine.last_run import LastRun
-from engine.open_gaps import OpenGapsFile
+from archioc.engine import collector as collector_module
+from archioc.engine.channels.last_run import LastRun
+from archioc.engine.channels.open_gaps import OpenGapsFile
+from archioc.engine.commit.commit import CommitThread
 from tests.unit.engine.rig import Archive, Engine, events, numbers, send
 
 SECOND = 1_000_000_000

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archioc.core.batch import NO_BLOB, Kind
 from archioc.core.dbr import Dbr
-from engine.channel_access import EventCallback
-from engine.ring import EventRing
-from engine.updates import decode_updates
+from archioc.core.spool.batch import NO_BLOB, Kind
+from archioc.engine.ca.channel_access import EventCallback
+from archioc.engine.ca.ring import EventRing
+from archioc.engine.sampling.updates import decode_updates
 from tests.unit.engine.conftest import CallbackFactory
 from tests.unit.engine.deliveries import Delivery, deliveries, hand_over
 
@@ -97,7 +97,7 @@ def test_some_updates_in_another_order(ring: EventRing, callback: EventCallback)
     """`take` gives columns of the updates asked for, and their blobs stay theirs."""
     for text in (b"a", b"b", b"c"):
         hand_over(callback, Delivery(0, Dbr.STRING, False, text.ljust(40, b"\0")))
-    taken = decode_updates(ring.drain(100), ring).take(np.array([2, 0]))
+    taken = decode_updates(ring.drain(100), ring).select(np.array([2, 0]))
     ring.release(ring.drained, int(ring.head["write_bulk"][0]))
     assert len(taken) == 2
     assert [taken.blobs[at] for at in taken.blob] == [b"c", b"a"]

@@ -12,11 +12,13 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
+from typer.testing import CliRunner
 
+from archioc.cli.main import app
 from archioc.core.events import GAPS, Reason
-from grafana.__main__ import ALERTS, FOLDER, files
-from grafana.alerts import SOURCE_UID
-from grafana.boards.explorer import GAP_CODES, LOSS_CODES
+from archioc.grafana.__main__ import ALERTS, FOLDER, files
+from archioc.grafana.alerts import SOURCE_UID
+from archioc.grafana.boards.explorer import GAP_CODES, LOSS_CODES
 
 MADE = files()
 BOARDS: dict[str, Any] = {board["uid"]: board for path, text in MADE.items() if path.suffix == ".json" for board in [json.loads(text)]}
@@ -179,3 +181,12 @@ def test_provisioning_files_are_yaml_of_version_1(path: Path) -> None:
 def test_contact_points_are_an_example_only() -> None:
     """What is provisioned leaves the notification policies of a site alone."""
     assert set(yaml.safe_load(MADE[ALERTS])) == {"apiVersion", "groups"}
+
+
+def test_the_command_writes_what_is_shipped(tmp_path: Path) -> None:
+    """`archioc grafana DIR` writes every dashboard, rule and data source of the checkout, byte for byte, into a new directory."""
+    done = CliRunner().invoke(app, ["grafana", str(tmp_path / "new" / "directory")])
+    assert done.exit_code == 0
+    written = {str(path.relative_to(tmp_path / "new/directory")): path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    shipped = [path for folder in ("dashboards", "provisioning", "examples") for path in (FOLDER / folder).rglob("*") if path.is_file()]
+    assert written == {str(path.relative_to(FOLDER)): path.read_bytes() for path in shipped}

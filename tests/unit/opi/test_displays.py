@@ -8,11 +8,11 @@ from xml.etree.ElementTree import parse
 
 import pytest
 
-from ioc.alarm_limits import NO_LIMITS
-from ioc.status_fields import STATUS_FIELDS
-from opi import displays
-from opi.plots import PLOTS, Plot
-from opi.settings import FILE
+from archioc.ioc.ca.alarm_limits import NO_LIMITS
+from archioc.ioc.pvs.status_fields import STATUS_FIELDS
+from archioc.opi import displays
+from archioc.opi.plots import PLOTS, Plot
+from archioc.opi.settings import FILE
 from tests.screens.broken import BROKEN, broken_copy
 from tests.screens.checking import check
 from tests.screens.names import pvs

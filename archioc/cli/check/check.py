@@ -1,0 +1,103 @@
+"""`archioc check`: is the configuration valid, and is what the archiver needs in good order? And the way back for a registry."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from archioc.core.config.config import Config
+from archioc.core.config.file import load_config
+from archioc.core.directories import Directories, is_locked, lock_state_dir
+from archioc.core.errors import RegistryError, SpoolError, SpoolFileDamaged, StoreError
+from archioc.core.spool.spool import SpoolDirectory, read_spool_file
+from archioc.ioc.registry.backup import backups, check_registry, restore
+from archioc.open_archive import open_reader
+
+NOT_YET = "not there yet"
+
+
+def check(path: Path) -> bool:
+    """Write a line for each thing that was looked at; whether all is well. Raises ConfigError."""
+    config = load_config(path)
+    directories = Directories(config.archiver.state_dir)
+    declared = len(config.channels) + sum(len(group.channels) for group in config.groups.values())
+    _tell("configuration", "ok", f"{path}: {declared} channels")
+    looks: dict[str, Callable[[Config, Directories], str]] = {
+        "registry": _registry,
+        "spool": _spool,
+        "disk": _disk,
+        "store": _store,
+    }
+    fine = True
+    for name, look in looks.items():
+        try:
+            _tell(name, "ok", look(config, directories))
+        except (RegistryError, SpoolError, StoreError) as error:
+            _tell(name, "FAULT", str(error))
+            fine = False
+    return fine
+
+
+def restore_registry(path: Path, wanted: str) -> None:
+    """Put a copy in the place of `state.db`. Raises ConfigError, StateDirInUse, RegistryError."""
+    directories = Directories(load_config(path).archiver.state_dir)
+    with lock_state_dir(directories):
+        source, content, aside = restore(directories.registry, directories.backups, wanted)
+    _tell("registry", "ok", f"restored from {source}: {len(content.channels)} channels, revision {content.revision}")
+    if aside is not None:
+        sys.stdout.write(f"the one that was there is now {aside}\n")
+
+
+def _tell(name: str, state: str, text: str) -> None:
+    sys.stdout.write(f"{name} {state}: {text}\n")
+
+
+def _registry(_: Config, directories: Directories) -> str:
+    if not directories.registry.exists() and not backups(directories.backups):
+        return f"{directories.registry}: {NOT_YET}"
+    content = check_registry(directories.registry)
+    copies = len(backups(directories.backups))
+    return f"{directories.registry}: {len(content.channels)} channels, revision {content.revision}, {copies} in backup/"
+
+
+def _spool(_: Config, directories: Directories) -> str:
+    """Every file is read to its end, so that its CRC is compared."""
+    spool = SpoolDirectory(directories.spool)
+    if not directories.spool.exists():
+        return f"{directories.spool}: {NOT_YET}"
+    entries = [*spool.claimed(), *spool.waiting()]
+    for entry in entries:
+        try:
+            read_spool_file(entry.path)
+        except FileNotFoundError:
+            continue  # sent while we look
+        except OSError as error:
+            raise SpoolFileDamaged(entry.path, f"cannot be read: {error.strerror}") from None
+    damaged = spool.damaged()
+    if damaged:
+        raise SpoolFileDamaged(damaged[0].path, f"was set aside as damaged, and {len(damaged) - 1} more")
+    return f"{directories.spool}: {len(entries)} batches, {sum(entry.samples for entry in entries)} samples"
+
+
+def _disk(config: Config, directories: Directories) -> str:
+    place = next(path for path in (directories.spool, *directories.spool.parents) if path.exists())
+    free = SpoolDirectory(place).free_bytes()
+    told = f"{place}: {free / 1e9:.1f} GB free, spool.min_free is {config.spool.min_free / 1e9:.1f} GB"
+    if free < config.spool.min_free:
+        raise SpoolError(told)
+    return told
+
+
+def _store(config: Config, directories: Directories) -> str:
+    embedded = config.store.embedded
+    if embedded is not None and not embedded.directory.exists() and not is_locked(directories):
+        return f"{embedded.directory}: {NOT_YET}"
+    reader = open_reader(config)
+    try:
+        reader.last_before("archioc:check", time.time_ns())
+    finally:
+        reader.close()
+    where = str(embedded.directory) if embedded is not None else str(config.store.influxdb.url if config.store.influxdb else "")
+    return f"{where}: answers"

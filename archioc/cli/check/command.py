@@ -1,0 +1,36 @@
+"""`archioc check` as a user sees it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from archioc.cli.options import (
+    DEFAULT_CONFIG,
+    FAILED,
+    ConfigArgument,
+)
+
+app = typer.Typer()
+
+
+@app.command()
+def check(
+    config: ConfigArgument = DEFAULT_CONFIG,
+    restore: Annotated[
+        str | None, typer.Option(metavar="FILE|newest", help="Replace state.db by this copy; the archiver must not run.")
+    ] = None,
+) -> None:
+    """Check configuration, registry, spool, disk and store, or restore a copy of the registry.
+
+    Examples: archioc check site.yml
+    archioc check site.yml --restore newest
+    """
+    from archioc.cli.check.check import check as look
+    from archioc.cli.check.check import restore_registry
+
+    if restore is not None:
+        restore_registry(config, restore)
+    elif not look(config):
+        raise typer.Exit(FAILED)

@@ -1,0 +1,1 @@
+"""`archioc explain`: gathers evidence around a time, and finds the cause by rules."""

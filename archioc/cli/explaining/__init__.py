@@ -1,1 +1,0 @@
-"""Why there is a sample at a moment, or none: what is known of the moment, the rules, and how they are told."""

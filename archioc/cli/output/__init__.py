@@ -1,0 +1,1 @@
+"""How commands write samples and tables: terminal, CSV, JSON, Parquet."""

@@ -1,0 +1,1 @@
+"""The configuration file: its blocks, their rules, and faults with file, line and key."""

@@ -1,0 +1,1 @@
+"""Readers of channel lists that other programs or people have written."""

@@ -1,0 +1,38 @@
+"""Reading the archive, whether the archiver runs or not."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from archioc.core.config.config import Config
+from archioc.core.directories import Directories, is_locked
+from archioc.core.registry import read_aliases
+from archioc.db.embedded.store import EmbeddedStore
+from archioc.db.influx.store import InfluxDatabase
+from archioc.db.query_socket.client import SocketReader
+from archioc.db.renamed_reader import RenamedReader
+from archioc.db.store import Reader
+
+
+def open_reader(config: Config, *, as_stored: bool = False) -> Reader:
+    """A reader of the configured store, for which a channel that was renamed is one channel; close it after use.
+
+    as_stored: names are those under which the store has the samples, instead.
+
+    While the archiver runs, it is asked: it alone may open the embedded store. Otherwise the store is
+    opened directly, the embedded one for reading. Raises StoreUnavailable.
+    """
+    directories = Directories(config.archiver.state_dir)
+    store = _open_store(config, directories)
+    return store if as_stored else RenamedReader(store, partial(read_aliases, directories.registry))
+
+
+def _open_store(config: Config, directories: Directories) -> Reader:
+    if is_locked(directories):
+        return SocketReader(directories.query_socket)
+    if config.store.influxdb is not None:
+        return InfluxDatabase(config.store.influxdb)
+    assert config.store.embedded is not None, "one of the two is configured"
+    store = EmbeddedStore(config.store.embedded.directory, read_only=True)
+    store.prepare()
+    return store

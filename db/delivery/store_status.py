@@ -1,0 +1,67 @@
+"""How the store answers, shown in the head of the delivery block."""
+
+from __future__ import annotations
+
+import time
+
+import structlog
+
+from archioc.core.table.mapped_file import MappedFile
+from archioc.core.table.table import StoreState
+from archioc.db.store import WriteOutcome
+
+_log = structlog.get_logger()
+
+SHOW_REFUSAL_S = 60.0
+"""How long a refusal of samples stays visible when later files are taken."""
+
+
+class StoreStatus:
+    """Writes `store_state`, `error`, `retries` and the figures of the last write. One thread calls it."""
+
+    def __init__(self, block: MappedFile) -> None:
+        self._block = block
+        self._refused_until = 0.0
+        self._show(StoreState.UNKNOWN, "")
+        self._block.head["spool_error"] = b""
+
+    def answered(self, remark: str) -> None:
+        """The store is well, and so is the spool; `remark` is what a person should know all the same."""
+        self._block.head["spool_error"] = b""
+        if time.monotonic() >= self._refused_until:
+            self._show(StoreState.OK, remark)
+
+    def wrote(self, took: float, committed_ns: int, outcome: WriteOutcome, remark: str) -> None:
+        """The store has answered for a file, `took` seconds after it was sent."""
+        now = time.time_ns()
+        self._block.head["last_write"] = now
+        self._block.head["write_time"] = took
+        self._block.head["lag"] = max(0.0, (now - committed_ns) / 1e9)
+        self._block.head["spool_error"] = b""
+        if outcome.remark:
+            self._refused_until = time.monotonic() + SHOW_REFUSAL_S
+            self._show(StoreState.REJECTING, outcome.remark)
+        else:
+            self.answered(remark)
+
+    def failed(self, state: StoreState, why: str) -> None:
+        """The store has failed; it will be tried again."""
+        self._block.head["retries"] += 1
+        self._refused_until = 0.0
+        self._show(state, why)
+
+    def spool_failed(self, why: str) -> None:
+        """The disk of the spool has failed; it will be tried again."""
+        head = self._block.head
+        if not head["spool_error"][0]:
+            _log.error("spool_failed", error=why)
+        head["retries"] += 1
+        head["spool_error"] = why.encode()
+
+    def _show(self, state: StoreState, error: str) -> None:
+        before = int(self._block.head["store_state"][0])
+        self._block.head["store_state"] = state
+        self._block.head["error"] = error.encode()[:200]
+        if state != before and state is not StoreState.UNKNOWN:
+            log = _log.info if state is StoreState.OK else _log.warning
+            log("store_state", state=state.name.lower(), error=error)

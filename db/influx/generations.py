@@ -1,0 +1,222 @@
+"""What the generations of InfluxDB differ in: finding or making the database, its retention, its limits."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any, Protocol
+
+import structlog
+
+from archioc.core.config.store import InfluxStore
+from archioc.core.errors import QueryError, StoreDenied, StoreRejected
+from archioc.db.influx.connection import InfluxConnection, NotFound, Parameters
+from archioc.db.influx.influxql import quote_name
+
+_log = structlog.get_logger()
+
+WARN_AT = 0.8
+"""Share of a limit of the server from which on it is told."""
+
+_UNIT_S = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
+_GO_DURATION = re.compile(r"([0-9.]+)(ms|us|µs|ns|h|m|s)")
+
+
+class InfluxServer(Protocol):
+    """One server with its database or bucket.
+
+    Methods raise StoreUnavailable, and StoreDenied where it cannot go on without what was refused.
+    """
+
+    def make(self) -> None:
+        """Make the database or bucket where it is missing and we may; what is there stays as it is."""
+        ...
+
+    def retention(self) -> float | None:
+        """How far back (s) it takes samples; None: without a limit, or not to be found out."""
+        ...
+
+    def warning(self) -> str:
+        """What will go wrong soon, for people; empty when nothing is known of."""
+        ...
+
+
+def server_of(major: int, connection: InfluxConnection, settings: InfluxStore) -> InfluxServer:
+    """The server by the first number of its version."""
+    if major == 1:
+        return InfluxOne(connection, settings)
+    return InfluxTwo(connection, settings) if major == 2 else InfluxThree(connection, settings)
+
+
+class InfluxOne:
+    """1.x: a database with retention policies; everything is InfluxQL."""
+
+    def __init__(self, connection: InfluxConnection, settings: InfluxStore) -> None:
+        self._connection, self._settings = connection, settings
+        self._database, _, self._policy = settings.bucket.partition("/")
+
+    def make(self) -> None:
+        """A user who may write need not be one who may create: then the first write will tell."""
+        duration = f"{int(self._settings.retention)}s" if self._settings.retention else "INF"
+        try:
+            if self._database not in [row["name"] for row in self._rows("SHOW DATABASES")]:
+                limit = f" WITH DURATION {duration}" if self._settings.retention and not self._policy else ""
+                self._create(f"CREATE DATABASE {quote_name(self._database)}{limit}")
+            if self._policy and self._policy not in [row["name"] for row in self._policies()]:
+                place = f"{quote_name(self._policy)} ON {quote_name(self._database)}"
+                self._create(f"CREATE RETENTION POLICY {place} DURATION {duration} REPLICATION 1")
+        except (QueryError, StoreDenied) as error:
+            _log.warning("store_database_not_checked", database=self._database, error=str(error))
+
+    def retention(self) -> float | None:
+        """The duration of the policy that is written to."""
+        try:
+            policies = self._policies()
+        except (QueryError, StoreDenied) as error:
+            _log.info("store_retention_not_known", database=self._database, error=str(error))
+            return None
+        for row in policies:
+            if row["name"] == self._policy or (not self._policy and row["default"]):
+                return go_duration(str(row["duration"])) or None
+        return None
+
+    def warning(self) -> str:
+        """In the index `inmem`, the default of 1.x, a tag may have only so many values: as many channels.
+
+        Servers before 1.7 do not tell which index they have; they are taken to have that one.
+        """
+        try:
+            shards = [tags for tags in self._connection.tags("SHOW STATS FOR 'shard'") if tags["database"] == self._database]
+            if shards and all(tags.get("indexType") == "tsi1" for tags in shards):
+                return ""
+            limit = next(iter(self._rows("SHOW DIAGNOSTICS FOR 'config-data'")), {}).get("max-values-per-tag")
+            if not isinstance(limit, int) or limit <= 0:
+                return ""
+            count = f'SHOW TAG VALUES EXACT CARDINALITY ON {quote_name(self._database)} FROM "sample" WITH KEY = "pv"'
+            used = max((int(row["count"]) for row in self._rows(count)), default=0)
+        except (QueryError, StoreDenied) as error:
+            _log.info("store_limits_not_known", database=self._database, error=str(error))
+            return ""
+        if used < WARN_AT * limit:
+            return ""
+        return f"{used} channels of at most {limit} in {self._database}: raise max-values-per-tag of InfluxDB, or use index-version tsi1"
+
+    def _policies(self) -> list[dict[str, Any]]:
+        return self._rows(f"SHOW RETENTION POLICIES ON {quote_name(self._database)}")
+
+    def _rows(self, statement: str) -> list[dict[str, Any]]:
+        return self._connection.rows(statement)
+
+    def _create(self, statement: str) -> None:
+        self._connection.execute(statement)
+        _log.info("store_database_made", statement=statement)
+
+
+class InfluxTwo:
+    """2.x: a bucket of an organisation, and a mapping (DBRP) through which InfluxQL reaches it."""
+
+    def __init__(self, connection: InfluxConnection, settings: InfluxStore) -> None:
+        self._connection, self._settings = connection, settings
+        self._database, _, self._policy = settings.bucket.partition("/")
+        self._org: Parameters = [("org", settings.org)]
+        self._problem = self._mismatch = ""
+
+    def make(self) -> None:
+        """The bucket, and its mapping; a token that may only write goes on without."""
+        self._problem = self._mismatch = ""
+        try:
+            self._mismatch = self._map(self._bucket() or self._make_bucket())
+        except (StoreDenied, StoreRejected) as error:
+            self._problem = str(error)
+            _log.warning("store_bucket_not_checked", bucket=self._settings.bucket, error=self._problem)
+
+    def retention(self) -> float | None:
+        """The rule `expire` of the bucket."""
+        try:
+            bucket = self._bucket()
+        except (StoreDenied, StoreRejected) as error:
+            _log.info("store_retention_not_known", bucket=self._settings.bucket, error=str(error))
+            return None
+        rules = bucket.get("retentionRules") if bucket else None
+        if not isinstance(rules, list):
+            return None
+        return next((float(rule["everySeconds"]) for rule in rules if rule.get("everySeconds")), None)
+
+    def warning(self) -> str:
+        """Samples may be written that cannot be read; a token may also read without seeing how its bucket is mapped."""
+        if self._mismatch:
+            return self._mismatch
+        scope: Parameters = [("db", self._database)] + ([("rp", self._policy)] if self._policy else [])
+        try:
+            for _ in self._connection.query("SELECT value FROM sample WHERE time > now() LIMIT 1", scope):
+                pass
+        except (QueryError, StoreDenied) as error:
+            return f"reading bucket {self._settings.bucket} will fail: " + "; ".join(filter(None, (str(error), self._problem)))
+        return ""
+
+    def _bucket(self) -> dict[str, Any] | None:
+        """None where there is none, and where the token may not see it."""
+        try:
+            found = self._connection.json("/api/v2/buckets", "GET", [("name", self._settings.bucket), *self._org])["buckets"]
+        except NotFound:
+            return None
+        return found[0] if found else None
+
+    def _make_bucket(self) -> dict[str, Any]:
+        orgs = self._connection.json("/api/v2/orgs", "GET", self._org)["orgs"]
+        if not orgs:
+            missing = f"neither bucket {self._settings.bucket} nor org {self._settings.org}"
+            raise StoreDenied(f"{self._settings.url}: the token may see {missing}")
+        rules = [{"type": "expire", "everySeconds": int(self._settings.retention)}] if self._settings.retention else []
+        bucket = {"name": self._settings.bucket, "orgID": orgs[0]["id"], "retentionRules": rules}
+        made: dict[str, Any] = self._connection.json("/api/v2/buckets", "POST", [], bucket)
+        _log.info("store_bucket_made", bucket=self._settings.bucket)
+        return made
+
+    def _map(self, bucket: dict[str, Any]) -> str:
+        """Make the mapping where there is none; what is wrong with the one that is there."""
+        policy = self._policy or "autogen"
+        listed = self._connection.json("/api/v2/dbrps", "GET", [("db", self._database), *self._org]).get("content") or []
+        mapped = [one for one in listed if one["database"] == self._database and one["retention_policy"] == policy]
+        if any(one["bucketID"] == bucket["id"] for one in mapped):
+            return ""
+        if any(not one.get("virtual") for one in mapped):
+            return f"database {self._database}, policy {policy} is mapped (DBRP) to another bucket than {self._settings.bucket}"
+        mapping = {"bucketID": bucket["id"], "orgID": bucket["orgID"], "database": self._database, "retention_policy": policy}
+        self._connection.json("/api/v2/dbrps", "POST", [], mapping | {"default": True})
+        _log.info("store_mapping_made", database=self._database, policy=policy)
+        return ""
+
+
+class InfluxThree:
+    """3.x: a database that the first write makes; only one that is made beforehand can have a retention."""
+
+    def __init__(self, connection: InfluxConnection, settings: InfluxStore) -> None:
+        self._connection, self._settings = connection, settings
+
+    def make(self) -> None:
+        """With a retention the database is made; one that is there stays as it is."""
+        if not self._settings.retention:
+            return
+        # Units below an hour are not known there.
+        wanted = {"db": self._settings.bucket, "retention_period": f"{math.ceil(self._settings.retention / 3600)}h"}
+        try:
+            self._connection.json("/api/v3/configure/database", "POST", [], wanted)
+            _log.info("store_database_made", database=self._settings.bucket)
+        except (StoreDenied, StoreRejected) as error:  # 409: it is there
+            _log.info("store_database_not_made", database=self._settings.bucket, error=str(error))
+
+    def retention(self) -> float | None:
+        """A write of old samples is taken; they are left out when it is read."""
+        return None
+
+    def warning(self) -> str:
+        """Its limits are on databases, tables and columns; we have a handful of each."""
+        return ""
+
+
+def go_duration(text: str) -> float:
+    """Seconds in a duration as servers written in Go tell it, such as `168h0m0s`; 0 from anything else."""
+    if not re.fullmatch(f"({_GO_DURATION.pattern})+", text):
+        return 0.0
+    return sum(float(number) * _UNIT_S[unit] for number, unit in _GO_DURATION.findall(text))

@@ -1,0 +1,160 @@
+"""Samples out of the answers of InfluxDB, at the cost of the fields that are there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import orjson
+
+from archioc.core.array_statistics import ArrayStatistics
+from archioc.core.spool.encoding.line_fields import MINUS_INF, NAN, PLUS_INF, STATISTICS
+from archioc.core.spool.encoding.pieces import join_bytes, piece_names
+from archioc.db.influx.connection import InfluxConnection, Parameters, series_of
+from archioc.db.influx.influxql import select, within
+from archioc.db.sample_columns import Array, SampleColumns, merge_by_time
+from archioc.db.store import CHUNK_BYTES
+
+ROWS = 10_000
+"""Rows in a piece of an answer, at most."""
+
+_COMMON = ("severity", "status", "src_time", "flags")
+_FIELDS = {
+    "sample": ("value", "nan", "label", "text", *_COMMON),
+    "array": ("n", "data", "dtype", *STATISTICS, *_COMMON),
+}
+_LONG = {"sample": "text", "array": "data"}
+"""The field of each measurement that may be in several pieces."""
+_STRINGS = frozenset(("label", "text", "data", "dtype"))
+_NUMBERS = {NAN: np.nan, PLUS_INF: np.inf, MINUS_INF: -np.inf}
+_MARK, _NEXT_ROW = b'"values":[[', b"],["
+
+Columns = dict[str, list[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """Which fields a channel has in a range, and the size of its longest text or array (bytes)."""
+
+    fields: tuple[str, ...]
+    size: int
+
+    def covers(self, other: _Layout) -> bool:
+        return set(other.fields) <= set(self.fields)
+
+
+class InfluxSamples:
+    """Reads samples and columns of numbers from one database. Methods raise QueryError, StoreUnavailable, StoreDenied."""
+
+    def __init__(self, connection: InfluxConnection, scope: Parameters) -> None:
+        self._connection, self._scope = connection, scope
+
+    def stored(self, channel: str, start_ns: int, end_ns: int) -> Iterator[SampleColumns]:
+        """Samples with start <= time <= end in chunks, sorted by time."""
+        condition = within(start_ns, end_ns)
+        streams = [self._measured(measurement, channel, condition) for measurement in _FIELDS]
+        return merge_by_time(streams)
+
+    def numbers(self, statement: str, *fields: str, rows: int = ROWS) -> Iterator[Columns]:
+        """The answer to a query for one series of numbers, in pieces of so many rows, by field and `time`."""
+        names = ("time", *fields)
+        for line in self._connection.lines(statement, [*self._scope, ("chunk_size", str(rows))]):
+            begin = line.find(_MARK)
+            if begin < 0:
+                yield from (_by_name(series) for series in series_of(line))  # has an error or nothing
+                continue
+            # A list for each row is what costs most in reading an answer: all numbers are made one list.
+            flat = orjson.loads(line[begin + len(_MARK) - 1 : line.index(b"]]", begin) + 1].replace(_NEXT_ROW, b","))
+            yield {name: flat[at :: len(names)] for at, name in enumerate(names)}
+
+    def _measured(self, measurement: str, channel: str, condition: str) -> Iterator[SampleColumns]:
+        layout = self._layout(measurement, channel, condition)
+        while layout is not None:
+            found = self._chunks(measurement, channel, condition, layout)
+            first = next(found, None)
+            # What is seen now was there when the query began: a field that came in between is not overlooked.
+            now = self._layout(measurement, channel, condition)
+            if now is not None and not layout.covers(now):
+                layout = now
+                continue
+            if first is not None:
+                yield first
+            yield from found
+            return
+
+    def _layout(self, measurement: str, channel: str, condition: str) -> _Layout | None:
+        """None when there is no sample."""
+        asked = ", ".join(f'last("{name}") AS "{name}"' for name in _FIELDS[measurement])
+        statement = select(f'{asked}, max("size") AS "size"', measurement, channel, condition)
+        for series in self._connection.query(statement, self._scope):
+            found = {name: column[0] for name, column in _by_name(series).items()}
+            size = found["size"] or 0
+            there = tuple(name for name in _FIELDS[measurement] if found[name] is not None)
+            return _Layout(there + tuple(piece_names(_LONG[measurement], size)[1:]), size)
+        return None
+
+    def _chunks(self, measurement: str, channel: str, condition: str, layout: _Layout) -> Iterator[SampleColumns]:
+        make = _arrays if measurement == "array" else _scalars
+        statement = select(", ".join(f'"{name}"' for name in layout.fields), measurement, channel, f"{condition} ORDER BY time")
+        if not _STRINGS & set(layout.fields):
+            yield from (make(columns) for columns in self.numbers(statement, *layout.fields))
+            return
+        rows = max(1, min(ROWS, CHUNK_BYTES // max(layout.size, 1)))
+        for series in self._connection.query(statement, [*self._scope, ("chunk_size", str(rows))]):
+            yield make(_by_name(series))
+
+
+def _by_name(series: dict[str, Any]) -> Columns:
+    return dict(zip(series["columns"], map(list, zip(*series["values"], strict=True)), strict=True))
+
+
+def _common(columns: Columns) -> dict[str, Any]:
+    """Columns that scalars and arrays have in common; where a field is absent it means 0."""
+    time = np.array(columns["time"], np.int64)
+    types = {"severity": np.uint8, "status": np.uint8, "flags": np.uint8, "src_time": np.int64}
+    found = {
+        name: np.array([number or 0 for number in columns[name]], dtype) if name in columns else np.zeros(len(time), dtype)
+        for name, dtype in types.items()
+    }
+    return found | {"time": time}
+
+
+def _scalars(columns: Columns) -> SampleColumns:
+    n = len(columns["time"])
+    nothing: list[str | None] = [None] * n
+    value = np.array(columns.get("value", nothing), np.float64)
+    for at, code in enumerate(columns.get("nan", ())):
+        if code:
+            value[at] = _NUMBERS[code]
+    text = nothing
+    if "text" in columns or "label" in columns:
+        text = [
+            label if found is None else found
+            for found, label in zip(_texts(columns) or nothing, columns.get("label", nothing), strict=True)
+        ]
+    return SampleColumns(**_common(columns), value=value, text=text, arrays=[None] * n)
+
+
+def _texts(columns: Columns) -> list[str | None]:
+    names = [name for name in columns if name == "text" or name.startswith("text_")]
+    if len(names) < 2:
+        return columns.get("text", [])
+    return [None if pieces[0] is None else "".join(filter(None, pieces)) for pieces in zip(*(columns[name] for name in names), strict=True)]
+
+
+def _arrays(columns: Columns) -> SampleColumns:
+    n = len(columns["time"])
+    names = [name for name in columns if name == "data" or name.startswith("data_")]
+    arrays: list[Array | None] = [None] * n
+    reduced: list[ArrayStatistics | None] = [None] * n
+    dtypes = columns.get("dtype", [None] * n)
+    statistics = [columns.get(name, [None] * n) for name in STATISTICS]
+    for at, count in enumerate(columns["n"]):
+        if dtypes[at] is None:
+            reduced[at] = ArrayStatistics(count, *(np.nan if column[at] is None else float(column[at]) for column in statistics))
+        else:
+            raw = join_bytes([columns[name][at] for name in names if columns[name][at]])
+            arrays[at] = np.frombuffer(raw, np.dtype(dtypes[at]))
+    return SampleColumns(**_common(columns), value=np.full(n, np.nan), text=[None] * n, arrays=arrays, reduced=reduced)

@@ -1,0 +1,1 @@
+"""Which channel has which table row, its connection, metadata, groups and gaps."""

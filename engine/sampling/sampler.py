@@ -1,0 +1,301 @@
+"""From updates to samples: which of them are archived, under which time, and what is added.
+
+All columns at once. The rules come in this order, each in a file of its own: archived at all?
+(`wanted`) the time and the same as before? (`stamps`) dead band? (`dead_band`) rate or scan?
+(`rate_limit`, `withheld`) quota? (`quota`). Beside the samples go the alarms (`alarms`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from archioc.core.spool.batch import NO_BLOB, SAMPLE, Kind, SampleFlag, Samples
+from archioc.core.void_view import as_void
+from archioc.engine.sampling.alarms import Alarms, AlarmStates
+from archioc.engine.sampling.bad_stamps import BadStamp, note_bad_stamps
+from archioc.engine.sampling.clock_check import HostClocks
+from archioc.engine.sampling.dead_band import within_band
+from archioc.engine.sampling.held_samples import HeldSamples
+from archioc.engine.sampling.memory import SamplerMemory
+from archioc.engine.sampling.newest_values import NewestValues
+from archioc.engine.sampling.quota import within_quota
+from archioc.engine.sampling.rate_limit import limit_rate
+from archioc.engine.sampling.sampling_settings import Rows, SamplingSettings
+from archioc.engine.sampling.stamps import MAX_PAST, Mask, Stamped, look_ahead, stamp_updates
+from archioc.engine.sampling.updates import I8, Updates, run_ends, run_starts
+
+Index = npt.NDArray[np.intp]
+_NONE: Mask = np.empty(0, bool)
+_NO_SAMPLES: Samples = np.empty(0, SAMPLE)
+_NO_TIMES: I8 = np.empty(0, np.int64)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sampled:
+    """What became of a drain. samples: sorted by row. resumed: rows whose trace began or resumed, and when (ns).
+
+    newest: each row's newest update. alarms: dtype ALARM. bad_stamps: what is to be told of them.
+    """
+
+    samples: Samples
+    blobs: list[bytes]
+    resumed: npt.NDArray[np.int64]
+    resumed_at: npt.NDArray[np.int64]
+    newest: Updates
+    alarms: AlarmStates
+    bad_stamps: list[BadStamp]
+
+
+@dataclass(slots=True, eq=False)
+class _Passing:
+    """What passes so far: a mask over the updates, and withheld samples of before, which come first, with their receive times (ns)."""
+
+    updates: Mask
+    released: Samples
+    blobs: list[bytes]
+    received: I8
+
+
+class Sampler:
+    """Holds the memory of all channels; one thread uses it.
+
+    fresh: rows whose next update starts or resumes a trace, so that its value is also written at
+    receive time.
+    """
+
+    def __init__(self, rows: int) -> None:
+        self.memory = SamplerMemory(rows)
+        self.wanted = SamplingSettings(rows)
+        self.fresh = np.zeros(rows, bool)
+        self.clocks = HostClocks(rows)
+        self.withheld = HeldSamples(self.memory, self.wanted)
+        self._newest = NewestValues(rows)
+        self._alarms = Alarms(self.memory, self.wanted)
+
+    def load_settings(self, rows: Rows, cells: npt.NDArray[np.void]) -> None:
+        """Settings of some rows from the channel table (dtype SETTINGS). What only a setting of before needed is given up."""
+        memory, wanted = self.memory, self.wanted
+        memory.use(rows)
+        wanted.load(rows, cells)
+        unbanded = rows[~wanted.banded[rows] & (memory.band_known[rows] != 0)]
+        memory.band_known[unbanded] = 0
+        final = rows[(wanted.longest[rows] == 0) & (memory.archived_at[rows] != 0)]
+        memory.archived_at[final] = 0
+        self._newest.forget(rows[wanted.longest[rows] == 0])
+        memory.touched[unbanded] = memory.touched[final] = True
+
+    def forget(self, rows: Rows, generations: npt.NDArray[np.integer]) -> None:
+        """Begin new channels in these rows."""
+        self.memory.forget(rows, generations)
+        self.withheld.forget(rows)
+        self._newest.forget(rows)
+        self.fresh[rows] = False
+
+    def leave_out(self, rows: Rows) -> None:
+        """Updates of these rows, each named as often as it sent one, have come and are not to be sampled."""
+        np.add.at(self.memory.received, rows, 1)
+        np.add.at(self.memory.filtered, rows, 1)
+        self.memory.touched[rows] = True
+
+    def lose(self, rows: Rows) -> None:
+        """Updates of these rows, each named as often as it sent one, have come and could not be taken into the ring."""
+        rows, number = np.unique(rows, return_counts=True)
+        self.memory.received[rows] += number
+        if len(rows):
+            self.memory.count_dropped("dropped_overflow", rows, number)
+
+    def accept(self, updates: Updates) -> Sampled:
+        """Sample these updates, at least one."""
+        if (updates.row[1:] < updates.row[:-1]).any():
+            updates = updates.select(np.argsort(updates.row, kind="stable"))
+        memory, wanted, row = self.memory, self.wanted, updates.row
+        starts = run_starts(row)
+        ends = run_ends(starts, len(row))
+        lanes = row[starts]
+        memory.touched[lanes] = True
+        memory.received[lanes] += ends - starts
+        by_archiver = wanted.by_archiver[row] if wanted.any_by_archiver else None
+        ahead = look_ahead(updates)
+        stamped = stamp_updates(updates, starts, memory, by_archiver, self.clocks.judge(updates, ahead), ahead)
+        on = wanted.on(row)
+        if stamped.late.any():
+            np.add.at(memory.late, row[stamped.late & on], 1)
+        bad_stamps = note_bad_stamps(updates, stamped, starts, memory, on)
+        resumed = starts[self.fresh[lanes] & on[starts]]
+        told_by_copy = self._resume(updates, stamped, resumed) if len(resumed) else _NONE
+        alarms = self._alarms.transitions(updates, stamped, starts, ends, on, resumed, told_by_copy)
+        keep = on & ~stamped.repeated
+        forced = np.zeros(len(row), bool)
+        forced[resumed] = True
+        self._judge_bands(updates, keep, forced)
+        if not keep.all():
+            memory.filtered[lanes] += np.add.reduceat(~keep, starts, dtype="i8")
+        passing = self._limit(updates, lanes, stamped, keep, forced)
+        if len(resumed):
+            self._count_copies(row[resumed], told_by_copy & keep[resumed])
+            passing.updates[resumed[told_by_copy]] = False
+        memory.committed[lanes] += self._apply_quota(updates, starts, ends, passing)
+        passed = np.flatnonzero(passing.updates)
+        newest = updates if len(starts) == len(row) else updates.select(ends - 1)
+        if len(wanted.repeating):
+            self._note_archived(passing.released["row"], passing.received)
+            self._note_archived(row[passed], updates.received[passed])
+            self._note_archived(row[resumed], updates.received[resumed])
+            self._newest.remember(newest.select(np.flatnonzero((wanted.longest[lanes] > 0) & on[starts])))
+        samples = _joined(updates, stamped, passed, passing, resumed)
+        resumed_rows = row[resumed].astype("i8")
+        return Sampled(samples, passing.blobs + updates.blobs, resumed_rows, updates.received[resumed], newest, alarms, bad_stamps)
+
+    def _resume(self, updates: Updates, stamped: Stamped, resumed: Index) -> Mask:
+        """The traces of these updates begin or resume; which of them are told by their copy at receive time only."""
+        self.fresh[updates.row[resumed]] = False
+        told: Mask = (stamped.flags[resumed] != 0) | (updates.stamp[resumed] < updates.received[resumed] - MAX_PAST)
+        return told
+
+    def _count_copies(self, rows: Rows, instead: Mask) -> None:
+        """Values of these rows are also written at receive time. instead: which of these copies stand for an update that would pass."""
+        self.memory.generated[rows[~instead]] += 1
+        self.memory.committed[rows] += 1
+
+    def _judge_bands(self, updates: Updates, keep: Mask, forced: Mask) -> None:
+        """Take what lies within a dead band out of `keep`; forced: what passes whatever it is."""
+        if not self.wanted.any_band:
+            return
+        judged = np.flatnonzero(self.wanted.banded[updates.row] & (updates.kind == Kind.NUMBER) & (keep | forced))
+        keep[within_band(updates, judged, forced, self.wanted.bands, self.memory)] = False
+
+    def _limit(self, updates: Updates, lanes: Rows, stamped: Stamped, keep: Mask, forced: Mask) -> _Passing:
+        """What rate and scan let pass. lanes: the rows, each once."""
+        held = self.memory.withheld[lanes]
+        if not (self.wanted.any_interval or held.any()):
+            return _Passing(keep.copy(), _NO_SAMPLES, [], _NO_TIMES)
+        unlimited = lanes[held != 0]
+        unlimited = unlimited[self.wanted.interval[unlimited] == 0]  # the limit has just been lifted
+        interval = self.wanted.interval[updates.row]
+        limit = interval > 0
+        bound = np.flatnonzero(keep & limit)
+        if not len(bound):
+            return self._passing(keep.copy(), unlimited)
+        row = updates.row[bound]
+        limited = limit_rate(row, updates.received[bound], forced[bound], interval[bound], self.wanted.scan[row], self.memory)
+        np.add.at(self.memory.filtered, limited.rows, limited.replaced)
+        passes = keep & ~limit
+        passes[bound[limited.passed]] = True
+        passing = self._passing(passes, np.concatenate([unlimited, limited.released]))
+        self.withheld.hold(updates, stamped, bound, limited)
+        return passing
+
+    def _passing(self, updates: Mask, released: Rows) -> _Passing:
+        return _Passing(updates, *self.withheld.pop(released), self.memory.w_received[released])
+
+    def _apply_quota(self, updates: Updates, starts: Index, ends: Index, passing: _Passing) -> I8:
+        """Take what is beyond the quota out of what passes; how many of each row pass. starts, ends: the run of updates of each row."""
+        lanes = updates.row[starts]
+        cost = self.wanted.quota_cost[lanes]
+        count = np.add.reduceat(passing.updates, starts, dtype="i8")
+        released_of = np.searchsorted(lanes, passing.released["row"]) if len(passing.released) else np.empty(0, np.intp)
+        count[released_of] += 1
+        allowed = within_quota(lanes, count, updates.received[starts], updates.received[ends - 1], cost, self.memory)
+        over = np.flatnonzero(allowed < count)
+        if not len(over):
+            return count
+        self._book_dropped(lanes[over], (count - allowed)[over])
+        before: I8 = np.cumsum(passing.updates) - passing.updates
+        place: I8 = before - np.repeat(before[starts], ends - starts)
+        waited = np.zeros(len(lanes), "i8")
+        waited[released_of] = 1
+        passing.updates &= place < np.repeat(allowed - waited, ends - starts)
+        waits_no_more = allowed[released_of] > 0
+        passing.released, passing.received = passing.released[waits_no_more], passing.received[waits_no_more]
+        return allowed
+
+    def _book_dropped(self, rows: Rows, count: I8 | int) -> None:
+        """So many samples of these rows were beyond their quota; the next one is archived, however near it is to the last."""
+        self.memory.count_dropped("dropped_quota", rows, count)
+        self.memory.band_known[rows] = 0
+
+    def _note_archived(self, rows: Rows, received: I8) -> None:
+        """Values received at these times (ns) are archived."""
+        repeats = self.wanted.longest[rows] > 0
+        np.maximum.at(self.memory.archived_at, rows[repeats], received[repeats])
+
+    def repeat(self, now: int, connected: Mask) -> tuple[Samples, list[bytes]]:
+        """The newest values of channels that have had none archived for `max_interval`, as generated samples at this time (ns).
+
+        connected: of all rows, shape (rows,). A channel whose trace has still to resume is not among them.
+        """
+        memory, wanted, rows = self.memory, self.wanted, self.wanted.repeating
+        if not len(rows):
+            return np.empty(0, SAMPLE), []
+        rows = rows[self._newest.known[rows] & wanted.on(rows) & connected[rows] & ~self.fresh[rows]]
+        since = now - memory.archived_at[rows]
+        rows = rows[(since < 0) | (since >= wanted.longest[rows])]  # before 0: the clock was set back
+        samples, blobs = self._newest.samples(rows, now)
+        memory.archived_at[rows] = now
+        memory.generated[rows] += 1
+        memory.committed[rows] += 1
+        memory.touched[rows] = True
+        numbers = samples[wanted.banded[rows] & (samples["kind"] == Kind.NUMBER)]
+        memory.band_known[numbers["row"]], memory.band_value[numbers["row"]] = 1, numbers["value"]
+        memory.band_alarm[numbers["row"]] = numbers["severity"].astype("u2") << 8 | numbers["status"]
+        return samples, blobs
+
+    def repeat_alarms(self, now: int, connected: Mask) -> AlarmStates:
+        """The alarm states that are due again at this time (ns). connected: of all rows, shape (rows,)."""
+        return self._alarms.hourly(now, connected, self.fresh)
+
+    def alarms_again(self, now: int, connected: Mask) -> AlarmStates:
+        """The alarm states of all channels at this time (ns). connected: as above."""
+        return self._alarms.again(now, connected, self.fresh)
+
+    def release(self, rows: Rows, now: int) -> tuple[Samples, list[bytes]]:
+        """Let the withheld values of these rows pass now (ns), within their quota: their interval is over, or their channel goes away."""
+        memory = self.memory
+        samples, blobs = self.withheld.pop(rows)
+        if not len(rows):
+            return samples, blobs
+        time = np.full(len(rows), now)
+        passes = within_quota(rows, np.ones(len(rows), "i8"), time, time, self.wanted.quota_cost[rows], memory) > 0
+        if not passes.all():
+            self._book_dropped(rows[~passes], 1)
+        memory.committed[rows[passes]] += 1
+        self._note_archived(rows[passes], memory.w_received[rows[passes]])
+        return samples[passes], blobs
+
+
+def _joined(updates: Updates, stamped: Stamped, passed: Index, passing: _Passing, resumed: Index) -> Samples:
+    """All samples of a drain, sorted by row: those withheld before, those that passed, and the copies of those that resumed."""
+    released, blobs_before = passing.released, len(passing.blobs)
+    samples = _samples(updates, passed, stamped.time, stamped.flags)
+    if len(resumed):
+        copies = _samples(updates, resumed, updates.received, np.full(len(updates), SampleFlag.GENERATED, "u1"))
+        samples = np.concatenate([as_void(samples), as_void(copies)]).view(SAMPLE)
+    if blobs_before:
+        samples["blob"][samples["blob"] != NO_BLOB] += blobs_before
+    if not (len(released) or len(resumed)):
+        return samples
+    samples = np.concatenate([as_void(released), as_void(samples)]).view(SAMPLE)
+    arrival = np.concatenate([np.full(len(released), -1), 2 * passed, 2 * resumed + 1])  # a copy follows its original
+    ordered: Samples = as_void(samples)[np.lexsort((arrival, samples["row"]))].view(SAMPLE)
+    return ordered
+
+
+def _samples(updates: Updates, which: Index, time: I8, flags: npt.NDArray[np.uint8]) -> Samples:
+    """Samples made of some updates. time (ns), flags (SampleFlag): of all updates.
+
+    Where there is one of these flags, the IOC's own stamp is kept beside; the flags that an update has already tell of its value only.
+    """
+    if len(which) < len(updates):
+        updates, time, flags = updates.select(which), time[which], flags[which]
+    out = np.zeros(len(updates), SAMPLE)
+    out["row"], out["time"] = updates.row, time
+    out["value"], out["blob"] = updates.value, updates.blob
+    out["severity"], out["status"] = updates.alarm >> 8, updates.alarm & 0xFF
+    out["kind"], out["dbr"] = updates.kind, updates.dbr
+    out["flags"] = flags | updates.flags
+    if flags.any():
+        out["src_time"] = np.where(flags != 0, updates.stamp, 0)
+    return out

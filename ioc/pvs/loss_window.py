@@ -1,0 +1,45 @@
+"""What was lost in the last minute: counters only grow, so an alarm on them would never end."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+from archioc.core.table.archive_totals import ArchiveTotals
+
+WINDOW_S = 60.0
+STEP_S = 0.5
+"""Looks that come closer together are not kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """Samples dropped and rejected, and updates with unusable time stamps."""
+
+    dropped: float = 0.0
+    rejected: float = 0.0
+    bad_time: float = 0.0
+
+
+NO_LOSSES = Losses()
+
+
+class LossWindow:
+    """Remembers the counters of the last minute."""
+
+    def __init__(self) -> None:
+        self._seen: deque[tuple[float, Losses]] = deque(maxlen=int(WINDOW_S / STEP_S) + 2)
+
+    def update(self, totals: ArchiveTotals, now: float) -> Losses:
+        """How much the counters have grown in the last minute, at most since the first look. now: s, monotonic."""
+        counted = Losses(totals.dropped, totals.delivery("rejected"), totals.ledger("bad_time"))
+        while len(self._seen) > 1 and self._seen[1][0] <= now - WINDOW_S:
+            self._seen.popleft()
+        if not self._seen or now - self._seen[-1][0] >= STEP_S:
+            self._seen.append((now, counted))
+        first = self._seen[0][1]
+        return Losses(
+            max(counted.dropped - first.dropped, 0.0),
+            max(counted.rejected - first.rejected, 0.0),
+            max(counted.bad_time - first.bad_time, 0.0),
+        )

@@ -1,0 +1,1 @@
+"""Lists of channels for screens: filtered, sorted and in pages."""

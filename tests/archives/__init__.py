@@ -1,0 +1,1 @@
+"""Archives and declarations that tests make."""

@@ -1,0 +1,1 @@
+"""Hostile input, traps, refusals and disturbances."""

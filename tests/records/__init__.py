@@ -1,0 +1,1 @@
+"""Records of soft IOCs, and what must be archived of them."""
