@@ -84,7 +84,7 @@ _SHORT_AND_FULL: dict[str, tuple[Any, Any]] = {
     "hostile_requests": (600, 2500),
     "export_days": (2, 12),
     "refused_s": (35, 180),
-    "hostile_messages": (20_000, 1_000_000),
+    "hostile_messages": (100_000, 1_000_000),
     "pair_kills": (6, 100),
     "shard_counters": (1500, 20_000),
     "shard_period_s": (0.2, 1),
