@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PROVE = ARCHIOC_PROOF=$(if $(filter-out 0,$(SHORT)),short,full) $(BIN)/python -m pytest -m proof
 TEST = python -m pytest tests/unit tests/integration -m 'not proof' -n 3 --dist worksteal $(ARGS)
 PIP := python -m pip install --quiet --disable-pip-version-check
-C_SOURCES := engine/ca/_event_callback.c retrieval/appliance/_compiled_lines.c
+C_SOURCES := engine/ca/_event_callback.c engine/ca/_libca_guard.c retrieval/appliance/_compiled_lines.c
 UV_VERSION := 0.13.9
 UV := .cache/uv-$(UV_VERSION)/bin/uv
 LOCK = $(UV) pip compile --quiet pyproject.toml --group build --universal --python-version 3.11 --fork-strategy fewest --only-binary :all: \

@@ -81,7 +81,7 @@ class Collector:
         self._book_losses(now)
         if self._commits.poll_forgotten():
             self._tell_again(now)
-        self._channels.status.show_state(self._channels.gaps.announce_lasting(now))
+        self._channels.announce_gaps(now)
         self._channels.announce_collected(now)
         self._audit.poll()
         self._watch_clock()
@@ -144,6 +144,9 @@ class Collector:
         refused = slots[kind == EventKind.REFUSED]
         if len(refused):
             self._channels.on_refused(refused)
+        misfits = slots[kind == EventKind.MISFIT]
+        if len(misfits):
+            self._channels.on_misfits(misfits)
 
     def _connections(self, slots: npt.NDArray[np.void], change: EventKind, live: bool) -> None:
         rows, newest = np.unique(slots["row"][::-1], return_index=True)
@@ -152,7 +155,7 @@ class Collector:
             self._channels.on_disconnected(rows.astype("i8"), int(slots["received"].min()))
             self._let_pass(rows.astype("i8"), int(slots["received"].max()))
         elif live:
-            self._channels.on_connected(rows.astype("i8"), slots["dbr"][newest], slots["count"][newest])
+            self._channels.on_connected(rows.astype("i8"), slots["dbr"][newest], slots["count"][newest], int(slots["received"].max()))
         else:
             self._sampler.fresh[rows] = True
 

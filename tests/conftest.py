@@ -6,6 +6,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -20,6 +21,7 @@ from tests.processes.ca_client import CaClient
 from tests.processes.ca_watch import CaWatch
 from tests.processes.camonitor import Camonitor
 from tests.processes.engine_process import EngineProcess, on_servers
+from tests.processes.hostile_server import HostileServer
 from tests.processes.influxd import Influxd, InfluxDatabase, find_influxd, find_influxd_2
 from tests.processes.influxd_two import InfluxdTwo
 from tests.processes.leaks import SESSION_VARIABLE, holdings, leaks_since
@@ -51,6 +53,8 @@ CountingFactory = Callable[..., Counting]
 """counting(count, store=None, commit_interval=0.5, ..., as `Archiver`)"""
 RawWitnessFactory = Callable[[Sequence[str], Sequence[int], int], RawWitness]
 """raw_witness(names, server_ports, capacity)"""
+HostileServerFactory = Callable[..., HostileServer]
+"""hostile_server(..., as `HostileServer`)"""
 EngineFactory = Callable[..., EngineProcess]
 """engine_process(ports, ca=None, environment=None, **more): with channels still to be added and to be started."""
 CaEnvironment = Callable[[Sequence[int]], dict[str, str]]
@@ -310,6 +314,20 @@ def fragile_store(request: pytest.FixtureRequest) -> FragileStore:
 
 
 @pytest.fixture
+def hostile_server(prefix: str) -> Iterator[HostileServerFactory]:
+    """hostile_server(..., as `HostileServer`): serves names that begin with `prefix` + "X:"."""
+    made: list[HostileServer] = []
+
+    def start(**more: Any) -> HostileServer:
+        made.append(HostileServer(free_ports(1)[0], f"{prefix}X:", **more))
+        return made[-1]
+
+    yield start
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
 def engine_process(request: pytest.FixtureRequest, tmp_path: Path, repeater_port: int) -> Iterator[EngineFactory]:
     """Collectors with the callback that the test is parametrised with."""
     if request.param == "compiled" and not COMPILED:
@@ -317,7 +335,7 @@ def engine_process(request: pytest.FixtureRequest, tmp_path: Path, repeater_port
     made: list[EngineProcess] = []
 
     def make(
-        ports: list[int], ca: Mapping[str, object] | None = None, environment: Mapping[str, str] | None = None, **more: int
+        ports: list[int], ca: Mapping[str, object] | None = None, environment: Mapping[str, str] | None = None, **more: Any
     ) -> EngineProcess:
         variables = on_servers(ports, repeater_port) if environment is None else environment
         block = {"callback": request.param, **(ca or {})}

@@ -27,6 +27,7 @@ class Reason(IntEnum):
     GROUP_OFF = 12
     COLLECTING = 13
     REMOVED = 14
+    NO_VALUE = 15
 
     @property
     def word(self) -> str:
@@ -34,7 +35,7 @@ class Reason(IntEnum):
         return self.name.lower()
 
 
-GAPS = frozenset({Reason.DISCONNECTED, Reason.DISABLED, Reason.ARCHIVER_STOP, Reason.ENGINE_RESTART, Reason.GROUP_OFF})
+GAPS = frozenset({Reason.DISCONNECTED, Reason.DISABLED, Reason.ARCHIVER_STOP, Reason.ENGINE_RESTART, Reason.GROUP_OFF, Reason.NO_VALUE})
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,7 @@ class Witness:
         self._names, self._mask, self._output = names, mask, output
         self._events: deque[tuple[int, int, int, int, bytes]] = deque()
         self._connected: deque[int] = deque()
+        self._wanted: dict[int, tuple[int, int]] = {}  # DBR type and most elements, by row
         self._subscribed: dict[int, tuple[tuple[int, int], ctypes.c_void_p]] = {}
         self._callback = ctypes.CFUNCTYPE(None, _EventHandlerArgs)(self._on_event)
         self._chids = [
@@ -92,10 +93,15 @@ class Witness:
 
     def _on_event(self, args: _EventHandlerArgs) -> None:
         received_ns = time.time_ns()
-        if args.status == _ECA_NORMAL and args.dbr:
+        if args.status == _ECA_NORMAL and args.dbr and self._asked_for(args):
             _, offset, element = _TIME_TYPES[args.type]
             body = ctypes.string_at(args.dbr, offset + args.count * element.itemsize)
             self._events.append((args.usr - 1, args.type, args.count, received_ns, body))
+
+    def _asked_for(self, args: _EventHandlerArgs) -> bool:
+        """Whether a value has the type that was subscribed to, and no more elements than the channel."""
+        dbr, most = self._wanted[args.usr - 1]
+        return bool(args.type == dbr and 0 <= args.count <= most)
 
     def _subscribe(self, row: int) -> None:
         """Subscribe once; anew when the channel has come back with another type or size (libca keeps the old one)."""
@@ -109,6 +115,7 @@ class Witness:
         subscription = ctypes.c_void_p()
         # User arguments begin at 1, since ctypes hands 0 over as None. Count 0 of an array asks for its present length.
         count = 1 if kind[1] == 1 else 0
+        self._wanted[row] = (kind[0] + 14, kind[1])
         status = ca.libca.ca_create_subscription(
             kind[0] + 14,
             ctypes.c_ulong(count),

@@ -4,7 +4,11 @@
    context's callback lock), so there is one writer at a time; the reader is the engine's main
    thread. The write cursor is stored with release and the read cursors loaded with acquire order,
    so that a slot is whole before it can be seen, and is read before it can be written again.
-   One ring a process: the callback gets nothing but the user argument. */
+   One ring a process: the callback gets nothing but the user argument.
+
+   The user argument (engine/ca/user_argument.py) holds the type and the shape that were subscribed
+   to. Every size below follows from these, never from the message; a message of another type or
+   another number of elements becomes a MISFIT, and none of its bytes is read. */
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -13,15 +17,19 @@
 #include <string.h>
 #include <time.h>
 
-enum { UPDATE, CONNECTED, DISCONNECTED, META, REFUSED }; /* archioc.engine.ca.ring.EventKind */
+enum { UPDATE, CONNECTED, DISCONNECTED, META, REFUSED, MISFIT }; /* archioc.engine.ca.ring.EventKind */
 enum { IN_BULK = 1, OF_ARRAY = 2 };
-enum { DBR_TIME = 14, DBR_CTRL = 28, STAMPED = 12, ECA_NORMAL = 1, ECA_TOLARGE = 72, CONNECTION_UP = 6 };
+enum { TYPES = 7, DBR_TIME = 14, DBR_CTRL = 28, STAMPED = 12, CONNECTION_UP = 6 };
+enum { ECA_NORMAL = 1, ECA_TOLARGE = 72, ECA_BADTYPE = 114 };
 enum { LARGE = 1024 }; /* archioc.engine.ca.ring */
 
-/* sizes by native DBR type, as db_access.h lays them out */
-static const uint32_t element_size[7] = {40, 2, 4, 2, 1, 4, 8};
-static const uint32_t value_at[7] = {12, 14, 12, 14, 15, 12, 16};
-static const uint32_t ctrl_size[7] = {44, 30, 52, 424, 22, 48, 88};
+/* engine/ca/user_argument.py */
+enum { TYPE_AT = 25, TYPE_MASK = 63, ROW_MASK = (1 << TYPE_AT) - 1 };
+
+/* sizes by native DBR type, as db_access.h lays them out; of DBR_CTRL_x what comes before the value */
+static const uint32_t element_size[TYPES] = {40, 2, 4, 2, 1, 4, 8};
+static const uint32_t value_at[TYPES] = {12, 14, 12, 14, 15, 12, 16};
+static const uint32_t ctrl_size[TYPES] = {4, 28, 48, 422, 21, 44, 80};
 
 typedef struct { /* struct event_handler_args of cadef.h */
     void *usr;
@@ -126,40 +134,71 @@ static void put(slot *head, const void *inline_bytes, size_t n_inline, const voi
     atomic_store_explicit(&ring.at->write_slot, write + 1, memory_order_release);
 }
 
+static slot head_for(uint64_t user)
+{
+    return (slot){.received = now_ns(), .row = (uint32_t)(user & ROW_MASK), .generation = (uint32_t)(user >> 32)};
+}
+
+static uint32_t elements(long count)
+{
+    return count < 0 || (unsigned long)count > UINT32_MAX ? UINT32_MAX : (uint32_t)count;
+}
+
+/* Whether libca delivers what was subscribed to. The messages that engine/ca/_libca_guard.c marks as too short come as ECA_BADTYPE. */
+static int fits(const event_args *args, int type, int is_array)
+{
+    if (args->status == ECA_BADTYPE && args->type != type)
+        return 0;
+    if (args->status != ECA_NORMAL || !args->dbr)
+        return 1; /* an answer without a value */
+    if (args->type != type)
+        return 0;
+    if (type >= DBR_CTRL)
+        return args->count == 0 || args->count == 1; /* servers leave out the value of an empty array */
+    return is_array || args->count == 1;
+}
+
 static void on_event(event_args args)
 {
     uint64_t user = (uint64_t)(uintptr_t)args.usr;
-    int is_array = (user >> 31) & 1;
-    slot head = {.received = now_ns(),
-                 .row = (uint32_t)(user & 0x7fffffff),
-                 .generation = (uint32_t)(user >> 32),
-                 .dbr = (uint16_t)args.type,
-                 .count = (uint32_t)args.count};
+    int is_array = (user >> 31) & 1, type = (int)(user >> TYPE_AT) & TYPE_MASK;
+    int native = type >= DBR_CTRL ? type - DBR_CTRL : type - DBR_TIME;
     const uint8_t *dbr = args.dbr;
-    if (args.status != ECA_NORMAL || !dbr || args.type < DBR_TIME || args.type >= DBR_CTRL + 7
-        || (args.type >= DBR_TIME + 7 && args.type < DBR_CTRL)) {
+    slot head = head_for(user);
+    head.dbr = (uint16_t)type;
+    head.count = elements(args.count);
+    if (native < 0 || native >= TYPES)
+        return; /* nobody subscribes to such a type */
+    if (!fits(&args, type, is_array)) {
+        uint16_t sent = (uint16_t)args.type;
+        head.kind = MISFIT;
+        head.flags = is_array ? OF_ARRAY : 0;
+        put(&head, &sent, sizeof sent, NULL, 0);
+    } else if (args.status != ECA_NORMAL || !dbr) {
         head.kind = REFUSED;
         head.count = (uint32_t)args.status;
         put(&head, NULL, 0, NULL, 0);
-    } else if (args.type >= DBR_CTRL) {
+    } else if (type >= DBR_CTRL) {
         head.kind = META;
-        put(&head, NULL, 0, dbr, ctrl_size[args.type - DBR_CTRL]);
-    } else {
-        int native = (int)args.type - DBR_TIME;
-        size_t size = (size_t)element_size[native] * (size_t)args.count;
+        put(&head, NULL, 0, dbr, ctrl_size[native]);
+    } else if (is_array) {
         head.kind = UPDATE;
-        head.flags = is_array ? OF_ARRAY : 0;
-        if (is_array || native == 0)
-            put(&head, dbr, STAMPED, dbr + value_at[native], size);
+        head.flags = OF_ARRAY;
+        put(&head, dbr, STAMPED, dbr + value_at[native], (size_t)element_size[native] * head.count);
+    } else {
+        head.kind = UPDATE;
+        if (native == 0)
+            put(&head, dbr, STAMPED, dbr + value_at[native], element_size[native]);
         else
-            put(&head, dbr, value_at[native] + size, NULL, 0);
+            put(&head, dbr, value_at[native] + element_size[native], NULL, 0);
     }
 }
 
 static void on_connection(connection_args args)
 {
     uint64_t user = (uint64_t)(uintptr_t)libca.puser(args.chid);
-    slot head = {.received = now_ns(), .row = (uint32_t)(user & 0x7fffffff), .generation = (uint32_t)(user >> 32), .kind = DISCONNECTED};
+    slot head = head_for(user);
+    head.kind = DISCONNECTED;
     if (args.op == CONNECTION_UP) {
         head.kind = CONNECTED;
         head.dbr = (uint16_t)libca.field_type(args.chid);

@@ -17,6 +17,7 @@ from archioc.core.channel import Mask
 from archioc.core.dbr import DBR_CTRL_OFFSET, DBR_TIME_OFFSET, ELEMENT_DTYPE, Dbr
 from archioc.engine.ca.libca import ChannelQueries, Libca
 from archioc.engine.ca.libca_messages import LibcaMessages
+from archioc.engine.ca.user_argument import user_argument
 
 _log = structlog.get_logger()
 
@@ -41,13 +42,10 @@ class EventCallback(Protocol):
     function: Any
     """The C function for `ca_create_subscription` and `ca_array_get_callback`."""
 
-    def user_argument(self, row: int, generation: int, array: bool) -> ctypes.c_void_p:
-        """What to subscribe with, so that events name their channel."""
-
     def connection_function(self, queries: ChannelQueries) -> Any:
         """The C function for `ca_create_channel`; it writes CONNECTED and DISCONNECTED into the ring.
 
-        The channel's user pointer is its `user_argument`, not as an array. Whoever subscribes keeps what this returns.
+        The channel's user pointer is a `user_argument` without a type. Whoever subscribes keeps what this returns.
         """
 
 
@@ -85,7 +83,7 @@ class ChannelAccess:
     def create(self, name: str, row: int, generation: int) -> bool:
         """Start looking for a channel; False when libca refuses the name."""
         chid = ctypes.c_void_p()
-        user = self._callback.user_argument(row, generation, False)
+        user = user_argument(row, generation, array=False, dbr=0)
         answer = self._lib.ca_create_channel(name.encode(), self._on_connection, user, PRIORITY, ctypes.byref(chid))
         if answer != ECA_NORMAL or chid.value is None:
             _log.error("channel_refused", channel=name, error=self._lib.ca_message(answer).decode())
@@ -165,19 +163,36 @@ class ChannelAccess:
             if answer == ECA_NORMAL:
                 link.metadata, link.properties = metadata, dbr
                 return
-        self._lib.ca_array_get_callback(dbr + DBR_CTRL_OFFSET, 1, link.chid, self._callback.function, self._user(link, array=False))
+        self._get(link, dbr + DBR_CTRL_OFFSET, 1, array=False)
 
     def _subscription(self, link: _Link, dbr: int, count: int, events: int, array: bool) -> tuple[int, int | None]:
         subscription = ctypes.c_void_p()
         answer = self._lib.ca_create_subscription(
-            dbr, count, link.chid, events, self._callback.function, self._user(link, array), ctypes.byref(subscription)
+            dbr, count, link.chid, events, self._callback.function, _user(link, dbr, array), ctypes.byref(subscription)
         )
         return int(answer), subscription.value
 
+    def _get(self, link: _Link, dbr: int, count: int, array: bool) -> None:
+        self._lib.ca_array_get_callback(dbr, count, link.chid, self._callback.function, _user(link, dbr, array))
+
+    def end_values(self, name: str) -> None:
+        """Have no values of a channel sent any more, until it connects again and is followed anew."""
+        link = self._links.get(name)
+        if link is not None and link.subscription is not None:
+            self._lib.ca_clear_subscription(link.subscription)
+            link.subscription, link.dbr = None, -1
+
+    def end_metadata(self, name: str) -> None:
+        """Have no metadata of a channel sent any more, until it connects again and is followed anew."""
+        link = self._links.get(name)
+        if link is not None and link.metadata is not None:
+            self._lib.ca_clear_subscription(link.metadata)
+            link.metadata, link.properties = None, -1
+
     def do_without_properties(self, name: str) -> None:
         """The server refuses to tell changes of metadata: ask for it once, now and after each reconnect."""
-        link = self._links[name]
-        if link.metadata is not None:
+        link = self._links.get(name)
+        if link is not None and link.metadata is not None:
             dbr = link.properties
             link.bare, link.properties = True, -1
             self._follow_metadata(link, dbr)
@@ -189,24 +204,14 @@ class ChannelAccess:
     def ask(self, name: str) -> None:
         """Have the current value sent once more, in order with the updates."""
         link = self._links[name]
-        if link.subscription is None:
-            return
-        self._lib.ca_array_get_callback(
-            link.dbr + DBR_TIME_OFFSET,
-            0 if link.array else 1,
-            link.chid,
-            self._callback.function,
-            self._user(link, link.array),
-        )
+        if link.subscription is not None:
+            self._get(link, link.dbr + DBR_TIME_OFFSET, 0 if link.array else 1, link.array)
 
     def host(self, name: str) -> str:
         """`host:port` of the IOC that serves a connected channel."""
         link = self._links[name]
         raw: bytes = self._lib.ca_host_name(link.chid)
         return raw.decode(errors="replace")
-
-    def _user(self, link: _Link, array: bool) -> ctypes.c_void_p:
-        return self._callback.user_argument(link.row, link.generation, array)
 
     def flush(self) -> None:
         """Send what was asked for, and log what libca has said."""
@@ -227,6 +232,10 @@ class ChannelAccess:
         if not ended:
             _log.warning("libca_not_ended", waited_s=timeout)
         return ended
+
+
+def _user(link: _Link, dbr: int, array: bool) -> ctypes.c_void_p:
+    return user_argument(link.row, link.generation, array, dbr)
 
 
 def _largest_array() -> int | None:

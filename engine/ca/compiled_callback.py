@@ -10,7 +10,6 @@ from typing import Any
 
 from archioc.engine.ca import _event_callback
 from archioc.engine.ca.libca import ChannelQueries
-from archioc.engine.ca.pinned_callback import ARRAY
 from archioc.engine.ca.ring import EventRing
 
 
@@ -33,10 +32,6 @@ class CompiledCallback:
             len(ring.lost),
         )
         self.function: Any = ctypes.c_void_p(address)
-
-    def user_argument(self, row: int, generation: int, array: bool) -> ctypes.c_void_p:
-        """What to subscribe with, so that events name their channel."""
-        return ctypes.c_void_p(generation << 32 | (ARRAY if array else 0) | row)
 
     def connection_function(self, queries: ChannelQueries) -> Any:
         """The C function for `ca_create_channel`."""

@@ -11,6 +11,8 @@ from typing import Any, Protocol
 
 from epics import ca
 
+from archioc.engine.ca.libca_guard import guard
+
 CONNECTION_UP = 6
 """CA_OP_CONN_UP."""
 
@@ -36,6 +38,7 @@ class Libca:
         ca.AUTO_CLEANUP = False  # `close` does it, while the interpreter is still whole
         ca.initialize_libca()
         library = ctypes.CDLL(ca.find_libca())
+        guard(library)
         void_p, long, ulong, c_int = ctypes.c_void_p, ctypes.c_long, ctypes.c_ulong, ctypes.c_int
         pointer = ctypes.POINTER(void_p)
 

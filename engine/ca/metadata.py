@@ -18,10 +18,18 @@ _LIMITS = 8
 _LABEL_BYTES = 26
 _MAX_LABELS = 16
 
+CTRL_BYTES = (4, 28, 48, 422, 21, 44, 80)
+"""Bytes of DBR_CTRL_x before its value, by native type: what the callbacks keep of it."""
+
 
 def decode_metadata(channel: str, time_ns: int, host: str, count: int, dbr: int, raw: bytes) -> ChannelMeta:
-    """Metadata from the bytes of a DBR_CTRL_x; limits that are NaN or without meaning are left out."""
+    """Metadata from the bytes of a DBR_CTRL_x before its value; limits that are NaN or without meaning are left out.
+
+    Raises ValueError where it is another number of bytes than the type has.
+    """
     native, host = Dbr(dbr - DBR_CTRL_OFFSET), sys.intern(host)
+    if len(raw) != CTRL_BYTES[native]:
+        raise ValueError(f"{channel}: {len(raw)} bytes of metadata, DBR_CTRL_{native.name} has {CTRL_BYTES[native]}")
     if native is Dbr.STRING:
         return ChannelMeta(channel, time_ns, native, count, host)
     if native is Dbr.ENUM:

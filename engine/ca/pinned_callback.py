@@ -4,8 +4,8 @@ CPython makes and destroys a thread state for every call that comes from a forei
 costs ten times what the call itself does. The first call on each of libca's threads takes the
 thread state once more and never gives it back, so it stays.
 
-User argument of a subscription, 64 bits: generation << 32 | ARRAY << 31 | row. It is never 0,
-since generations start at 1 (ctypes would hand 0 over as None).
+Every size follows from the type and the shape in the user argument, never from the message; a message
+of another type or another number of elements becomes a MISFIT, and none of its bytes is read.
 """
 
 from __future__ import annotations
@@ -19,20 +19,25 @@ from typing import Any
 
 from archioc.core.dbr import DBR_CTRL_OFFSET, DBR_TIME_OFFSET, Dbr
 from archioc.engine.ca.libca import CONNECTION_UP, ChannelQueries, ConnectionHandlerArgs
+from archioc.engine.ca.metadata import CTRL_BYTES
 from archioc.engine.ca.ring import BODY_AT, BODY_STAMPED, IN_BULK, LARGE, OF_ARRAY, SLOT, EventKind, EventRing
+from archioc.engine.ca.user_argument import ARRAY, ROW_MASK, SHAPE_MASK, TYPE_AT, TYPE_MASK
 
-ARRAY = 1 << 31
-ROW_MASK = ARRAY - 1
-ECA_NORMAL, ECA_TOLARGE = 1, 72
+ECA_NORMAL, ECA_TOLARGE, ECA_BADTYPE = 1, 72, 114
 """Codes of `caerr.h`."""
 TYPES = 7
+
+_MOST_ELEMENTS = 0xFFFFFFFF
+_CHANNEL_MASK = 0xFFFFFFFF << 32 | ROW_MASK
+"""Generation and row of a user argument, as they lie in a slot."""
 
 _ARGS = struct.Struct("PPllPi")
 """`EventHandlerArgs`, read in one go."""
 _HEAD = struct.Struct("<qIIHBBI")
 _NUMBER = struct.Struct("<qQHBBI24s")
-"""A slot with the DBR_TIME_x of a number; row and generation lie in it as they do in the user argument."""
+"""A slot with the DBR_TIME_x of a number; row and generation are one number, as in the user argument."""
 _BULK = struct.Struct("<IQ")
+_EMPTY_BODY = bytes(SLOT.itemsize - BODY_AT)
 _SIZE = (40, 2, 4, 2, 1, 4, 8)
 """Bytes of an element, by native DBR type."""
 _VALUE_AT = (12, 14, 12, 14, 15, 12, 16)
@@ -43,8 +48,6 @@ _NUMBER_AT = {
     if native is not Dbr.STRING
 }
 """A whole DBR_TIME_x with one number at an address, by its DBR type; to read it so takes a quarter of the time of a call of memmove."""
-_CTRL_SIZE = (44, 30, 52, 424, 22, 48, 88)
-"""Bytes of DBR_CTRL_x with one element; a string has only DBR_STS_STRING."""
 
 
 class EventHandlerArgs(ctypes.Structure):
@@ -80,10 +83,6 @@ class PinnedCallback:
         self._for_arrays, self._largest = ring.free_for_arrays, ring.largest_array
         self.function: Any = ctypes.CFUNCTYPE(None, EventHandlerArgs)(self._event_function())
 
-    def user_argument(self, row: int, generation: int, array: bool) -> ctypes.c_void_p:
-        """What to subscribe with, so that events name their channel."""
-        return ctypes.c_void_p(generation << 32 | (ARRAY if array else 0) | row)
-
     def connection_function(self, queries: ChannelQueries) -> Any:
         """The C function for `ca_create_channel`. Whoever subscribes keeps what this returns."""
 
@@ -113,35 +112,39 @@ class PinnedCallback:
             if get_ident() not in pinned:
                 self._pin()
             usr, _, kind, count, source, status = read_args(args)
-            number_at = number_type(kind)
-            if number_at is None or count != 1 or usr & ARRAY or not source or status != ECA_NORMAL:
+            shape = usr >> TYPE_AT & SHAPE_MASK
+            number_at = number_type(shape)
+            if number_at is None or kind != shape or count != 1 or not source or status != ECA_NORMAL:
                 self._on_other(now, usr, kind, count, source, status)
                 return
             write = cursors[0]
             if write - cursors[1] >= n_slots:
                 self._overflow(usr & ROW_MASK)
                 return
-            write_number(slots, write % n_slots * slot_size, now, usr, kind, update, 0, 1, number_at(source).raw)
+            write_number(slots, write % n_slots * slot_size, now, usr & _CHANNEL_MASK, kind, update, 0, 1, number_at(source).raw)
             cursors[0] = write + 1
 
         return on_event
 
     def _on_other(self, now: int, usr: int, kind: int, count: int, source: int, status: int) -> None:
         """An event that is not the update of a number."""
-        row, generation = usr & ROW_MASK, usr >> 32
-        native = kind - DBR_TIME_OFFSET
-        if status != ECA_NORMAL or not source or not (0 <= native < TYPES or 0 <= kind - DBR_CTRL_OFFSET < TYPES):
-            self._put(now, row, generation, kind, EventKind.REFUSED, status, 0, 0, 0, 0)
-        elif native >= TYPES:
-            self._put(now, row, generation, kind, EventKind.META, count, 0, 0, source, _CTRL_SIZE[kind - DBR_CTRL_OFFSET])
-        else:
-            value_at, size = _VALUE_AT[native], _SIZE[native] * count
-            if usr & ARRAY:
-                self._put(now, row, generation, kind, EventKind.UPDATE, count, source, BODY_STAMPED, source + value_at, size, OF_ARRAY)
-            elif native == 0:
-                self._put(now, row, generation, kind, EventKind.UPDATE, count, source, BODY_STAMPED, source + value_at, size)
-            else:
-                self._put(now, row, generation, kind, EventKind.UPDATE, count, source, value_at + size, 0, 0)
+        row, generation, array = usr & ROW_MASK, usr >> 32, bool(usr & ARRAY)
+        dbr = usr >> TYPE_AT & TYPE_MASK
+        native = dbr - (DBR_CTRL_OFFSET if dbr >= DBR_CTRL_OFFSET else DBR_TIME_OFFSET)
+        elements = count if 0 <= count <= _MOST_ELEMENTS else _MOST_ELEMENTS
+        flags = OF_ARRAY if array else 0
+        if not 0 <= native < TYPES:
+            return  # nobody subscribes to such a type
+        if not _fits(dbr, array, kind, count, source, status):
+            sent = ctypes.c_uint16(kind & 0xFFFF)
+            self._put(now, row, generation, dbr, EventKind.MISFIT, elements, ctypes.addressof(sent), 2, 0, 0, flags)
+        elif status != ECA_NORMAL or not source:
+            self._put(now, row, generation, dbr, EventKind.REFUSED, status & 0xFFFFFFFF, 0, 0, 0, 0)
+        elif dbr >= DBR_CTRL_OFFSET:
+            self._put(now, row, generation, dbr, EventKind.META, elements, 0, 0, source, CTRL_BYTES[native])
+        else:  # an array or a string; the number of elements of an array is bounded by what the ring takes
+            at, size = source + _VALUE_AT[native], _SIZE[native] * (elements if array else 1)
+            self._put(now, row, generation, dbr, EventKind.UPDATE, elements, source, BODY_STAMPED, at, size, flags)
 
     def _pin(self) -> None:
         """Keep the thread state of the calling thread for good."""
@@ -169,13 +172,13 @@ class PinnedCallback:
             self._overflow(row)
             return
         at = write % self._n_slots * SLOT.itemsize
+        self._slots[at + BODY_AT : at + SLOT.itemsize] = _EMPTY_BODY
         if bulk:
             begin = cursors[2]
             room = (n_bulk + 7) & ~7
             limit = self._for_arrays if n_bulk > LARGE else self._n_bulk
             if n_bulk > self._largest:  # it can never be taken: a slot tells of it, so that it is not just lost again and again
-                elements = count.to_bytes(4, "little")
-                self._slots[at + BODY_AT : at + SLOT.itemsize] = elements.ljust(SLOT.itemsize - BODY_AT, b"\0")
+                self._slots[at + BODY_AT : at + BODY_AT + 4] = count.to_bytes(4, "little")
                 _HEAD.pack_into(self._slots, at, now, row, generation, dbr, EventKind.REFUSED, flags, ECA_TOLARGE)
                 cursors[0] = write + 1
                 return
@@ -196,3 +199,16 @@ class PinnedCallback:
     def _overflow(self, row: int) -> None:
         self._lost[row] = (self._lost[row] + 1) & 0xFFFFFFFF
         self._cursors[4] += 1
+
+
+def _fits(dbr: int, array: bool, kind: int, count: int, source: int, status: int) -> bool:
+    """Whether libca delivers what was subscribed to; messages that are too short for what they say come as ECA_BADTYPE."""
+    if status == ECA_BADTYPE and kind != dbr:
+        return False
+    if status != ECA_NORMAL or not source:
+        return True  # an answer without a value
+    if kind != dbr:
+        return False
+    if dbr >= DBR_CTRL_OFFSET:
+        return count in (0, 1)  # servers leave out the value of an empty array
+    return array or count == 1

@@ -38,10 +38,10 @@ SLOT = np.dtype(
         ("received", "<i8"),  # ns since 1970, when the callback ran
         ("row", "<u4"),
         ("generation", "<u4"),
-        ("dbr", "<u2"),  # DBR type as libca names it
+        ("dbr", "<u2"),  # DBR type that was subscribed to; of CONNECTED the native type
         ("kind", "u1"),  # EventKind
         ("flags", "u1"),  # IN_BULK, OF_ARRAY
-        ("count", "<u4"),  # elements; the ECA code of a REFUSED
+        ("count", "<u4"),  # elements, as the message named them; the ECA code of a REFUSED
         ("body", "V24"),  # DBR_TIME_x of a scalar; or its first 12 bytes, length u4, bulk cursor u8
     ]
 )
@@ -61,6 +61,9 @@ STAMPED = np.dtype(
 )
 """A slot seen as what its body begins with: alarm, time since the EPICS epoch; length and cursor of a value in the bulk area."""
 
+MISFITTING = np.dtype({"names": ["sent"], "formats": ["<u2"], "offsets": [BODY_AT], "itemsize": SLOT.itemsize})
+"""A slot of kind MISFIT: the DBR type that the message named. `dbr` of the slot is the type that was subscribed to."""
+
 TOO_LARGE = np.dtype({"names": ["elements"], "formats": ["<u4"], "offsets": [BODY_AT], "itemsize": SLOT.itemsize})
 """A slot that tells of an array beyond what the ring can ever take: REFUSED with ECA_TOLARGE, and the array's number of elements."""
 
@@ -76,13 +79,18 @@ LARGE = 1024
 
 
 class EventKind(IntEnum):
-    """What a slot tells."""
+    """What a slot tells.
+
+    REFUSED: there is no value, and an ECA code says why. MISFIT: a message has another type or another number of elements
+    than was subscribed to, or fewer bytes than it says; none of them was read.
+    """
 
     UPDATE = 0
     CONNECTED = 1
     DISCONNECTED = 2
     META = 3
     REFUSED = 4
+    MISFIT = 5
 
 
 def shape_of(ring_bytes: int) -> tuple[int, int]:

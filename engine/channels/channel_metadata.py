@@ -7,7 +7,7 @@ import numpy as np
 from archioc.core.dbr import DBR_CTRL_OFFSET, Dbr
 from archioc.core.spool.batch import ChannelMeta
 from archioc.core.table.table import ChannelTable, write_rows
-from archioc.engine.ca.metadata import decode_labels, decode_metadata
+from archioc.engine.ca.metadata import CTRL_BYTES, decode_labels, decode_metadata
 from archioc.engine.channels.channel_types import UNKNOWN, ChannelTypes
 from archioc.engine.sampling.memory import SamplerMemory
 
@@ -24,6 +24,7 @@ class ChannelMetadata:
         """Metadata (DBR_CTRL_x) of a channel has come at this time; what is to be stored, None where nothing is new."""
         if self._types.dbr[row] not in (UNKNOWN, dbr - DBR_CTRL_OFFSET):
             return None  # of the type it had before
+        raw = raw[: CTRL_BYTES[dbr - DBR_CTRL_OFFSET]]  # the ring may be that of an engine that kept the value as well
         status, elements = self._table.status.cells[row], int(self._types.elements[row])
         count = int(status["count"]) if elements == UNKNOWN else elements
         meta = decode_metadata(self._names[row], time_ns, bytes(status["host"]).decode(), count, dbr, raw)

@@ -21,9 +21,16 @@ _REASONS[ChannelState.CONNECTING] = b"no server has answered yet"
 _REASONS[ChannelState.DISABLED] = b"switched off by Enable"
 _REASONS[ChannelState.DISCONNECTED] = b"no server answers"
 
+REFUSED_BY_SERVER = "a server answers the search, but refuses the channel"
+"""Which one it is, libca does not tell."""
+
 
 class ChannelStatus:
-    """Writes it. By row: connected: whether a server answers. group: number of the channel's group, 0 for none."""
+    """Writes it.
+
+    By row: connected: whether a server serves the channel. refused: a server has it, but does not serve it.
+    group: number of the channel's group, 0 for none.
+    """
 
     def __init__(
         self,
@@ -33,11 +40,12 @@ class ChannelStatus:
         gaps: Gaps,
         refusals: Refusals,
         connected: npt.NDArray[np.bool_],
+        refused: npt.NDArray[np.bool_],
         group: npt.NDArray[np.uint32],
     ) -> None:
         self._table = table
         self._wanted, self._groups, self._gaps, self._refusals = wanted, groups, gaps, refusals
-        self._connected, self._group = connected, group
+        self._connected, self._refused, self._group = connected, refused, group
 
     def known_types(self, rows: Rows, generation: npt.NDArray[np.uint32]) -> npt.NDArray[np.integer]:
         """Native types that the engine before this one has left; a count of 0 says that there was none."""
@@ -101,6 +109,11 @@ class ChannelStatus:
         state[~self._wanted.enable[rows]] = ChannelState.DISABLED
         by_group = state == ChannelState.GROUP_OFF
         reason = np.where(by_group, self._groups.reasons[self._group[rows]], _REASONS[state])
+        searching = (state == ChannelState.CONNECTING) | (state == ChannelState.DISCONNECTED)
+        reason[searching & self._refused[rows]] = REFUSED_BY_SERVER.encode()
+        for at, why in self._gaps.silent(rows):
+            if state[at] == ChannelState.ARCHIVING:
+                reason[at] = why
         for at, why in refused:
             if state[at] == ChannelState.REJECTED:
                 reason[at] = why

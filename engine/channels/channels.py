@@ -15,11 +15,12 @@ from archioc.engine.ca.searches import Searches
 from archioc.engine.channels import open_gaps
 from archioc.engine.channels.admission import ECA_NORDACCESS, ECA_TOLARGE, Admission, why_refused
 from archioc.engine.channels.channel_metadata import ChannelMetadata
-from archioc.engine.channels.channel_status import ChannelStatus
+from archioc.engine.channels.channel_status import REFUSED_BY_SERVER, ChannelStatus
 from archioc.engine.channels.channel_types import ChannelTypes
 from archioc.engine.channels.gaps import Gaps
 from archioc.engine.channels.groups import Groups
 from archioc.engine.channels.last_run import LastRun
+from archioc.engine.channels.misfits import Misfits
 from archioc.engine.channels.once_per_day import OncePerDay
 from archioc.engine.channels.refusals import Refusals
 from archioc.engine.channels.removals import Removals
@@ -27,7 +28,7 @@ from archioc.engine.channels.setting_changes import SettingChanges
 from archioc.engine.channels.subscriptions import Subscriptions
 from archioc.engine.sampling.array_rules import ArrayRules
 from archioc.engine.sampling.sampler import Sampler
-from archioc.engine.sampling.updates import Updates
+from archioc.engine.sampling.updates import Updates, newest_of_rows
 
 ECA_DISCONN = 192
 """Of `caerr.h`."""
@@ -63,12 +64,15 @@ class Channels:
         self.metadata = ChannelMetadata(table, self.names, self._types, sampler.memory)
         self.gaps = Gaps(sampler.memory, self.names, inherited, shared=shared_store)
         self._refusals = Refusals(self.gaps, self.names)
-        self.status = ChannelStatus(table, sampler.wanted, groups, self.gaps, self._refusals, self.connected, self._group)
+        self._searches = Searches(access, self.names, self.generation)
+        self.status = ChannelStatus(
+            table, sampler.wanted, groups, self.gaps, self._refusals, self.connected, self._searches.refused, self._group
+        )
+        self._misfits = Misfits(table, access, self.names, self._refusals)
         self._subscriptions = Subscriptions(access, self.names, self._types, self.gaps, self._refusals)
         self._admission = Admission(self._types, self.arrays, self._refusals, sampler)
         self._revision = 0
         self._removals = removals
-        self._searches = Searches(access, self.names, self.generation)
         self._leaving: list[int] = []
         self._daily = OncePerDay()
 
@@ -127,6 +131,7 @@ class Channels:
             self._leaving.append(row)
         self.gaps.leave(gone, now, self._removals.moved(gone, self._revision))
         self._refusals.forget(gone.tolist())
+        self._searches.forget(gone)
         self.connected[gone] = False
         self._sampler.clocks.disconnect(gone)
         self._sampler.wanted.enable[gone] = False
@@ -142,6 +147,7 @@ class Channels:
         for row in rows.tolist():
             self.names[row] = ""
             self.metadata.forget(row)
+        self._misfits.forget(rows)
         self.status.release(rows, self.generation[rows])
         self.generation[rows] = 0
 
@@ -204,6 +210,7 @@ class Channels:
         self.gaps.change(grouped, Reason.GROUP_OFF, now, {row: self._groups.text(int(self._group[row])) for row in grouped.tolist()})
         was_off = np.isin(gap[on], (Reason.DISABLED, Reason.GROUP_OFF))
         self.gaps.change(on[was_off & ~self.connected[on]], Reason.DISCONNECTED, now)
+        self.gaps.expect_values(on[self.connected[on]], now)
         for row in on[self.connected[on]].tolist():
             self._sampler.fresh[row] = True
             self._access.ask(self.names[row])
@@ -216,10 +223,18 @@ class Channels:
         """
         rows = self.ours()
         memory, enabled = self._sampler.memory, self._sampler.wanted.on(rows)
+        self.gaps.change(rows[memory.gap[rows] == Reason.NO_VALUE], last.reason, last.ended_ns)
         self.gaps.open(rows[memory.seen[rows] != 0], last.reason, last.ended_ns)
         before = rows[(memory.seen[rows] == 0) & enabled & (self._added_by[rows] <= last.revision)]
         self.gaps.change(before[self.gaps.unannounced(before)], last.reason, last.ended_ns)
         self.gaps.open(before, last.reason, last.ended_ns)  # of those that had been refused all the time
+
+    def announce_gaps(self, now: int) -> None:
+        """Tell the gaps that have lasted too long by now (ns) to be passed over."""
+        lasting, silent = self.gaps.announce_lasting(now), self.gaps.announce_silent(now, self._refusals.why)
+        unanswered = self._searches.end_refusals(now)
+        self.gaps.explain(unanswered, "no server answers any more")
+        self.status.show_state(np.concatenate([lasting, silent, unanswered]))
 
     def announce_collected(self, now: int, *, every: bool = False) -> None:
         """Tell a shared store which channels are collected here (now: ns): those whose turn it is today, or every one."""
@@ -237,15 +252,18 @@ class Channels:
 
     # -- what Channel Access tells -------------------------------------------------------------
 
-    def on_connected(self, rows: Rows, dbr: npt.NDArray[np.integer], count: npt.NDArray[np.integer]) -> None:
-        """These channels have connected, with this native type and number of elements."""
+    def on_connected(self, rows: Rows, dbr: npt.NDArray[np.integer], count: npt.NDArray[np.integer], now: int) -> None:
+        """These channels have connected at this time (ns), with this native type and number of elements."""
         staying = ~np.isin(rows, self._leaving)  # libca has let go of the others already
         rows, dbr, count = rows[staying], dbr[staying], count[staying]
         self._refusals.forget(rows.tolist())
+        self._misfits.forget(rows)
         for row, its_dbr, its_count in zip(rows.tolist(), dbr.tolist(), count.tolist(), strict=True):
             self._subscriptions.begin(row, its_dbr, its_count)
+        self._searches.connect(rows, now)
         self.connected[rows] = True
         self._sampler.fresh[rows] = True
+        self.gaps.expect_values(rows[self._sampler.wanted.on(rows)], now)
         hosts = [self._access.host(self.names[row]) for row in rows.tolist()]
         self._sampler.clocks.connect(rows, hosts)
         self.status.connect(rows, dbr, count, hosts)
@@ -256,33 +274,43 @@ class Channels:
         self.status.show_state(rows)
 
     def on_disconnected(self, rows: Rows, time_ns: int) -> None:
-        """These channels have lost their server."""
-        self.gaps.open(rows[self._sampler.wanted.on(rows)], Reason.DISCONNECTED, time_ns)
-        self.connected[rows] = False
-        self._refusals.forget(rows.tolist())
-        self._sampler.clocks.disconnect(rows)
-        self._searches.lose(rows, time_ns)
-        self.status.disconnect(rows)
+        """These channels have lost their server, or one that was found has refused them."""
+        rows = rows[~np.isin(rows, self._leaving)]
+        refused, lost = rows[~self.connected[rows]], rows[self.connected[rows]]
+        self.gaps.lose(rows[self._sampler.wanted.on(rows)], time_ns)
+        self.connected[lost] = False
+        self._refusals.forget(lost.tolist())
+        self._sampler.clocks.disconnect(lost)
+        self._searches.lose(lost, time_ns)
+        self.gaps.explain(self._searches.refuse(refused, time_ns), REFUSED_BY_SERVER)
+        self.status.disconnect(lost)
+        self.status.show_state(refused)
 
     def on_refused(self, slots: npt.NDArray[np.void]) -> None:
         """The server, libca or the ring refuses values of channels; slots: of kind REFUSED, with ECA_ numbers of `caerr.h` as count."""
         lasting = slots[slots["count"] != ECA_DISCONN]  # libca ends what was asked for when a connection breaks; that is no refusal
-        for slot, elements in zip(lasting, lasting.view(TOO_LARGE)["elements"].tolist(), strict=True):
-            row, code = int(slot["row"]), int(slot["count"])
-            if elements and code == ECA_TOLARGE:
-                self._sampler.lose(row)
-            if row in self._leaving:
-                continue
-            if slot["dbr"] >= DBR_CTRL_OFFSET:  # what refuses values as well says so again
-                if code != ECA_NORDACCESS:
-                    self._access.do_without_properties(self.names[row])
-                continue
-            self._refusals.begin(row, int(slot["received"]), why_refused(code, elements))
-        self.status.show_state(lasting["row"].astype(np.intp))
+        rows, elements = lasting["row"].astype(np.intp), lasting.view(TOO_LARGE)["elements"]
+        self._sampler.lose(rows[(elements != 0) & (lasting["count"] == ECA_TOLARGE)])
+        staying = ~np.isin(rows, self._leaving)
+        is_meta = lasting["dbr"] >= DBR_CTRL_OFFSET
+        for slot in _newest(lasting[staying & is_meta]):
+            if slot["count"] != ECA_NORDACCESS:  # what refuses values as well says so again
+                self._access.do_without_properties(self.names[slot["row"]])
+        values = lasting[staying & ~is_meta]
+        for slot, its_elements in zip(_newest(values), _newest(values).view(TOO_LARGE)["elements"].tolist(), strict=True):
+            self._refusals.begin(int(slot["row"]), int(slot["received"]), why_refused(int(slot["count"]), its_elements))
+        self.status.show_state(rows)
+
+    def on_misfits(self, slots: npt.NDArray[np.void]) -> None:
+        """Messages came that are not what was subscribed to; slots: of kind MISFIT. Those of values count as received and filtered."""
+        rows = slots["row"].astype(np.intp)
+        self._sampler.leave_out(rows[slots["dbr"] < DBR_CTRL_OFFSET])
+        self._misfits.take(slots[~np.isin(rows, self._leaving)])
+        self.status.show_state(rows)
 
     def _refused_by_setting(self, changed: Rows) -> None:
         """The rules for arrays of these rows have changed: what they refused may pass now."""
-        again = [row for row in changed.tolist() if row in self._refusals and self.connected[row]]
+        again = [row for row in changed.tolist() if row in self._refusals and self.connected[row] and not self._misfits.have_ended(row)]
         self._refusals.forget(again)
         for row in again:
             self._access.ask(self.names[row])
@@ -299,7 +327,7 @@ class Channels:
         came: list[tuple[int, int, int]] = []
         gone: list[int] = []
         for row in rows[self.generation[rows] != 0].tolist():
-            if row in self._leaving or self._searches.is_new(row):
+            if row in self._leaving or self._searches.is_new(row) or self._misfits.have_ended(row):
                 continue
             found = self._access.native_type_of(self.names[row])
             if found is not None:
@@ -310,6 +338,12 @@ class Channels:
             self.on_disconnected(np.array(gone), now)
         if came:
             up, dbr, count = np.array(came).T
-            self.on_connected(up, dbr, count)
+            self.on_connected(up, dbr, count, now)
             for row in up.tolist():
                 self._access.ask(self.names[row])
+
+
+def _newest(slots: npt.NDArray[np.void]) -> npt.NDArray[np.void]:
+    """The newest of these slots of each row."""
+    newest: npt.NDArray[np.void] = slots[newest_of_rows(slots["row"])] if len(slots) else slots
+    return newest

@@ -53,6 +53,7 @@ class ConditionPv:
     def __init__(self, name: str, *, as_text: bool) -> None:
         self.value: float | str | None = None
         self._name, self._as_text = name, as_text
+        self._dbr = (Dbr.STRING if as_text else Dbr.DOUBLE) + DBR_TIME_OFFSET
         self._lib: Any = ca.initialize_libca() if ca.libca is None else ca.libca
         self._on_connection = ctypes.CFUNCTYPE(None, _ConnectionArgs)(self._connection)
         self._on_event = ctypes.CFUNCTYPE(None, EventHandlerArgs)(self._event)
@@ -62,7 +63,7 @@ class ConditionPv:
             _log.error("condition_refused", pv=name, code=code)
             self._chid = None
             return
-        dbr = (Dbr.STRING if as_text else Dbr.DOUBLE) + DBR_TIME_OFFSET
+        dbr = self._dbr
         subscription = ctypes.c_void_p()
         code = self._lib.ca_create_subscription(
             dbr,
@@ -87,7 +88,7 @@ class ConditionPv:
             self.value = None
 
     def _event(self, args: EventHandlerArgs) -> None:
-        if args.status != ECA_NORMAL or not args.dbr:
+        if args.status != ECA_NORMAL or not args.dbr or args.type != self._dbr or args.count != 1:  # not what was subscribed to
             self.value = None
             return
         _, severity = _ALARM.unpack(ctypes.string_at(args.dbr, _ALARM.size))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import takewhile
 from types import MappingProxyType
 
@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archioc.core.events import ChannelEvent, Reason
+from archioc.core.timestamp import format_local
 from archioc.engine.channels import open_gaps
 from archioc.engine.channels.open_gaps import OpenGap
 from archioc.engine.sampling.memory import SamplerMemory
@@ -34,6 +35,7 @@ class Gaps:
         self._shared = shared
         self._unannounced: dict[int, int] = {}
         self._texts: dict[int, str] = {}  # of open gaps, by row
+        self._expected: dict[int, int] = {}  # rows in a gap that are connected and have sent no value, and since when (ns), oldest first
         self.events: list[ChannelEvent] = []
 
     def wait_for_first(self, rows: Rows, now: int) -> None:
@@ -72,6 +74,7 @@ class Gaps:
         rows, times = rows[in_gap], times[in_gap]
         for row, end in zip(rows.tolist(), times.tolist(), strict=True):
             text = self._texts.pop(row, "")
+            self._expected.pop(row, None)
             if self._unannounced.pop(row, None) is None:
                 start, reason = int(memory.gap_start[row]), Reason(int(memory.gap[row]))
                 self.events.append(ChannelEvent(self._names[row], start, reason, end_ns=max(end, start), text=text))
@@ -105,11 +108,47 @@ class Gaps:
 
     def announce_lasting(self, now: int) -> Rows:
         """Tell the gaps of new channels that have lasted; the rows concerned."""
-        lasting = [row for row, _ in takewhile(lambda one: now - one[1] > GRACE_NS, self._unannounced.items())]  # oldest first
+        waiting = takewhile(lambda one: now - one[1] > GRACE_NS, self._unannounced.items())  # oldest first
+        lasting = [row for row, _ in waiting if row not in self._expected]
         for row in lasting:
-            since = self._unannounced.pop(row)
-            self.events.append(ChannelEvent(self._names[row], since, Reason.DISCONNECTED, text="has not connected since it was added"))
+            since, text = self._unannounced.pop(row), self._texts.setdefault(row, "has not connected since it was added")
+            self.events.append(ChannelEvent(self._names[row], since, Reason.DISCONNECTED, text=text))
         return np.array(lasting, dtype=np.intp)
+
+    def explain(self, rows: Rows, text: str) -> None:
+        """Why these channels, as far as they are in a gap, do not connect: told with it from now on."""
+        memory = self._memory
+        for row in rows[memory.gap[rows] == Reason.DISCONNECTED].tolist():
+            self._texts[row] = text
+            if row not in self._unannounced:
+                self.events.append(ChannelEvent(self._names[row], int(memory.gap_start[row]), Reason.DISCONNECTED, text=text))
+
+    def expect_values(self, rows: Rows, now: int) -> None:
+        """These channels are connected and switched on since now (ns): the reasons of their gaps have passed, though no value has come."""
+        for row in rows[self._memory.gap[rows] != 0].tolist():
+            self._expected.pop(row, None)
+            self._expected[row] = now
+
+    def announce_silent(self, now: int, refused: Callable[[int], str]) -> Rows:
+        """Tell which of these have been silent for long; the rows concerned. refused: why values of a row are refused, if they are."""
+        silent = [row for row, _ in takewhile(lambda one: now - one[1] > GRACE_NS, self._expected.items())]
+        for row in silent:
+            since, why = self._expected[row], refused(row)
+            text = f"connected at {format_local(since)[:19]}, " + (f"values are refused: {why}" if why else "no value yet")
+            self.change(np.array([row]), Reason.NO_VALUE, since, {row: text})
+        return np.array(silent, dtype=np.intp)
+
+    def lose(self, rows: Rows, time_ns: int) -> None:
+        """These channels are not connected since this time (ns)."""
+        for row in rows.tolist():
+            self._expected.pop(row, None)
+        self.change(rows[self._memory.gap[rows] == Reason.NO_VALUE], Reason.DISCONNECTED, time_ns)
+        self.open(rows, Reason.DISCONNECTED, time_ns)
+
+    def silent(self, rows: Rows) -> list[tuple[int, bytes]]:
+        """Which of these channels are connected without a value: their index in `rows`, and since when, in at most 64 bytes."""
+        found = np.flatnonzero(self._memory.gap[rows] == Reason.NO_VALUE).tolist()
+        return [(at, self._texts.get(int(rows[at]), "").encode()[:64]) for at in found]
 
     def unannounced(self, rows: Rows) -> npt.NDArray[np.bool_]:
         """Which of these channels are new and have not connected yet."""
@@ -136,7 +175,8 @@ class Gaps:
 
     def announce_again(self) -> None:
         """Tell of the gaps that stand once more; the store may have missed their beginning."""
-        self.events += [ChannelEvent(name, gap.start_ns, gap.reason) for name, gap in self.standing().items()]
+        texts = {self._names[row]: text for row, text in self._texts.items()}
+        self.events += [ChannelEvent(name, gap.start_ns, gap.reason, text=texts.get(name, "")) for name, gap in self.standing().items()]
 
     def pop_events(self) -> tuple[ChannelEvent, ...]:
         """All events since this was last called."""

@@ -11,6 +11,10 @@ from archioc.engine.channels.gaps import Gaps
 Rows = npt.NDArray[np.integer]
 
 
+FOR_GOOD = 2**63 - 1
+"""As a time of refusal: no value comes later."""
+
+
 class Refusals:
     """Who is refused since when. Each refusal is one event at its beginning; the next value that is taken ends it."""
 
@@ -24,12 +28,28 @@ class Refusals:
     def __contains__(self, row: int) -> bool:
         return row in self._refused
 
+    def why(self, row: int) -> str:
+        """Why values of this channel are refused; empty where they are not."""
+        return self._refused[row][1] if row in self._refused else ""
+
     def begin(self, row: int, time_ns: int, why: str) -> None:
         """Values of this channel are refused, last at this time (ns)."""
-        if row not in self._refused:
-            self._gaps.end_wait(row, time_ns)
-            self._gaps.events.append(ChannelEvent(self._names[row], time_ns, Reason.REJECTED, text=why))
-        self._refused[row] = (time_ns, why)
+        known = self._refused.get(row)
+        if known is None:
+            self._tell(row, time_ns, why)
+        if known is None or known[0] != FOR_GOOD:
+            self._refused[row] = (time_ns, why)
+
+    def begin_for_good(self, row: int, time_ns: int, why: str) -> None:
+        """Values of this channel are refused from this time (ns) on, until it is forgotten; an event, whatever was told before."""
+        known = self._refused.get(row)
+        if known is None or known[1] != why:
+            self._tell(row, time_ns, why)
+        self._refused[row] = (FOR_GOOD, why)
+
+    def _tell(self, row: int, time_ns: int, why: str) -> None:
+        self._gaps.end_wait(row, time_ns)
+        self._gaps.events.append(ChannelEvent(self._names[row], time_ns, Reason.REJECTED, text=why))
 
     def end(self, rows: Rows, times: npt.NDArray[np.int64]) -> Rows:
         """Values received at these times (ns) were taken: rows whose refusal was before, which is over now."""

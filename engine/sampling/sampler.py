@@ -100,10 +100,12 @@ class Sampler:
         np.add.at(self.memory.filtered, rows, 1)
         self.memory.touched[rows] = True
 
-    def lose(self, row: int) -> None:
-        """An update of this row has come and could not be taken into the ring."""
-        self.memory.received[row] += 1
-        self.memory.count_dropped("dropped_overflow", np.array([row]), 1)
+    def lose(self, rows: Rows) -> None:
+        """Updates of these rows, each named as often as it sent one, have come and could not be taken into the ring."""
+        rows, number = np.unique(rows, return_counts=True)
+        self.memory.received[rows] += number
+        if len(rows):
+            self.memory.count_dropped("dropped_overflow", rows, number)
 
     def accept(self, updates: Updates) -> Sampled:
         """Sample these updates, at least one."""

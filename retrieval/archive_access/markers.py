@@ -13,6 +13,7 @@ from archioc.retrieval.archive_access.encoding import marker_object
 
 MARKERS = {
     Reason.DISCONNECTED: "Disconnected",
+    Reason.NO_VALUE: "Disconnected",
     Reason.DISABLED: "Archive_Disabled",
     Reason.GROUP_OFF: "Archive_Disabled",
     Reason.ARCHIVER_STOP: "Archive_Off",

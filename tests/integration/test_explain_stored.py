@@ -14,7 +14,7 @@ from archioc.cli.explain.spooled import event_of_line
 from archioc.core.aliases import Alias
 from archioc.core.channel import ChannelSettings, Mode
 from archioc.core.config.file import load_config
-from archioc.core.events import ChannelEvent, Reason
+from archioc.core.events import GAPS, ChannelEvent, Reason
 from archioc.core.ownership import owner_of
 from archioc.core.spool.batch import SampleFlag
 from archioc.core.spool.encoding import encoder_for
@@ -52,7 +52,7 @@ def explain(archive: StoredArchive, channel: str = "A", time_ns: int = NOW) -> d
     [
         *(
             (ChannelEvent("A", NOW - SECOND // 2, reason, end_ns=NOW + 2 * SECOND), reason.word)
-            for reason in (Reason.DISCONNECTED, Reason.DISABLED, Reason.ARCHIVER_STOP, Reason.ENGINE_RESTART, Reason.GROUP_OFF)
+            for reason in sorted(GAPS)
         ),
         (ChannelEvent("A", NOW + 5 * SECOND, Reason.LOST_OVERFLOW, count=7), "lost_overflow"),
         (ChannelEvent("A", NOW + 5 * SECOND, Reason.LOST_QUOTA, count=7), "lost_quota"),
@@ -91,6 +91,26 @@ def test_an_event_elsewhere_is_no_cause(archive: StoredArchive, event: ChannelEv
     """Gaps that were over or had not begun, also one whose end was lost, later and earlier losses and other channels explain nothing."""
     archive.store([*AROUND, Point("B", NOW, 1.0)], [event])
     assert explain(archive)["cause"] == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("event", "text"),
+    [
+        (
+            ChannelEvent("A", NOW - SECOND // 2, Reason.DISCONNECTED, text="a server answers the search, but refuses the channel"),
+            "the channel was not connected: a server answers the search, but refuses the channel",
+        ),
+        (ChannelEvent("A", NOW - SECOND // 2, Reason.DISCONNECTED), "the IOC was away, or the channel was not found"),
+        (
+            ChannelEvent("A", NOW - SECOND // 2, Reason.NO_VALUE, text="connected at 2026-01-31 12:00:00, no value yet"),
+            "the channel was connected, but no value was archived: connected at 2026-01-31 12:00:00, no value yet",
+        ),
+    ],
+)
+def test_a_gap_is_explained_by_what_is_known_of_it(archive: StoredArchive, event: ChannelEvent, text: str) -> None:
+    """A channel that was refused or silent is not said to have been away, and nothing false stands beside what is known."""
+    archive.store(AROUND[:2], [event])
+    assert explain(archive)["text"] == text
 
 
 def test_a_usual_hole_is_no_loss(archive: StoredArchive) -> None:

@@ -41,11 +41,17 @@ class Sampled:
 class EngineProcess:
     """The real collector process, on a state directory of its own; the test is its ioc process, and nobody takes from its spool.
 
-    ca: block `ca` of the configuration; environment: EPICS_ variables beside it.
+    ca: block `ca` of the configuration; environment: variables beside it. command: what starts it.
     """
 
     def __init__(
-        self, directory: Path, ca: Mapping[str, object], environment: Mapping[str, str], rows: int = 64, ring_bytes: int = 16_000_000
+        self,
+        directory: Path,
+        ca: Mapping[str, object],
+        environment: Mapping[str, str],
+        rows: int = 64,
+        ring_bytes: int = 16_000_000,
+        command: Sequence[str] = (),
     ) -> None:
         directory.mkdir(parents=True)
         self.archive = Archive(directory / "state", rows, ring_bytes)
@@ -53,13 +59,14 @@ class EngineProcess:
         self._config = directory / "config.yml"
         content = {"archiver": {"state_dir": "./state"}, "ca": dict(ca), "spool": {"commit_interval": 0.1, "min_free": "1MB"}}
         self._config.write_text(yaml.safe_dump(content))
+        self._command = command or python_module("archioc.engine")
         self._environment = with_variables(dict(environment))
         self._child: Child | None = None
 
     def start(self) -> None:
         """Start it and wait until it collects."""
         self.archive.table.settings.head["state"] = ProcessState.RUNNING
-        command = python_module("archioc.engine", str(self._config), "--parent", str(os.getpid()))
+        command = [*self._command, str(self._config), "--parent", str(os.getpid())]
         self._child = Child("engine", command, self.log, self._environment)
         self._child.wait_for_output("collecting", 60.0)
 
@@ -67,6 +74,10 @@ class EngineProcess:
     def pid(self) -> int:
         assert self._child is not None
         return self._child.pid
+
+    @property
+    def running(self) -> bool:
+        return self._child is not None and self._child.running
 
     def stop(self) -> int:
         """SIGTERM; the exit status."""
@@ -124,6 +135,20 @@ class EngineProcess:
     def values(self, name: str) -> list[object]:
         """The values of these."""
         return [one.value for one in self.true(name)]
+
+    def has_last(self, seen: Mapping[str, Sequence[float]]) -> bool:
+        """Whether of each counter what another client saw last has come to the spool."""
+        numbers = self.numbers()
+        return all(name in numbers and numbers[name][-1] >= values[-1] for name, values in seen.items())
+
+    def missing_of(self, seen: Mapping[str, Sequence[float]]) -> list[str]:
+        """Counters of which it has not all that another client saw, one after the other."""
+        numbers, found = self.numbers(), []
+        for name, values in seen.items():
+            stored = numbers[name]
+            if values[0] not in stored or stored[stored.index(values[0]) :][: len(values)] != values:
+                found.append(name)
+        return found
 
     def events(self, name: str, reason: Reason) -> list[ChannelEvent]:
         """What was told of a channel for one reason."""

@@ -23,6 +23,8 @@ class ProofCounts:
     hostile_puts: of any kind. control_kills: of the ioc process while it is put to.
     http_examples: requests that schemathesis makes of each operation, at least. hostile_requests: over HTTP, for each store.
     export_days: of a channel at 10 Hz in one answer.
+    refused_s: how long a server refuses channels.
+    hostile_messages: of a Channel Access server, to each of the two event callbacks.
     pair_kills: of one or the other of two archivers of the same channels.
     """
 
@@ -49,6 +51,8 @@ class ProofCounts:
     http_examples: int
     hostile_requests: int
     export_days: int
+    refused_s: float
+    hostile_messages: int
     pair_kills: int
     shard_counters: int
     shard_period_s: float
@@ -79,6 +83,8 @@ _SHORT_AND_FULL: dict[str, tuple[Any, Any]] = {
     "http_examples": (4, 20),
     "hostile_requests": (600, 2500),
     "export_days": (2, 12),
+    "refused_s": (35, 180),
+    "hostile_messages": (100_000, 1_000_000),
     "pair_kills": (6, 100),
     "shard_counters": (1500, 20_000),
     "shard_period_s": (0.2, 1),

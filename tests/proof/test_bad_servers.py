@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -59,22 +59,6 @@ def longest_lag(engine: EngineProcess) -> float:
         time.sleep(0.1)
         worst = max(worst, float(engine.archive.table.status.head["loop_lag"][0]))
     return worst
-
-
-def has_last(engine: EngineProcess, seen: Mapping[str, Sequence[float]]) -> bool:
-    """Whether of each counter what another client saw last has come to the spool."""
-    numbers = engine.numbers()
-    return all(name in numbers and numbers[name][-1] >= values[-1] for name, values in seen.items())
-
-
-def missing_in(engine: EngineProcess, seen: Mapping[str, Sequence[float]]) -> list[str]:
-    """Counters of which the engine has not all that another client saw, one after the other."""
-    numbers, found = engine.numbers(), []
-    for name, values in seen.items():
-        stored = numbers[name]
-        if values[0] not in stored or stored[stored.index(values[0]) :][: len(values)] != values:
-            found.append(name)
-    return found
 
 
 @pytest.fixture
@@ -142,13 +126,13 @@ def test_servers_that_hang_or_refuse_delay_nobody(
         wait_until(lambda: longest_lag(engine) < LAG_S, 60, "the engine's loop is not held up")
         assert watch.stop() == 0
         seen = {name: [float(str(one.value)) for one in updates] for name, updates in watch.by_channel().items()}
-        wait_until(lambda: has_last(engine, seen), 60, "the engine has what the other client has", 0.2)
+        wait_until(lambda: engine.has_last(seen), 60, "the engine has what the other client has", 0.2)
         started = time.monotonic()
         assert engine.stop() == 0
         assert time.monotonic() - started < ENDED_S
     finally:
         os.kill(hanging.pid, signal.SIGCONT)
-    assert missing_in(engine, seen) == []
+    assert engine.missing_of(seen) == []
     assert [one.text for one in engine.events(prefix + "LOCKED", Reason.REJECTED)] == ["no read access"]
     engine.check_conservation()
 
@@ -178,8 +162,8 @@ def test_a_large_array_stalls_no_scalar(
         updates = witness.updates()
         assert len(updates) > ENOUGH // 2
         seen = {name: updates["value"][updates["row"] == row].tolist() for row, name in enumerate(counters)}
-        wait_until(lambda seen=seen: has_last(engine, seen), 60, "the engine has what the other client has", 0.5)  # type: ignore[misc]
-        missing = missing_in(engine, seen)
+        wait_until(lambda seen=seen: engine.has_last(seen), 60, "the engine has what the other client has", 0.5)  # type: ignore[misc]
+        missing = engine.missing_of(seen)
         if not missing:
             break
     assert missing == []

@@ -22,6 +22,7 @@ Rule = Callable[[Evidence], Iterator[Cause]]
 
 _GAP_TEXTS = {
     Reason.DISCONNECTED: "the IOC was away, or the channel was not found",
+    Reason.NO_VALUE: "the channel was connected, but no value was archived",
     Reason.DISABLED: "archiving was switched off",
     Reason.GROUP_OFF: "its group was off",
     Reason.ARCHIVER_STOP: "the archiver was stopped",
@@ -110,6 +111,8 @@ def _refused(evidence: Evidence) -> Iterator[Cause]:
 
 def _gap_cause(event: ChannelEvent) -> Cause:
     text = _GAP_TEXTS[event.reason]
+    if event.reason is Reason.DISCONNECTED and event.text:
+        text = "the channel was not connected"  # and what the engine knows of the cause
     return Cause(event.reason.word, f"{text}: {event.text}" if event.text else text, start_ns=event.time_ns, end_ns=event.end_ns)
 
 

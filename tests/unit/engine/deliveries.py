@@ -14,6 +14,7 @@ from archioc.core.dbr import DBR_TIME_OFFSET, ELEMENT_DTYPE, EPICS_EPOCH_S, Dbr
 from archioc.engine.ca.channel_access import EventCallback
 from archioc.engine.ca.libca import CONNECTION_UP, ConnectionHandlerArgs
 from archioc.engine.ca.pinned_callback import ECA_NORMAL, EventHandlerArgs
+from archioc.engine.ca.user_argument import user_argument
 
 PADDING = {Dbr.STRING: 0, Dbr.SHORT: 2, Dbr.FLOAT: 0, Dbr.ENUM: 2, Dbr.CHAR: 3, Dbr.LONG: 0, Dbr.DOUBLE: 4}
 """Bytes between the time stamp and the value (`db_access.h`)."""
@@ -58,20 +59,33 @@ def hand_over(callback: EventCallback, one: Delivery) -> None:
 
 
 def call(
-    callback: EventCallback, row: int, generation: int, array: bool, dbr: int, count: int, memory: bytes | None, status: int = ECA_NORMAL
+    callback: EventCallback,
+    row: int,
+    generation: int,
+    array: bool,
+    dbr: int,
+    count: int,
+    memory: bytes | None,
+    status: int = ECA_NORMAL,
+    subscribed: int | None = None,
 ) -> None:
-    """Call the C function with these arguments."""
+    """Call the C function with these arguments. subscribed: the DBR type that was subscribed to, where that is another one."""
     buffer = ctypes.create_string_buffer(memory, len(memory)) if memory is not None else None
     address = ctypes.addressof(buffer) if buffer is not None else None
-    user = callback.user_argument(row, generation, array).value
+    user = user_argument(row, generation, array, dbr if subscribed is None else subscribed)
+    call_at(callback, user, dbr, count, address, status)
+
+
+def call_at(callback: EventCallback, user: ctypes.c_void_p, dbr: int, count: int, address: int | None, status: int = ECA_NORMAL) -> None:
+    """Call the C function with this user argument, for a message at an address."""
     function = ctypes.cast(callback.function, ctypes.c_void_p).value
     assert function is not None
-    _FUNCTION(function)(EventHandlerArgs(user, None, dbr, count, address, status))
+    _FUNCTION(function)(EventHandlerArgs(user.value, None, dbr, count, address, status))
 
 
 def connect(callback: EventCallback, row: int, generation: int, up: bool, dbr: int = 0, count: int = 0) -> None:
     """Tell that a channel came, with this native type and number of elements, or went."""
-    libca = _OneChannel(callback.user_argument(row, generation, False).value, dbr, count)
+    libca = _OneChannel(user_argument(row, generation, array=False, dbr=0).value, dbr, count)
     keep = callback.connection_function(libca)
     function = ctypes.cast(keep, ctypes.c_void_p).value
     assert function is not None

@@ -57,6 +57,7 @@ class RecordedAccess:
         self.searched_again: list[str] = []
         self.refuses: set[str] = set()
         self.without_properties: list[str] = []
+        self.ended: list[tuple[str, str]] = []
         self.answer = 1
         self.connections: dict[str, tuple[int, int]] = {}
 
@@ -85,6 +86,14 @@ class RecordedAccess:
     def do_without_properties(self, name: str) -> None:
         assert name in self.created
         self.without_properties.append(name)
+
+    def end_values(self, name: str) -> None:
+        assert name in self.created
+        self.ended.append((name, "values"))
+
+    def end_metadata(self, name: str) -> None:
+        assert name in self.created
+        self.ended.append((name, "metadata"))
 
     def follow_mask(self, name: str, mask: Mask) -> None:
         assert name in self.created

@@ -11,8 +11,9 @@ from archioc.core.config.config import Callback
 from archioc.core.dbr import DBR_CTRL_OFFSET, DBR_TIME_OFFSET, Dbr
 from archioc.core.errors import CallbackMissing
 from archioc.engine.ca import event_callback
-from archioc.engine.ca.pinned_callback import _CTRL_SIZE, PinnedCallback
+from archioc.engine.ca.metadata import CTRL_BYTES
 from archioc.engine.ca.ring import IN_BULK, OF_ARRAY, EventKind, EventRing
+from archioc.engine.ca.user_argument import ROW_MASK, TYPE_AT, TYPE_MASK, user_argument
 from tests.unit.engine.conftest import CallbackFactory
 from tests.unit.engine.deliveries import Delivery, call, connect, deliveries, hand_all_over, hand_over, in_a_thread
 
@@ -53,12 +54,13 @@ def test_an_array_is_marked_as_one(ring: EventRing, new_callback: CallbackFactor
     assert ring.piece(0, len(elements)) == elements
 
 
+@pytest.mark.parametrize("count", [0, 1])
 @pytest.mark.parametrize("native", Dbr)
-def test_metadata_is_kept_whole(ring: EventRing, new_callback: CallbackFactory, native: Dbr) -> None:
-    """A DBR_CTRL_x lies in the bulk area from its first to its last byte."""
+def test_metadata_is_kept_whole(ring: EventRing, new_callback: CallbackFactory, native: Dbr, count: int) -> None:
+    """A DBR_CTRL_x lies in the bulk area from its first byte to its value, also where a server leaves the value out."""
     callback = new_callback(ring)
-    raw = bytes(at % 251 for at in range(_CTRL_SIZE[native]))
-    call(callback, 3, 9, False, native + DBR_CTRL_OFFSET, 1, raw)
+    raw = bytes(at % 251 for at in range(CTRL_BYTES[native]))
+    call(callback, 3, 9, False, native + DBR_CTRL_OFFSET, count, raw)
     (slot,) = ring.drain(10)
     assert (slot["kind"], slot["row"], slot["generation"], slot["dbr"]) == (EventKind.META, 3, 9, native + DBR_CTRL_OFFSET)
     assert ring.piece(0, len(raw)) == raw
@@ -87,12 +89,13 @@ def test_connections_are_in_order_with_updates(ring: EventRing, new_callback: Ca
 
 
 @settings(max_examples=50, deadline=None)
-@given(st.integers(0, 2**31 - 1), st.integers(1, 2**32 - 1), st.booleans())
-def test_the_user_argument_names_the_channel(row: int, generation: int, array: bool) -> None:
-    """Row, generation and shape are in the 64 bits that libca hands back, and they are never 0."""
-    argument = PinnedCallback.user_argument(None, row, generation, array).value  # type: ignore[arg-type]
+@given(st.integers(0, ROW_MASK), st.integers(1, 2**32 - 1), st.booleans(), st.integers(0, TYPE_MASK))
+def test_the_user_argument_names_the_channel(row: int, generation: int, array: bool, dbr: int) -> None:
+    """Row, generation, shape and type are in the 64 bits that libca hands back, and they are never 0."""
+    argument = user_argument(row, generation, array, dbr).value
     assert argument is not None
-    assert (argument & (1 << 31) - 1, argument >> 32, bool(argument & 1 << 31)) == (row, generation, array)
+    parts = (argument & ROW_MASK, argument >> 32, bool(argument & 1 << 31), argument >> TYPE_AT & TYPE_MASK)
+    assert parts == (row, generation, array, dbr)
 
 
 @settings(max_examples=20, deadline=None)

@@ -11,8 +11,7 @@ from epics import dbr as epics_dbr
 
 from archioc.core.dbr import DBR_CTRL_OFFSET, Dbr
 from archioc.core.spool.batch import ChannelMeta
-from archioc.engine.ca.metadata import decode_metadata
-from archioc.engine.ca.pinned_callback import _CTRL_SIZE
+from archioc.engine.ca.metadata import CTRL_BYTES, decode_metadata
 from tests.unit.engine.arrivals import T0
 
 LIMITS = {
@@ -35,7 +34,8 @@ NUMERIC = {
 
 
 def decode(native: Dbr, raw: bytes) -> ChannelMeta:
-    return decode_metadata("X", T0, "host:5064", 3, native + DBR_CTRL_OFFSET, raw)
+    """raw: the structure, whose value is left out as the callbacks do."""
+    return decode_metadata("X", T0, "host:5064", 3, native + DBR_CTRL_OFFSET, raw[: CTRL_BYTES[native]])
 
 
 def numeric(native: Dbr, units: bytes = b"mA") -> Any:
@@ -50,8 +50,8 @@ def numeric(native: Dbr, units: bytes = b"mA") -> Any:
 @pytest.mark.parametrize("native", NUMERIC)
 def test_units_and_limits_of_numbers(native: Dbr) -> None:
     """Each of the eight limits and the units come from their place in the structure of every numeric type."""
+    assert type(numeric(native)).value.offset == CTRL_BYTES[native]
     raw = bytes(numeric(native))
-    assert len(raw) == _CTRL_SIZE[native]
     meta = decode(native, raw)
     assert (meta.channel, meta.time_ns, meta.host, meta.count, meta.dbr, meta.units) == ("X", T0, "host:5064", 3, native, "mA")
     assert [getattr(meta, name) for name in LIMITS.values()] == [100.0 + number for number in range(8)]
@@ -96,7 +96,7 @@ def test_names_of_states(told: int, known: int) -> None:
         name = b"n" * 26 if number == 1 else b"state%d" % number
         ctypes.memmove(ctypes.addressof(made.strs) + 26 * number, name.ljust(26, b"\0"), 26)
     raw = bytes(made)
-    assert len(raw) == _CTRL_SIZE[Dbr.ENUM]
+    assert type(made).value.offset == CTRL_BYTES[Dbr.ENUM]
     labels = decode(Dbr.ENUM, raw).labels
     assert len(labels) == known
     assert labels[:2] == ("state0", "n" * 26)[:known]
@@ -104,4 +104,13 @@ def test_names_of_states(told: int, known: int) -> None:
 
 def test_a_string_has_no_metadata_of_its_own() -> None:
     """A string channel tells its type, count and host only."""
-    assert decode(Dbr.STRING, bytes(_CTRL_SIZE[Dbr.STRING])) == ChannelMeta("X", T0, Dbr.STRING, 3, "host:5064")
+    assert decode(Dbr.STRING, bytes(CTRL_BYTES[Dbr.STRING])) == ChannelMeta("X", T0, Dbr.STRING, 3, "host:5064")
+
+
+@pytest.mark.parametrize("native", Dbr)
+@pytest.mark.parametrize("difference", [-2, -1, 1, 400])
+def test_metadata_of_another_size_are_not_decoded(native: Dbr, difference: int) -> None:
+    """What is not exactly as long as the structure before its value is no metadata of the type."""
+    raw = bytes(CTRL_BYTES[native] + difference)
+    with pytest.raises(ValueError, match=f"{len(raw)} bytes of metadata"):
+        decode_metadata("X", T0, "host:5064", 3, native + DBR_CTRL_OFFSET, raw)

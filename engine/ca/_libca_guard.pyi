@@ -1,0 +1,3 @@
+def install(
+    table: int, event: int, read: int, error: int, read_notify: int, write_notify: int, value_offsets: int, value_sizes: int, /
+) -> bool: ...
