@@ -82,7 +82,7 @@ class RegistryGroup:
     condition: str
 
 
-def _reason(path: Path, error: sqlite3.Error) -> str:
+def reason_of(path: Path, error: sqlite3.Error) -> str:
     """SQLite says the same of a file that does not exist and of one that this user may not open."""
     try:
         path.open("rb").close()
@@ -100,7 +100,7 @@ class RegistryReader:
             address = f"{path.absolute().as_uri()}?mode=ro"
             self._connection = sqlite3.connect(address, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)
         except sqlite3.Error as error:
-            raise RegistryError(f"{path}: cannot be read: {_reason(path, error)}") from None
+            raise RegistryError(f"{path}: cannot be read: {reason_of(path, error)}") from None
         try:
             check_version(self._connection, path)
         except RegistryError:
