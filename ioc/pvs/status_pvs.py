@@ -148,4 +148,3 @@ class StatusPvs:
         except OSError as error:
             seldom.warning("memory_unreadable", error=str(error))
         return self._resident
-

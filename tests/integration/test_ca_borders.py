@@ -18,7 +18,7 @@ from tests.processes import raw_frames as frames
 from tests.processes.control_process import TWO_CHANNELS, ControlProcess
 from tests.processes.raw_connection import RawConnection
 from tests.processes.resources import resources_of
-from tests.processes.waiting import PATIENCE_S, wait_until
+from tests.processes.waiting import PATIENCE_S
 
 FEW_DESCRIPTORS = 72
 """Enough for the process and a few clients."""

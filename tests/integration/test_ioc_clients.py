@@ -56,7 +56,7 @@ def test_peer_that_may_not_write_is_refused(control: ControlProcess, prefix: str
     assert control.used_rows() == [0, 1]
     control.stop()
     database = sqlite3.connect(control.directories.registry)
-    audit = database.execute("SELECT user, host, peer, pv, new FROM audit ORDER BY rowid").fetchall()
+    audit = database.execute("SELECT user, host, peer, pv, new FROM refused_put ORDER BY rowid").fetchall()
     database.close()
     assert [(user, host, peer.split(":")[0], pv) for user, host, peer, pv, _ in audit] == [
         ("ops", "127.0.0.1", "127.0.0.2", prefix + "CH:SR:DCCT:Rate"),
