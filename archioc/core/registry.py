@@ -37,7 +37,8 @@ FROM channel_group AS g ORDER BY number
 _SELECT_REMOVED = "SELECT row, name, added, moved_to FROM removed_row WHERE removed > ? ORDER BY row"
 
 _SELECT_AUDIT = "SELECT rowid, time_ns, user, host, peer, pv, old, new, outcome FROM audit WHERE rowid > ? ORDER BY rowid LIMIT ?"
-_REFUSED_COLUMNS = "time_ns, user, host, peer, pv, '' AS old, new, CASE puts WHEN 1 THEN outcome ELSE puts || ' times in a minute: ' || outcome END AS outcome"
+_REFUSED_OUTCOME = "CASE puts WHEN 1 THEN outcome ELSE puts || ' times in a minute: ' || outcome END"
+_REFUSED_COLUMNS = f"time_ns, user, host, peer, pv, '' AS old, new, {_REFUSED_OUTCOME} AS outcome"
 _SELECT_REFUSED = f"SELECT rowid, {_REFUSED_COLUMNS} FROM refused_put WHERE rowid > ? AND minute < ? ORDER BY rowid LIMIT ?"  # noqa: S608 - constants
 _SELECT_AUDIT_BETWEEN = f"""
 SELECT time_ns, user, host, peer, pv, old, new, outcome FROM audit WHERE time_ns BETWEEN :start AND :end

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import structlog
@@ -107,12 +107,8 @@ class ControlServer:
         for circuit in list(self.circuits):
             await circuit.send_rights()
 
-    def drop(self, channels: Collection[str], groups: Collection[str]) -> None:
-        """Disconnect the PVs of removed channels and groups at every client."""
-
-        def gone(pv: PV) -> bool:
-            return pv.channel in channels or pv.group in groups
-
+    def drop(self, gone: Callable[[PV], bool]) -> None:
+        """Disconnect these PVs at every client."""
         self._names.forget(gone)
         self._keep(asyncio.create_task(self._drop(gone)))
 

@@ -28,7 +28,7 @@ from archioc.ioc.results import ResultCode
 KEPT_CHANGES = 20
 
 DROP_DELAY_S = 0.02
-"""Clients lose the PVs of a removed channel this long after, so that a put to one of these PVs can complete."""
+"""Clients see this long after that a channel is removed, so that a put to one of its PVs can complete."""
 
 log = structlog.get_logger()
 

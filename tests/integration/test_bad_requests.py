@@ -186,7 +186,7 @@ def test_long_number_holds_up_nobody(client: RawConnection, prefix: str) -> None
 
 
 def test_flood_of_refused_puts_is_counted_whole(control: ControlProcess, client: RawConnection, prefix: str) -> None:
-    """Each of 4000 puts that are refused as fast as they come counts in the audit, which has a few entries and the log a few lines for them.
+    """Each of 4000 puts that are refused as fast as they come counts in the audit, which has few entries for them, and the log few lines.
 
     The puts that were carried out before stay where they are.
     """

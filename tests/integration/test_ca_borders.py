@@ -103,7 +103,7 @@ LARGE = [
 
 @pytest.mark.parametrize("request_", LARGE, ids=range(len(LARGE)))
 def test_answers_that_nobody_takes_are_bounded(control: ControlProcess, prefix: str, request_: bytes) -> None:
-    """A client that sends requests and reads nothing is not served further: memory grows by some kB, whatever it asks for; others are served."""
+    """A client that sends requests and reads nothing is not served further: memory stays, whatever it asks for; others are served."""
     with RawConnection(control.port) as client, RawConnection(control.port) as other:
         (beats,) = other.open([f"{prefix}HEARTBEAT"])
         client.open([f"{prefix}Add"])

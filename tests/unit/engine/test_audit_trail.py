@@ -120,7 +120,7 @@ def test_refused_puts_go_to_the_spool_once(archive: Archive, monkeypatch: pytest
         archive.registry.refuse(AuditEntry(T0 + number, PEER, "ARCH:Add", "", str(number), "may not"))
     archive.registry.write_notes()
     clock = T0 + MINUTE_NS - T0 % MINUTE_NS
-    monkeypatch.setattr(audit_trail.time, "time_ns", lambda: clock)
+    monkeypatch.setattr("archioc.engine.commit.audit_trail.time.time_ns", lambda: clock)
     engine = Engine(archive, T0)
     engine.collector.round(T0)
     engine.write()
