@@ -4,10 +4,15 @@ A sample uses up `cost` ns (1 s / quota) of its channel's time; what was not use
 10 s, or for one sample where the quota is less than that. A drain is judged as a whole: the first
 samples of a channel pass until its time is used up, the rest is dropped. So a channel that stays
 below its quota loses nothing, however late it is looked at, and one that runs away gives its quota
-and what it had kept. Time is the receive time.
+and what it had kept.
+
+There are two clocks, the receive time and the time of the samples; the one that allows more decides, as for the rate limit: what a
+stall hands over at one moment passes as it would have passed live.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -22,17 +27,45 @@ SET_BACK = SECOND
 """Time used up that lies further ahead than this was booked before the clock was set back (ns)."""
 
 
-def within_quota(rows: npt.NDArray[np.integer], count: I8, first: I8, last: I8, cost: I8, memory: SamplerMemory) -> I8:
+@dataclass(frozen=True, slots=True, eq=False)
+class Span:
+    """The first and the last time that one clock shows for the updates of each row (ns)."""
+
+    first: I8
+    last: I8
+
+    @classmethod
+    def at(cls, time: I8) -> Span:
+        """One moment for each row."""
+        return cls(time, time)
+
+
+def within_quota(rows: npt.NDArray[np.integer], count: I8, received: Span, sampled: Span, cost: I8, memory: SamplerMemory) -> I8:
     """How many of `count` samples of each row may pass; they are booked.
 
-    rows: each once. first, last: receive times (ns) of the first and last update looked at. cost: ns, 0 = no quota.
+    rows: each once. received, sampled: of the updates looked at. cost: ns, 0 = no quota.
     """
-    kept, before = np.maximum(cost, KEPT), memory.quota_base[rows]
-    base = np.maximum(before, np.minimum(first, last) - kept)
-    wanted = count * cost
-    passing = count
-    if (base + wanted > last).any():
-        base = np.where(before > last + SET_BACK, last - kept, base)
-        passing = np.where(cost > 0, np.minimum(count, np.maximum(last - base, 0) // np.maximum(cost, 1)), count)
-    memory.quota_base[rows] = np.where(wanted > 0, base + passing * cost, before)
+    before = memory.quota_base[rows], memory.quota_base_time[rows]
+    bases = [_base(known, clock, cost) for known, clock in zip(before, (received, sampled), strict=True)]
+    passing, used = count, count * cost
+    if (bases[0] + used > received.last).any():
+        allowed = np.maximum(_allowed(bases[0], received.last, cost), _allowed(bases[1], sampled.last, cost))
+        passing = np.where(cost > 0, np.minimum(count, allowed), count)
+        used = passing * cost
+    booked = count * cost > 0
+    # a clock that allowed less than the other one is used up, not in debt
+    memory.quota_base[rows] = np.where(booked, np.minimum(bases[0] + used, received.last), before[0])
+    memory.quota_base_time[rows] = np.where(booked, np.minimum(bases[1] + used, sampled.last), before[1])
     return passing
+
+
+def _base(before: I8, clock: Span, cost: I8) -> I8:
+    """Up to when the time of each row is used up, at most what may be kept before its first update."""
+    kept = np.maximum(cost, KEPT)
+    base = np.maximum(before, np.minimum(clock.first, clock.last) - kept)
+    return np.where(before > clock.last + SET_BACK, clock.last - kept, base)
+
+
+def _allowed(base: I8, last: I8, cost: I8) -> I8:
+    allowed: I8 = np.maximum(last - base, 0) // np.maximum(cost, 1)
+    return allowed

@@ -21,7 +21,7 @@ from archioc.engine.sampling.dead_band import within_band
 from archioc.engine.sampling.held_samples import HeldSamples
 from archioc.engine.sampling.memory import SamplerMemory
 from archioc.engine.sampling.newest_values import NewestValues
-from archioc.engine.sampling.quota import within_quota
+from archioc.engine.sampling.quota import Span, within_quota
 from archioc.engine.sampling.rate_limit import limit_rate
 from archioc.engine.sampling.sampling_settings import Rows, SamplingSettings
 from archioc.engine.sampling.stamps import MAX_PAST, Mask, Stamped, look_ahead, stamp_updates
@@ -137,7 +137,7 @@ class Sampler:
         if len(resumed):
             self._count_copies(row[resumed], told_by_copy & keep[resumed])
             passing.updates[resumed[told_by_copy]] = False
-        memory.committed[lanes] += self._apply_quota(updates, starts, ends, passing)
+        memory.committed[lanes] += self._apply_quota(updates, stamped, starts, ends, passing)
         passed = np.flatnonzero(passing.updates)
         newest = updates if len(starts) == len(row) else updates.select(ends - 1)
         if len(wanted.repeating):
@@ -179,8 +179,8 @@ class Sampler:
         bound = np.flatnonzero(keep & limit)
         if not len(bound):
             return self._passing(keep.copy(), unlimited)
-        row = updates.row[bound]
-        limited = limit_rate(row, updates.received[bound], forced[bound], interval[bound], self.wanted.scan[row], self.memory)
+        row, received, time = updates.row[bound], updates.received[bound], stamped.time[bound]
+        limited = limit_rate(row, received, time, forced[bound], interval[bound], self.wanted.scan[row], self.memory)
         np.add.at(self.memory.filtered, limited.rows, limited.replaced)
         passes = keep & ~limit
         passes[bound[limited.passed]] = True
@@ -191,14 +191,18 @@ class Sampler:
     def _passing(self, updates: Mask, released: Rows) -> _Passing:
         return _Passing(updates, *self.withheld.pop(released), self.memory.w_received[released])
 
-    def _apply_quota(self, updates: Updates, starts: Index, ends: Index, passing: _Passing) -> I8:
+    def _apply_quota(self, updates: Updates, stamped: Stamped, starts: Index, ends: Index, passing: _Passing) -> I8:
         """Take what is beyond the quota out of what passes; how many of each row pass. starts, ends: the run of updates of each row."""
         lanes = updates.row[starts]
         cost = self.wanted.quota_cost[lanes]
         count = np.add.reduceat(passing.updates, starts, dtype="i8")
         released_of = np.searchsorted(lanes, passing.released["row"]) if len(passing.released) else np.empty(0, np.intp)
         count[released_of] += 1
-        allowed = within_quota(lanes, count, updates.received[starts], updates.received[ends - 1], cost, self.memory)
+        if not cost.any():
+            return count
+        received = Span(updates.received[starts], updates.received[ends - 1])
+        sampled = Span(np.minimum.reduceat(stamped.time, starts), np.maximum.reduceat(stamped.time, starts))
+        allowed = within_quota(lanes, count, received, sampled, cost, self.memory)
         over = np.flatnonzero(allowed < count)
         if not len(over):
             return count
@@ -257,8 +261,8 @@ class Sampler:
         samples, blobs = self.withheld.pop(rows)
         if not len(rows):
             return samples, blobs
-        time = np.full(len(rows), now)
-        passes = within_quota(rows, np.ones(len(rows), "i8"), time, time, self.wanted.quota_cost[rows], memory) > 0
+        received, sampled = Span.at(np.full(len(rows), now)), Span.at(samples["time"])
+        passes = within_quota(rows, np.ones(len(rows), "i8"), received, sampled, self.wanted.quota_cost[rows], memory) > 0
         if not passes.all():
             self._book_dropped(rows[~passes], 1)
         memory.committed[rows[passes]] += 1

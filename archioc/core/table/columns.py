@@ -129,6 +129,7 @@ LEDGER = np.dtype(
         ("last_label", "<i4"),  # enum index of the last label written
         ("last_time", "<i8"),  # time of the last sample written
         ("due", "<i8"),  # receive time from which the next sample may pass (ns)
+        ("due_time", "<i8"),  # time of a sample from which it may pass, whenever it is received (ns)
         ("w_time", "<i8"),
         ("w_src_time", "<i8"),
         ("w_value", "<f8"),
@@ -147,7 +148,8 @@ LEDGER = np.dtype(
         ("bad_stamp", "u1"),  # 1: the last stamp was unusable
         ("alarm_told", "<u4"),  # 1 + severity and status that the store knows, 0 = it knows none
         ("bad_told_at", "<i8"),  # receive time (ns) of the last event that told so
-        ("quota_base", "<i8"),  # time up to which the quota is used up (ns)
+        ("quota_base", "<i8"),  # receive time up to which the quota is used up (ns)
+        ("quota_base_time", "<i8"),  # the same in the time of the samples
         *((told, "<i8") for told in TOLD),
     ]
 )
