@@ -7,12 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from archioc.core.timestamp import format_span
 from archioc.engine.sampling.memory import SamplerMemory
 from archioc.engine.sampling.stamps import EARLIEST, MAX_FUTURE, SECOND, Mask, Stamped
 from archioc.engine.sampling.updates import Updates, run_ends, run_starts, value_before
 
 TELL_AGAIN = 60 * SECOND
 """A channel whose stamps turn bad again and again tells so at most this often (ns)."""
+
+
+LONG_AGO = 60 * SECOND
+"""A stamp so far behind (ns) is described by its age, whatever else may be wrong with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,4 +68,6 @@ def _fault(updates: Updates, at: int) -> str:
         return "the IOC's stamp is unset"
     if stamp > received + MAX_FUTURE:
         return f"the IOC's stamp is {(stamp - received) / SECOND:.0f} s in the future"
+    if received - stamp > LONG_AGO:
+        return f"the IOC's stamp is {format_span((received - stamp) / SECOND)} in the past"
     return f"another value came under the same stamp, {(received - stamp) / SECOND:.1f} s old"

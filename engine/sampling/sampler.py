@@ -24,7 +24,7 @@ from archioc.engine.sampling.newest_values import NewestValues
 from archioc.engine.sampling.quota import Span, within_quota
 from archioc.engine.sampling.rate_limit import limit_rate
 from archioc.engine.sampling.sampling_settings import Rows, SamplingSettings
-from archioc.engine.sampling.stamps import MAX_PAST, Mask, Stamped, look_ahead, stamp_updates
+from archioc.engine.sampling.stamps import MAX_PAST, MAX_PAST_LIVE, Mask, Stamped, look_ahead, look_behind, stamp_updates
 from archioc.engine.sampling.updates import I8, Updates, run_ends, run_starts
 
 Index = npt.NDArray[np.intp]
@@ -63,10 +63,11 @@ class Sampler:
     """Holds the memory of all channels; one thread uses it.
 
     fresh: rows whose next update starts or resumes a trace, so that its value is also written at
-    receive time.
+    receive time. max_past: `ca.max_past` (ns).
     """
 
-    def __init__(self, rows: int) -> None:
+    def __init__(self, rows: int, max_past: int = MAX_PAST_LIVE) -> None:
+        self._max_past = max_past
         self.memory = SamplerMemory(rows)
         self.wanted = SamplingSettings(rows)
         self.fresh = np.zeros(rows, bool)
@@ -118,8 +119,8 @@ class Sampler:
         memory.touched[lanes] = True
         memory.received[lanes] += ends - starts
         by_archiver = wanted.by_archiver[row] if wanted.any_by_archiver else None
-        ahead = look_ahead(updates)
-        stamped = stamp_updates(updates, starts, memory, by_archiver, self.clocks.judge(updates, ahead), ahead)
+        wrong = look_ahead(updates) | look_behind(updates, self._max_past, self._believed(updates, starts))
+        stamped = stamp_updates(updates, starts, memory, by_archiver, self.clocks.judge(updates, wrong), wrong)
         on = wanted.on(row)
         if stamped.late.any():
             np.add.at(memory.late, row[stamped.late & on], 1)
@@ -148,6 +149,13 @@ class Sampler:
         samples = _joined(updates, stamped, passed, passing, resumed)
         resumed_rows = row[resumed].astype("i8")
         return Sampled(samples, passing.blobs + updates.blobs, resumed_rows, updates.received[resumed], newest, alarms, bad_stamps)
+
+    def _believed(self, updates: Updates, starts: Index) -> Mask:
+        """Updates whose stamp may lie in the past: the first ones after a connection, and those of channels whose stamps are no clock."""
+        row = updates.row
+        believed: Mask = self.wanted.trusted[row] | self.wanted.by_archiver[row]
+        believed[starts] |= self.fresh[row[starts]]
+        return believed
 
     def _resume(self, updates: Updates, stamped: Stamped, resumed: Index) -> Mask:
         """The traces of these updates begin or resume; which of them are told by their copy at receive time only."""

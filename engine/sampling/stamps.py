@@ -4,7 +4,9 @@ Rules, in this order:
 1. a stamp before 1991 is that of a record that was never processed: receive time instead;
 2. a stamp more than MAX_FUTURE ahead of the receive time: receive time instead, unless our own clock is suspect (`clock_check`);
 3. the same stamp, value and alarm as the update before: the same update, not another sample;
-4. the same stamp with another value: one nanosecond after the one before, if received within a
+4. a stamp more than `ca.max_past` (1 h) behind the receive time: receive time instead, from the second value after a connection on,
+   unless our own clock is suspect or the channel has `clock: ioc`. The first value after a connection may be old: it is the present one;
+5. the same stamp with another value: one nanosecond after the one before, if received within a
    second of the stamp; otherwise receive time.
 
 A stamp older than the one before is kept and counted as late. With `clock: archiver` only rule 3
@@ -29,6 +31,8 @@ EARLIEST = 662_688_000 * SECOND
 MAX_FUTURE = 60 * SECOND
 MAX_PAST = 7 * 86400 * SECOND
 """A first value older than this is stored only at its receive time."""
+MAX_PAST_LIVE = 3600 * SECOND
+"""Default of `ca.max_past`."""
 SAME_STAMP_WINDOW = SECOND
 NEVER = np.iinfo("i8").min
 """Stands for the stamp of the update before the first."""
@@ -41,7 +45,7 @@ class Stamped:
     """Times of updates, shape (n,).
 
     time: ns. flags: RESTAMPED or ARCHIVER_CLOCK where it is the receive time, else 0; uint8.
-    repeated: rule 3 applies. unusable: rule 1, 2 or 4 took the receive time. late: older than the update of its row before it.
+    repeated: rule 3 applies. unusable: rule 1, 2, 4 or 5 took the receive time. late: older than the update of its row before it.
     """
 
     time: I8
@@ -57,25 +61,32 @@ def look_ahead(updates: Updates) -> Mask:
     return ahead
 
 
+def look_behind(updates: Updates, max_past: int, believed: Mask) -> Mask:
+    """Which stamps lie more than `max_past` (ns) behind the receive time. believed: those that are used however old they are."""
+    behind: Mask = updates.received - updates.stamp > max_past
+    behind &= ~believed & (updates.stamp >= EARLIEST)
+    return behind
+
+
 def stamp_updates(
     updates: Updates,
     starts: npt.NDArray[np.intp],
     memory: SamplerMemory,
     by_archiver: Mask | None,
     clock_suspect: bool,
-    ahead: Mask,
+    wrong: Mask,
 ) -> Stamped:
     """Apply the rules to updates sorted by row, and remember the last update of each row.
 
     starts: index of the first update of each row. by_archiver: per update, those that get the archiver's time in any case; None: none.
-    clock_suspect: our own clock is in doubt, so that rule 2 does not hold. ahead: as `look_ahead` gives it.
+    wrong: those that `look_ahead` or `look_behind` names; clock_suspect: our own clock is in doubt, so that these are kept.
     """
     rows = updates.row[starts]
     seen = memory.seen[rows] != 0
     same = repeated = value_before(updates.stamp, starts, np.where(seen, memory.last_stamp[rows], NEVER)) == updates.stamp
     unusable = updates.stamp < EARLIEST
     if not clock_suspect:
-        unusable |= ahead
+        unusable |= wrong
     bumped = None
     if same.any():
         repeated = same & (value_before(updates.bits, starts, memory.last_bits[rows]) == updates.bits)

@@ -25,7 +25,7 @@ SETTINGS = np.dtype(
         ("enable", "u1"),
         ("mode", "u1"),  # Mode
         ("mask", "u1"),  # Mask
-        ("by_ioc", "u1"),  # 1: samples get the IOC's time
+        ("by_ioc", "u1"),  # Stamping: whose time samples get
         ("as_text", "u1"),
         ("large_arrays", "u1"),  # LargeArrays
         ("pad", "V1"),

@@ -14,6 +14,7 @@ from tests.unit.engine.arrivals import SECOND, Arrival, Stored
 
 YEAR_1991 = 662_688_000 * SECOND
 MINUTE = 60 * SECOND
+HOUR = 3600 * SECOND
 
 
 @dataclass(slots=True)
@@ -75,10 +76,16 @@ class ModelClock:
     ahead: set[str] = field(default_factory=set)
     suspect: bool = False
 
-    def drain(self, arrivals: list[Arrival]) -> None:
-        contradicted = False
+    def drain(self, arrivals: list[Arrival], fresh: set[int], by_archiver: set[int]) -> None:
+        """fresh: rows whose first update in this drain may be old. by_archiver: rows whose stamps are not used."""
+        contradicted, first = False, set(fresh)
+        wrong = []
+        for one in arrivals:
+            past = YEAR_1991 <= one.stamp < one.received - HOUR and one.row not in first | by_archiver
+            wrong.append(one.stamp > one.received + MINUTE or past)
+            first.discard(one.row)
         for host in set(self.hosts):
-            stamps = [one.stamp > one.received + MINUTE for one in arrivals if self.hosts[one.row] == host]
+            stamps = [bad for one, bad in zip(arrivals, wrong, strict=True) if self.hosts[one.row] == host]
             if not stamps:
                 continue
             if sum(stamps) > len(stamps) / 2:
@@ -143,7 +150,7 @@ class ModelChannel:
         """What may be stored because of this update, if the quota lets it."""
         self.received += 1
         on = self.setting.on
-        time, flag, repeated = self._stamp(arrival, suspect)
+        time, flag, repeated = self._stamp(arrival, suspect, first=self.fresh and len(self.times) == 0)
         self.times.append(time)
         out = self._release() if self.setting.interval == 0 else []  # a value held when the limit was lifted comes first
         if not on:
@@ -240,14 +247,15 @@ class ModelChannel:
         if self.setting.max_interval:
             self.archived_at = max(self.archived_at, received)
 
-    def _stamp(self, arrival: Arrival, suspect: bool) -> tuple[int, SampleFlag, bool]:
+    def _stamp(self, arrival: Arrival, suspect: bool, *, first: bool) -> tuple[int, SampleFlag, bool]:
         """Time of the sample; why that is the receive time, if it is; whether the update is the one before again."""
         before, self.before = self.before, arrival
         same_stamp = before is not None and before.stamp == arrival.stamp
         content = (arrival.bits, arrival.severity, arrival.status)
         repeated = before is not None and same_stamp and content == (before.bits, before.severity, before.status)
         by_archiver = self.setting.by_archiver
-        unusable = arrival.stamp < YEAR_1991 or (arrival.stamp > arrival.received + MINUTE and not suspect)
+        past = arrival.stamp < arrival.received - HOUR and not first
+        unusable = arrival.stamp < YEAR_1991 or ((arrival.stamp > arrival.received + MINUTE or past) and not suspect)
         time = arrival.stamp
         if same_stamp and not repeated and not unusable:
             unusable = arrival.received - arrival.stamp > SECOND

@@ -186,7 +186,8 @@ class Both:
         return Told(stored, _states(sampled.alarms), [(bad.row, bad.received) for bad in sampled.bad_stamps])
 
     def accept_slowly(self, arrivals: list[Arrival]) -> list[Stored]:
-        self.clock.drain(arrivals)
+        fresh = {row for row, channel in enumerate(self.model) if channel.fresh}
+        self.clock.drain(arrivals, fresh, {row for row, channel in enumerate(self.model) if channel.setting.by_archiver})
         out: list[Stored] = []
         for row, channel in enumerate(self.model):
             out += channel.drain([one for one in arrivals if one.row == row], self.clock.suspect)
