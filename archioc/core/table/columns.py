@@ -66,8 +66,8 @@ STATUS = np.dtype(
         ("kind", "u1"),  # batch.Kind
         ("severity", "u1"),
         ("status", "u1"),
-        ("released", "u1"),  # 1: the engine has let go of a removed row
-        ("pad", "V1"),
+        ("released", "u1"),  # 1: the engine has released a removed row
+        ("ever_connected", "u1"),  # 1: it has been connected since it was added or the run directory was made
         ("count", "<u4"),  # elements
         ("disconnects", "<u4"),
         ("value", "<f8"),  # newest value received
