@@ -226,8 +226,8 @@ def _elsewhere(evidence: Evidence) -> Iterator[Cause]:
         return
     if channel.received_ns > low + RESUMED_NS and low - channel.time_ns > RESUMED_NS:
         came, stamp = format_local(channel.received_ns), format_local(channel.time_ns)
-        text = f"values came, but under stamps of an earlier time: the newest was received at {came} with the stamp {stamp}, and is stored there"
-        yield Cause("late", text, certain=False, start_ns=channel.time_ns)
+        text = f"values came, but under stamps of an earlier time: the newest came at {came} with the stamp {stamp}"
+        yield Cause("late", f"{text}, and is stored there", certain=False, start_ns=channel.time_ns)
 
 
 def _no_update(evidence: Evidence) -> Iterator[Cause]:
