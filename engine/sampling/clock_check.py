@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from archioc.engine.sampling.stamps import Mask
+from archioc.engine.sampling.drain import Mask
 from archioc.engine.sampling.updates import Updates
 
 MIN_HOSTS = 3

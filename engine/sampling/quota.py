@@ -6,8 +6,9 @@ samples of a channel pass until its time is used up, the rest is dropped. So a c
 below its quota loses nothing, however late it is looked at, and one that runs away gives its quota
 and what it had kept.
 
-There are two clocks, the receive time and the time of the samples; the one that allows more decides, as for the rate limit: what a
-stall hands over at one moment passes as it would have passed live.
+What a stall hands over at one moment passes as it would have passed live: where the receive time does not let all pass, the time of the
+samples is asked as well, and the clock that allows more decides. The time used up is kept by the receive time, with the lag between the
+two clocks at the last look.
 """
 
 from __future__ import annotations
@@ -43,19 +44,19 @@ class Span:
 def within_quota(rows: npt.NDArray[np.integer], count: I8, received: Span, sampled: Span, cost: I8, memory: SamplerMemory) -> I8:
     """How many of `count` samples of each row may pass; they are booked.
 
-    rows: each once. received, sampled: of the updates looked at. cost: ns, 0 = no quota.
+    rows: each once. received, sampled: of the updates looked at: when they came, and the times of their samples. cost: ns, 0 = no quota.
     """
-    before = memory.quota_base[rows], memory.quota_base_time[rows]
-    bases = [_base(known, clock, cost) for known, clock in zip(before, (received, sampled), strict=True)]
-    passing, used = count, count * cost
-    if (bases[0] + used > received.last).any():
-        allowed = np.maximum(_allowed(bases[0], received.last, cost), _allowed(bases[1], sampled.last, cost))
+    before = memory.quota_base[rows]
+    base, used = _base(before, received, cost), count * cost
+    passing = count
+    if (base + used > received.last).any():
+        base_time = _base(before - memory.quota_lag[rows], sampled, cost)
+        allowed = np.maximum(_allowed(base, received.last, cost), _allowed(base_time, sampled.last, cost))
         passing = np.where(cost > 0, np.minimum(count, allowed), count)
         used = passing * cost
-    booked = count * cost > 0
-    # a clock that allowed less than the other one is used up, not in debt
-    memory.quota_base[rows] = np.where(booked, np.minimum(bases[0] + used, received.last), before[0])
-    memory.quota_base_time[rows] = np.where(booked, np.minimum(bases[1] + used, sampled.last), before[1])
+    # a clock that allows less than the other one is used up, not in debt
+    memory.quota_base[rows] = np.where(count * cost > 0, np.minimum(base + used, received.last), before)
+    memory.quota_lag[rows] = received.last - sampled.last
     return passing
 
 

@@ -132,8 +132,7 @@ class _Limiter:
         waiting = self.held[active] != NOTHING_HELD
         over, idle = active[waiting], active[~waiting]
         self.release(over)
-        self._due[over] = np.where(self._ticking[over], 0, self._due[over] + self._step[over])
-        self._due_time[over] = np.where(self._ticking[over], 0, self._due_time[over] + self._step[over])
+        self._begin_next(over)
         self.pass_at_cursor(idle[~self._ticking[idle]])
         self._begin_ticks(idle[self._ticking[idle]])
         return active
@@ -167,6 +166,12 @@ class _Limiter:
         self._replaced[some] += count[count > 0] - (self.held[some] == NOTHING_HELD)
         self.held[some] = reach[count > 0] - 1
         self._cursor[which] = reach
+
+    def _begin_next(self, which: Index) -> None:
+        """What was held has passed at the end of its interval: the next one begins there, and ends at most an interval from now."""
+        at, step, ticking = self._cursor[which], self._step[which], self._ticking[which]
+        self._due[which] = np.where(ticking, 0, np.minimum(self._due[which], self._received.time[at]) + step)
+        self._due_time[which] = np.where(ticking, 0, np.minimum(self._due_time[which], self._sampled.time[at]) + step)
 
     def _begin_ticks(self, which: Index) -> None:
         """The next update of these rows waits for the tick after it."""

@@ -149,7 +149,7 @@ LEDGER = np.dtype(
         ("alarm_told", "<u4"),  # 1 + severity and status that the store knows, 0 = it knows none
         ("bad_told_at", "<i8"),  # receive time (ns) of the last event that told so
         ("quota_base", "<i8"),  # receive time up to which the quota is used up (ns)
-        ("quota_base_time", "<i8"),  # the same in the time of the samples
+        ("quota_lag", "<i8"),  # receive time less sample time of the newest update that a quota judged (ns)
         *((told, "<i8") for told in TOLD),
     ]
 )

@@ -117,7 +117,7 @@ class ModelChannel:
     newest: Arrival | None = None
     archived_at: int = 0
     used_up_to: int = 0
-    used_up_to_time: int = 0
+    lag: int = 0
     times: list[int] = field(default_factory=list)
     alarm: tuple[int, int] | None = None
     stamps_bad: bool = False
@@ -191,23 +191,21 @@ class ModelChannel:
         return [one.sample for one in kept]
 
     def _use_up(self, count: int, received: list[int], times: list[int]) -> int:
-        """How many of so many samples may pass, by the clock that allows more.
+        """How many of so many samples may pass, by the receive time, or by the times of the samples where these allow more.
 
-        By each clock a sample uses up its cost of the time since the last one, of which 10 s are kept.
+        A sample uses up its cost of the time since the last one, of which 10 s are kept.
         """
-        cost = self.setting.cost
+        cost, before = self.setting.cost, self.used_up_to
+        lag, self.lag = self.lag, received[-1] - times[-1]
         if not cost or not count:
             return count
         keep = max(10 * SECOND, cost)
-        self.used_up_to = _follow_clock(self.used_up_to, min(received[0], received[-1]), received[-1], keep)
-        self.used_up_to_time = _follow_clock(self.used_up_to_time, min(times), max(times), keep)
+        by_receipt = _follow_clock(before, min(received[0], received[-1]), received[-1], keep)
+        by_samples = _follow_clock(before - lag, min(times[0], times[-1]), times[-1], keep)
         passing = 0
-        while passing < count and (
-            self.used_up_to + (passing + 1) * cost <= received[-1] or self.used_up_to_time + (passing + 1) * cost <= max(times)
-        ):
+        while passing < count and (by_receipt + (passing + 1) * cost <= received[-1] or by_samples + (passing + 1) * cost <= times[-1]):
             passing += 1
-        self.used_up_to = min(self.used_up_to + passing * cost, received[-1])
-        self.used_up_to_time = min(self.used_up_to_time + passing * cost, max(times))
+        self.used_up_to = min(by_receipt + passing * cost, received[-1])
         return passing
 
     def _follow_alarm(self, arrival: Arrival, time: int, resumes: bool, told_by_copy: bool) -> None:
@@ -285,18 +283,16 @@ class ModelChannel:
         if interval == 0:
             return [Passed(sample, now)]
         out: list[Passed] = []
-        self.due = min(self.due, now + interval)  # the clock was set back, or the interval shortened
-        if self.peak is None:
-            self.peak = sample.time
-            self.due_time = min(self.due_time, sample.time + interval)
-        time = self.peak = max(self.peak, sample.time)
+        time = self.peak = sample.time if self.peak is None else max(self.peak, sample.time)
+        # at most an interval ahead: a clock was set back, the interval shortened, or the other clock has let values pass
+        self.due, self.due_time = min(self.due, now + interval), min(self.due_time, time + interval)
         if forced:
             out = [*self._release(), Passed(sample, now)]
             self._begin(now, time)
             return out
         if (now >= self.due or time >= self.due_time) and self.held is not None:
             out = self._release()
-            self.due, self.due_time = (0, 0) if scan else (self.due + interval, self.due_time + interval)
+            self.due, self.due_time = (0, 0) if scan else (min(self.due, now) + interval, min(self.due_time, time) + interval)
         if now < self.due and time < self.due_time:
             self._hold(arrival, sample)
         elif scan:

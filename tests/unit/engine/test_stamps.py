@@ -5,6 +5,7 @@ import pytest
 
 from archioc.core.channel_name import Stamping
 from archioc.core.spool.batch import SampleFlag
+from archioc.engine.sampling.drain import Drain, Runs
 from archioc.engine.sampling.memory import SamplerMemory
 from archioc.engine.sampling.sampler import Sampler
 from archioc.engine.sampling.stamps import EARLIEST, MAX_FUTURE, MAX_PAST, Stamped, look_ahead, stamp_updates
@@ -15,12 +16,13 @@ from tests.unit.engine.cells import one_setting
 
 def stamp(memory: SamplerMemory, *arrivals: Arrival) -> Stamped:
     """Stamp updates of row 0."""
-    return stamp_all(to_updates(arrivals), [0], memory)
+    return stamp_all(to_updates(arrivals), memory)
 
 
-def stamp_all(updates: Updates, starts: list[int], memory: SamplerMemory) -> Stamped:
+def stamp_all(updates: Updates, memory: SamplerMemory) -> Stamped:
     """Stamp updates by their IOC's clock, ours being good."""
-    return stamp_updates(updates, np.array(starts), memory, by_archiver=None, clock_suspect=False, wrong=look_ahead(updates))
+    drain = Drain(updates, Runs(updates.row), np.ones(len(updates), bool))
+    return stamp_updates(drain, memory, by_archiver=None, clock_suspect=False, wrong=look_ahead(updates))
 
 
 def at(received: int, stamp: int, value: float = 0.0, severity: int = 0) -> Arrival:
@@ -89,7 +91,7 @@ def test_another_value_long_after_its_stamp_is_restamped() -> None:
 def test_rows_are_told_apart() -> None:
     """What one channel's stamp was means nothing for another."""
     updates = to_updates([Arrival(0, T0, T0, 1.0), Arrival(1, T0, T0, 2.0)])
-    stamped = stamp_all(updates, [0, 1], SamplerMemory(2))
+    stamped = stamp_all(updates, SamplerMemory(2))
     assert stamped.time.tolist() == [T0, T0]
     assert not stamped.repeated.any()
 
