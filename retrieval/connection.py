@@ -10,10 +10,10 @@ import h11
 import structlog
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from archioc.retrieval.seldom import Seldom
+from archioc.core.rate_limited_log import Occurrences
 
 _log = structlog.get_logger()
-_bad_requests = Seldom()
+_bad_requests = Occurrences()
 
 _errors_only = logging.getLogger("archioc.http")
 """In place of uvicorn's logger: its warnings come as often as clients like, its errors are faults of ours."""

@@ -11,8 +11,8 @@ from typing import Any
 
 import structlog
 
+from archioc.core.rate_limited_log import Occurrences
 from archioc.retrieval.connection import Connection
-from archioc.retrieval.seldom import Seldom
 
 _log = structlog.get_logger()
 
@@ -66,7 +66,7 @@ class Connections:
     def __init__(self, limits: ConnectionLimits) -> None:
         self._limits = limits
         self._open: dict[Connection, None] = {}
-        self._lack, self._slow, self._full = Seldom(), Seldom(), Seldom()
+        self._lack, self._slow, self._full = Occurrences(), Occurrences(), Occurrences()
 
     @property
     def number(self) -> int:

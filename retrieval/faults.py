@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from archioc.core.errors import ArchiocError, QueryError, RegistryError, RunDirError, StoreDenied, StoreUnavailable
-from archioc.retrieval.seldom import Seldom
+from archioc.core.rate_limited_log import Occurrences
 
 _log = structlog.get_logger()
 
@@ -48,10 +48,10 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 def _told_as(status: int, level: str = "info") -> Handler:
     headers = {"Retry-After": str(RETRY_AFTER_S)} if status == 503 else {}
-    seldom = Seldom()
+    limited_log = Occurrences()
 
     async def tell(request: Request, error: Exception) -> Response:
-        if times := seldom.times():
+        if times := limited_log.times():
             getattr(_log, level)("query_refused", path=shown(request.scope["path"]), status=status, error=str(error), times=times)
         return error_answer(request.scope["path"], status, str(error), headers)
 

@@ -9,7 +9,7 @@ import asyncio
 import socket
 from collections.abc import Awaitable, Callable
 
-from archioc.core.seldom import SeldomLog
+from archioc.core.rate_limited_log import RateLimitedLog
 
 BACKLOG = 100
 """Connections that the kernel keeps until they are accepted."""
@@ -17,7 +17,7 @@ BACKLOG = 100
 PAUSE_S = 0.5
 """How long no connection is accepted after one could not be: descriptors or memory were missing."""
 
-log = SeldomLog()
+log = RateLimitedLog()
 
 
 Accepted = Callable[[socket.socket, str, int], Awaitable[None]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archioc.core.seldom import SeldomLog
+from archioc.core.rate_limited_log import RateLimitedLog
 
 CHANNELS_OF_CLIENT, CHANNELS = 50_000, 100_000
 """Channels that clients have open; one that is monitored costs 2 to 4 kB."""
@@ -10,7 +10,7 @@ CHANNELS_OF_CLIENT, CHANNELS = 50_000, 100_000
 MONITORS_OF_CLIENT, MONITORS = 200_000, 250_000
 """Subscriptions; a further one to the same PV costs some 0.5 kB."""
 
-log = SeldomLog()
+log = RateLimitedLog()
 
 
 class Allowance:

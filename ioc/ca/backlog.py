@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
-from archioc.core.seldom import SeldomLog
+from archioc.core.rate_limited_log import RateLimitedLog
 
 MOST_BYTES = 2**26
 """64 MB. Each client has at most some 400 kB of it, see `outlet`."""
 
-log = SeldomLog()
+log = RateLimitedLog()
 
 
 class Waiting(Protocol):

@@ -18,7 +18,7 @@ import structlog
 from caproto import ChannelType
 
 from archioc.core.printable import only_printable
-from archioc.core.seldom import SeldomLog
+from archioc.core.rate_limited_log import RateLimitedLog
 from archioc.ioc.ca import messages
 from archioc.ioc.ca.client_channels import ClientChannels
 from archioc.ioc.ca.monitors import Monitors
@@ -46,7 +46,7 @@ _PUTS = frozenset({ca.WriteRequest.ID, ca.WriteNotifyRequest.ID})
 _TYPES = frozenset(map(int, ChannelType))
 _GONE = "the channel is not open: it has been closed, or its PV is no longer there"
 
-log, seldom = structlog.get_logger(), SeldomLog()
+log, limited_log = structlog.get_logger(), RateLimitedLog()
 
 
 class Circuit:
@@ -137,7 +137,7 @@ class Circuit:
 
     def _end_if_silent(self) -> None:
         if not self._said_version:
-            seldom.warning("client_without_version", peer=self.peer.address, seconds=VERSION_S)
+            limited_log.warning("client_without_version", peer=self.peer.address, seconds=VERSION_S)
             self.close()
 
     async def _read_requests(self) -> None:
@@ -152,7 +152,7 @@ class Circuit:
                         continue
                     await answer(command)
             except StreamBroken as error:
-                seldom.warning("client_broke_protocol", peer=self.peer.address, reason=str(error))
+                limited_log.warning("client_broke_protocol", peer=self.peer.address, reason=str(error))
                 return
 
     async def send_rights(self) -> None:

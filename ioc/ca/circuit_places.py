@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Protocol
 
-from archioc.core.seldom import SeldomLog
+from archioc.core.rate_limited_log import RateLimitedLog
 
 MOST_CIRCUITS = 1000
 """Circuits at a time, where descriptors allow so many. One address has at most half of them."""
@@ -16,7 +16,7 @@ SPARE_DESCRIPTORS = 48
 FEWEST_CIRCUITS = 8
 """Circuits where descriptors are very scarce."""
 
-log = SeldomLog()
+log = RateLimitedLog()
 
 
 class Place(Protocol):

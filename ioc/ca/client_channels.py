@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from archioc.core.seldom import SeldomLog
+from archioc.core.rate_limited_log import RateLimitedLog
 from archioc.ioc.ca import messages
 from archioc.ioc.ca.allowance import Allowance
 from archioc.ioc.ca.monitors import Monitors
@@ -14,7 +14,7 @@ from archioc.ioc.ca.pv import PV
 from archioc.ioc.ca.served_channel import ServedChannel
 from archioc.ioc.ca.time_slice import LoopSharing, TimeSlice
 
-log = SeldomLog()
+log = RateLimitedLog()
 
 
 class ClientChannels:

@@ -12,7 +12,7 @@ from itertools import islice
 
 from caproto import CaprotoError, ChannelType
 
-from archioc.core.seldom import SeldomLog
+from archioc.core.rate_limited_log import RateLimitedLog
 from archioc.ioc.ca.messages import ECA_NOCONVERT, ECA_NORMAL, message
 from archioc.ioc.ca.outlet import Outlet
 from archioc.ioc.ca.pv import PV
@@ -21,7 +21,7 @@ from archioc.ioc.ca.time_slice import LoopSharing, TimeSlice
 BATCH_EVENTS, BATCH_BYTES = 200, 2**16
 """Events sent at once: what a client is sent while it does not read is that much more than its connection holds."""
 
-log = SeldomLog()
+log = RateLimitedLog()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

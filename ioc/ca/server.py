@@ -12,7 +12,7 @@ import structlog
 from archioc.core.config.access import Access
 from archioc.core.descriptors import raise_descriptor_limit
 from archioc.core.errors import ServeError
-from archioc.core.seldom import SeldomLog
+from archioc.core.rate_limited_log import RateLimitedLog
 from archioc.ioc.ca.accepting import accept_forever
 from archioc.ioc.ca.allowance import CHANNELS, CHANNELS_OF_CLIENT, MONITORS, MONITORS_OF_CLIENT, Allowance
 from archioc.ioc.ca.backlog import Backlog
@@ -29,7 +29,7 @@ from archioc.ioc.peer import Peer
 FREE_PORT_ATTEMPTS = 20
 """Free ports tried on the first interface until one is free on all of them."""
 
-log, seldom = structlog.get_logger(), SeldomLog()
+log, limited_log = structlog.get_logger(), RateLimitedLog()
 
 
 class ControlServer:
@@ -134,7 +134,7 @@ class ControlServer:
         try:
             await circuit.run()
         except Exception as error:  # noqa: BLE001 - what one client brings about ends its own circuit alone
-            seldom.error("circuit_failed", peer=circuit.address, error=f"{type(error).__name__}: {error}", exc_info=True)
+            limited_log.error("circuit_failed", peer=circuit.address, error=f"{type(error).__name__}: {error}", exc_info=True)
         finally:
             self.circuits.discard(circuit)
             self._places.leave(circuit)

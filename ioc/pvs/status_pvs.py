@@ -12,7 +12,7 @@ from pathlib import Path
 
 from archioc.core.dbr import Dbr
 from archioc.core.errors import RunDirError
-from archioc.core.seldom import SeldomLog
+from archioc.core.rate_limited_log import RateLimitedLog
 from archioc.core.table.process_counts import ProcessCounts, read_counts
 from archioc.core.table.table import ChannelTable, ProcessState
 from archioc.ioc.ca.alarm import NO_ALARM
@@ -35,7 +35,7 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 _STATM = Path("/proc/self/statm")
 
-seldom = SeldomLog()
+limited_log = RateLimitedLog()
 
 
 class StatusPvs:
@@ -138,7 +138,7 @@ class StatusPvs:
         try:
             self._restarts = read_counts(self._table.run_dir)
         except (RunDirError, OSError) as error:
-            seldom.warning("restart_counts_unreadable", error=str(error))
+            limited_log.warning("restart_counts_unreadable", error=str(error))
         return self._restarts
 
     def _resident_bytes(self) -> int:
@@ -146,5 +146,5 @@ class StatusPvs:
         try:
             self._resident = int(_STATM.read_text().split()[1]) * _PAGE
         except OSError as error:
-            seldom.warning("memory_unreadable", error=str(error))
+            limited_log.warning("memory_unreadable", error=str(error))
         return self._resident

@@ -8,11 +8,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import orjson
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from archioc.cli.alarms.alarm_summary import AlarmSummary, summarise, transitions
+from archioc.cli.output.terminal import TerminalConsole
 from archioc.cli.selection import Span, expand, open_archive
 from archioc.cli.status.status import PIPED_WIDTH
 from archioc.core.dbr import Severity, Status
@@ -79,7 +79,7 @@ def _line(one: AlarmSummary) -> Line:
 
 
 def _show(lines: Sequence[Line], total: int) -> None:
-    console = Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
+    console = TerminalConsole(highlight=False, emoji=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
     if not lines:
         console.print("no channel was in alarm")
         return

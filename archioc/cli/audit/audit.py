@@ -10,11 +10,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import orjson
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from archioc.cli.output.columns_table import write_csv
+from archioc.cli.output.terminal import TerminalConsole
 from archioc.cli.status.status import PIPED_WIDTH
 from archioc.core.audit import AuditRecord
 from archioc.core.config.file import load_config
@@ -88,7 +88,7 @@ def _write_table(records: Iterable[AuditRecord]) -> None:
     for one in records:
         style = "" if one.done else "yellow"
         table.add_row(format_local(one.time_ns), *map(escape, (one.user, one.peer, one.pv, one.old, one.new, one.outcome)), style=style)
-    Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else PIPED_WIDTH).print(table)
+    TerminalConsole(highlight=False, emoji=False, width=None if sys.stdout.isatty() else PIPED_WIDTH).print(table)
 
 
 def _write_json(records: Iterable[AuditRecord]) -> None:

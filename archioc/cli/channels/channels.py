@@ -9,16 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from archioc.cli.channels.control_client import ControlClient
+from archioc.cli.output.terminal import TerminalConsole
 from archioc.cli.status.status import PIPED_WIDTH
 from archioc.core.channel import SETTING_NAMES, ChannelSettings
 from archioc.core.config.file import load_blocks, load_declaration
 from archioc.core.directories import Directories
 from archioc.core.errors import UnknownChannel
+from archioc.core.printable import printable
 from archioc.ioc.commands.applying import Apply
 from archioc.ioc.commands.declaring import pick_nothing, plan_declared, under_earlier_names
 from archioc.ioc.commands.differences import differences
@@ -41,7 +42,7 @@ def show_differences(path: Path, *, prune: bool) -> None:
     declaration = load_declaration(path)
     change = plan_declared(content, declaration, pick_nothing, prune=prune)
     for line in differences(change, content):
-        sys.stdout.write(f"{line}\n")
+        sys.stdout.write(f"{printable(line)}\n")
     for old, current in under_earlier_names(content, declaration):
         sys.stdout.write(f"! {current}: renamed, the file has {old}\n")
     after = {**content.channels, **{channel.name: channel for channel in change.changed}}
@@ -49,7 +50,8 @@ def show_differences(path: Path, *, prune: bool) -> None:
     for channel in after.values():
         if channel.name not in gone:
             for override in channel.overrides:
-                sys.stdout.write(f"! {channel.name}: {override.setting} {override.value} put over {override.file_value or 'none'}\n")
+                put = f"{override.setting} {override.value} put over {override.file_value or 'none'}"
+                sys.stdout.write(f"! {channel.name}: {printable(put)}\n")
 
 
 def rename_channel(path: Path, old: str, new: str) -> None:
@@ -99,7 +101,7 @@ def list_channels(path: Path, wanted: ChannelFilter, form: str, *, why: bool) ->
         table.add_column(column, no_wrap=True)
     for channel in found:
         table.add_row(escape(channel.name), channel.settings.group, escape(", ".join(_told(channel, content, why=why))))
-    Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else PIPED_WIDTH).print(table)
+    TerminalConsole(highlight=False, emoji=False, width=None if sys.stdout.isatty() else PIPED_WIDTH).print(table)
 
 
 def _content(path: Path) -> Content:

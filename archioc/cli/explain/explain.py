@@ -8,12 +8,12 @@ from dataclasses import asdict
 from pathlib import Path
 
 import orjson
-from rich.console import Console
 
 from archioc.cli.explain.causes import Explanation
 from archioc.cli.explain.evidence import Evidence, gather
 from archioc.cli.explain.verdict import Cause
 from archioc.cli.output.sample_writers import event_document, event_line, sample_document, sample_line
+from archioc.cli.output.terminal import TerminalConsole
 from archioc.cli.selection import plain_name
 from archioc.core.channel import SETTING_NAMES, ChannelSettings
 from archioc.core.config.file import load_config
@@ -34,7 +34,7 @@ def explain_moment(path: Path, channel: str, moment: str, form: str) -> None:
     if form == "json":
         sys.stdout.write(orjson.dumps(_document(explanation), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode())
     else:
-        _show(explanation, Console(highlight=False, emoji=False, soft_wrap=True))
+        _show(explanation, TerminalConsole(highlight=False, emoji=False, soft_wrap=True))
 
 
 def _document(explanation: Explanation) -> dict[str, object]:
@@ -75,7 +75,7 @@ def _near(evidence: Evidence) -> list[ChannelEvent]:
     return [event for event in evidence.events if concerns(event, low, high)]
 
 
-def _show(explanation: Explanation, console: Console) -> None:
+def _show(explanation: Explanation, console: TerminalConsole) -> None:
     evidence, stored = explanation.evidence, explanation.evidence.stored
     name = evidence.channel if evidence.archived is None else evidence.archived.name
     now_called = f" (now {name})" if name != evidence.channel else ""

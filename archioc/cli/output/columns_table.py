@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from typing import IO
 
 import orjson
-from rich.console import Console
 
+from archioc.cli.output.terminal import TerminalConsole
 from archioc.core.formulas import as_text
 from archioc.core.timestamp import format_local, format_utc
 
@@ -70,7 +70,7 @@ def _object(names: Sequence[str], row: Row) -> str:
 
 def _write_text(header: Sequence[str], rows: Iterable[Row], at: int, out: IO[str]) -> None:
     """Columns as wide as their names or 14 letters, so that lines can be written as they come; the time first."""
-    console = Console(file=out, highlight=False, soft_wrap=True, emoji=False)
+    console = TerminalConsole(file=out, highlight=False, soft_wrap=True, emoji=False)
     others = [name for number, name in enumerate(header) if number != at]
     widths = [max(14, len(name)) for name in others]
     console.print(

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import IO, Protocol
 
 import orjson
-from rich.console import Console
 
 from archioc.cli.output.channel_result import ChannelResult
 from archioc.cli.output.csv_columns import CSV_HEADER, csv_cell, csv_lines, safe_csv_cell
 from archioc.cli.output.sample_text import flag_words, label_of, plain_value, shown_value
+from archioc.cli.output.terminal import TerminalConsole
 from archioc.core.dbr import severity_name, status_name
 from archioc.core.events import ChannelEvent
 from archioc.core.timestamp import format_local, format_span, format_utc
@@ -117,7 +117,7 @@ class TableWriter:
     """For people: local time, alarms in colour, gaps in their place."""
 
     def __init__(self, out: IO[str]) -> None:
-        self._console = Console(file=out, highlight=False, soft_wrap=True, emoji=False)
+        self._console = TerminalConsole(file=out, highlight=False, soft_wrap=True, emoji=False)
 
     def write(self, found: ChannelResult) -> None:
         """Write one channel under its name."""

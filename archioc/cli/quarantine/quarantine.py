@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import orjson
-from rich.console import Console
 from rich.table import Table
 
+from archioc.cli.output.terminal import TerminalConsole
 from archioc.core.config.config import Config
 from archioc.core.config.file import load_config
 from archioc.core.directories import Directories, is_locked
@@ -47,7 +47,7 @@ def list_entries(path: Path, form: str) -> None:
         why = waits + _in_a_line(entry.refusals[0].message)[:_SHOWN_WORDS]
         table.add_row(str(entry.batch_id), format_local(entry.committed_ns), str(entry.samples), _some(entry.channels()), why)
     # Where no terminal sets the width, nothing is cut off.
-    console = Console(highlight=False, emoji=False, markup=False, width=None if sys.stdout.isatty() else _WIDE)
+    console = TerminalConsole(highlight=False, emoji=False, markup=False, width=None if sys.stdout.isatty() else _WIDE)
     console.print(table if entries else "nothing is in the quarantine")
 
 
@@ -76,7 +76,7 @@ def retry_entries(path: Path, batches: Iterable[int]) -> int:
         if entry.destination != destination:
             raise QuarantineError(f"{entry.batch_id}: was made for {entry.destination}, the store is {destination}")
     moved = {quarantine.want_retry(entry.path): entry for entry in chosen}
-    say = Console(highlight=False, soft_wrap=True, emoji=False, markup=False).print
+    say = TerminalConsole(highlight=False, soft_wrap=True, emoji=False, markup=False).print
     if not is_locked(Directories(config.archiver.state_dir)):
         say(f"{_batches(len(moved))} will be sent when the archiver is started")
         return 0

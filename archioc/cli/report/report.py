@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import orjson
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from archioc.cli.output.terminal import TerminalConsole
 from archioc.cli.status.status import PIPED_WIDTH
 from archioc.core.config.file import load_config
 from archioc.core.directories import Directories
@@ -161,7 +161,7 @@ def _state(status: np.void) -> Line:
 
 
 def _show(what: str, lines: Sequence[Line], total: int) -> None:
-    console = Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
+    console = TerminalConsole(highlight=False, emoji=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
     if not lines:
         console.print(f"{what}: no channel")
         return

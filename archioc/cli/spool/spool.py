@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import orjson
-from rich.console import Console
 from rich.table import Table
 
 from archioc.cli.output.sample_text import exact, flag_words
+from archioc.cli.output.terminal import TerminalConsole
 from archioc.core.config.file import load_config
 from archioc.core.dbr import ELEMENT_DTYPE, Dbr
 from archioc.core.directories import Directories
@@ -42,7 +42,7 @@ def list_spool(path: Path, form: str) -> None:
     table.add_column("bytes", justify="right")
     for state, entry, stat in found:
         table.add_row(str(entry.batch_id), state, format_local(stat.modified_ns), str(entry.samples), str(stat.size))
-    Console(highlight=False, width=None if sys.stdout.isatty() else 200).print(table if found else "no batch waits for the store")
+    TerminalConsole(highlight=False, width=None if sys.stdout.isatty() else 200).print(table if found else "no batch waits for the store")
 
 
 def show_batches(path: Path, batches: list[int]) -> None:

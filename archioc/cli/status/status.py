@@ -10,10 +10,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 import orjson
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from archioc.cli.output.terminal import TerminalConsole
 from archioc.core.channel import Mode
 from archioc.core.config.config import Config
 from archioc.core.config.file import load_config
@@ -44,7 +44,7 @@ def show_status(path: Path, pattern: str | None, form: str) -> None:
     if form == "json":
         sys.stdout.write(orjson.dumps(_document(config, running, overview, channels), option=orjson.OPT_INDENT_2).decode() + "\n")
     else:
-        console = Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
+        console = TerminalConsole(highlight=False, emoji=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
         _show_overview(console, config, running, overview)
         if pattern is not None:
             _show_channels(console, channels)
@@ -73,7 +73,7 @@ def _channel_document(channel: ChannelOverview) -> dict[str, object]:
     return {**document, "mode": Mode(channel.mode).name.lower(), **channel.conservation.as_dict()}
 
 
-def _show_overview(console: Console, config: Config, running: bool, overview: Overview) -> None:
+def _show_overview(console: TerminalConsole, config: Config, running: bool, overview: Overview) -> None:
     counts = overview.conservation
     state = "[green]running[/]" if running else "[yellow]stopped[/] (figures of its last run)"
     console.print(f"[bold]{config.archiver.name}[/] ({config.archiver.prefix}) is {state}")
@@ -101,7 +101,7 @@ def _show_overview(console: Console, config: Config, running: bool, overview: Ov
 _NUMBERS = ("value", "age", "rate", "received", "stored", "dropped")
 
 
-def _show_channels(console: Console, channels: list[ChannelOverview]) -> None:
+def _show_channels(console: TerminalConsole, channels: list[ChannelOverview]) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("channel", "state", "severity", "mode", *_NUMBERS):
         table.add_column(column, no_wrap=True, justify="right" if column in _NUMBERS else "left")

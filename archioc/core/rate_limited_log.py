@@ -12,7 +12,7 @@ _log = structlog.get_logger()
 PERIOD_S = 10.0
 
 
-class Seldom:
+class Occurrences:
     """Allows one log line in PERIOD_S, and counts the times that it stands for."""
 
     def __init__(self) -> None:
@@ -30,18 +30,18 @@ class Seldom:
         return times
 
 
-class SeldomLog:
+class RateLimitedLog:
     """Logs warnings and errors, each event once in PERIOD_S with the number of times (`times`); the other words are those of the newest."""
 
     def __init__(self) -> None:
-        self._seldom: defaultdict[str, Seldom] = defaultdict(Seldom)
+        self._occurrences: defaultdict[str, Occurrences] = defaultdict(Occurrences)
 
     def warning(self, event: str, **words: object) -> None:
         """Something has gone wrong that others may bring about as often as they like."""
-        if times := self._seldom[event].times():
+        if times := self._occurrences[event].times():
             _log.warning(event, **words, times=times)
 
     def error(self, event: str, **words: object) -> None:
         """The same for faults of our own."""
-        if times := self._seldom[event].times():
+        if times := self._occurrences[event].times():
             _log.error(event, **words, times=times)
