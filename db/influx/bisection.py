@@ -16,9 +16,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from archioc.core.errors import StoreRejected, StoreTooLarge
+from archioc.core.errors import StoreDenied, StoreRejected, StoreTooLarge
 from archioc.core.spool.encoding.compression import compress
 from archioc.core.spool.encoding.escaping import time_of_line
+from archioc.db.influx.answers import ForeignTooLarge
 
 MAX_REFUSALS = 400
 """After so many refusals of one file the parts that are still refused are given up as they are."""
@@ -83,7 +84,8 @@ def send_lines(
     cut_ns: lines older than this are not sent at all. answer: what the server said when it was sent
     all of them. Besides pieces that are too large at most 2 * MAX_REFUSALS + 1 requests are made for
     each MAX_BODY bytes; k bad lines among n cost about 2 k log2(n / k), lines that are too old one.
-    Raises what `post` raises, except StoreRejected and StoreTooLarge.
+    Raises what `post` raises, except StoreRejected and StoreTooLarge, and StoreDenied when somebody before the server takes not
+    even a single line.
     """
     return _Search(lines, post, cut_ns).run(answer)
 
@@ -104,7 +106,9 @@ class _Search:
             part = waiting.popleft()
             which = part.lines if part.answer else self._young(part.lines)
             said = part.answer or self._send(which)
-            if said is not None:
+            if isinstance(said, ForeignTooLarge):
+                waiting.extendleft(self._smaller(which, said))  # next, as whoever says so may take nothing at all
+            elif said is not None:
                 waiting.extend(self._rest(which, said))
         return self._verdict
 
@@ -136,6 +140,13 @@ class _Search:
             self._refusals += 1
             return said
         return None
+
+    def _smaller(self, which: Index, said: ForeignTooLarge) -> list[_Part]:
+        """Halves of lines that a proxy does not let pass."""
+        if len(which) == 1:
+            raise StoreDenied(str(said))
+        middle = len(which) // 2
+        return [_Part(which[:middle]), _Part(which[middle:])]
 
     def _rest(self, which: Index, said: StoreRejected | StoreTooLarge) -> list[_Part]:
         """What is still to be sent of lines that were refused; what is settled goes into the verdict."""

@@ -8,15 +8,19 @@ from typing import Any, Protocol
 
 import structlog
 
-from archioc.core.config.store import InfluxStore
+from archioc.core.config.store import MIN_RETENTION_S, InfluxStore
 from archioc.core.errors import QueryError, StoreDenied, StoreRejected
-from archioc.db.influx.connection import InfluxConnection, NotFound, Parameters
+from archioc.db.influx.answers import NotFound, NotInfluxDB, understood
+from archioc.db.influx.connection import InfluxConnection, Parameters
 from archioc.db.influx.influxql import quote_name
 
 _log = structlog.get_logger()
 
 WARN_AT = 0.8
 """Share of a limit of the server from which on it is told."""
+
+_LONGEST_RETENTION_S = 1e10
+"""Longer than all times that InfluxDB knows."""
 
 _UNIT_S = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 _GO_DURATION = re.compile(r"([0-9.]+)(ms|us|µs|ns|h|m|s)")
@@ -25,7 +29,8 @@ _GO_DURATION = re.compile(r"([0-9.]+)(ms|us|µs|ns|h|m|s)")
 class InfluxServer(Protocol):
     """One server with its database or bucket.
 
-    Methods raise StoreUnavailable, and StoreDenied where it cannot go on without what was refused.
+    Methods raise StoreUnavailable, and StoreDenied where it cannot go on without what was refused, or where an answer to `make` or
+    `retention` is not that of an InfluxDB.
     """
 
     def make(self) -> None:
@@ -65,6 +70,8 @@ class InfluxOne:
             if self._policy and self._policy not in [row["name"] for row in self._policies()]:
                 place = f"{quote_name(self._policy)} ON {quote_name(self._database)}"
                 self._create(f"CREATE RETENTION POLICY {place} DURATION {duration} REPLICATION 1")
+        except NotInfluxDB:
+            raise
         except (QueryError, StoreDenied) as error:
             _log.warning("store_database_not_checked", database=self._database, error=str(error))
 
@@ -72,12 +79,14 @@ class InfluxOne:
         """The duration of the policy that is written to."""
         try:
             policies = self._policies()
+        except NotInfluxDB:
+            raise
         except (QueryError, StoreDenied) as error:
             _log.info("store_retention_not_known", database=self._database, error=str(error))
             return None
         for row in policies:
             if row["name"] == self._policy or (not self._policy and row["default"]):
-                return go_duration(str(row["duration"])) or None
+                return _credible(go_duration(str(row["duration"])))
         return None
 
     def warning(self) -> str:
@@ -86,6 +95,13 @@ class InfluxOne:
         Servers before 1.7 do not tell which index they have; they are taken to have that one.
         """
         try:
+            return self._warning_of_limits()
+        except (QueryError, StoreDenied) as error:
+            _log.info("store_limits_not_known", database=self._database, error=str(error))
+            return ""
+
+    def _warning_of_limits(self) -> str:
+        with understood("SHOW STATS, SHOW DIAGNOSTICS"):
             shards = [tags for tags in self._connection.tags("SHOW STATS FOR 'shard'") if tags["database"] == self._database]
             if shards and all(tags.get("indexType") == "tsi1" for tags in shards):
                 return ""
@@ -94,9 +110,6 @@ class InfluxOne:
                 return ""
             count = f'SHOW TAG VALUES EXACT CARDINALITY ON {quote_name(self._database)} FROM "sample" WITH KEY = "pv"'
             used = max((int(row["count"]) for row in self._rows(count)), default=0)
-        except (QueryError, StoreDenied) as error:
-            _log.info("store_limits_not_known", database=self._database, error=str(error))
-            return ""
         if used < WARN_AT * limit:
             return ""
         return f"{used} channels of at most {limit} in {self._database}: raise max-values-per-tag of InfluxDB, or use index-version tsi1"
@@ -126,6 +139,8 @@ class InfluxTwo:
         self._problem = self._mismatch = ""
         try:
             self._mismatch = self._map(self._bucket() or self._make_bucket())
+        except NotInfluxDB:
+            raise
         except (StoreDenied, StoreRejected) as error:
             self._problem = str(error)
             _log.warning("store_bucket_not_checked", bucket=self._settings.bucket, error=self._problem)
@@ -134,13 +149,15 @@ class InfluxTwo:
         """The rule `expire` of the bucket."""
         try:
             bucket = self._bucket()
+        except NotInfluxDB:
+            raise
         except (StoreDenied, StoreRejected) as error:
             _log.info("store_retention_not_known", bucket=self._settings.bucket, error=str(error))
             return None
         rules = bucket.get("retentionRules") if bucket else None
         if not isinstance(rules, list):
             return None
-        return next((float(rule["everySeconds"]) for rule in rules if rule.get("everySeconds")), None)
+        return next((_credible(float(rule["everySeconds"])) for rule in rules if rule.get("everySeconds")), None)
 
     def warning(self) -> str:
         """Samples may be written that cannot be read; a token may also read without seeing how its bucket is mapped."""
@@ -203,6 +220,8 @@ class InfluxThree:
         try:
             self._connection.json("/api/v3/configure/database", "POST", [], wanted)
             _log.info("store_database_made", database=self._settings.bucket)
+        except NotInfluxDB:
+            raise
         except (StoreDenied, StoreRejected) as error:  # 409: it is there
             _log.info("store_database_not_made", database=self._settings.bucket, error=str(error))
 
@@ -213,6 +232,11 @@ class InfluxThree:
     def warning(self) -> str:
         """Its limits are on databases, tables and columns; we have a handful of each."""
         return ""
+
+
+def _credible(retention: float) -> float | None:
+    """A retention (s) by which samples may be given up; no InfluxDB has one below an hour."""
+    return retention if MIN_RETENTION_S <= retention <= _LONGEST_RETENTION_S else None
 
 
 def go_duration(text: str) -> float:

@@ -10,9 +10,10 @@ import numpy as np
 import orjson
 
 from archioc.core.array_statistics import ArrayStatistics
+from archioc.core.dbr import ELEMENT_DTYPE
 from archioc.core.spool.encoding.line_fields import MINUS_INF, NAN, PLUS_INF, STATISTICS
 from archioc.core.spool.encoding.pieces import join_bytes, piece_names
-from archioc.db.influx.connection import InfluxConnection, Parameters, series_of
+from archioc.db.influx.connection import InfluxConnection, Parameters
 from archioc.db.influx.influxql import select, within
 from archioc.db.sample_columns import Array, SampleColumns, merge_by_time
 from archioc.db.store import CHUNK_BYTES
@@ -28,6 +29,7 @@ _FIELDS = {
 _LONG = {"sample": "text", "array": "data"}
 """The field of each measurement that may be in several pieces."""
 _STRINGS = frozenset(("label", "text", "data", "dtype"))
+_DTYPES = {dtype.str: dtype for dtype in ELEMENT_DTYPE.values()}
 _NUMBERS = {NAN: np.nan, PLUS_INF: np.inf, MINUS_INF: -np.inf}
 _MARK, _NEXT_ROW = b'"values":[[', b"],["
 
@@ -46,7 +48,10 @@ class _Layout:
 
 
 class InfluxSamples:
-    """Reads samples and columns of numbers from one database. Methods raise QueryError, StoreUnavailable, StoreDenied."""
+    """Reads samples and columns of numbers from one database. Methods raise QueryError, StoreUnavailable, StoreDenied.
+
+    What an answer of an unexpected form raises is for `archioc.db.influx.answers.understood`.
+    """
 
     def __init__(self, connection: InfluxConnection, scope: Parameters) -> None:
         self._connection, self._scope = connection, scope
@@ -63,10 +68,12 @@ class InfluxSamples:
         for line in self._connection.lines(statement, [*self._scope, ("chunk_size", str(rows))]):
             begin = line.find(_MARK)
             if begin < 0:
-                yield from (_by_name(series) for series in series_of(line))  # has an error or nothing
+                yield from (_by_name(series) for series in self._connection.series_of(line))  # has an error or nothing
                 continue
             # A list for each row is what costs most in reading an answer: all numbers are made one list.
             flat = orjson.loads(line[begin + len(_MARK) - 1 : line.index(b"]]", begin) + 1].replace(_NEXT_ROW, b","))
+            if len(flat) % len(names):
+                raise ValueError("rows of another length than columns")
             yield {name: flat[at :: len(names)] for at, name in enumerate(names)}
 
     def _measured(self, measurement: str, channel: str, condition: str) -> Iterator[SampleColumns]:
@@ -156,5 +163,5 @@ def _arrays(columns: Columns) -> SampleColumns:
             reduced[at] = ArrayStatistics(count, *(np.nan if column[at] is None else float(column[at]) for column in statistics))
         else:
             raw = join_bytes([columns[name][at] for name in names if columns[name][at]])
-            arrays[at] = np.frombuffer(raw, np.dtype(dtypes[at]))
+            arrays[at] = np.frombuffer(raw, _DTYPES[dtypes[at]])
     return SampleColumns(**_common(columns), value=np.full(n, np.nan), text=[None] * n, arrays=arrays, reduced=reduced)

@@ -12,7 +12,7 @@ import structlog
 
 from archioc.core.config.store import InfluxStore, InfluxVersion
 from archioc.core.config.store import Store as StoreSettings
-from archioc.core.errors import StoreDenied, StoreRejected, StoreTooLarge
+from archioc.core.errors import QueryError, StoreDenied, StoreRejected, StoreTooLarge
 from archioc.core.events import ChannelEvent
 from archioc.core.spool.batch import COUNTS, SAMPLE, Batch
 from archioc.core.spool.encoding import destination_of
@@ -20,6 +20,7 @@ from archioc.core.spool.encoding.compression import content_size, decompress
 from archioc.core.spool.encoding.escaping import channel_of_line, split_lines
 from archioc.core.spool.encoding.line_protocol import DEFAULT_ARCHIVER, LineEncoder
 from archioc.core.spool.spool import SpoolFile
+from archioc.db.influx.answers import understood
 from archioc.db.influx.bisection import MAX_BODY, Lines, Verdict, send_lines
 from archioc.db.influx.connection import InfluxConnection, Parameters
 from archioc.db.influx.generations import InfluxOne, InfluxServer, server_of
@@ -79,6 +80,12 @@ class InfluxDatabase(InfluxReader):
 
     def prepare(self) -> None:
         """Find the server's version; make the database or bucket where it is missing and we may."""
+        try:
+            self._get_ready()
+        except (StoreRejected, StoreTooLarge, QueryError) as error:  # not about samples: none has been sent yet
+            raise StoreDenied(str(error)) from None
+
+    def _get_ready(self) -> None:
         ping = self._connection.ping()
         version = _version(ping.version)
         if self._settings.version is InfluxVersion.AUTO and version is None:
@@ -91,7 +98,8 @@ class InfluxDatabase(InfluxReader):
         major = version[0] if version else {InfluxVersion.V1: 1}.get(self._settings.version, 2)
         self._lanes = LANES_OF_3 if major >= 3 else LANES
         self._server = server_of(major, self._connection, self._settings)
-        self._server.make()
+        with understood(f"{self._settings.url}: {self._settings.bucket}"):
+            self._server.make()
         self._keep_up_to_date(0.0, 0.0)
         _log.info("store_ready", url=self._settings.url, bucket=self._settings.bucket, version=version, path=self._path)
 
@@ -138,13 +146,16 @@ class InfluxDatabase(InfluxReader):
         """Ask for retention and limits where what is known of them is older than this; files are written by several threads."""
         with self._asking:
             if time.monotonic() - self._retention_asked > retention_s:
-                self._retention = self._server.retention()
+                with understood(f"{self._settings.url}: retention of {self._settings.bucket}"):
+                    self._retention = self._server.retention()
                 self._retention_asked = time.monotonic()
             if time.monotonic() - self._warning_asked > warning_s:
                 self._look_for_warning()
 
     def _look_for_warning(self) -> None:
-        before, self._warning = self._warning, self._server.warning()
+        before = self._warning
+        with understood(f"{self._settings.url}: limits"):
+            self._warning = self._server.warning()
         self._warning_asked = time.monotonic()
         if self._warning and self._warning != before:
             _log.warning("store_warning", text=self._warning)
