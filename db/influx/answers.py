@@ -31,11 +31,20 @@ _NOT_A_NUMBER_OF_JSON = re.compile(rb"json: unsupported value")
 
 _ABOUT_LINES = re.compile(r"partial write|unable to parse")
 
+_LIMIT = re.compile(r"^(?:[a-z ]+: )*(?:max-(?:values|series)-per-[a-z]+ limit exceeded|[A-Za-z ]{1,60} would exceed [a-z ]*limit)")
+"""Limits on channels of 1.x (`max-values-per-tag`, `max-series-per-database`), and on databases, tables and columns of 3.x."""
+
+_CAUSE = 200
+
 _UNREADABLE = (KeyError, IndexError, TypeError, ValueError, OverflowError, AttributeError)
 
 
 class NotInfluxDB(StoreDenied):
     """The answer is not that of an InfluxDB: somebody else gives it, or it cannot be read."""
+
+
+class LimitReached(StoreDenied):
+    """A limit of the server that a person can raise: what is refused for it waits."""
 
 
 class NotFound(StoreDenied):
@@ -106,8 +115,15 @@ def error_of(answer: Answer, url: str, shown: Shown) -> StoreError:
     if not ours or status < 400:
         return NotInfluxDB(f"{message} (not an answer of InfluxDB)")
     if status in {400, 422}:
+        if _LIMIT.search(_begin(answer.words)):
+            return LimitReached(f"{message} (raise this limit of the server; samples wait in the spool)")
         return StoreRejected(message)
     return NotFound(message) if status == 404 else StoreDenied(message)
+
+
+def _begin(words: bytes | str) -> str:
+    """Where the cause stands; behind it there may be texts of lines, which are not the server's words."""
+    return (words.decode(errors="replace") if isinstance(words, bytes) else words)[:_CAUSE]
 
 
 def document_of(answer: Answer, url: str, shown: Shown) -> dict[str, Any]:
