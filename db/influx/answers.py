@@ -36,6 +36,8 @@ _LIMIT = re.compile(r"^(?:[a-z ]+: )*(?:max-(?:values|series)-per-[a-z]+ limit e
 
 _CAUSE = 200
 
+_NOTHING = re.compile(r"(?:^|: |\d )measurement(?: \S+)? not found\b")
+
 _UNREADABLE = (KeyError, IndexError, TypeError, ValueError, OverflowError, AttributeError)
 
 
@@ -149,12 +151,21 @@ def series_of(line: bytes, shown: Shown) -> list[Series]:
         raise NotInfluxDB(f"an answer to a query that is not JSON: {shown(line)}") from None
     with understood("query", lambda: shown(line)):
         if "error" in answer:
+            if is_nothing(answer["error"]):
+                return []
             raise QueryError(shown(text(answer["error"])))
         return [_series(one) for result in answer["results"] for one in _of_result(result, shown)]
 
 
+def is_nothing(error: object) -> bool:
+    """Whether an error says that no point of a measurement is there yet: openGemini has no empty answer for that."""
+    return isinstance(error, str) and bool(_NOTHING.search(error))
+
+
 def _of_result(result: dict[str, Any], shown: Shown) -> list[Any]:
     if "error" in result:
+        if is_nothing(result["error"]):
+            return []
         raise QueryError(shown(text(result["error"])))
     found = result.get("series", [])
     if not isinstance(found, list):

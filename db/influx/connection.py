@@ -22,7 +22,7 @@ from influxdb_client.client.influxdb_client import InfluxDBClient
 
 from archioc.core.config.store import InfluxStore
 from archioc.core.errors import ConfigError, QueryError, StoreDenied, StoreRejected, StoreTooLarge, StoreUnavailable
-from archioc.db.influx.answers import VERSION_HEADER, Answer, NotInfluxDB, Series, document_of, error_of, series_of
+from archioc.db.influx.answers import VERSION_HEADER, Answer, NotFound, NotInfluxDB, Series, document_of, error_of, is_nothing, series_of
 from archioc.db.influx.words import ServerWords
 
 _POOL = 16
@@ -132,8 +132,10 @@ class InfluxConnection:
             response = self._send("/query", method, sent, {"Accept": "application/json"}, None)
             if response.status != 200:
                 self._fail(response)
-        except StoreRejected as error:
-            raise QueryError(str(error)) from None
+        except (StoreRejected, NotFound) as error:
+            if is_nothing(str(error)):
+                return
+            raise (QueryError(str(error)) if isinstance(error, StoreRejected) else error) from None
         except StoreTooLarge as error:
             raise StoreDenied(str(error)) from None
         last = b""

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator
 from operator import attrgetter
 
 from archioc.core.events import ChannelEvent, Reason
-from archioc.core.spool.encoding.escaping import tag_value
+from archioc.core.spool.encoding.plain_text import original
 from archioc.core.table.archiver_health import HEALTH_EVERY_S
 from archioc.db.influx.answers import Series, integer, text
 from archioc.db.influx.connection import InfluxConnection, Parameters
-from archioc.db.influx.influxql import quote_text, select, time_of, within
+from archioc.db.influx.influxql import of_channel, quote_text, select, time_of, within
 from archioc.db.several_archivers import FOREVER, Archiver, Span, common_events
 from archioc.db.store import MAX_EVENTS, bounded, concerns
 
@@ -54,7 +54,7 @@ class InfluxEvents:
     def archivers(self, channel: str) -> list[str]:
         """The archivers that have told of a channel, sorted."""
         # Without a time 3.x looks at the last day only.
-        statement = f'SHOW TAG VALUES FROM "event" WITH KEY = "archiver" WHERE pv = {quote_text(tag_value(channel))} AND time > 0'
+        statement = f'SHOW TAG VALUES FROM "event" WITH KEY = "archiver" WHERE {of_channel(channel)} AND time > 0'
         return sorted(text(value) for series in self._series(statement) for _, value in series["values"])
 
     def _told(self, channel: str, start_ns: int, end_ns: int) -> EventsByArchiver:
@@ -72,7 +72,7 @@ class InfluxEvents:
                 reason, archiver = Reason(int(series["tags"]["code"])), series["tags"].get("archiver") or ""
                 for time_ns, _, end_of_gap, count, words in series["values"]:
                     end = None if end_of_gap is None else integer(end_of_gap)
-                    told = ChannelEvent(channel, integer(time_ns), reason, end, integer(count or 0), text(words or ""))
+                    told = ChannelEvent(channel, integer(time_ns), reason, end, integer(count or 0), original(text(words or "")))
                     found[time_ns, reason, archiver] = told
         by_archiver: EventsByArchiver = {}
         for (_, _, archiver), event in sorted(found.items()):

@@ -13,6 +13,7 @@ from archioc.core.events import ChannelEvent
 from archioc.core.spool.batch import ChannelMeta
 from archioc.core.spool.encoding.escaping import channel_of_tag
 from archioc.core.spool.encoding.line_fields import AUDIT_TEXTS, LIMITS
+from archioc.core.spool.encoding.plain_text import original
 from archioc.db.alarm_columns import AlarmColumns
 from archioc.db.bins import Bins, Grid, Within, bins_of
 from archioc.db.influx.answers import NumberTooLarge, Series, integer, text, understood
@@ -26,8 +27,6 @@ from archioc.db.store import MAX_EVENTS, bounded, glob_filter
 
 _META_FIELDS = ", ".join(("dbr", "count", "host", "units", "labels", "precision", *LIMITS))
 _ALARM_FIELDS = ("severity", "status")
-_HAS_A_SAMPLE = {"sample": ("value", "nan", "text"), "array": ("n",)}
-"""Fields of which each sample has one."""
 
 
 class InfluxReader:
@@ -127,7 +126,8 @@ class InfluxReader:
     def _time_in_force(self, channel: str, t_ns: int) -> int | None:
         """The time of the last sample with time <= `t_ns`."""
         condition = f"time <= {time_of(t_ns)} ORDER BY time DESC LIMIT 1"
-        statements = (select(", ".join(fields), measurement, channel, condition) for measurement, fields in _HAS_A_SAMPLE.items())
+        fields_of = self._samples.fields_of_each_sample()
+        statements = (select(", ".join(fields), measurement, channel, condition) for measurement, fields in fields_of.items())
         return max((integer(series["values"][0][0]) for statement in statements for series in self._series(statement)), default=None)
 
     def _series(self, statement: str) -> Iterator[Series]:
@@ -145,15 +145,15 @@ def _meta(channel: str, fields: dict[str, Any]) -> ChannelMeta:
         time_ns=integer(fields["time"]),
         dbr=integer(fields["dbr"]),
         count=integer(fields["count"]),
-        host=text(fields["host"] or ""),
-        units=text(fields["units"] or ""),
+        host=original(text(fields["host"] or "")),
+        units=original(text(fields["units"] or "")),
         precision=None if fields["precision"] is None else integer(fields["precision"]),
-        labels=tuple(text(label) for label in orjson.loads(fields["labels"] or "[]")),
+        labels=tuple(text(label) for label in orjson.loads(original(fields["labels"] or "[]"))),
         **limits,
     )
 
 
 def _audit(values: list[Any]) -> AuditRecord:
     time_ns, pv, *texts = values
-    told = {name: text(value or "") for name, value in zip(AUDIT_TEXTS, texts, strict=True)}
+    told = {name: original(text(value or "")) for name, value in zip(AUDIT_TEXTS, texts, strict=True)}
     return AuditRecord(time_ns=integer(time_ns), pv=channel_of_tag(text(pv)), **told)

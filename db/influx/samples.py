@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -11,19 +12,24 @@ import orjson
 
 from archioc.core.array_statistics import ArrayStatistics
 from archioc.core.dbr import ELEMENT_DTYPE
-from archioc.core.spool.encoding.line_fields import MINUS_INF, NAN, PLUS_INF, STATISTICS
+from archioc.core.errors import QueryError
+from archioc.core.spool.encoding.line_fields import MINUS_INF, NAN, NON_FINITE, OLD_NON_FINITE, PLUS_INF, STATISTICS
 from archioc.core.spool.encoding.pieces import join_bytes, piece_names
+from archioc.core.spool.encoding.plain_text import MARK, original
 from archioc.db.influx.connection import InfluxConnection, Parameters
-from archioc.db.influx.influxql import select, within
+from archioc.db.influx.influxql import quote_name, select, within
 from archioc.db.sample_columns import Array, SampleColumns, merge_by_time
 from archioc.db.store import CHUNK_BYTES
+
+FIELDS_HOLD_S = 60.0
+"""How long it is remembered that an archive has no field of before; spool files of before may still come."""
 
 ROWS = 10_000
 """Rows in a piece of an answer, at most."""
 
 _COMMON = ("severity", "status", "src_time", "flags")
 _FIELDS = {
-    "sample": ("value", "nan", "label", "text", *_COMMON),
+    "sample": ("value", NON_FINITE, "label", "text", *_COMMON),
     "array": ("n", "data", "dtype", *STATISTICS, *_COMMON),
 }
 _LONG = {"sample": "text", "array": "data"}
@@ -55,6 +61,30 @@ class InfluxSamples:
 
     def __init__(self, connection: InfluxConnection, scope: Parameters) -> None:
         self._connection, self._scope = connection, scope
+        self._non_finite: tuple[str, ...] = (NON_FINITE,)
+        self._asked = float("-inf")
+
+    def non_finite(self) -> tuple[str, ...]:
+        """Fields of numbers that are not finite: also that of before where the archive has it, as some servers cannot be asked for it."""
+        if len(self._non_finite) == 1 and time.monotonic() - self._asked > FIELDS_HOLD_S:
+            self._non_finite = (NON_FINITE, OLD_NON_FINITE) if self._has_old_field() else (NON_FINITE,)
+            self._asked = time.monotonic()
+        return self._non_finite
+
+    def _has_old_field(self) -> bool:
+        try:
+            found = list(self._connection.query('SHOW FIELD KEYS FROM "sample"', self._scope))
+        except QueryError:  # 2.x cannot tell of a mapping that is not the default one, but can be asked for any field
+            return True
+        return any(values[0] == OLD_NON_FINITE for series in found for values in series["values"])
+
+    def fields_of_each_sample(self) -> dict[str, tuple[str, ...]]:
+        """Fields of which each sample of a measurement has one."""
+        return {"sample": ("value", "text", *map(quote_name, self.non_finite())), "array": ("n",)}
+
+    def _fields(self, measurement: str) -> tuple[str, ...]:
+        fields = _FIELDS[measurement]
+        return (*fields, *self.non_finite()[1:]) if measurement == "sample" else fields
 
     def stored(self, channel: str, start_ns: int, end_ns: int) -> Iterator[SampleColumns]:
         """Samples with start <= time <= end in chunks, sorted by time."""
@@ -93,12 +123,12 @@ class InfluxSamples:
 
     def _layout(self, measurement: str, channel: str, condition: str) -> _Layout | None:
         """None when there is no sample."""
-        asked = ", ".join(f'last("{name}") AS "{name}"' for name in _FIELDS[measurement])
+        asked = ", ".join(f'last("{name}") AS "{name}"' for name in self._fields(measurement))
         statement = select(f'{asked}, max("size") AS "size"', measurement, channel, condition)
         for series in self._connection.query(statement, self._scope):
             found = {name: column[0] for name, column in _by_name(series).items()}
             size = found["size"] or 0
-            there = tuple(name for name in _FIELDS[measurement] if found[name] is not None)
+            there = tuple(name for name in self._fields(measurement) if found[name] is not None)
             return _Layout(there + tuple(piece_names(_LONG[measurement], size)[1:]), size)
         return None
 
@@ -132,14 +162,15 @@ def _scalars(columns: Columns) -> SampleColumns:
     n = len(columns["time"])
     nothing: list[str | None] = [None] * n
     value = np.array(columns.get("value", nothing), np.float64)
-    for at, code in enumerate(columns.get("nan", ())):
-        if code:
-            value[at] = _NUMBERS[code]
+    for name in (OLD_NON_FINITE, NON_FINITE):
+        for at, code in enumerate(columns.get(name, ())):
+            if code:
+                value[at] = _NUMBERS[code]
     text = nothing
     if "text" in columns or "label" in columns:
         text = [
             label if found is None else found
-            for found, label in zip(_texts(columns) or nothing, columns.get("label", nothing), strict=True)
+            for found, label in zip(_texts(columns) or nothing, _originals(columns.get("label", nothing)), strict=True)
         ]
     return SampleColumns(**_common(columns), value=value, text=text, arrays=[None] * n)
 
@@ -147,8 +178,13 @@ def _scalars(columns: Columns) -> SampleColumns:
 def _texts(columns: Columns) -> list[str | None]:
     names = [name for name in columns if name == "text" or name.startswith("text_")]
     if len(names) < 2:
-        return columns.get("text", [])
-    return [None if pieces[0] is None else "".join(filter(None, pieces)) for pieces in zip(*(columns[name] for name in names), strict=True)]
+        return _originals(columns.get("text", []))
+    rows = zip(*(columns[name] for name in names), strict=True)
+    return _originals([None if pieces[0] is None else "".join(filter(None, pieces)) for pieces in rows])
+
+
+def _originals(texts: list[str | None]) -> list[str | None]:
+    return [original(text) if text and text[0] == MARK else text for text in texts]
 
 
 def _arrays(columns: Columns) -> SampleColumns:

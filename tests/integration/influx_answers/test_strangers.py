@@ -254,3 +254,19 @@ def raw_server(raw: bytes) -> Iterator[int]:
             yield server.server_address[1]
         finally:
             server.shutdown()
+
+
+@pytest.mark.parametrize("status", [200, 400, 404])
+def test_a_server_that_has_no_empty_answer(site: Site, status: int) -> None:
+    """`measurement not found`, what openGemini says of a new database, is nothing: every query has an empty answer."""
+    site.store.prepare()
+    words = {"error": "measurement not found"}
+    body = json.dumps({"results": [{"statement_id": 0, **words}]} if status == 200 else words).encode()
+    site.stranger.says = lambda request: Answer(status, body, OWN) if request.path == "/query" else None
+    store = site.store
+    for found in (list(store.samples("A", 0, 10)), list(store.alarms("A", 0, 10)), list(store.names()), store.events("A", 0, 10)):
+        assert not found
+    assert not store.archivers("A")
+    assert not store.audit(0, 10)
+    assert (store.at("A", 5), store.meta("A", 5)) == (None, None)
+    assert not store.bins("A", 0, 10, 5).count.any()
