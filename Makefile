@@ -41,11 +41,11 @@ bench: $(VENV)/.all-installed influxd  ## speeds and sizes against yardsticks; s
 	$(BIN)/python -m bench.retrieval
 	$(BIN)/python -m bench.control
 
-lint: $(VENV)/.all-installed  ## ruff, mypy --strict, layers, freshness of the lock, the configuration schema and the dashboards
+lint: $(VENV)/.all-installed  ## ruff, mypy --strict, layers, links and words of the pages, freshness of generated files
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest --quiet tests/unit/test_lock.py
+	$(BIN)/python -m pytest --quiet tests/unit/test_lock.py tests/unit/test_docs.py tests/unit/test_words.py
 	$(BIN)/python -m archioc.core.config.schema --check
 	$(BIN)/python -m archioc.grafana --check
 

@@ -107,7 +107,7 @@ class CollectorProcess:
     def _restored_sampler(self) -> Sampler:
         """The sampler as the ledger has it, and the ring from where the ledger is on."""
         ledger = self._table.ledger
-        sampler = Sampler(self._table.capacity)
+        sampler = Sampler(self._table.capacity, int(self._config.ca.max_past * 1e9))
         sampler.memory.load(ledger.cells[: int(self._table.settings.head["rows"][0])], ledger.head)
         sampler.withheld.restore()
         self._ring.rewind(int(ledger.head["ring_slot"][0]), int(ledger.head["ring_bulk"][0]))

@@ -22,6 +22,7 @@ from archioc.ioc.pvs.group_pvs import GroupPvs
 from archioc.ioc.pvs.http_process import http_state
 from archioc.ioc.pvs.limit_puts import LimitPuts
 from archioc.ioc.pvs.pv_names import PvDatabase
+from archioc.ioc.pvs.removals import Removals
 from archioc.ioc.pvs.status_pvs import StatusPvs
 from archioc.ioc.registry.limit_store import LimitStore
 from archioc.ioc.registry.table_rows import ChannelRows
@@ -60,7 +61,8 @@ class ControlProcess:
         fixed = (*self._status.pvs.values(), *self._command_pvs.pvs.values(), self._heartbeat.pv)
         names = PvDatabase(fixed, (self._channels, self._groups, self._views))
         self._server = ControlServer(names, self._executor, config.access)
-        self._executor.set_callbacks(self._server.drop, self._show_result)
+        self._removals = Removals(registry, self._server.drop, self._channels.show_removed)
+        self._executor.set_callbacks(self._removals.begin, self._show_result)
         self._commands.on_access = self._server.use_access
 
     async def run(self) -> None:
@@ -94,6 +96,7 @@ class ControlProcess:
             self._status.refresh_forever(lambda: len(self._server.circuits)),
             self._heartbeat.watch_forever(),
             self._write_notes_forever(),
+            self._removals.watch_forever(),
             self._end_handovers_forever(),
             self._watch.watch_forever(),
         )

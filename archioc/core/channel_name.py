@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from enum import IntEnum
 
 from archioc.core.channel import ChannelSettings, Clock
 from archioc.core.errors import ChannelNameError, SettingError
@@ -36,6 +37,24 @@ def field_of(name: str) -> str:
     _, dot, rest = name.partition(".")
     found = _FIELD.fullmatch(dot + rest)
     return (found["field"] if found else None) or "VAL"
+
+
+class Stamping(IntEnum):
+    """Whose time the samples of a channel get.
+
+    IOC: the IOC's where it can be believed. TRUSTED: the IOC's, also where it lies far in the past (a device that buffers).
+    """
+
+    ARCHIVER = 0
+    IOC = 1
+    TRUSTED = 2
+
+
+def stamping(name: str, settings: ChannelSettings) -> Stamping:
+    """The setting `clock`, with `auto` decided by the channel's name."""
+    if settings.clock is Clock.IOC:
+        return Stamping.TRUSTED
+    return Stamping.IOC if stamped_by_ioc(name, settings) else Stamping.ARCHIVER
 
 
 def stamped_by_ioc(name: str, settings: ChannelSettings) -> bool:

@@ -14,10 +14,15 @@ from archioc.core.aliases import Alias
 from archioc.core.audit import AuditRecord
 from archioc.core.errors import RegistryError
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 """`PRAGMA user_version` of the databases that this version understands."""
 
 BUSY_TIMEOUT_S = 5.0
+
+MINUTE_NS = 60 * 10**9
+
+REFUSED_SETTLE_NS = 10 * 10**9
+"""How long after its end a minute of refused puts has been written."""
 
 MAX_GROUPS = 4095
 """Highest number of a group."""
@@ -32,7 +37,13 @@ FROM channel_group AS g ORDER BY number
 _SELECT_REMOVED = "SELECT row, name, added, moved_to FROM removed_row WHERE removed > ? ORDER BY row"
 
 _SELECT_AUDIT = "SELECT rowid, time_ns, user, host, peer, pv, old, new, outcome FROM audit WHERE rowid > ? ORDER BY rowid LIMIT ?"
-_SELECT_AUDIT_BETWEEN = "SELECT time_ns, user, host, peer, pv, old, new, outcome FROM audit WHERE time_ns BETWEEN ? AND ? ORDER BY rowid"
+_REFUSED_OUTCOME = "CASE puts WHEN 1 THEN outcome ELSE puts || ' times in a minute: ' || outcome END"
+_REFUSED_COLUMNS = f"time_ns, user, host, peer, pv, '' AS old, new, {_REFUSED_OUTCOME} AS outcome"
+_SELECT_REFUSED = f"SELECT rowid, {_REFUSED_COLUMNS} FROM refused_put WHERE rowid > ? AND minute < ? ORDER BY rowid LIMIT ?"  # noqa: S608 - constants
+_SELECT_AUDIT_BETWEEN = f"""
+SELECT time_ns, user, host, peer, pv, old, new, outcome FROM audit WHERE time_ns BETWEEN :start AND :end
+UNION ALL SELECT {_REFUSED_COLUMNS} FROM refused_put WHERE time_ns BETWEEN :start AND :end ORDER BY 1
+"""  # noqa: S608 - constants
 
 _ALIASES_SINCE_VERSION = 4
 _SELECT_ALIASES = "SELECT old, new, until_ns, ended_ns FROM alias ORDER BY until_ns"
@@ -82,7 +93,7 @@ class RegistryGroup:
     condition: str
 
 
-def _reason(path: Path, error: sqlite3.Error) -> str:
+def reason_of(path: Path, error: sqlite3.Error) -> str:
     """SQLite says the same of a file that does not exist and of one that this user may not open."""
     try:
         path.open("rb").close()
@@ -100,7 +111,7 @@ class RegistryReader:
             address = f"{path.absolute().as_uri()}?mode=ro"
             self._connection = sqlite3.connect(address, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)
         except sqlite3.Error as error:
-            raise RegistryError(f"{path}: cannot be read: {_reason(path, error)}") from None
+            raise RegistryError(f"{path}: cannot be read: {reason_of(path, error)}") from None
         try:
             check_version(self._connection, path)
         except RegistryError:
@@ -144,22 +155,31 @@ class RegistryReader:
         return [RegistryGroup(number, name, bool(int(enable)), condition) for number, name, enable, condition in rows]
 
     def audit_after(self, entry: int, most: int) -> tuple[list[AuditRecord], int]:
-        """Entries of the audit with a number above `entry`, oldest first, and the number of the last. Raises RegistryError.
+        """Puts that were carried out, of the audit with a number above `entry`, oldest first, and the number of the last.
 
-        Where the numbers have begun anew (a copy of the registry was restored), from the first on.
+        Where the numbers have begun anew (a copy of the registry was restored), from the first on. Raises RegistryError.
         """
+        return self._numbered("audit", _SELECT_AUDIT, entry, (most,))
+
+    def refused_after(self, entry: int, now_ns: int, most: int) -> tuple[list[AuditRecord], int]:
+        """The same of refused puts, of the minutes that are over: an entry for each peer, PV and minute. Raises RegistryError."""
+        return self._numbered("refused_put", _SELECT_REFUSED, entry, ((now_ns - REFUSED_SETTLE_NS) // MINUTE_NS, most))
+
+    def _numbered(self, table: str, query: str, entry: int, rest: tuple[int, ...]) -> tuple[list[AuditRecord], int]:
         try:
-            rows = self._connection.execute(_SELECT_AUDIT, (entry, most)).fetchall()
-            if not rows and entry > self._connection.execute("SELECT coalesce(max(rowid), 0) FROM audit").fetchone()[0]:
-                rows, entry = self._connection.execute(_SELECT_AUDIT, (0, most)).fetchall(), 0
+            rows = self._connection.execute(query, (entry, *rest)).fetchall()
+            highest = f"SELECT coalesce(max(rowid), 0) FROM {table}"  # noqa: S608 - one of two constants
+            if not rows and entry > self._connection.execute(highest).fetchone()[0]:
+                rows, entry = self._connection.execute(query, (0, *rest)).fetchall(), 0
         except sqlite3.Error as error:
             raise RegistryError(f"{self._path}: cannot be read: {error}") from None
         return [AuditRecord(*record) for _, *record in rows], rows[-1][0] if rows else entry
 
     def audit_between(self, start_ns: int, end_ns: int) -> list[AuditRecord]:
-        """The audit that is kept here, of start <= time <= end. Raises RegistryError."""
+        """The audit that is kept here, refused puts too, of start <= time <= end. Raises RegistryError."""
         try:
-            return [AuditRecord(*record) for record in self._connection.execute(_SELECT_AUDIT_BETWEEN, (start_ns, end_ns))]
+            found = self._connection.execute(_SELECT_AUDIT_BETWEEN, {"start": start_ns, "end": end_ns})
+            return [AuditRecord(*record) for record in found]
         except sqlite3.Error as error:
             raise RegistryError(f"{self._path}: cannot be read: {error}") from None
 

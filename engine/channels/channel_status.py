@@ -56,7 +56,7 @@ class ChannelStatus:
     def begin(self, rows: Rows, generation: npt.NDArray[np.uint32], new: npt.NDArray[np.bool_]) -> None:
         """Channels of these generations are in these rows; of those that are new nothing is known yet."""
         status, fresh = self._table.status, rows[new]
-        write_rows(status, fresh, count=0, disconnects=0, value=np.nan, time=0, received_at=0)
+        write_rows(status, fresh, ever_connected=0, count=0, disconnects=0, value=np.nan, time=0, received_at=0)
         write_rows(status, fresh, severity=3, status=17, text=b"", units=b"")
         write_rows(
             status,
@@ -74,7 +74,7 @@ class ChannelStatus:
     def connect(self, rows: Rows, dbr: npt.NDArray[np.integer], count: npt.NDArray[np.integer], hosts: Sequence[str]) -> None:
         """These channels have connected, with this native type and number of elements."""
         host = np.array([one.encode()[:64] for one in hosts], "S64")
-        write_rows(self._table.status, rows, connected=1, dbr=dbr, count=count, host=host)
+        write_rows(self._table.status, rows, connected=1, ever_connected=1, dbr=dbr, count=count, host=host)
         self.show_state(rows)
 
     def disconnect(self, rows: Rows) -> None:

@@ -7,6 +7,7 @@ entries once more, which changes nothing in a store.
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
@@ -22,32 +23,46 @@ _log = structlog.get_logger()
 
 LOOK_EVERY_S = 1.0
 MOST_AT_ONCE = 1000
-"""Entries in one batch."""
+"""Entries of either kind in one batch."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditPosition:
+    """Numbers of the last entries of the registry that are in the spool or beyond: of puts that were carried out, of refused ones."""
+
+    audit: int = 0
+    refused: int = 0
 
 
 class AuditSentFile:
-    """JSON: the number of the last entry of the registry's audit that is in the spool or beyond."""
+    """JSON: an AuditPosition; a number alone (written before refused puts had a table of their own) is that of `audit`."""
 
     def __init__(self, path: Path, disk: Disk | None = None) -> None:
         self._path = path
         self._disk: Disk = disk or OsDisk()
 
-    def read(self) -> int:
-        """0, all is to be sent, when there is no file, or none that can be read."""
+    def read(self) -> AuditPosition:
+        """The beginning, all is to be sent, when there is no file, or none that can be read."""
         try:
-            return int(orjson.loads(self._disk.read(self._path)))
-        except (FileNotFoundError, TypeError, ValueError):
-            return 0
+            found = orjson.loads(self._disk.read(self._path))
+            if isinstance(found, dict):
+                return AuditPosition(int(found["audit"]), int(found["refused"]))
+            return AuditPosition(int(found))
+        except (FileNotFoundError, KeyError, TypeError, ValueError):
+            return AuditPosition()
 
-    def write(self, entry: int) -> None:
+    def write(self, position: AuditPosition) -> None:
         """Replace the file durably. Raises OSError."""
-        replace_durably(self._disk, self._path, orjson.dumps(entry))
+        replace_durably(self._disk, self._path, orjson.dumps(position))
 
 
 class AuditTrail:
-    """Entries that are to be sent. sent: number of the last one that has been."""
+    """Entries that are to be sent. sent: which have been.
 
-    def __init__(self, registry: RegistryReader, sent: int) -> None:
+    Of refused puts there are at most 200 entries a minute (`archioc.ioc.registry.refused_puts`), once the minute is over.
+    """
+
+    def __init__(self, registry: RegistryReader, sent: AuditPosition) -> None:
         self._registry, self._last = registry, sent
         self._found: list[AuditRecord] = []
         self._look_at = float("-inf")
@@ -60,26 +75,28 @@ class AuditTrail:
             return
         self._look_at = now + LOOK_EVERY_S
         try:
-            self._found, self._last = self._registry.audit_after(self._last, MOST_AT_ONCE)
+            done, last = self._registry.audit_after(self._last.audit, MOST_AT_ONCE)
+            refused, last_refused = self._registry.refused_after(self._last.refused, time.time_ns(), MOST_AT_ONCE)
         except RegistryError as error:  # samples go on; what is in the registry stays there
             if not self._failing:
                 _log.error("audit_not_read", error=str(error))
             self._failing = True
             return
         self._failing = False
-        if len(self._found) == MOST_AT_ONCE:
+        self._found, self._last = [*done, *refused], AuditPosition(last, last_refused)
+        if MOST_AT_ONCE in {len(done), len(refused)}:
             self._look_at = now
 
     def send_again(self) -> None:
         """Batches were dropped, and entries may have been in them: all that the registry has goes once more."""
-        self._found, self._last = [], 0
+        self._found, self._last = [], AuditPosition()
 
     @property
     def waiting(self) -> bool:
         """Whether there is something to take."""
         return bool(self._found)
 
-    def pop(self) -> tuple[tuple[AuditRecord, ...], int]:
-        """The entries to be sent, and the number of the last."""
+    def pop(self) -> tuple[tuple[AuditRecord, ...], AuditPosition]:
+        """The entries to be sent, and which have been once these are."""
         found, self._found = tuple(self._found), []
         return found, self._last

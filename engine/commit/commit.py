@@ -34,7 +34,7 @@ from archioc.core.table.mapped_file import MappedFile
 from archioc.core.table.table import ChannelTable
 from archioc.engine.ca.ring import EventRing
 from archioc.engine.channels.open_gaps import Gaps, OpenGapsFile
-from archioc.engine.commit.audit_trail import AuditSentFile
+from archioc.engine.commit.audit_trail import AuditPosition, AuditSentFile
 from archioc.engine.commit.recovery import HEAD_FIELDS, RETRY_S, recover
 from archioc.engine.commit.spool_account import SpoolAccount
 from archioc.engine.commit.spool_limits import SpoolLimits
@@ -56,7 +56,7 @@ class Commit:
     """A batch and what is to be booked with it. ring_slot, ring_bulk: cursors behind its last event.
 
     gaps: those that are open after its events; None when it has none.
-    audited: number of the last entry of the audit in it; None when it has none.
+    audited: which entries of the audit have been sent with it; None when it has none.
     """
 
     batch: Batch
@@ -65,7 +65,7 @@ class Commit:
     ring_bulk: int
     flush: int
     gaps: Gaps | None
-    audited: int | None = None
+    audited: AuditPosition | None = None
 
 
 class CommitThread:
@@ -218,9 +218,9 @@ class CommitThread:
             return
         self._gaps_kept, self._gaps_durable = gaps, True
 
-    def _keep_audited(self, entry: int) -> None:
+    def _keep_audited(self, position: AuditPosition) -> None:
         try:
-            self._audit_sent.write(entry)
+            self._audit_sent.write(position)
         except OSError as error:  # what was sent is sent once more by the next engine
             _log.error("audit_sent_not_written", error=str(error))
 

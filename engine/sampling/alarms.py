@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from archioc.core.spool.batch import ALARM
+from archioc.engine.sampling.drain import Drain, Index, Mask, Resumed
 from archioc.engine.sampling.memory import SamplerMemory
 from archioc.engine.sampling.sampling_settings import SamplingSettings
-from archioc.engine.sampling.stamps import Mask, Stamped
-from archioc.engine.sampling.updates import Updates, value_before
+from archioc.engine.sampling.stamps import Stamped
 
 SECOND = 1_000_000_000
 HOUR_S = 3600
@@ -24,8 +24,6 @@ NO_STATES = np.empty(0, ALARM)
 KNOWN = np.uint32(1)
 """Added to an alarm in the memory, where 0 means that none has been told."""
 
-Index = npt.NDArray[np.intp]
-
 
 class Alarms:
     """Follows the alarms of all rows; what the store knows of them is in the memory."""
@@ -34,27 +32,21 @@ class Alarms:
         self._memory, self._wanted = memory, wanted
         self._swept = -1  # s since 1970
 
-    def transitions(
-        self, updates: Updates, stamped: Stamped, starts: Index, ends: Index, on: Mask, resumed: Index, told_by_copy: Mask
-    ) -> AlarmStates:
-        """What these updates (sorted by row, from `starts` to before `ends`) say of alarms.
-
-        on: per update, whether its channel is archived. resumed: updates with which a trace begins or resumes.
-        told_by_copy: of each of those, whether it counts at receive time only.
-        """
-        memory, rows = self._memory, updates.row[starts]
+    def transitions(self, drain: Drain, stamped: Stamped, resumed: Resumed) -> AlarmStates:
+        """What these updates say of alarms."""
+        memory, updates, rows = self._memory, drain.updates, drain.rows
         alarm = updates.alarm + KNOWN
-        changed = alarm != value_before(alarm, starts, memory.alarm_told[rows])
+        changed = alarm != drain.runs.value_before(alarm, memory.alarm_told[rows])
         if not (len(resumed) or changed.any()):
             return NO_STATES
-        changed &= on
-        told = on[starts]
-        memory.alarm_told[rows[told]] = alarm[ends - 1][told]
-        changed[resumed[told_by_copy]] = False
+        changed &= drain.on
+        archived = drain.on[drain.runs.starts]
+        memory.alarm_told[rows[archived]] = alarm[drain.runs.newest][archived]
+        changed[resumed.at[resumed.by_copy]] = False
         moved = np.flatnonzero(changed)
-        which = np.concatenate([moved, resumed])
-        states = _states(updates.row[which], updates.alarm[which], np.concatenate([stamped.time[moved], updates.received[resumed]]))
-        order = np.argsort(np.concatenate([2 * moved, 2 * resumed + 1]))  # the state again follows the transition
+        which = np.concatenate([moved, resumed.at])
+        states = _states(updates.row[which], updates.alarm[which], np.concatenate([stamped.time[moved], updates.received[resumed.at]]))
+        order = np.argsort(np.concatenate([2 * moved, 2 * resumed.at + 1]))  # the state again follows the transition
         ordered: AlarmStates = states[order]
         return ordered
 

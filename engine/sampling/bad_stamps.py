@@ -5,14 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from archioc.core.timestamp import format_span
+from archioc.engine.sampling.drain import Drain, Runs
 from archioc.engine.sampling.memory import SamplerMemory
-from archioc.engine.sampling.stamps import EARLIEST, MAX_FUTURE, SECOND, Mask, Stamped
-from archioc.engine.sampling.updates import Updates, run_ends, run_starts, value_before
+from archioc.engine.sampling.stamps import EARLIEST, MAX_FUTURE, SECOND, Stamped
+from archioc.engine.sampling.updates import Updates
 
 TELL_AGAIN = 60 * SECOND
 """A channel whose stamps turn bad again and again tells so at most this often (ns)."""
+
+
+LONG_AGO = 60 * SECOND
+"""A stamp so far behind (ns) is described by its age, whatever else may be wrong with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,22 +29,18 @@ class BadStamp:
     text: str
 
 
-def note_bad_stamps(updates: Updates, stamped: Stamped, starts: npt.NDArray[np.intp], memory: SamplerMemory, on: Mask) -> list[BadStamp]:
-    """Count the unusable stamps among updates sorted by row; what is to be told of them.
-
-    starts: index of the first update of each row. on: whether an update is of a channel that is archived.
-    """
-    if not stamped.unusable.any() and not memory.bad_stamp[updates.row[starts]].any():
+def note_bad_stamps(drain: Drain, stamped: Stamped, memory: SamplerMemory) -> list[BadStamp]:
+    """Count the unusable stamps of archived channels; those that an event is to report."""
+    if not stamped.unusable.any() and not memory.bad_stamp[drain.rows].any():
         return []
-    judged = np.flatnonzero(on & ~stamped.repeated)
+    judged = np.flatnonzero(drain.on & ~stamped.repeated)
     if not len(judged):
         return []
-    row, bad = updates.row[judged], stamped.unusable[judged]
-    first = run_starts(row)
-    lanes = row[first]
-    began = judged[bad & ~value_before(bad, first, memory.bad_stamp[lanes] != 0)]
-    memory.bad_stamp[lanes] = bad[run_ends(first, len(row)) - 1]
-    np.add.at(memory.bad_time, row[bad], 1)
+    updates, bad = drain.updates, stamped.unusable[judged]
+    runs = Runs(drain.row[judged])
+    began = judged[bad & ~runs.value_before(bad, memory.bad_stamp[runs.rows] != 0)]
+    memory.bad_stamp[runs.rows] = bad[runs.newest]
+    np.add.at(memory.bad_time, drain.row[judged][bad], 1)
     return [
         BadStamp(int(updates.row[at]), int(updates.received[at]), _fault(updates, at))
         for at in began.tolist()
@@ -63,4 +64,6 @@ def _fault(updates: Updates, at: int) -> str:
         return "the IOC's stamp is unset"
     if stamp > received + MAX_FUTURE:
         return f"the IOC's stamp is {(stamp - received) / SECOND:.0f} s in the future"
+    if received - stamp > LONG_AGO:
+        return f"the IOC's stamp is {format_span((received - stamp) / SECOND)} in the past"
     return f"another value came under the same stamp, {(received - stamp) / SECOND:.1f} s old"

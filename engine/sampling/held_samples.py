@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from archioc.core.spool.batch import NO_BLOB, SAMPLE, Kind, Samples
 from archioc.engine.sampling.memory import SamplerMemory
-from archioc.engine.sampling.rate_limit import NONE, Limited
+from archioc.engine.sampling.rate_limit import NOTHING_HELD, Limited
 from archioc.engine.sampling.sampling_settings import SamplingSettings
 from archioc.engine.sampling.stamps import Stamped
 from archioc.engine.sampling.updates import Updates
@@ -56,7 +56,7 @@ class HeldSamples:
     def hold(self, updates: Updates, stamped: Stamped, bound: npt.NDArray[np.intp], limited: Limited) -> None:
         """Take over what the rate limit withholds of the updates at the indices `bound`."""
         memory = self._memory
-        gone = limited.rows[limited.withheld == NONE]
+        gone = limited.rows[limited.withheld == NOTHING_HELD]
         memory.withheld[gone] = 0
         new = limited.withheld >= 0
         rows, source = limited.rows[new], bound[limited.withheld[new]]
@@ -111,4 +111,5 @@ class HeldSamples:
         over = due <= now
         waiting, interval, due = waiting[over], interval[over], due[over]
         memory.due[waiting] = np.where(wanted.scan[waiting], 0, np.maximum(due, now - interval) + interval)
+        memory.due_time[waiting] = np.where(wanted.scan[waiting], 0, memory.due_time[waiting] + interval)
         return waiting

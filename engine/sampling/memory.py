@@ -20,7 +20,7 @@ Column = npt.NDArray[Any]
 
 _DENSE = (
     *("generation", "withheld", "seen", "last_stamp", "last_bits", "last_alarm", "last_time", "ring_lost"),
-    *("alarm_told", "bad_stamp", "quota_base"),
+    *("alarm_told", "bad_stamp", "quota_base", "quota_lag"),
     *LEDGER_TOTALS,
 )
 """Fields that each update reads, or that are searched as a whole: packed, so that a cache line holds eight rows of them or more.
@@ -59,6 +59,7 @@ class SamplerMemory:
     last_label: Column
     last_time: Column
     due: Column
+    due_time: Column
     w_time: Column
     w_src_time: Column
     w_value: Column
@@ -75,6 +76,7 @@ class SamplerMemory:
     bad_stamp: Column
     bad_told_at: Column
     quota_base: Column
+    quota_lag: Column
     told_overflow: Column
     told_spool_full: Column
     told_quota: Column

@@ -1,8 +1,14 @@
 """From updates to samples: which of them are archived, under which time, and what is added.
 
-All columns at once. The rules come in this order, each in a file of its own: archived at all?
-(`wanted`) the time and the same as before? (`stamps`) dead band? (`dead_band`) rate or scan?
-(`rate_limit`, `withheld`) quota? (`quota`). Beside the samples go the alarms (`alarms`).
+All columns at once. The rules come in this order, each in a file of its own: archived at all? (`sampling_settings`) the time, and the
+same as before? (`stamps`) dead band? (`dead_band`) rate or scan? (`rate_limit`, `held_samples`) quota? (`quota`). Beside the samples
+go the alarms (`alarms`). An example, rows 4 and 7, row 7 limited to 10 Hz, the second update of row 4 the same as its first:
+
+    row        4      4      7      7          sorted by row; runs.starts = [0, 2], runs.rows = [4, 7]
+    received   0 ms   5 ms   1 ms   40 ms
+    stamped    kept   same   kept   kept       stamped.repeated = [F, T, F, F]
+    keep       T      F      T      T          filtered[4] += 1
+    passes     T      F      T      F          the second update of row 7 is held until its interval ends
 """
 
 from __future__ import annotations
@@ -18,17 +24,16 @@ from archioc.engine.sampling.alarms import Alarms, AlarmStates
 from archioc.engine.sampling.bad_stamps import BadStamp, note_bad_stamps
 from archioc.engine.sampling.clock_check import HostClocks
 from archioc.engine.sampling.dead_band import within_band
+from archioc.engine.sampling.drain import Drain, Index, Mask, Resumed, Runs
 from archioc.engine.sampling.held_samples import HeldSamples
 from archioc.engine.sampling.memory import SamplerMemory
 from archioc.engine.sampling.newest_values import NewestValues
-from archioc.engine.sampling.quota import within_quota
+from archioc.engine.sampling.quota import Span, within_quota
 from archioc.engine.sampling.rate_limit import limit_rate
 from archioc.engine.sampling.sampling_settings import Rows, SamplingSettings
-from archioc.engine.sampling.stamps import MAX_PAST, Mask, Stamped, look_ahead, stamp_updates
-from archioc.engine.sampling.updates import I8, Updates, run_ends, run_starts
+from archioc.engine.sampling.stamps import MAX_PAST, MAX_PAST_LIVE, Stamped, look_ahead, look_behind, stamp_updates
+from archioc.engine.sampling.updates import I8, Updates
 
-Index = npt.NDArray[np.intp]
-_NONE: Mask = np.empty(0, bool)
 _NO_SAMPLES: Samples = np.empty(0, SAMPLE)
 _NO_TIMES: I8 = np.empty(0, np.int64)
 
@@ -63,10 +68,11 @@ class Sampler:
     """Holds the memory of all channels; one thread uses it.
 
     fresh: rows whose next update starts or resumes a trace, so that its value is also written at
-    receive time.
+    receive time. max_past: `ca.max_past` (ns).
     """
 
-    def __init__(self, rows: int) -> None:
+    def __init__(self, rows: int, max_past: int = MAX_PAST_LIVE) -> None:
+        self._max_past = max_past
         self.memory = SamplerMemory(rows)
         self.wanted = SamplingSettings(rows)
         self.fresh = np.zeros(rows, bool)
@@ -109,105 +115,131 @@ class Sampler:
 
     def accept(self, updates: Updates) -> Sampled:
         """Sample these updates, at least one."""
+        drain = self._drain(updates)
+        memory, updates = self.memory, drain.updates
+        memory.touched[drain.rows] = True
+        memory.received[drain.rows] += drain.runs.ends - drain.runs.starts
+        stamped = self._stamp(drain)
+        bad_stamps = note_bad_stamps(drain, stamped, memory)
+        resumed = self._resume(drain, stamped)
+        alarms = self._alarms.transitions(drain, stamped, resumed)
+        keep, forced = self._judge_bands(drain, stamped, resumed)
+        passing = self._limit(drain, stamped, keep, forced)
+        self._count_copies(drain, resumed, keep)
+        passing.updates[resumed.at[resumed.by_copy]] = False
+        memory.committed[drain.rows] += self._apply_quota(drain, stamped, passing)
+        passed, newest = np.flatnonzero(passing.updates), drain.newest()
+        self._remember_newest(drain, newest, passing, passed, resumed)
+        samples = _joined(updates, stamped, passed, passing, resumed.at)
+        resumed_rows, resumed_at = drain.row[resumed.at].astype("i8"), updates.received[resumed.at]
+        return Sampled(samples, passing.blobs + updates.blobs, resumed_rows, resumed_at, newest, alarms, bad_stamps)
+
+    def _drain(self, updates: Updates) -> Drain:
         if (updates.row[1:] < updates.row[:-1]).any():
             updates = updates.select(np.argsort(updates.row, kind="stable"))
-        memory, wanted, row = self.memory, self.wanted, updates.row
-        starts = run_starts(row)
-        ends = run_ends(starts, len(row))
-        lanes = row[starts]
-        memory.touched[lanes] = True
-        memory.received[lanes] += ends - starts
-        by_archiver = wanted.by_archiver[row] if wanted.any_by_archiver else None
-        ahead = look_ahead(updates)
-        stamped = stamp_updates(updates, starts, memory, by_archiver, self.clocks.judge(updates, ahead), ahead)
-        on = wanted.on(row)
+        return Drain(updates, Runs(updates.row), self.wanted.on(updates.row))
+
+    def _stamp(self, drain: Drain) -> Stamped:
+        updates, wanted = drain.updates, self.wanted
+        by_archiver = wanted.by_archiver[drain.row] if wanted.any_by_archiver else None
+        wrong = look_ahead(updates)
+        behind = look_behind(updates, self._max_past)
+        if behind.any():
+            wrong |= behind & ~self._believed(drain)
+        stamped = stamp_updates(drain, self.memory, by_archiver, self.clocks.judge(updates, wrong), wrong)
         if stamped.late.any():
-            np.add.at(memory.late, row[stamped.late & on], 1)
-        bad_stamps = note_bad_stamps(updates, stamped, starts, memory, on)
-        resumed = starts[self.fresh[lanes] & on[starts]]
-        told_by_copy = self._resume(updates, stamped, resumed) if len(resumed) else _NONE
-        alarms = self._alarms.transitions(updates, stamped, starts, ends, on, resumed, told_by_copy)
-        keep = on & ~stamped.repeated
-        forced = np.zeros(len(row), bool)
-        forced[resumed] = True
-        self._judge_bands(updates, keep, forced)
-        if not keep.all():
-            memory.filtered[lanes] += np.add.reduceat(~keep, starts, dtype="i8")
-        passing = self._limit(updates, lanes, stamped, keep, forced)
-        if len(resumed):
-            self._count_copies(row[resumed], told_by_copy & keep[resumed])
-            passing.updates[resumed[told_by_copy]] = False
-        memory.committed[lanes] += self._apply_quota(updates, starts, ends, passing)
-        passed = np.flatnonzero(passing.updates)
-        newest = updates if len(starts) == len(row) else updates.select(ends - 1)
-        if len(wanted.repeating):
-            self._note_archived(passing.released["row"], passing.received)
-            self._note_archived(row[passed], updates.received[passed])
-            self._note_archived(row[resumed], updates.received[resumed])
-            self._newest.remember(newest.select(np.flatnonzero((wanted.longest[lanes] > 0) & on[starts])))
-        samples = _joined(updates, stamped, passed, passing, resumed)
-        resumed_rows = row[resumed].astype("i8")
-        return Sampled(samples, passing.blobs + updates.blobs, resumed_rows, updates.received[resumed], newest, alarms, bad_stamps)
+            np.add.at(self.memory.late, drain.row[stamped.late & drain.on], 1)
+        return stamped
 
-    def _resume(self, updates: Updates, stamped: Stamped, resumed: Index) -> Mask:
-        """The traces of these updates begin or resume; which of them are told by their copy at receive time only."""
-        self.fresh[updates.row[resumed]] = False
-        told: Mask = (stamped.flags[resumed] != 0) | (updates.stamp[resumed] < updates.received[resumed] - MAX_PAST)
-        return told
+    def _believed(self, drain: Drain) -> Mask:
+        """Updates whose stamp may lie in the past: the first ones after a connection, and those of channels whose stamps are no clock."""
+        believed: Mask = self.wanted.trusted[drain.row] | self.wanted.by_archiver[drain.row]
+        believed[drain.runs.starts] |= self.fresh[drain.rows]
+        return believed
 
-    def _count_copies(self, rows: Rows, instead: Mask) -> None:
-        """Values of these rows are also written at receive time. instead: which of these copies stand for an update that would pass."""
+    def _resume(self, drain: Drain, stamped: Stamped) -> Resumed:
+        """The updates with which a trace begins or resumes; one with an old or unusable stamp counts at receive time only."""
+        starts, updates = drain.runs.starts, drain.updates
+        resumed = starts[self.fresh[drain.rows] & drain.on[starts]]
+        self.fresh[drain.row[resumed]] = False
+        by_copy: Mask = (stamped.flags[resumed] != 0) | (updates.stamp[resumed] < updates.received[resumed] - MAX_PAST)
+        return Resumed(resumed, by_copy)
+
+    def _count_copies(self, drain: Drain, resumed: Resumed, keep: Mask) -> None:
+        """The values of these updates are also written at receive time, some of them in place of an update that would pass."""
+        rows, instead = drain.row[resumed.at], resumed.by_copy & keep[resumed.at]
         self.memory.generated[rows[~instead]] += 1
         self.memory.committed[rows] += 1
 
-    def _judge_bands(self, updates: Updates, keep: Mask, forced: Mask) -> None:
-        """Take what lies within a dead band out of `keep`; forced: what passes whatever it is."""
-        if not self.wanted.any_band:
-            return
-        judged = np.flatnonzero(self.wanted.banded[updates.row] & (updates.kind == Kind.NUMBER) & (keep | forced))
-        keep[within_band(updates, judged, forced, self.wanted.bands, self.memory)] = False
+    def _judge_bands(self, drain: Drain, stamped: Stamped, resumed: Resumed) -> tuple[Mask, Mask]:
+        """Updates of archived channels that neither repeat the one before nor lie in a dead band; and those that pass whatever they are."""
+        updates, runs = drain.updates, drain.runs
+        keep = drain.on & ~stamped.repeated
+        forced = np.zeros(len(drain), bool)
+        forced[resumed.at] = True
+        if self.wanted.any_band:
+            judged = np.flatnonzero(self.wanted.banded[drain.row] & (updates.kind == Kind.NUMBER) & (keep | forced))
+            keep[within_band(updates, judged, forced, self.wanted.bands, self.memory)] = False
+        if not keep.all():
+            self.memory.filtered[drain.rows] += np.add.reduceat(~keep, runs.starts, dtype="i8")
+        return keep, forced
 
-    def _limit(self, updates: Updates, lanes: Rows, stamped: Stamped, keep: Mask, forced: Mask) -> _Passing:
-        """What rate and scan let pass. lanes: the rows, each once."""
-        held = self.memory.withheld[lanes]
+    def _limit(self, drain: Drain, stamped: Stamped, keep: Mask, forced: Mask) -> _Passing:
+        """What rate and scan let pass."""
+        held = self.memory.withheld[drain.rows]
         if not (self.wanted.any_interval or held.any()):
             return _Passing(keep.copy(), _NO_SAMPLES, [], _NO_TIMES)
-        unlimited = lanes[held != 0]
+        unlimited = drain.rows[held != 0]
         unlimited = unlimited[self.wanted.interval[unlimited] == 0]  # the limit has just been lifted
-        interval = self.wanted.interval[updates.row]
+        interval = self.wanted.interval[drain.row]
         limit = interval > 0
         bound = np.flatnonzero(keep & limit)
         if not len(bound):
             return self._passing(keep.copy(), unlimited)
-        row = updates.row[bound]
-        limited = limit_rate(row, updates.received[bound], forced[bound], interval[bound], self.wanted.scan[row], self.memory)
+        row, received, time = drain.row[bound], drain.updates.received[bound], stamped.time[bound]
+        limited = limit_rate(row, received, time, forced[bound], interval[bound], self.wanted.scan[row], self.memory)
         np.add.at(self.memory.filtered, limited.rows, limited.replaced)
         passes = keep & ~limit
         passes[bound[limited.passed]] = True
         passing = self._passing(passes, np.concatenate([unlimited, limited.released]))
-        self.withheld.hold(updates, stamped, bound, limited)
+        self.withheld.hold(drain.updates, stamped, bound, limited)
         return passing
+
+    def _remember_newest(self, drain: Drain, newest: Updates, passing: _Passing, passed: Index, resumed: Resumed) -> None:
+        """For `max_interval`: when values were archived, and the newest of each channel."""
+        if not len(self.wanted.repeating):
+            return
+        updates = drain.updates
+        self._note_archived(passing.released["row"], passing.received)
+        self._note_archived(drain.row[passed], updates.received[passed])
+        self._note_archived(drain.row[resumed.at], updates.received[resumed.at])
+        archived = drain.on[drain.runs.starts]
+        self._newest.remember(newest.select(np.flatnonzero((self.wanted.longest[drain.rows] > 0) & archived)))
 
     def _passing(self, updates: Mask, released: Rows) -> _Passing:
         return _Passing(updates, *self.withheld.pop(released), self.memory.w_received[released])
 
-    def _apply_quota(self, updates: Updates, starts: Index, ends: Index, passing: _Passing) -> I8:
-        """Take what is beyond the quota out of what passes; how many of each row pass. starts, ends: the run of updates of each row."""
-        lanes = updates.row[starts]
-        cost = self.wanted.quota_cost[lanes]
-        count = np.add.reduceat(passing.updates, starts, dtype="i8")
-        released_of = np.searchsorted(lanes, passing.released["row"]) if len(passing.released) else np.empty(0, np.intp)
+    def _apply_quota(self, drain: Drain, stamped: Stamped, passing: _Passing) -> I8:
+        """Take what is beyond the quota out of what passes; how many of each row pass."""
+        updates, runs, rows = drain.updates, drain.runs, drain.rows
+        cost = self.wanted.quota_cost[rows]
+        count = np.add.reduceat(passing.updates, runs.starts, dtype="i8")
+        released_of = np.searchsorted(rows, passing.released["row"]) if len(passing.released) else np.empty(0, np.intp)
         count[released_of] += 1
-        allowed = within_quota(lanes, count, updates.received[starts], updates.received[ends - 1], cost, self.memory)
+        if not cost.any():
+            return count
+        received = Span(updates.received[runs.starts], updates.received[runs.newest])
+        sampled = Span(stamped.time[runs.starts], stamped.time[runs.newest])
+        allowed = within_quota(rows, count, received, sampled, cost, self.memory)
         over = np.flatnonzero(allowed < count)
         if not len(over):
             return count
-        self._book_dropped(lanes[over], (count - allowed)[over])
+        self._book_dropped(rows[over], (count - allowed)[over])
         before: I8 = np.cumsum(passing.updates) - passing.updates
-        place: I8 = before - np.repeat(before[starts], ends - starts)
-        waited = np.zeros(len(lanes), "i8")
+        place: I8 = before - np.repeat(before[runs.starts], runs.ends - runs.starts)
+        waited = np.zeros(len(rows), "i8")
         waited[released_of] = 1
-        passing.updates &= place < np.repeat(allowed - waited, ends - starts)
+        passing.updates &= place < np.repeat(allowed - waited, runs.ends - runs.starts)
         waits_no_more = allowed[released_of] > 0
         passing.released, passing.received = passing.released[waits_no_more], passing.received[waits_no_more]
         return allowed
@@ -257,8 +289,8 @@ class Sampler:
         samples, blobs = self.withheld.pop(rows)
         if not len(rows):
             return samples, blobs
-        time = np.full(len(rows), now)
-        passes = within_quota(rows, np.ones(len(rows), "i8"), time, time, self.wanted.quota_cost[rows], memory) > 0
+        received, sampled = Span.at(np.full(len(rows), now)), Span.at(samples["time"])
+        passes = within_quota(rows, np.ones(len(rows), "i8"), received, sampled, self.wanted.quota_cost[rows], memory) > 0
         if not passes.all():
             self._book_dropped(rows[~passes], 1)
         memory.committed[rows[passes]] += 1

@@ -1,10 +1,11 @@
-"""What is wanted of each channel, as the sampler needs it."""
+"""Sampling settings of every table row."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
 
+from archioc.core.channel_name import Stamping
 from archioc.engine.sampling.dead_band import Bands
 
 SLOWEST = 1e-8
@@ -21,6 +22,7 @@ class SamplingSettings:
     banded: rows with a dead band; any_band: whether there is one.
     quota_cost: ns of quota that a sample uses up, 0 = no quota.
     by_archiver: rows whose samples get the archiver's time; any_by_archiver: whether there is one.
+    trusted: rows whose stamps are used also where they lie far in the past.
     """
 
     def __init__(self, rows: int) -> None:
@@ -36,6 +38,7 @@ class SamplingSettings:
         self.any_band = False
         self.quota_cost = np.zeros(rows, "i8")
         self.by_archiver = np.zeros(rows, bool)
+        self.trusted = np.zeros(rows, bool)
         self.any_by_archiver = False
 
     def load(self, rows: Rows, cells: npt.NDArray[np.void]) -> None:
@@ -51,7 +54,8 @@ class SamplingSettings:
         self.banded[rows] = (cells["deadband"] > 0) | (cells["deadband_pct"] > 0)
         self.any_band = bool(self.banded.any())
         self.quota_cost[rows] = _period(cells["quota"])
-        self.by_archiver[rows] = cells["by_ioc"] == 0
+        self.by_archiver[rows] = cells["by_ioc"] == Stamping.ARCHIVER
+        self.trusted[rows] = cells["by_ioc"] == Stamping.TRUSTED
         self.any_by_archiver = bool(self.by_archiver.any())
 
     def on(self, rows: Rows) -> npt.NDArray[np.bool_]:

@@ -4,7 +4,9 @@ Rules, in this order:
 1. a stamp before 1991 is that of a record that was never processed: receive time instead;
 2. a stamp more than MAX_FUTURE ahead of the receive time: receive time instead, unless our own clock is suspect (`clock_check`);
 3. the same stamp, value and alarm as the update before: the same update, not another sample;
-4. the same stamp with another value: one nanosecond after the one before, if received within a
+4. a stamp more than `ca.max_past` (1 h) behind the receive time: receive time instead, from the second value after a connection on,
+   unless our own clock is suspect or the channel has `clock: ioc`. The first value after a connection may be old: it is the present one;
+5. the same stamp with another value: one nanosecond after the one before, if received within a
    second of the stamp; otherwise receive time.
 
 A stamp older than the one before is kept and counted as late. With `clock: archiver` only rule 3
@@ -20,8 +22,9 @@ import numpy as np
 import numpy.typing as npt
 
 from archioc.core.spool.batch import SampleFlag
+from archioc.engine.sampling.drain import Drain, Mask, Runs
 from archioc.engine.sampling.memory import SamplerMemory
-from archioc.engine.sampling.updates import I8, Updates, run_ends, run_starts, value_before
+from archioc.engine.sampling.updates import I8, Updates
 
 SECOND = 1_000_000_000
 EARLIEST = 662_688_000 * SECOND
@@ -29,11 +32,11 @@ EARLIEST = 662_688_000 * SECOND
 MAX_FUTURE = 60 * SECOND
 MAX_PAST = 7 * 86400 * SECOND
 """A first value older than this is stored only at its receive time."""
+MAX_PAST_LIVE = 3600 * SECOND
+"""Default of `ca.max_past`."""
 SAME_STAMP_WINDOW = SECOND
 NEVER = np.iinfo("i8").min
 """Stands for the stamp of the update before the first."""
-
-Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,7 +44,7 @@ class Stamped:
     """Times of updates, shape (n,).
 
     time: ns. flags: RESTAMPED or ARCHIVER_CLOCK where it is the receive time, else 0; uint8.
-    repeated: rule 3 applies. unusable: rule 1, 2 or 4 took the receive time. late: older than the update of its row before it.
+    repeated: rule 3 applies. unusable: rule 1, 2, 4 or 5 took the receive time. late: older than the update of its row before it.
     """
 
     time: I8
@@ -57,62 +60,67 @@ def look_ahead(updates: Updates) -> Mask:
     return ahead
 
 
-def stamp_updates(
-    updates: Updates,
-    starts: npt.NDArray[np.intp],
-    memory: SamplerMemory,
-    by_archiver: Mask | None,
-    clock_suspect: bool,
-    ahead: Mask,
-) -> Stamped:
-    """Apply the rules to updates sorted by row, and remember the last update of each row.
+def look_behind(updates: Updates, max_past: int) -> Mask:
+    """Which stamps lie more than `max_past` (ns) behind the receive time, without those that are unset."""
+    behind: Mask = updates.received - updates.stamp > max_past
+    if behind.any():
+        behind &= updates.stamp >= EARLIEST
+    return behind
 
-    starts: index of the first update of each row. by_archiver: per update, those that get the archiver's time in any case; None: none.
-    clock_suspect: our own clock is in doubt, so that rule 2 does not hold. ahead: as `look_ahead` gives it.
+
+def stamp_updates(drain: Drain, memory: SamplerMemory, by_archiver: Mask | None, clock_suspect: bool, wrong: Mask) -> Stamped:
+    """Apply the rules, and remember the last update of each row.
+
+    by_archiver: per update, those that get the archiver's time in any case; None: none.
+    wrong: those that `look_ahead` or `look_behind` names; clock_suspect: our own clock is in doubt, so that these are kept.
     """
-    rows = updates.row[starts]
+    updates, runs, rows = drain.updates, drain.runs, drain.rows
     seen = memory.seen[rows] != 0
-    same = repeated = value_before(updates.stamp, starts, np.where(seen, memory.last_stamp[rows], NEVER)) == updates.stamp
+    same = repeated = runs.value_before(updates.stamp, np.where(seen, memory.last_stamp[rows], NEVER)) == updates.stamp
     unusable = updates.stamp < EARLIEST
     if not clock_suspect:
-        unusable |= ahead
+        unusable |= wrong
     bumped = None
     if same.any():
-        repeated = same & (value_before(updates.bits, starts, memory.last_bits[rows]) == updates.bits)
-        repeated &= value_before(updates.alarm, starts, memory.last_alarm[rows]) == updates.alarm
+        repeated = same & (runs.value_before(updates.bits, memory.last_bits[rows]) == updates.bits)
+        repeated &= runs.value_before(updates.alarm, memory.last_alarm[rows]) == updates.alarm
         bumped = same & ~repeated & ~unusable
         unusable |= bumped & (updates.received - updates.stamp > SAME_STAMP_WINDOW)
         bumped &= ~unusable
     if by_archiver is not None:
         unusable &= ~by_archiver
         bumped = bumped & ~by_archiver if bumped is not None else None
-    flags = np.where(unusable, SampleFlag.RESTAMPED, 0).astype("u1") if unusable.any() else np.zeros(len(updates), "u1")
-    if by_archiver is not None:
-        flags[by_archiver] = SampleFlag.ARCHIVER_CLOCK
-    time = np.where(flags != 0, updates.received, updates.stamp) if flags.any() else updates.stamp.copy()
+    time, flags = _times(updates, unusable, by_archiver)
     if bumped is not None and bumped.any():
-        _bump(time, bumped, repeated, starts, memory.last_time[rows])
-    late = _late(updates, time, repeated, starts, memory)
-    _remember(updates, time, repeated, starts, memory)
+        _bump(time, bumped, repeated, runs, memory.last_time[rows])
+    late = _late(drain, time, repeated, memory)
+    _remember(drain, time, repeated, memory)
     return Stamped(time, flags, repeated, unusable, late)
 
 
-def _late(updates: Updates, time: I8, repeated: Mask, starts: npt.NDArray[np.intp], memory: SamplerMemory) -> Mask:
+def _times(updates: Updates, unusable: Mask, by_archiver: Mask | None) -> tuple[I8, npt.NDArray[np.uint8]]:
+    """Time and flags of each sample; new arrays."""
+    flags = np.where(unusable, SampleFlag.RESTAMPED, 0).astype("u1") if unusable.any() else np.zeros(len(updates), "u1")
+    if by_archiver is not None:
+        flags[by_archiver] = SampleFlag.ARCHIVER_CLOCK
+    return np.where(flags != 0, updates.received, updates.stamp) if flags.any() else updates.stamp.copy(), flags
+
+
+def _late(drain: Drain, time: I8, repeated: Mask, memory: SamplerMemory) -> Mask:
     """Which updates are older than the one of their row before; a repetition is none."""
     if not repeated.any():
-        return time < value_before(time, starts, memory.last_time[updates.row[starts]])
+        return time < drain.runs.value_before(time, memory.last_time[drain.rows])
     sent = np.flatnonzero(~repeated)
     late = np.zeros(len(time), bool)
     if len(sent):
-        row, its_time = updates.row[sent], time[sent]
-        first = run_starts(row)
-        late[sent] = its_time < value_before(its_time, first, memory.last_time[row[first]])
+        runs, its_time = Runs(drain.row[sent]), time[sent]
+        late[sent] = its_time < runs.value_before(its_time, memory.last_time[runs.rows])
     return late
 
 
-def _bump(time: I8, bumped: Mask, repeated: Mask, starts: npt.NDArray[np.intp], last_time: I8) -> None:
+def _bump(time: I8, bumped: Mask, repeated: Mask, runs: Runs, last_time: I8) -> None:
     """Give updates of one stamp consecutive nanoseconds, counted from the first of their run."""
-    at_start = np.zeros(len(time), bool)
+    starts, at_start = runs.starts, np.zeros(len(time), bool)
     at_start[starts] = True
     run_start = at_start | ~(bumped | repeated)
     base = time.copy()
@@ -123,9 +131,8 @@ def _bump(time: I8, bumped: Mask, repeated: Mask, starts: npt.NDArray[np.intp], 
     time[bumped] = (base[run] + offset)[bumped]
 
 
-def _remember(updates: Updates, time: I8, repeated: Mask, starts: npt.NDArray[np.intp], memory: SamplerMemory) -> None:
-    last = run_ends(starts, len(updates)) - 1
-    rows = updates.row[last]
+def _remember(drain: Drain, time: I8, repeated: Mask, memory: SamplerMemory) -> None:
+    updates, last, rows = drain.updates, drain.runs.newest, drain.rows
     memory.seen[rows] = 1
     memory.last_stamp[rows] = updates.stamp[last]
     memory.last_bits[rows] = updates.bits[last]
@@ -133,6 +140,6 @@ def _remember(updates: Updates, time: I8, repeated: Mask, starts: npt.NDArray[np
     if not repeated.any():
         memory.last_time[rows] = time[last]
         return
-    newest = np.maximum.reduceat(np.where(repeated, -1, np.arange(len(time))), starts)
+    newest = np.maximum.reduceat(np.where(repeated, -1, np.arange(len(time))), drain.runs.starts)
     known = newest >= 0
     memory.last_time[rows[known]] = time[newest[known]]

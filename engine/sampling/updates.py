@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -33,7 +33,6 @@ _KIND_OF = np.full(len(Dbr), Kind.NUMBER, "u1")
 _KIND_OF[Dbr.ENUM] = Kind.ENUM
 
 I8 = npt.NDArray[np.int64]
-_Scalar = TypeVar("_Scalar", bound=np.generic)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,32 +83,6 @@ def newest_of_rows(row: npt.NDArray[np.integer]) -> npt.NDArray[np.intp]:
     """Index of the last one of each row, in any order of rows."""
     from_end: npt.NDArray[np.intp] = np.unique(row[::-1], return_index=True)[1]
     return len(row) - 1 - from_end
-
-
-def run_starts(row: npt.NDArray[np.integer]) -> npt.NDArray[np.intp]:
-    """Index of the first update of each row, of at least one update sorted by row."""
-    first = np.empty(len(row), bool)
-    first[0] = True
-    np.not_equal(row[1:], row[:-1], out=first[1:])
-    return np.flatnonzero(first)
-
-
-def run_ends(starts: npt.NDArray[np.intp], updates: int) -> npt.NDArray[np.intp]:
-    """Index behind the last update of each row, of so many updates sorted by row."""
-    ends = np.empty_like(starts)
-    ends[:-1] = starts[1:]
-    ends[-1] = updates
-    return ends
-
-
-def value_before(column: npt.NDArray[_Scalar], starts: npt.NDArray[np.intp], remembered: npt.NDArray[_Scalar]) -> npt.NDArray[_Scalar]:
-    """The column shifted by one within each row, with what was remembered of the row at its start."""
-    if len(starts) == len(column):  # one update of each row
-        return remembered
-    out = np.empty_like(column)
-    out[1:] = column[:-1]
-    out[starts] = remembered
-    return out
 
 
 def by_row(slots: npt.NDArray[np.void]) -> npt.NDArray[np.void]:

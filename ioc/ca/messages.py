@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import struct
+from typing import Any, Protocol
+
+from archioc.core.printable import printable
 
 MINOR_VERSION = 13
 _HEADER = struct.Struct(">HHHHII")
@@ -10,12 +13,26 @@ _EXTENDED = struct.Struct(">HHHHIIII")
 _VERSION_PAYLOAD = struct.pack(">H6x", MINOR_VERSION)
 
 ECA_NORMAL = 1
+ECA_ALLOCMEM = 48
 ECA_TOLARGE = 72
 ECA_BADTYPE = 114
-ECA_NOCONVERT = 400
 ECA_PUTFAIL = 160
 ECA_BADCOUNT = 176
 ECA_NOWTACCESS = 376
+ECA_NOCONVERT = 400
+ECA_BADCHID = 410
+"""Of `caerr.h`."""
+
+
+class Request(Protocol):
+    """What the answer to a put or a read needs of it. header: as bytes, or as caproto has it."""
+
+    @property
+    def header(self) -> Any: ...
+
+    @property
+    def data_count(self) -> int: ...
+
 
 SENDER_ADDRESS = 0xFFFFFFFF
 """In a search reply: use the address that the reply comes from."""
@@ -87,6 +104,30 @@ def put_done(data_type: int, count: int, ioid: int, status: int = ECA_NORMAL) ->
     return message(19, b"", data_type, count, status, ioid)
 
 
+def put_refused(command: Request, cid: int, status: int, text: str, *, notify: bool) -> bytes:
+    """What the client of a refused put gets.
+
+    As EPICS Base has it (rsrv, `camessage.c`): CA_PROTO_WRITE_NOTIFY is answered with a CA_PROTO_WRITE_NOTIFY that carries the status
+    (`putNotifyErrorReply`, `write_notify_reply`), CA_PROTO_WRITE with CA_PROTO_ERROR (`send_err` in `write_action`). Beyond that, the error
+    goes before the former too: it has the words. libca ends the put with the first that comes and passes over the second.
+    """
+    header = bytes(command.header)
+    _, _, data_type, _, _, ioid = _HEADER.unpack_from(header)  # of a type that there is not, caproto would raise ValueError
+    words = error(header, cid, status, text)
+    return words + put_done(data_type, command.data_count, ioid, status) if notify else words
+
+
+def read_refused(command: Request, cid: int, status: int, text: str, *, notify: bool) -> bytes:
+    """What the client of a refused read gets: the error, and for CA_PROTO_READ_NOTIFY a reply without elements that carries the status.
+
+    The reply has the plain type of the one that was asked for: caproto wants the metadata of others, libca looks at the status first.
+    """
+    header = bytes(command.header)
+    _, _, data_type, _, _, ioid = _HEADER.unpack_from(header)
+    words = error(header, cid, status, text)
+    return words + message(15, b"", data_type % 7 if data_type < 35 else 0, 0, status, ioid) if notify else words
+
+
 def echo() -> bytes:
     """CA_PROTO_ECHO."""
     return message(23, b"", 0, 0, 0, 0)
@@ -94,7 +135,7 @@ def echo() -> bytes:
 
 def error(request_header: bytes, cid: int, status: int, text: str) -> bytes:
     """CA_PROTO_ERROR about a request, with a text for the person at the client."""
-    payload = request_header[:16] + text.encode(errors="replace")[:500] + b"\0"
+    payload = request_header[:16] + printable(text).encode(errors="replace")[:500] + b"\0"
     return message(11, payload.ljust(-(-len(payload) // 8) * 8, b"\0"), 0, 0, cid, status)
 
 

@@ -1,24 +1,27 @@
-"""Events to one client: what waits is bounded by its number of monitors, and no client waits for another.
+"""What one client is sent without a request of its own: events, and notices about its channels.
 
-A monitor that waits is sent the newest value when its turn comes (values between are merged, as CA allows).
+What waits is bounded by its number of monitors and channels, and no client waits for another. A monitor that waits is sent the newest
+value when its turn comes (values between are merged, as CA allows), and of notices about a channel only the newest waits.
 """
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from itertools import islice
 
-import structlog
 from caproto import CaprotoError, ChannelType
 
+from archioc.core.seldom import SeldomLog
 from archioc.ioc.ca.messages import ECA_NOCONVERT, ECA_NORMAL, message
+from archioc.ioc.ca.outlet import Outlet
 from archioc.ioc.ca.pv import PV
 from archioc.ioc.ca.time_slice import LoopSharing, TimeSlice
 
-BATCH_EVENTS = 200
+BATCH_EVENTS, BATCH_BYTES = 200, 2**16
 """Events sent at once: what a client is sent while it does not read is that much more than its connection holds."""
 
-log = structlog.get_logger()
+log = SeldomLog()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,11 +57,12 @@ class Monitor:
 
 
 class Outbox:
-    """The monitors of one circuit that have something to tell. sharing: with the other circuits."""
+    """The monitors of one circuit that have something to tell, and notices. sharing: with the other circuits."""
 
     def __init__(self, sharing: LoopSharing) -> None:
         self._sharing = sharing
         self._waiting: dict[int, Monitor] = {}
+        self._notices: dict[int, bytes] = {}
         self._wake = asyncio.Event()
         self._flowing = True
 
@@ -75,6 +79,15 @@ class Outbox:
         """Send a monitor nothing any more."""
         self._waiting.pop(monitor.subscription, None)
 
+    def notify(self, cid: int, notice: bytes) -> None:
+        """Let the client be told about a channel (cid: its own number for it): its rights, or that it is gone."""
+        self._notices[cid] = notice
+        self._wake.set()
+
+    def forget_notices(self, cid: int) -> None:
+        """The client has closed the channel."""
+        self._notices.pop(cid, None)
+
     def pause(self) -> None:
         """The client has asked for no events for now (CA_PROTO_EVENTS_OFF)."""
         self._flowing = False
@@ -84,26 +97,30 @@ class Outbox:
         self._flowing = True
         self._wake.set()
 
-    async def run(self, writer: asyncio.StreamWriter) -> None:
+    async def run(self, outlet: Outlet) -> None:
         """Send until cancelled. Raises OSError when the connection is lost."""
         while True:
             await self._wake.wait()
             # What is published in one go is sent in one go.
             await asyncio.sleep(0)
             self._wake.clear()
-            while self._waiting and self._flowing:
+            while self._notices or (self._waiting and self._flowing):
                 await self._sharing.next()
-                writer.write(await self._batch())
-                await writer.drain()
+                await outlet.send(self._some_notices() if self._notices else await self._batch())
+
+    def _some_notices(self) -> bytes:
+        taken = [self._notices.pop(cid) for cid in list(islice(self._notices, BATCH_EVENTS))]
+        return b"".join(taken)
 
     async def _batch(self) -> bytes:
         """The events of those monitors that have waited longest, as many as a slice of time allows."""
         events: list[bytes] = []
-        slice_ = TimeSlice()
-        while self._waiting and len(events) < BATCH_EVENTS and not slice_.over:
+        size, slice_ = 0, TimeSlice()
+        while self._waiting and len(events) < BATCH_EVENTS and size < BATCH_BYTES and not slice_.over:
             monitor = next(iter(self._waiting.values()))
             await monitor.pv.refresh_deferred()
             if self._waiting.get(monitor.subscription) is monitor:
                 del self._waiting[monitor.subscription]
                 events.append(await monitor.event())
+                size += len(events[-1])
         return b"".join(events)

@@ -133,6 +133,13 @@ class PV:
         """The newest value shown; None before the first."""
         return self._value
 
+    @property
+    def last_value(self) -> Value:
+        """The newest value shown; before the first, an empty one."""
+        if self._value is None:
+            return "" if self.spec.dbr in {Dbr.CHAR, Dbr.STRING} else 0
+        return self._value
+
     async def show(self, value: Value, *, alarm: Alarm = NO_ALARM, unit: str | None = None, time_ns: int | None = None) -> None:
         """Publish a value, if it is new. time_ns: its time stamp (ns since 1970), now when left out."""
         self._behind = False

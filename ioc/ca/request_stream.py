@@ -31,13 +31,35 @@ class StreamBroken(Exception):
 
 @dataclass(frozen=True, slots=True)
 class BadRequest:
-    """A request that cannot be carried out: its id, its first 16 bytes, and what to tell the client."""
+    """A request that cannot be carried out: its id, its first 16 bytes, and what to tell the client.
+
+    status: ECA_ number. data_type, data_count, sid, ioid: as far as its header tells them.
+    """
 
     ID: int
     header: bytes
-    sid: int
     status: int
     reason: str
+
+    @property
+    def data_type(self) -> int:
+        return self._field(2)
+
+    @property
+    def data_count(self) -> int:
+        """0 where the count stands in an extended header."""
+        return self._field(3)
+
+    @property
+    def sid(self) -> int:
+        return self._field(4)
+
+    @property
+    def ioid(self) -> int:
+        return self._field(5)
+
+    def _field(self, number: int) -> int:
+        return int(_HEADER.unpack(self.header)[number])
 
 
 class RequestStream:
@@ -54,7 +76,7 @@ class RequestStream:
         self._data += data[skipped:]
         at = 0
         while at + _HEADER.size <= len(self._data):
-            command, size, _, count, sid, _ = _HEADER.unpack_from(self._data, at)
+            command, size, _, count, _, _ = _HEADER.unpack_from(self._data, at)
             begin = at + _HEADER.size
             if size == 0xFFFF and count == 0:
                 begin = at + _EXTENDED.size
@@ -67,7 +89,7 @@ class RequestStream:
             if size > LONGEST_PAYLOAD:
                 header = bytes(self._data[at : at + _HEADER.size])
                 self._skip = max(end - len(self._data), 0)
-                yield BadRequest(command, header, sid, ECA_TOLARGE, f"{size} bytes: a request has at most {LONGEST_PAYLOAD}")
+                yield BadRequest(command, header, ECA_TOLARGE, f"{size} bytes: a request has at most {LONGEST_PAYLOAD}")
             elif end > len(self._data):
                 break
             else:
@@ -82,4 +104,4 @@ def _read(message: bytearray, header_size: int) -> Any:
         return _REQUESTS[header.command].from_wire(header, memoryview(message)[header_size:])
     except (LookupError, ValueError):  # a type that there is not, or less payload than its metadata
         reason = f"cannot be read as type {header.data_type}"
-        return BadRequest(header.command, bytes(message[: _HEADER.size]), header.parameter1, ECA_BADTYPE, reason)
+        return BadRequest(header.command, bytes(message[: _HEADER.size]), ECA_BADTYPE, reason)

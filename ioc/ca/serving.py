@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from archioc.core.errors import ArchiocError, CommandRefused
+from archioc.ioc.ca.allowance import Allowance
+from archioc.ioc.ca.backlog import Backlog
+from archioc.ioc.ca.put_rate import PutRate
 from archioc.ioc.ca.pv import PV
 from archioc.ioc.ca.time_slice import LoopSharing
 from archioc.ioc.peer import Peer
@@ -49,7 +52,8 @@ class Serving:
     """What the circuits of one server share.
 
     sharing: decides which circuit continues with work that takes long. tcp_port: the port of the circuits, for search replies.
-    may_write: whether a client may write a PV.
+    may_write: whether a client may write a PV. has_rights: whether there is any right that a client has.
+    channels, monitors: how many clients may have. backlog: what waits for all of them. put_rate: of clients without rights.
     """
 
     names: PvNames
@@ -57,3 +61,8 @@ class Serving:
     sharing: LoopSharing
     tcp_port: int
     may_write: Callable[[PV, Peer], bool]
+    has_rights: Callable[[Peer], bool]
+    channels: Allowance
+    monitors: Allowance
+    backlog: Backlog
+    put_rate: PutRate

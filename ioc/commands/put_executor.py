@@ -15,6 +15,7 @@ from typing import Any
 import structlog
 
 from archioc.core.errors import ArchiocError, CommandRefused, RegistryError
+from archioc.core.printable import printable
 from archioc.ioc.commands.apply_to_table import apply_change, free_slowly, names_gone
 from archioc.ioc.commands.put_request import PutRequest
 from archioc.ioc.commands.text_commands import refusal
@@ -27,7 +28,7 @@ from archioc.ioc.results import ResultCode
 KEPT_CHANGES = 20
 
 DROP_DELAY_S = 0.02
-"""Clients lose the PVs of a removed channel this long after, so that a put to one of these PVs can complete."""
+"""Clients see this long after that a channel is removed, so that a put to one of its PVs can complete."""
 
 log = structlog.get_logger()
 
@@ -99,8 +100,8 @@ class PutExecutor:
         """The refusal of a put by a peer that may not write; it is counted and audited."""
         self.denied += 1
         refused = CommandRefused(ResultCode.NOT_ALLOWED, f"{peer} may not write {pv}")
-        self._registry.note(AuditEntry(time.time_ns(), peer, pv, "", value, str(refused)))
-        log.warning("put_forbidden", pv=pv, peer=peer.address, host=peer.host, user=peer.user)
+        if self._registry.refuse(AuditEntry(time.time_ns(), peer, pv, "", value, str(refused))):
+            log.warning("put_forbidden", pv=pv, peer=peer.address, host=peer.host, user=peer.user)
         await self._publish_result()
         return refused
 
@@ -110,12 +111,12 @@ class PutExecutor:
         return await self._refused(error, AuditEntry(time.time_ns(), peer, pv, "", value, ""))
 
     async def make_room_for_notes(self) -> None:
-        """Write the audit of refused puts when so many wait that soon one would be pushed out."""
+        """Write the entries of the audit that wait when there are so many that soon one would be pushed out."""
         if self._registry.notes_pile_up:
             await self.write_notes()
 
     async def write_notes(self) -> None:
-        """Write the audit of refused puts, if there is any."""
+        """Write the entries of the audit that wait, if there are any."""
         if self._registry.has_notes:
             async with self._lock:
                 try:
@@ -198,9 +199,10 @@ class PutExecutor:
     async def _refused(self, error: ArchiocError, entry: AuditEntry) -> CommandRefused:
         """Publish and audit the refusal of a put that has begun. The caller must not keep it: with its traceback it would be a cycle."""
         refused = refusal(error)
-        self._registry.note(replace(entry, outcome=str(refused)))
-        log.warning("put_refused", pv=entry.pv, peer=entry.peer.address, user=entry.peer.user, reason=str(refused))
-        await self._end(str(refused), ResultCode(refused.code))
+        words = printable(str(refused))
+        if self._registry.refuse(replace(entry, time_ns=time.time_ns(), outcome=words)):
+            log.warning("put_refused", pv=entry.pv, peer=entry.peer.address, user=entry.peer.user, reason=words)
+        await self._end(words, ResultCode(refused.code))
         return refused
 
     def _show_change(self, entry: AuditEntry) -> None:

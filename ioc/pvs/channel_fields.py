@@ -99,11 +99,14 @@ def _dropped(view: RowView) -> float:
 
 STATES = ("Connecting", "Archiving", "Disabled", "GroupOff", "Disconnected", "Rejected")
 
+REMOVED = len(STATES)
+"""State of a channel that is in the archive no longer, while clients still have its PVs open."""
+
 _STATE = PvSpec(
     Dbr.ENUM,
     "What the channel is doing",
-    labels=STATES,
-    severities=(*[Severity.NO_ALARM] * ChannelState.DISCONNECTED, Severity.MAJOR, Severity.MAJOR),
+    labels=(*STATES, "Removed"),
+    severities=(*[Severity.NO_ALARM] * ChannelState.DISCONNECTED, Severity.MAJOR, Severity.MAJOR, Severity.INVALID),
 )
 _CONNECTED = PvSpec(
     Dbr.ENUM,

@@ -9,12 +9,13 @@ from collections.abc import Iterable
 from archioc.core.errors import CommandRefused, UnknownChannel
 from archioc.core.table.table import ChannelTable
 from archioc.ioc.ca.put_value import PutValue
-from archioc.ioc.ca.pv import PV
+from archioc.ioc.ca.pv import PV, Value
 from archioc.ioc.ca.time_slice import TimeSlice
 from archioc.ioc.commands.commands import Commands
 from archioc.ioc.peer import Peer
-from archioc.ioc.pvs.channel_fields import CHANNEL_FIELDS
+from archioc.ioc.pvs.channel_fields import CHANNEL_FIELDS, REMOVED
 from archioc.ioc.pvs.channel_refs import ChannelRefs
+from archioc.ioc.pvs.removals import REMOVED_ALARM, REMOVED_REASON
 from archioc.ioc.pvs.row_changes import RowChanges
 from archioc.ioc.pvs.row_view import RowView, is_silent, view_row
 from archioc.ioc.pvs.setting_put import put_setting
@@ -113,13 +114,11 @@ class ChannelPvs:
     async def _refresh_channels(self, names: Iterable[str], slice_: TimeSlice) -> None:
         for name in names:
             await slice_.give_way()
-            channel = self._find(name)
-            if channel is None:
-                continue
             wanted = [pv for pv in self._watched.get(name, ()) if not pv.defer()]
             if not wanted:
                 continue
-            view = view_row(self._table, channel)
+            channel = self._find(name)
+            view = view_row(self._table, channel) if channel else None
             for pv in wanted:
                 await self._show(pv, view)
                 await slice_.give_way()
@@ -127,12 +126,20 @@ class ChannelPvs:
     async def _refresh(self, pv: PV) -> None:
         assert pv.channel is not None
         channel = self._find(pv.channel)
-        if channel is None:
-            return  # removed a moment ago; the client is being told
-        await self._show(pv, view_row(self._table, channel))
+        await self._show(pv, view_row(self._table, channel) if channel else None)
 
-    async def _show(self, pv: PV, view: RowView) -> None:
-        field = CHANNEL_FIELDS[self._split(pv.name)[1]]
+    async def show_removed(self, names: Iterable[str]) -> None:
+        """Have those who look at the PVs of channels that have been removed see it now."""
+        await self._refresh_channels(names, TimeSlice())
+
+    async def _show(self, pv: PV, view: RowView | None) -> None:
+        """view: the channel's row, None where the channel is removed."""
+        name = self._split(pv.name)[1]
+        field = CHANNEL_FIELDS[name]
+        if view is None:
+            last: dict[str, Value] = {"State": REMOVED, "Reason": REMOVED_REASON}
+            await pv.show(last.get(name, pv.last_value), alarm=REMOVED_ALARM)
+            return
         await pv.show(field.show(view), alarm=field.alarm_of(view), unit=field.unit(view) if field.unit else None)
 
     async def _put_setting(self, pv: PV, value: PutValue, peer: Peer) -> None:

@@ -12,6 +12,7 @@ from archioc.ioc.peer import Peer
 from archioc.ioc.pvs.group_fields import GROUP_FIELDS
 from archioc.ioc.pvs.group_put import put_group_setting
 from archioc.ioc.pvs.group_snapshot import GroupSnapshot
+from archioc.ioc.pvs.removals import REMOVED_ALARM, REMOVED_REASON
 from archioc.ioc.registry.writer import Registry
 
 REFRESH_S = 0.5
@@ -70,10 +71,11 @@ class GroupPvs:
 
     async def _show(self, pv: PV, look: GroupSnapshot) -> None:
         assert pv.group is not None
-        group = self._registry.groups.get(pv.group)
+        group, name = self._registry.groups.get(pv.group), self._split(pv.name)[1]
         if group is None:
-            return  # removed a moment ago; the client is being told
-        field, view = GROUP_FIELDS[self._split(pv.name)[1]], look.of(group)
+            await pv.show(REMOVED_REASON if name == "Reason" else pv.last_value, alarm=REMOVED_ALARM)
+            return
+        field, view = GROUP_FIELDS[name], look.of(group)
         await pv.show(field.show(view), alarm=field.alarm_of(view))
 
     async def _put(self, pv: PV, value: PutValue, peer: Peer) -> None:

@@ -22,6 +22,6 @@ def http_state(config: Config) -> ProcessState:
     try:
         pid = int(orjson.loads(Directories(config.archiver.state_dir).http_address.read_bytes())["pid"])
         command = Path(f"/proc/{pid}/cmdline").read_text(errors="replace").split("\0")
-    except OSError:
+    except (OSError, ValueError, KeyError, TypeError):  # not there, or not to be read now
         return ProcessState.STARTING
     return ProcessState.RUNNING if module_of(command) == _MODULE else ProcessState.STARTING

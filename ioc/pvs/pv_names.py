@@ -61,6 +61,8 @@ class PvDatabase:
         if fixed is not None:
             return fixed
         found = self._live.get(name)
+        if found is not None and not self._has_base(name):
+            raise KeyError(name)  # some client still has it open, but what it belongs to is removed
         if found is None:
             source = next((source for source in self._sources if source.has(name)), None)
             if source is None:

@@ -10,10 +10,9 @@ from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
-import structlog
-
 from archioc.core.dbr import Dbr
 from archioc.core.errors import RunDirError
+from archioc.core.seldom import SeldomLog
 from archioc.core.table.process_counts import ProcessCounts, read_counts
 from archioc.core.table.table import ChannelTable, ProcessState
 from archioc.ioc.ca.alarm import NO_ALARM
@@ -34,7 +33,9 @@ SHARING = tuple(name for name in STATUS_FIELDS if name.startswith("Shard:"))
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
-log = structlog.get_logger()
+_STATM = Path("/proc/self/statm")
+
+seldom = SeldomLog()
 
 
 class StatusPvs:
@@ -68,6 +69,7 @@ class StatusPvs:
         self._was_running = False
         self._stopping = False
         self._lag = 0.0
+        self._resident = 0
         self._restarts = ProcessCounts()
         self._overview: Overview | None = None
 
@@ -100,7 +102,7 @@ class StatusPvs:
             self._version,
             self._started_ns,
             self._beats,
-            _resident_bytes(),
+            self._resident_bytes(),
             clients,
             self._lag,
             self._count_restarts(),
@@ -135,10 +137,14 @@ class StatusPvs:
     def _count_restarts(self) -> ProcessCounts:
         try:
             self._restarts = read_counts(self._table.run_dir)
-        except RunDirError as error:
-            log.warning("restart_counts_unreadable", error=str(error))
+        except (RunDirError, OSError) as error:
+            seldom.warning("restart_counts_unreadable", error=str(error))
         return self._restarts
 
-
-def _resident_bytes() -> int:
-    return int(Path("/proc/self/statm").read_text().split()[1]) * _PAGE
+    def _resident_bytes(self) -> int:
+        """As last read where it cannot be read now: a figure for people is no reason to end."""
+        try:
+            self._resident = int(_STATM.read_text().split()[1]) * _PAGE
+        except OSError as error:
+            seldom.warning("memory_unreadable", error=str(error))
+        return self._resident

@@ -1,4 +1,4 @@
-"""Who put what: an entry for each put by a client, kept in `state.db`."""
+"""Who put what: an entry for each put by a client that was carried out, kept in `state.db`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import sqlite3
 from dataclasses import dataclass
 
 from archioc.core.audit import AuditRecord
+from archioc.core.printable import printable
 from archioc.core.timestamp import format_utc
 from archioc.ioc.peer import Peer
 
@@ -41,7 +42,7 @@ class AuditEntry:
 def as_line(record: AuditRecord) -> str:
     """A put in a line, as the PV `LastChange` shows it."""
     change = f"{record.old} -> {record.new}" if record.old else record.new
-    return f"{format_utc(record.time_ns)} {record.user}@{record.peer} {record.pv} {' '.join(change.split())}"
+    return printable(f"{format_utc(record.time_ns)} {record.user}@{record.peer} {record.pv} {' '.join(change.split())}")
 
 
 def trim(connection: sqlite3.Connection) -> None:

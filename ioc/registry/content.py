@@ -15,7 +15,7 @@ from archioc.core.aliases import Aliases
 from archioc.core.channel import SETTING_NAMES, ChannelSettings, Clock, Given, LargeArrays, Mask, Mode, Setting
 from archioc.core.config.setting_precedence import DeclaredGroup, DeclaredPolicy, SettingPrecedence
 from archioc.core.errors import RegistryError
-from archioc.core.registry import BUSY_TIMEOUT_S, check_version, load_aliases
+from archioc.core.registry import BUSY_TIMEOUT_S, check_version, load_aliases, reason_of
 from archioc.core.shard import ALONE, Shard
 from archioc.ioc.registry.archived import ArchivedChannel, effective
 from archioc.ioc.registry.archived_group import ArchivedGroup
@@ -108,7 +108,7 @@ def read_content(path: Path, shard: Shard = ALONE) -> Content:
         finally:
             connection.close()
     except sqlite3.Error as error:
-        raise RegistryError(f"{path}: cannot be read: {error}") from None
+        raise RegistryError(f"{path}: cannot be read: {reason_of(path, error)}") from None
 
 
 def layers_of(policies: list[DeclaredPolicy] | tuple[DeclaredPolicy, ...], groups: Mapping[str, ArchivedGroup]) -> SettingPrecedence:

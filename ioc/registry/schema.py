@@ -46,7 +46,13 @@ CREATE TABLE audit (
     pv TEXT NOT NULL, old TEXT NOT NULL, new TEXT NOT NULL, outcome TEXT NOT NULL);
 """
 
-SCHEMA = _CHANNEL_TABLES + _GROUP_TABLES + _LIMIT_TABLE + _ALIAS_TABLE
+_REFUSED_TABLE = """
+CREATE TABLE refused_put (
+    minute INTEGER NOT NULL, address TEXT NOT NULL, time_ns INTEGER NOT NULL, user TEXT NOT NULL, host TEXT NOT NULL, peer TEXT NOT NULL,
+    pv TEXT NOT NULL, new TEXT NOT NULL, outcome TEXT NOT NULL, puts INTEGER NOT NULL, UNIQUE (minute, address, pv));
+"""
+
+SCHEMA = _CHANNEL_TABLES + _GROUP_TABLES + _LIMIT_TABLE + _ALIAS_TABLE + _REFUSED_TABLE
 """Makes an empty database, in a transaction that is still open at its end."""
 
 _FROM_1_TO_2 = """
@@ -104,11 +110,19 @@ PRAGMA user_version = 6;
 COMMIT;
 """
 
+_FROM_6_TO_7 = f"""
+BEGIN;
+{_REFUSED_TABLE}
+PRAGMA user_version = 7;
+COMMIT;
+"""
+
 MIGRATIONS = {
     1: _FROM_1_TO_2,
     2: _FROM_2_TO_3 + _GROUP_TABLES + _LIMIT_TABLE + _GROUPS_OF_2,
     3: _FROM_3_TO_4,
     4: _FROM_4_TO_5,
     5: _FROM_5_TO_6,
+    6: _FROM_6_TO_7,
 }
 """Scripts that bring a database one version further, by the version that it has."""

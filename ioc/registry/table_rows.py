@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from archioc.core.channel_name import read_as_text, stamped_by_ioc
+from archioc.core.channel_name import read_as_text, stamping
 from archioc.core.table.table import ChannelTable, ProcessState, RowState, write_rows
 from archioc.ioc.registry.archived import ArchivedChannel
 from archioc.ioc.registry.archived_group import ArchivedGroup
@@ -167,7 +167,7 @@ class ChannelRows:
         where = np.array([channel.row for channel in channels], np.int64) if at is None else at
         cells["generation"][where] = [channel.generation for channel in channels]
         cells["state"][where] = RowState.USED
-        cells["by_ioc"][where] = [stamped_by_ioc(channel.name, channel.settings) for channel in channels]
+        cells["by_ioc"][where] = [stamping(channel.name, channel.settings) for channel in channels]
         cells["group"][where] = [self._groups[channel.settings.group].number if channel.settings.group else 0 for channel in channels]
         cells["as_text"][where] = [read_as_text(channel.name, channel.settings) for channel in channels]
         for column in _PLAIN:

@@ -35,6 +35,7 @@ from archioc.ioc.registry.content import (
     write_given,
 )
 from archioc.ioc.registry.hand_over import NO_SHARING, Sharing
+from archioc.ioc.registry.refused_puts import RefusedPuts, write_refused
 from archioc.ioc.registry.schema import MIGRATIONS, SCHEMA
 
 AUDIT_LOG = "audit.jsonl"
@@ -45,8 +46,7 @@ _LAST_CHANGES = "SELECT time_ns, user, host, peer, pv, old, new, outcome FROM au
 _INSERT_REMOVED = "INSERT INTO removed_row SELECT row, generation, ?, name, revision, ? FROM channel WHERE name = ?"
 
 PENDING_NOTES = 1000
-"""Audit entries of refused puts that wait for the next write; a flood of them pushes the oldest out."""
-
+"""Audit entries of puts that changed nothing here and wait for the next write; a flood of them pushes the oldest out."""
 
 _log = structlog.get_logger()
 
@@ -62,6 +62,7 @@ class Registry:
         self.audit_log = AuditLog(path.with_name(AUDIT_LOG))
         self._notes_lost = 0
         self._notes: deque[AuditEntry] = deque(maxlen=PENDING_NOTES)
+        self._refused = RefusedPuts()
         self._names_version = 0
         self._sharing, self._counted_at = NO_SHARING, -1
         try:
@@ -141,14 +142,18 @@ class Registry:
         trim(connection)
 
     def note(self, entry: AuditEntry) -> None:
-        """Audit a put that was refused; it is written with the next change or by `write_notes`."""
+        """Audit a put that changed nothing here; it is written with the next change or by `write_notes`."""
         self._notes_lost += len(self._notes) == PENDING_NOTES
         self._notes.append(entry)
 
+    def refuse(self, entry: AuditEntry) -> bool:
+        """Count a refused put; whether it is the first of its address, PV and minute. Written as a note is."""
+        return self._refused.add(entry)
+
     @property
     def has_notes(self) -> bool:
-        """Whether refused puts wait to be written."""
-        return bool(self._notes)
+        """Whether entries wait to be written."""
+        return bool(self._notes) or self._refused.waiting
 
     @property
     def notes_pile_up(self) -> bool:
@@ -156,7 +161,7 @@ class Registry:
         return len(self._notes) > PENDING_NOTES // 2
 
     def write_notes(self) -> None:
-        """Write the audit of refused puts. Raises RegistryError."""
+        """Write the entries that wait. Raises RegistryError."""
         self.commit(Change(), (), self.revision)
 
     def commit(self, change: Change, audit: Iterable[AuditEntry], revision: int) -> None:
@@ -165,7 +170,7 @@ class Registry:
         Only one thread at a time may be here.
         """
         notes = [self._notes.popleft() for _ in range(len(self._notes))]
-        entries = [*notes, *audit]
+        entries, refused = [*notes, *audit], self._refused.take()
         connection = self._connection
         try:
             connection.execute("BEGIN IMMEDIATE")
@@ -175,6 +180,7 @@ class Registry:
                 self._write_groups(change, revision)
                 connection.executemany("INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [entry.columns() for entry in entries])
                 trim(connection)
+                write_refused(connection, refused)
             except BaseException:
                 connection.execute("ROLLBACK")
                 raise
@@ -183,6 +189,7 @@ class Registry:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             self._notes.extendleft(reversed(notes))
+            self._refused.put_back(refused)
             raise RegistryError(f"{self._path}: cannot be written: {error}") from None
         self.audit_log.write(entries)
         if self._notes_lost:
@@ -298,7 +305,7 @@ class Registry:
 
     def close(self) -> None:
         """Write what waits and close the database. Raises RegistryError."""
-        if self._notes:
+        if self.has_notes:
             self.write_notes()
         self._connection.close()
 

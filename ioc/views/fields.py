@@ -102,6 +102,9 @@ def value_text(view: RowView) -> str:
 
 EMPTY_STATE = len(STATES)
 
+_STATE = CHANNEL_FIELDS["State"].spec
+_SLOT_STATE = replace(_STATE, labels=(*STATES, "Empty"), severities=_STATE.severities[: len(STATES)])
+
 SLOT_FIELDS: dict[str, ChannelField] = {
     **{name: field for name, field in CHANNEL_FIELDS.items() if name not in {"Remove", "State", "Name"}},
     "Name": ChannelField(
@@ -117,7 +120,7 @@ SLOT_FIELDS: dict[str, ChannelField] = {
     "ValueText": ChannelField(
         PvSpec(Dbr.STRING, "Newest value as text: number with unit or label or text"), "engine", value_text, alarm=value_alarm
     ),
-    "State": replace(CHANNEL_FIELDS["State"], spec=replace(CHANNEL_FIELDS["State"].spec, labels=(*STATES, "Empty"))),
+    "State": replace(CHANNEL_FIELDS["State"], spec=_SLOT_STATE),
 }
 
 

@@ -86,7 +86,7 @@ def _status(asked: str, row: ChannelRow | None) -> dict[str, str]:
         return {**named, "status": "Paused"}
     return {
         **named,
-        "status": "Initial sampling" if row.state is ChannelState.CONNECTING else "Being archived",
+        "status": "Initial sampling" if row.never_connected else "Being archived",
         "isMonitored": "true" if row.method == "MONITOR" else "false",
         "samplingPeriod": java_double(row.period_s),
         "connectionState": "true" if row.connected else "false",

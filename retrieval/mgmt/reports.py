@@ -85,11 +85,13 @@ def _lost_connections(row: ChannelRow) -> Told:
 
 REPORTS = {
     "getNeverConnectedPVs": Report(
-        lambda row: row.state is ChannelState.CONNECTING and not row.paused,
+        lambda row: row.never_connected and not row.paused,
         _by_name,
         lambda _: {"requestTime": NEVER, "startOfWorkflow": NEVER, "currentState": "METAINFO_REQUESTED", "appliance": IDENTITY},
     ),
-    "getCurrentlyDisconnectedPVs": Report(lambda row: row.state is ChannelState.DISCONNECTED, _by_name, _disconnected),
+    "getCurrentlyDisconnectedPVs": Report(
+        lambda row: row.state is ChannelState.DISCONNECTED and not row.never_connected, _by_name, _disconnected
+    ),
     "getPausedPVsReport": Report(lambda row: row.paused, _by_name, lambda _: {"modificationTime": NEVER}),
     "getEventRateReport": Report(
         _any, lambda row: -float(row.status["event_rate"]), lambda row: {"eventRate": java_double(float(row.status["event_rate"]))}

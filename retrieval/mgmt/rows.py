@@ -46,6 +46,11 @@ class ChannelRow:
         return bool(self.status["connected"])
 
     @property
+    def never_connected(self) -> bool:
+        """Whether it has not been connected since it was added, or since the machine was started."""
+        return not self.status["ever_connected"]
+
+    @property
     def state(self) -> ChannelState:
         """What it is doing."""
         return ChannelState(int(self.status["state"]))

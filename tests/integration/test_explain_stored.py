@@ -100,7 +100,7 @@ def test_an_event_elsewhere_is_no_cause(archive: StoredArchive, event: ChannelEv
             ChannelEvent("A", NOW - SECOND // 2, Reason.DISCONNECTED, text="a server answers the search, but refuses the channel"),
             "the channel was not connected: a server answers the search, but refuses the channel",
         ),
-        (ChannelEvent("A", NOW - SECOND // 2, Reason.DISCONNECTED), "the IOC was away, or the channel was not found"),
+        (ChannelEvent("A", NOW - SECOND // 2, Reason.DISCONNECTED), "the IOC was not reachable, or no server answered for the channel"),
         (
             ChannelEvent("A", NOW - SECOND // 2, Reason.NO_VALUE, text="connected at 2026-01-31 12:00:00, no value yet"),
             "the channel was connected, but no value was archived: connected at 2026-01-31 12:00:00, no value yet",

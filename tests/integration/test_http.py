@@ -36,7 +36,7 @@ def test_http_process(store: StoreBlock, archiver: ArchiverFactory, softioc: Sof
     assert client.get("/retrieval/bpl/searchForPVsRegex", regex=f"{prefix}.").text == f"{prefix}A\n{prefix}B\n"
     assert client.get("/retrieval/bpl/getMatchingPVs").status == 404
     wrong = client.get("/retrieval/bpl/getMatchingPVs", regex="(")
-    assert (wrong.status, wrong.text.startswith("regex '(': "), wrong.text.count("\n")) == (400, True, 1)
+    assert (wrong.status, wrong.text.startswith("regex (: "), wrong.text.count("\n")) == (400, True, 1)
     assert client.get("/openapi.json").json()["info"]["title"] == "ArchIOC"
     killed = made.kill_child("retrieval")
     assert http_of(made.directories, other_than=killed).get("/retrieval/bpl/ping").text == "pong"

@@ -16,19 +16,24 @@ from tests.processes.waiting import PATIENCE_S
 ONLY_THIS_HOST = "access: {control: [{hosts: [127.0.0.1]}], expert: [{hosts: [127.0.0.1]}]}"
 
 
-def test_remove_disconnects_its_pvs(control: ControlProcess, prefix: str) -> None:
-    """A client that monitors a PV of a channel loses it at once when the channel goes, keeps the others, and finds it no more."""
+def test_remove_invalidates_its_pvs(control: ControlProcess, prefix: str) -> None:
+    """A client that monitors a PV of a channel sees at once that the channel has gone, keeps the others, and opens no more of its PVs."""
     with RawCa(control.port) as raw, RawCa(control.port) as other:
         _, rate = raw.open(prefix + "CH:SR:DCCT:Rate")
         _, kept = raw.open(prefix + "CH:SR:X.HIHI:Rate")
-        raw.monitor(rate, ca.ChannelType.DOUBLE, 1)
+        _, state = raw.open(prefix + "CH:SR:DCCT:State")
+        raw.monitor(rate, ca.ChannelType.STS_DOUBLE, 5)
         raw.wait_for(ca.EventAddResponse)
         _, remove = other.open(prefix + "CH:SR:DCCT:Remove")
         wrong = other.put(remove, b"SR:X.HIHI", ca.ChannelType.CHAR)
         assert isinstance(wrong, ca.ErrorResponse)
         done = other.put(remove, b"SR:DCCT", ca.ChannelType.CHAR)
         assert isinstance(done, ca.WriteNotifyResponse)
-        assert raw.wait_for(ca.ServerDisconnResponse).cid == rate.cid
+        event = raw.wait_for(ca.EventAddResponse)
+        assert (event.metadata.severity, event.data.tolist()) == (3, [0.0])
+        assert raw.get(state, ca.ChannelType.STRING).data == [b"Removed"]
+        refused = raw.put(rate, [1.0], ca.ChannelType.DOUBLE)
+        assert b"no such channel" in bytes(refused.error_message)
         assert raw.get(kept, ca.ChannelType.DOUBLE).data.tolist() == [5.0]
         raw.send(ca.CreateChanRequest(prefix + "CH:SR:DCCT:Rate", 999, 13))
         raw.wait_for(ca.CreateChFailResponse)
@@ -56,7 +61,7 @@ def test_peer_that_may_not_write_is_refused(control: ControlProcess, prefix: str
     assert control.used_rows() == [0, 1]
     control.stop()
     database = sqlite3.connect(control.directories.registry)
-    audit = database.execute("SELECT user, host, peer, pv, new FROM audit ORDER BY rowid").fetchall()
+    audit = database.execute("SELECT user, host, peer, pv, new FROM refused_put ORDER BY rowid").fetchall()
     database.close()
     assert [(user, host, peer.split(":")[0], pv) for user, host, peer, pv, _ in audit] == [
         ("ops", "127.0.0.1", "127.0.0.2", prefix + "CH:SR:DCCT:Rate"),

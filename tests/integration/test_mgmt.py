@@ -10,6 +10,7 @@ import urllib.parse
 from archioc.retrieval.mgmt.reports import REPORTS
 from archioc.retrieval.mgmt.routes import INSTEAD
 from tests.conftest import ArchiverFactory, ServedStoreFactory, SoftIocFactory
+from tests.processes.archiver import Archiver
 from tests.processes.http_client import HttpClient, http_of
 from tests.processes.waiting import PATIENCE_S, wait_until
 
@@ -18,6 +19,12 @@ HTTP = {"http": {"enabled": True, "port": 0}}
 
 def names(http: HttpClient, report: str, **more: str) -> list[str]:
     return [row["pvName"] for row in http.get(f"/mgmt/bpl/{report}", **more).json()]
+
+
+def state_of(made: Archiver, channel: str) -> str:
+    """As `archioc status` shows it."""
+    document = json.loads(made.command("status", channel, "--config", str(made.config), "--format", "json").out)
+    return str(document["channels"][0]["state"])
 
 
 def test_mgmt(archiver: ArchiverFactory, softioc: SoftIocFactory, prefix: str) -> None:
@@ -55,6 +62,9 @@ def test_mgmt(archiver: ArchiverFactory, softioc: SoftIocFactory, prefix: str) -
     assert (details["PV Name"], details["Is this PV currently connected?"], details["Sampling method:"]) == (a, "yes", "MONITOR")
     assert http.get("/mgmt/bpl/getPVDetails", pv=f"{prefix}NONE").status == 404
     assert (names(http, "getNeverConnectedPVs"), names(http, "getPausedPVsReport")) == ([gone], [off])
+    wait_until(lambda: state_of(made, gone) == "disconnected", PATIENCE_S, "the channel that nobody serves counts as disconnected")
+    assert (names(http, "getNeverConnectedPVs"), names(http, "getCurrentlyDisconnectedPVs")) == ([gone], [])
+    assert http.get("/mgmt/bpl/getPVStatus", pv=gone).json()[0]["status"] == "Initial sampling"
     wait_until(lambda: names(http, "getArchivedWaveforms") == [w], PATIENCE_S, "the waveform is told as one")
     for report in REPORTS:
         rows = http.get(f"/mgmt/bpl/{report}").json()

@@ -26,8 +26,8 @@ ENCODER = ColumnEncoder("embedded")
 _KILLED_WRITER = """
 import os, sys
 from pathlib import Path
-from archioc.core.spool.spool.encoding.columns import ColumnEncoder
-from archioc.db.embedded.store.store import EmbeddedStore
+from archioc.core.spool.encoding.columns import ColumnEncoder
+from archioc.db.embedded.store import EmbeddedStore
 from tests.archives.batches import T0, Point, make_batch, spool_file
 store = EmbeddedStore(Path(sys.argv[1]))
 store.prepare()

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 import caproto as ca
@@ -45,12 +47,15 @@ class ControlProcess:
             f"ioc: {{interfaces: [{self._interface}], port: {self.port}}}\n{more}\n"
         )
 
-    def start(self, wait: bool = True) -> None:
+    def start(self, wait: bool = True, limits: Mapping[int, tuple[int, int]] | None = None) -> None:
+        """limits: soft and hard ones of the process, by their RLIMIT_ number."""
         serving = self.log().count('"event": "serving"')
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 python_module("archioc.ioc", str(self.config), "--parent", str(os.getpid())), stderr=log, start_new_session=True
             )
+        for kind, values in (limits or {}).items():
+            resource.prlimit(self.pid, kind, values)
         if wait:
             wait_until(lambda: self.log().count('"event": "serving"') > serving or self._ended(), 60, "the control process serves")
             assert not self._ended(), self.log()

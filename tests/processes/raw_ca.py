@@ -52,14 +52,25 @@ class RawCa:
         return self.wait_for(ca.AccessRightsResponse), self.wait_for(ca.CreateChanResponse)
 
     def put(self, channel: Any, value: Any, data_type: ca.ChannelType) -> Any:
-        """Put with completion: WriteNotifyResponse or ErrorResponse."""
+        """Put with completion: the WriteNotifyResponse, or of a refused put the ErrorResponse that has the words.
+
+        A refused put, too, must be answered with a WriteNotifyResponse, which has the same status.
+        """
         self.send(ca.WriteNotifyRequest(value, data_type, len(value), channel.sid, next(self._ids)))
-        return self.wait_for((ca.WriteNotifyResponse, ca.ErrorResponse))  # type: ignore[arg-type]
+        done = self.wait_for(ca.WriteNotifyResponse)
+        if done.status.success:
+            return done
+        refused = self.wait_for(ca.ErrorResponse)
+        assert refused.status == done.status
+        return refused
 
     def get(self, channel: Any, data_type: ca.ChannelType) -> Any:
         """The answer to a read."""
-        self.send(ca.ReadNotifyRequest(data_type, 0, channel.sid, next(self._ids)))
-        return self.wait_for(ca.ReadNotifyResponse)
+        ioid = next(self._ids)
+        self.send(ca.ReadNotifyRequest(data_type, 0, channel.sid, ioid))
+        while (answer := self.wait_for(ca.ReadNotifyResponse)).ioid != ioid:
+            pass
+        return answer
 
     def monitor(self, channel: Any, data_type: ca.ChannelType, mask: int) -> int:
         """Subscribe; the subscription's id."""

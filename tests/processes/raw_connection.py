@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import itertools
 import socket
 import time
@@ -11,6 +12,7 @@ from tests.processes import raw_frames as frames
 from tests.processes.raw_frames import Message
 
 ANSWER_S = 60.0
+ECA_BADTYPE = 114
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +28,16 @@ class Opened:
 
 @dataclass(slots=True)
 class Answers:
-    """What the server has said: of puts `""` (done) or why not, of reads the message, by ioid; how many events; channels that are gone."""
+    """What the server has said, by ioid.
+
+    puts: `""` (done) or why not; statuses: ECA_ numbers of puts and reads. A put with completion and a read have an answer only when the
+    reply has come, whatever errors came before. reads: the message, None of a refused one. events: how many; gone: channels.
+    """
 
     puts: dict[int, str] = field(default_factory=dict)
     reads: dict[int, Message | None] = field(default_factory=dict)
+    statuses: dict[int, int] = field(default_factory=dict)
+    words: dict[int, str] = field(default_factory=dict)
     gone: set[int] = field(default_factory=set)
     events: int = 0
 
@@ -55,6 +63,15 @@ class RawConnection:
 
     def send(self, data: bytes) -> None:
         self._socket.sendall(data)
+
+    def flood(self, requests: bytes, seconds: float) -> None:
+        """Send requests again and again, as many as the server takes in so long, and read nothing."""
+        deadline = time.monotonic() + seconds
+        self._socket.settimeout(seconds / 5)
+        with contextlib.suppress(TimeoutError):
+            while time.monotonic() < deadline:
+                self._socket.sendall(requests)
+        self._socket.settimeout(ANSWER_S)
 
     def open(self, names: Iterable[str | bytes]) -> list[Opened | None]:
         """Channels by these names, None for those that there are not."""
@@ -127,16 +144,20 @@ class RawConnection:
         for message in received:
             match message.command:
                 case frames.WRITE_NOTIFY:
-                    answers.puts[message.second] = "" if message.first == 1 else f"status {message.first}"
+                    words = answers.words.get(message.second) or f"status {message.first}"
+                    answers.puts[message.second] = "" if message.first == 1 else words
+                    answers.statuses[message.second] = message.first
                 case frames.READ_NOTIFY:
-                    answers.reads[message.second] = message
+                    answers.reads[message.second] = message if message.first == 1 else None
+                    answers.statuses[message.second] = message.first
                 case frames.EVENT_ADD:
                     answers.events += 1
                 case frames.SERVER_DISCONN:
                     answers.gone.add(message.first)
                 case frames.ERROR:
                     command, ioid = frames.asked(message)
-                    if command in {frames.WRITE, frames.WRITE_NOTIFY}:
-                        answers.puts[ioid] = frames.words(message) or f"status {message.second}"
-                    elif command == frames.READ_NOTIFY:
-                        answers.reads[ioid] = None
+                    answers.words[ioid] = frames.words(message) or f"status {message.second}"
+                    if command == frames.WRITE:
+                        answers.puts[ioid], answers.statuses[ioid] = answers.words[ioid], message.second
+                    elif command == frames.READ_NOTIFY and message.second == ECA_BADTYPE:
+                        answers.reads[ioid] = None  # there is no such type, so no reply can have it

@@ -11,6 +11,7 @@ CLEAR_CHANNEL, READ_NOTIFY, CREATE_CHAN, WRITE_NOTIFY, CLIENT_NAME, HOST_NAME = 
 ACCESS_RIGHTS, ECHO, CREATE_CHAN_FAIL, SERVER_DISCONN = 22, 23, 26, 27
 
 STRING, INT, FLOAT, ENUM, CHAR, LONG, DOUBLE = range(7)
+CTRL_DOUBLE = 34
 
 _HEADER = struct.Struct(">HHHHII")
 _EXTENDED = struct.Struct(">HHHHIIII")
@@ -66,8 +67,9 @@ def subscribe(sid: int, data_type: int, count: int, subscription: int, mask: int
     return frame(EVENT_ADD, struct.pack(">fffHH", 0, 0, 0, mask, 0), data_type, count, sid, subscription)
 
 
-def search(name: bytes, cid: int) -> bytes:
-    return frame(SEARCH, name + b"\0", 5, 13, cid, cid)
+def search(name: bytes, cid: int, *, reply: bool = False) -> bytes:
+    """reply: also where there is no such PV (`DOREPLY`; TCP only)."""
+    return frame(SEARCH, name + b"\0", 10 if reply else 5, 13, cid, cid)
 
 
 def encoded(values: list[float], data_type: int) -> bytes:

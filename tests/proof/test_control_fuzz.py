@@ -263,9 +263,10 @@ class Fuzz:
     def audited(self) -> int:
         """Puts in the audit, without those of who sends any bytes."""
         database = sqlite3.connect(self._control.directories.registry)
-        (found,) = database.execute("SELECT count(*) FROM audit WHERE peer NOT LIKE ?", (f"{VANDAL}:%",)).fetchone()
+        (done,) = database.execute("SELECT count(*) FROM audit WHERE peer NOT LIKE ?", (f"{VANDAL}:%",)).fetchone()
+        (refused,) = database.execute("SELECT coalesce(sum(puts), 0) FROM refused_put WHERE address != ?", (VANDAL,)).fetchone()
         database.close()
-        return int(found)
+        return int(done + refused)
 
 
 def _number(connection: RawConnection, channel: Opened) -> float:

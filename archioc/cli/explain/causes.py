@@ -21,12 +21,12 @@ COMMIT_SLACK_S = 2.0
 Rule = Callable[[Evidence], Iterator[Cause]]
 
 _GAP_TEXTS = {
-    Reason.DISCONNECTED: "the IOC was away, or the channel was not found",
+    Reason.DISCONNECTED: "the IOC was not reachable, or no server answered for the channel",
     Reason.NO_VALUE: "the channel was connected, but no value was archived",
     Reason.DISABLED: "archiving was switched off",
     Reason.GROUP_OFF: "its group was off",
     Reason.ARCHIVER_STOP: "the archiver was stopped",
-    Reason.ENGINE_RESTART: "no engine was there to receive: it had died, or the machine had",
+    Reason.ENGINE_RESTART: "the engine was not running (crash or reboot)",
 }
 
 _NOT_ARCHIVING = {
@@ -219,18 +219,34 @@ def _store_away(evidence: Evidence) -> Iterator[Cause]:
         yield Cause("store_unavailable", f"what is stored is not known: {evidence.stored.error}", certain=False)
 
 
+def _elsewhere(evidence: Evidence) -> Iterator[Cause]:
+    """A value has come since the newest sample before the moment, under a stamp that lies elsewhere in time."""
+    channel, (low, _) = evidence.live.channel, evidence.hole
+    if channel is None or evidence.stored.after is not None or not low <= channel.received_ns <= evidence.now_ns or channel.time_ns > low:
+        return
+    if channel.received_ns > low + RESUMED_NS and low - channel.time_ns > RESUMED_NS:
+        came, stamp = format_local(channel.received_ns), format_local(channel.time_ns)
+        text = f"values came, but under stamps of an earlier time: the newest came at {came} with the stamp {stamp}"
+        yield Cause("late", f"{text}, and is stored there", certain=False, start_ns=channel.time_ns)
+
+
 def _no_update(evidence: Evidence) -> Iterator[Cause]:
     """Nothing else holds: the value did not change, as far as the IOC told."""
     channel, archived = evidence.live.channel, evidence.archived
     if archived is None or evidence.t_ns > evidence.now_ns:
         return
     if evidence.stored.before is None and evidence.stored.after is None:
-        yield Cause("no_update", "nothing was received of this channel, and nothing is known that kept it out", certain=False)
+        if channel is not None and channel.received_ns:
+            text = f"values were received, the newest at {format_local(channel.received_ns)}, but none is in the store; the log may say why"
+            yield Cause("unknown", text, certain=False)
+        else:
+            yield Cause("no_update", "nothing was received of this channel, and nothing is known that kept it out", certain=False)
         return
     low, _ = evidence.hole
     certain = channel is not None and (channel.filtered == 0 or (evidence.stored.after is None and channel.time_ns <= low))
-    lasting = f", for {format_span((evidence.t_ns - low) / SECOND)} by then" if low else ""
-    yield Cause("no_update", f"the IOC sent nothing else: the value stayed within the dead band of the record{lasting}", certain=certain)
+    lasting = f" ({format_span((evidence.t_ns - low) / SECOND)} since the last one)" if low else ""
+    text = f"the IOC sent no new value{lasting}; the dead band of the record (ADEL) may suppress small changes"
+    yield Cause("no_update", text, certain=certain)
 
 
 _FACTS: tuple[Rule, ...] = (
@@ -250,7 +266,7 @@ _FACTS: tuple[Rule, ...] = (
 )
 """What the store, an event or a file tells."""
 
-_INFERENCES: tuple[Rule, ...] = (_nobody_collects, _uncommitted, _not_archiving_now, filter_causes, later_drops, _store_away)
+_INFERENCES: tuple[Rule, ...] = (_nobody_collects, _uncommitted, _not_archiving_now, _elsewhere, filter_causes, later_drops, _store_away)
 """What follows from settings, counters and the state of things now."""
 
 

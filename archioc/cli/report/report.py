@@ -85,9 +85,9 @@ def _read(directories: Directories) -> Channels:
 
 
 def _never(channels: Channels, _: float) -> Listing:
-    """Channels of which nothing has ever been received, and that are not connected."""
+    """Channels that have not been connected since they were added, or since the machine was started."""
     status = channels.status
-    places = np.flatnonzero((status["connected"] == 0) & (status["received_at"] == 0) & (status["disconnects"] == 0))
+    places = np.flatnonzero(status["ever_connected"] == 0)
     return Listing(places, lambda at: _state(status[at]))
 
 

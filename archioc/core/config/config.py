@@ -135,6 +135,9 @@ class Ca(Block):
     max_search_period: Annotated[Duration, between(60, 86400, "s")] | None = None
     """Longest time between two searches for a channel that nobody serves (duration, 60s to 1d) (EPICS_CA_MAX_SEARCH_PERIOD)."""
 
+    max_past: Annotated[Duration, between(60, 10 * 365 * 86400, "s")] = 3600.0
+    """A value that comes live with a stamp further in the past gets the receive time (duration, 1min to 10y)."""
+
     callback: Callback = Callback.AUTO
     """What takes the values from libca: `compiled` (C), `python`, or `auto`: the compiled one where it could be built."""
 

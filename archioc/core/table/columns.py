@@ -25,7 +25,7 @@ SETTINGS = np.dtype(
         ("enable", "u1"),
         ("mode", "u1"),  # Mode
         ("mask", "u1"),  # Mask
-        ("by_ioc", "u1"),  # 1: samples get the IOC's time
+        ("by_ioc", "u1"),  # Stamping: whose time samples get
         ("as_text", "u1"),
         ("large_arrays", "u1"),  # LargeArrays
         ("pad", "V1"),
@@ -66,8 +66,8 @@ STATUS = np.dtype(
         ("kind", "u1"),  # batch.Kind
         ("severity", "u1"),
         ("status", "u1"),
-        ("released", "u1"),  # 1: the engine has let go of a removed row
-        ("pad", "V1"),
+        ("released", "u1"),  # 1: the engine has released a removed row
+        ("ever_connected", "u1"),  # 1: it has been connected since it was added or the run directory was made
         ("count", "<u4"),  # elements
         ("disconnects", "<u4"),
         ("value", "<f8"),  # newest value received
@@ -129,6 +129,7 @@ LEDGER = np.dtype(
         ("last_label", "<i4"),  # enum index of the last label written
         ("last_time", "<i8"),  # time of the last sample written
         ("due", "<i8"),  # receive time from which the next sample may pass (ns)
+        ("due_time", "<i8"),  # time of a sample from which it may pass, whenever it is received (ns)
         ("w_time", "<i8"),
         ("w_src_time", "<i8"),
         ("w_value", "<f8"),
@@ -147,7 +148,8 @@ LEDGER = np.dtype(
         ("bad_stamp", "u1"),  # 1: the last stamp was unusable
         ("alarm_told", "<u4"),  # 1 + severity and status that the store knows, 0 = it knows none
         ("bad_told_at", "<i8"),  # receive time (ns) of the last event that told so
-        ("quota_base", "<i8"),  # time up to which the quota is used up (ns)
+        ("quota_base", "<i8"),  # receive time up to which the quota is used up (ns)
+        ("quota_lag", "<i8"),  # receive time less sample time of the newest update that a quota judged (ns)
         *((told, "<i8") for told in TOLD),
     ]
 )

@@ -103,8 +103,9 @@ class Audited:
 
 
 def audited(control: ControlProcess) -> list[Audited]:
-    """All puts so far, oldest first."""
+    """All puts so far: those carried out, oldest first, then those refused, one for each peer, PV and minute."""
     database = sqlite3.connect(control.directories.registry)
-    found = database.execute("SELECT pv, outcome, user, host, peer, new FROM audit ORDER BY rowid").fetchall()
+    columns = "pv, outcome, user, host, peer, new"
+    found = database.execute(f"SELECT {columns} FROM audit UNION ALL SELECT {columns} FROM refused_put").fetchall()
     database.close()
     return [Audited(*columns) for columns in found]

@@ -31,7 +31,7 @@ def shown(row: Row) -> str:
 def whole_registry(control: ControlProcess) -> list[str]:
     """All of state.db but the audit."""
     database = sqlite3.connect(control.directories.registry)
-    lines = [line for line in database.iterdump() if 'INTO "audit"' not in line]
+    lines = [line for line in database.iterdump() if 'INTO "audit"' not in line and 'INTO "refused_put"' not in line]
     database.close()
     return lines
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from tests.conftest import CaClientFactory
-from tests.integration.pv_contract.content import ONLY_THIS_HOST, contract
+from tests.integration.pv_contract.content import CHANNELS, ONLY_THIS_HOST, contract
 from tests.processes.ca_client import CaClient
 from tests.processes.control_process import ControlProcess
 from tests.processes.waiting import PATIENCE_S, wait_until
@@ -58,14 +58,25 @@ def test_masks(control: ControlProcess, client: CaClient, prefix: str) -> None:
     changed(DBE_PROPERTY)
 
 
-def test_pvs_of_what_is_removed_disconnect(client: CaClient, ca_client: CaClientFactory, control: ControlProcess, prefix: str) -> None:
-    """Libca clients lose the PVs of a channel that is removed and of a group that the file no longer has, and keep all others."""
+def test_pvs_of_what_is_removed_say_so(client: CaClient, ca_client: CaClientFactory, control: ControlProcess, prefix: str) -> None:
+    """The PVs of a channel that is removed and of a group that the file no longer has are INVALID, and all others as before.
+
+    When both are added again, the clients see it within 2 s.
+    """
     operator = ca_client([control.port])
     gone = [prefix + name for name in ("CH:SR:DCCT:Value", "CH:SR:DCCT:Rate.DESC", "GRP:vac:Enable", "GRP:vac:Reason")]
     kept = [prefix + name for name in ("State", "CH:SR:OTHER:Value")]
-    for name in (*gone, *kept):
+    severities = [f"{prefix}{name}.SEVR" for name in ("CH:SR:DCCT:Value", "CH:SR:DCCT:Rate", "GRP:vac:Enable", "GRP:vac:Reason")]
+    for name in (*gone, *severities, *kept):
         client.describe(name)
     control.configure(f"channels: [SR:OTHER]\n{ONLY_THIS_HOST}")
     operator.put(prefix + "Apply", 3)
-    wait_until(lambda: not any(client.connected(name) for name in gone), PATIENCE_S, "the PVs of what was removed are disconnected")
-    assert all(client.connected(name) for name in kept)
+    wait_until(lambda: {client.get_text(name) for name in severities} == {"INVALID"}, PATIENCE_S, "the PVs say that they are removed")
+    client.wait_for_value(f"{prefix}GRP:vac:Reason", "removed")
+    assert all(client.get_text(f"{name}.SEVR") == "NO_ALARM" for name in kept[:1])
+    control.configure(f"{CHANNELS}\n{ONLY_THIS_HOST}")
+    begun = time.monotonic()
+    operator.put(prefix + "Apply", 3)
+    wait_until(lambda: "INVALID" not in {client.get_text(name) for name in severities[1:]}, PATIENCE_S, "the PVs are there again")
+    assert time.monotonic() - begun < 2
+    assert all(client.connected(name) for name in (*gone, *kept))

@@ -45,7 +45,8 @@ def archive(tmp_path: Path) -> Iterator[StoredArchive]:
         for block in (table.status, table.ledger, table.delivery):
             block.cells["generation"][channel.row] = channel.generation
         status = table.status.cells
-        status["state"][channel.row], status["connected"][channel.row] = state, connected
+        status["state"][channel.row] = state
+        status["connected"][channel.row] = status["ever_connected"][channel.row] = connected
         status["received_at"][channel.row], status["event_rate"][channel.row] = received, rate
         table.delivery.cells["stored"][channel.row] = stored
     lossy = registry.channels["LOSSY"].row

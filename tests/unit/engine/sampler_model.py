@@ -14,6 +14,7 @@ from tests.unit.engine.arrivals import SECOND, Arrival, Stored
 
 YEAR_1991 = 662_688_000 * SECOND
 MINUTE = 60 * SECOND
+HOUR = 3600 * SECOND
 
 
 @dataclass(slots=True)
@@ -75,10 +76,16 @@ class ModelClock:
     ahead: set[str] = field(default_factory=set)
     suspect: bool = False
 
-    def drain(self, arrivals: list[Arrival]) -> None:
-        contradicted = False
+    def drain(self, arrivals: list[Arrival], fresh: set[int], by_archiver: set[int]) -> None:
+        """fresh: rows whose first update in this drain may be old. by_archiver: rows whose stamps are not used."""
+        contradicted, first = False, set(fresh)
+        wrong = []
+        for one in arrivals:
+            past = YEAR_1991 <= one.stamp < one.received - HOUR and one.row not in first | by_archiver
+            wrong.append(one.stamp > one.received + MINUTE or past)
+            first.discard(one.row)
         for host in set(self.hosts):
-            stamps = [one.stamp > one.received + MINUTE for one in arrivals if self.hosts[one.row] == host]
+            stamps = [bad for one, bad in zip(arrivals, wrong, strict=True) if self.hosts[one.row] == host]
             if not stamps:
                 continue
             if sum(stamps) > len(stamps) / 2:
@@ -103,11 +110,15 @@ class ModelChannel:
     before: Arrival | None = None
     last_time: int = 0
     due: int = 0
+    due_time: int = 0
+    peak: int | None = None
     held: Held | None = None
     reference: Arrival | None = None
     newest: Arrival | None = None
     archived_at: int = 0
     used_up_to: int = 0
+    lag: int = 0
+    times: list[int] = field(default_factory=list)
     alarm: tuple[int, int] | None = None
     stamps_bad: bool = False
     bad_told_at: int = 0
@@ -131,14 +142,16 @@ class ModelChannel:
 
     def drain(self, arrivals: list[Arrival], suspect: bool) -> list[Stored]:
         """What is stored because of these updates, which the engine looks at together."""
+        self.peak, self.times = None, []
         passed = [one for arrival in arrivals for one in self.update(arrival, suspect)]
-        return self._within_quota(passed, arrivals[0].received, arrivals[-1].received) if arrivals else []
+        return self._within_quota(passed, [one.received for one in arrivals], self.times) if arrivals else []
 
     def update(self, arrival: Arrival, suspect: bool) -> list[Passed]:
         """What may be stored because of this update, if the quota lets it."""
         self.received += 1
         on = self.setting.on
-        time, flag, repeated = self._stamp(arrival, suspect)
+        time, flag, repeated = self._stamp(arrival, suspect, first=self.fresh and len(self.times) == 0)
+        self.times.append(time)
         out = self._release() if self.setting.interval == 0 else []  # a value held when the limit was lifted comes first
         if not on:
             self.filtered += 1
@@ -161,10 +174,13 @@ class ModelChannel:
             self.generated += 0 if told_by_copy and not repeated else 1
         return out
 
-    def _within_quota(self, passed: list[Passed], first: int, last: int) -> list[Stored]:
-        """Of what passed all else, the generated samples and the first of the others."""
+    def _within_quota(self, passed: list[Passed], received: list[int], times: list[int]) -> list[Stored]:
+        """Of what passed all else, the generated samples and the first of the others.
+
+        received, times: of all updates that were looked at: when they came, and the times of their samples.
+        """
         true = [one for one in passed if not one.generated]
-        dropped = true[self._use_up(len(true), first, last) :]
+        dropped = true[self._use_up(len(true), received, times) :]
         if dropped:
             self.dropped += len(dropped)
             self.reference = None
@@ -174,19 +190,22 @@ class ModelChannel:
         self.stored += len(kept)
         return [one.sample for one in kept]
 
-    def _use_up(self, count: int, first: int, last: int) -> int:
-        """How many of so many samples may pass: each uses up its cost of the time since the last one, of which 10 s are kept."""
-        cost = self.setting.cost
+    def _use_up(self, count: int, received: list[int], times: list[int]) -> int:
+        """How many of so many samples may pass, by the receive time, or by the times of the samples where these allow more.
+
+        A sample uses up its cost of the time since the last one, of which 10 s are kept.
+        """
+        cost, before = self.setting.cost, self.used_up_to
+        lag, self.lag = self.lag, received[-1] - times[-1]
         if not cost or not count:
             return count
         keep = max(10 * SECOND, cost)
-        if self.used_up_to > last + SECOND:  # the clock was set back
-            self.used_up_to = last - keep
-        self.used_up_to = max(self.used_up_to, min(first, last) - keep)
+        by_receipt = _follow_clock(before, min(received[0], received[-1]), received[-1], keep)
+        by_samples = _follow_clock(before - lag, min(times[0], times[-1]), times[-1], keep)
         passing = 0
-        while passing < count and self.used_up_to + cost <= last:
-            self.used_up_to += cost
+        while passing < count and (by_receipt + (passing + 1) * cost <= received[-1] or by_samples + (passing + 1) * cost <= times[-1]):
             passing += 1
+        self.used_up_to = min(by_receipt + passing * cost, received[-1])
         return passing
 
     def _follow_alarm(self, arrival: Arrival, time: int, resumes: bool, told_by_copy: bool) -> None:
@@ -226,14 +245,15 @@ class ModelChannel:
         if self.setting.max_interval:
             self.archived_at = max(self.archived_at, received)
 
-    def _stamp(self, arrival: Arrival, suspect: bool) -> tuple[int, SampleFlag, bool]:
+    def _stamp(self, arrival: Arrival, suspect: bool, *, first: bool) -> tuple[int, SampleFlag, bool]:
         """Time of the sample; why that is the receive time, if it is; whether the update is the one before again."""
         before, self.before = self.before, arrival
         same_stamp = before is not None and before.stamp == arrival.stamp
         content = (arrival.bits, arrival.severity, arrival.status)
         repeated = before is not None and same_stamp and content == (before.bits, before.severity, before.status)
         by_archiver = self.setting.by_archiver
-        unusable = arrival.stamp < YEAR_1991 or (arrival.stamp > arrival.received + MINUTE and not suspect)
+        past = arrival.stamp < arrival.received - HOUR and not first
+        unusable = arrival.stamp < YEAR_1991 or ((arrival.stamp > arrival.received + MINUTE or past) and not suspect)
         time = arrival.stamp
         if same_stamp and not repeated and not unusable:
             unusable = arrival.received - arrival.stamp > SECOND
@@ -258,27 +278,33 @@ class ModelChannel:
             self.bad.append(arrival.received)
 
     def _limit(self, arrival: Arrival, sample: Stored, forced: bool) -> list[Passed]:
+        """An interval is over by the receive time or by the time of the samples, which within a drain does not go back."""
         now, interval, scan = arrival.received, self.setting.interval, self.setting.scan
         if interval == 0:
             return [Passed(sample, now)]
         out: list[Passed] = []
-        self.due = min(self.due, now + interval)  # the clock was set back, or the interval shortened
+        time = self.peak = sample.time if self.peak is None else max(self.peak, sample.time)
+        # at most an interval ahead: a clock was set back, the interval shortened, or the other clock has let values pass
+        self.due, self.due_time = min(self.due, now + interval), min(self.due_time, time + interval)
         if forced:
             out = [*self._release(), Passed(sample, now)]
-            self.due = 0 if scan else now + interval
+            self._begin(now, time)
             return out
-        if now >= self.due and self.held is not None:
+        if (now >= self.due or time >= self.due_time) and self.held is not None:
             out = self._release()
-            self.due = 0 if scan else self.due + interval
-        if now < self.due:
+            self.due, self.due_time = (0, 0) if scan else (min(self.due, now) + interval, min(self.due_time, time) + interval)
+        if now < self.due and time < self.due_time:
             self._hold(arrival, sample)
         elif scan:
             self._hold(arrival, sample)
-            self.due = (now // interval + 1) * interval
+            self.due, self.due_time = (now // interval + 1) * interval, (time // interval + 1) * interval
         else:
             out.append(Passed(sample, now))
-            self.due = now + interval
+            self._begin(now, time)
         return out
+
+    def _begin(self, now: int, time: int) -> None:
+        self.due, self.due_time = (0, 0) if self.setting.scan else (now + self.setting.interval, time + self.setting.interval)
 
     def _hold(self, arrival: Arrival, sample: Stored) -> None:
         if self.held is not None:
@@ -298,7 +324,9 @@ class ModelChannel:
         if due > now:
             return []
         self.due = 0 if self.setting.scan else max(due, now - interval) + interval
-        return self._within_quota(self._release(), now, now)
+        self.due_time = 0 if self.setting.scan else self.due_time + interval
+        held = self._release()
+        return self._within_quota(held, [now], [held[0].sample.time])
 
     def repeat(self, now: int) -> list[Stored]:
         """The newest value is written again when none has been archived for `max_interval`."""
@@ -319,6 +347,12 @@ class ModelChannel:
             self.held = None
             self.filtered += 1
         self.fresh = False
+
+
+def _follow_clock(used_up_to: int, first: int, last: int, keep: int) -> int:
+    if used_up_to > last + SECOND:  # the clock was set back
+        used_up_to = last - keep
+    return max(used_up_to, first - keep)
 
 
 def _sample(arrival: Arrival, time: int, flag: SampleFlag) -> Stored:

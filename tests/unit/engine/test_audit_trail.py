@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from archioc.core.registry import MINUTE_NS, REFUSED_SETTLE_NS
 from archioc.engine.commit import audit_trail
 from archioc.engine.commit.commit import CommitThread
 from archioc.ioc.peer import Peer
@@ -111,3 +112,27 @@ def test_a_restored_registry_begins_anew(archive: Archive) -> None:
     engine.write()
     engine.kill()
     assert sent(archive) == ["1"]
+
+
+def test_refused_puts_go_to_the_spool_once(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of refused puts one entry for each minute goes to the spool, with their number, once the minute is over, also over a kill."""
+    for number in range(3):
+        archive.registry.refuse(AuditEntry(T0 + number, PEER, "ARCH:Add", "", str(number), "may not"))
+    archive.registry.write_notes()
+    clock = T0 + MINUTE_NS - T0 % MINUTE_NS
+    monkeypatch.setattr("archioc.engine.commit.audit_trail.time.time_ns", lambda: clock)
+    engine = Engine(archive, T0)
+    engine.collector.round(T0)
+    engine.write()
+    assert sent(archive) == []
+    clock += REFUSED_SETTLE_NS
+    for _ in range(2):
+        engine.collector.round(T0)
+        engine.write()
+    engine.kill()
+    again = Engine(archive, T0)
+    again.collector.round(T0)
+    again.write()
+    again.kill()
+    (record,) = [record for batch in archive.published() for record in batch.audit]
+    assert (record.time_ns, record.new, record.outcome) == (T0, "0", "3 times in a minute: may not")

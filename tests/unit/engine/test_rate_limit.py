@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from archioc.engine.sampling.memory import SamplerMemory
-from archioc.engine.sampling.rate_limit import HELD, NONE, Limited, limit_rate, next_tick
+from archioc.engine.sampling.rate_limit import HELD_BEFORE, NOTHING_HELD, Limited, limit_rate, next_tick
 from archioc.engine.sampling.sampler import Sampler
 from tests.unit.engine.arrivals import SECOND, T0, Arrival, to_stored, to_updates
 from tests.unit.engine.cells import one_setting
@@ -19,7 +19,7 @@ def limit(memory: SamplerMemory, *traffic: tuple[int, int], scan: bool = False, 
     received = np.array([T0 + ms * MS for _, ms in traffic], "i8")
     first = np.append(True, row[1:] != row[:-1])
     n = len(traffic)
-    return limit_rate(row, received, first & forced, np.full(n, INTERVAL), np.full(n, scan), memory)
+    return limit_rate(row, received, received, first & forced, np.full(n, INTERVAL), np.full(n, scan), memory)
 
 
 def due(memory: SamplerMemory, row: int = 0) -> float:
@@ -46,7 +46,7 @@ def test_a_value_held_from_before_is_released() -> None:
     """A value withheld in an earlier drain is released by the first update at or after its end, and replaced by one before it."""
     memory = SamplerMemory(2)
     memory.withheld[:] = 1
-    memory.due[:] = T0 + 100 * MS
+    memory.due[:] = memory.due_time[:] = T0 + 100 * MS
     limited = limit(memory, (0, 99), (1, 100))
     assert limited.released.tolist() == [1]
     assert limited.withheld.tolist() == [0, 1]
@@ -57,7 +57,7 @@ def test_a_forced_update_passes_at_once() -> None:
     """The update that resumes a trace passes whatever the limit, after the value held from before."""
     memory = SamplerMemory(1)
     memory.withheld[0] = 1
-    memory.due[0] = T0 + 50 * MS
+    memory.due[0] = memory.due_time[0] = T0 + 50 * MS
     limited = limit(memory, (0, 0), (0, 10), forced=True)
     assert (limited.released.tolist(), limited.passed.tolist(), limited.withheld.tolist()) == ([0], [0], [1])
     assert due(memory) == 100
@@ -75,17 +75,17 @@ def test_nothing_comes_nothing_passes() -> None:
     """An update that comes long after the last passes at once under monitor and leaves nothing waiting."""
     memory = SamplerMemory(1)
     limited = limit(memory, (0, 0), (0, 1000))
-    assert (limited.passed.tolist(), limited.withheld.tolist()) == ([0, 1], [NONE])
+    assert (limited.passed.tolist(), limited.withheld.tolist()) == ([0, 1], [NOTHING_HELD])
 
 
 def test_a_held_value_stays_held_in_silence() -> None:
     """A row whose held value is not concerned says so."""
     memory = SamplerMemory(1)
     memory.withheld[0] = 1
-    memory.due[0] = T0 + 100 * MS
+    memory.due[0] = memory.due_time[0] = T0 + 100 * MS
     limited = limit(memory, (0, 0), forced=False)
     assert limited.withheld.tolist() == [0]
-    assert HELD not in limited.withheld
+    assert HELD_BEFORE not in limited.withheld
 
 
 def test_a_clock_that_steps_back_stops_nothing() -> None:
@@ -105,10 +105,45 @@ def test_a_clock_set_from_1970_to_now_within_a_drain() -> None:
     row = np.repeat(np.arange(20, dtype="u4"), 4)
     received = np.tile(np.array([5 * SECOND, 5 * SECOND + 1, T0, T0 + 1]), 20)
     n = len(row)
-    limited = limit_rate(row, received, np.zeros(n, bool), np.full(n, INTERVAL), np.zeros(n, bool), memory)
+    limited = limit_rate(row, received, received, np.zeros(n, bool), np.full(n, INTERVAL), np.zeros(n, bool), memory)
     assert len(limited.passed) + limited.replaced.sum() + np.count_nonzero(limited.withheld >= 0) == n
     assert len(limited.passed) == 60
     assert (limited.withheld % 4 == 3).all()
+
+
+def test_a_burst_after_a_stall_is_judged_by_its_own_time() -> None:
+    """Updates 2 s apart that a stall hands over at one receive time all pass a limit of one in 100 ms; none waits."""
+    memory = SamplerMemory(1)
+    limit(memory, (0, 0))
+    n = 20
+    time = T0 + np.arange(1, n + 1) * 2 * SECOND
+    received = np.full(n, T0 + 45 * SECOND)
+    row, none, interval = np.zeros(n, "u4"), np.zeros(n, bool), np.full(n, INTERVAL)
+    limited = limit_rate(row, received, time, none, interval, none, memory)
+    assert (sorted(limited.passed), limited.withheld.tolist()) == (list(range(n)), [NOTHING_HELD])
+
+
+def test_scan_after_a_stall_has_a_value_for_each_tick() -> None:
+    """Of a burst that spans ten ticks by its own time, the newest value before each tick passes."""
+    memory = SamplerMemory(1)
+    n = 100
+    time = T0 + np.arange(n) * 10 * MS
+    row, received, interval = np.zeros(n, "u4"), np.full(n, T0 + 45 * SECOND), np.full(n, INTERVAL)
+    limited = limit_rate(row, received, time, np.zeros(n, bool), interval, np.full(n, True), memory)
+    assert sorted(limited.passed) == list(range(9, 99, 10))
+    assert limited.withheld.tolist() == [99]
+
+
+@pytest.mark.parametrize("speed", [0.0, 0.01, -1.0])
+def test_an_ioc_whose_clock_does_not_run(speed: float) -> None:
+    """Where time stamps stand still, crawl or run backwards, the receive time lets a value pass in each interval."""
+    memory = SamplerMemory(1)
+    n = 100
+    received = T0 + np.arange(n) * 10 * MS
+    time = T0 + (np.arange(n) * 10 * MS * speed).astype("i8")
+    row, none, interval = np.zeros(n, "u4"), np.zeros(n, bool), np.full(n, INTERVAL)
+    limited = limit_rate(row, received, time, none, interval, none, memory)
+    assert 9 <= len(limited.passed) <= 11
 
 
 @pytest.mark.parametrize(("received", "tick"), [(0, 10), (9, 10), (10, 20), (11, 20)])

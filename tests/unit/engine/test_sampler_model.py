@@ -77,7 +77,7 @@ Step = Arrivals | Change | Resume | Elapse | Restart
 
 HOSTS = ("one", "two", "three", "four", "four")
 """Of the rows."""
-STAMPS = ("now", "now", "lag", "same", "same", "unset", "future", "edge", "old", "back")
+STAMPS = ("now", "now", "lag", "same", "same", "unset", "future", "edge", "old", "back", "run", "run", "crawl")
 QUOTAS = st.sampled_from([0.0, 0.05, 0.5, 1000.0])
 ENABLES = st.sampled_from([True, True, True, False])
 DEADBANDS = st.sampled_from([0.0, 0.0, 1.0, 1.5])
@@ -85,6 +85,11 @@ PERCENTS = st.sampled_from([0.0, 0.0, 50.0])
 MAX_INTERVALS = st.sampled_from([0.0, 0.0, 0.1, 11.0])
 rows = st.integers(0, ROWS - 1)
 updates = st.tuples(rows, ELAPSED, st.sampled_from(STAMPS), st.integers(0, 7), st.sampled_from([0, 0, 0, 0x103, 0x311]))
+
+
+def burst(row: int, count: int, value: int) -> Arrivals:
+    """What a stall hands over at one moment: updates that are seconds apart by their own stamps."""
+    return Arrivals(tuple((row, 0, "run", value + number, 0) for number in range(count)))
 
 
 def all_at_once(stamp: str, value: int) -> Arrivals:
@@ -108,6 +113,7 @@ steps: st.SearchStrategy[Step] = st.one_of(
         st.sampled_from([False, False, True]),
         ENABLES,
     ),
+    st.builds(burst, rows, st.integers(2, 12), st.integers(0, 7)),
     st.builds(all_at_once, st.sampled_from(["now", "future"]), st.integers(0, 7)),
     st.builds(Resume, rows),
     st.builds(Elapse, st.one_of(ELAPSED, st.sampled_from([-3 * SECOND, 2800 * SECOND, 5000 * SECOND]))),
@@ -180,7 +186,8 @@ class Both:
         return Told(stored, _states(sampled.alarms), [(bad.row, bad.received) for bad in sampled.bad_stamps])
 
     def accept_slowly(self, arrivals: list[Arrival]) -> list[Stored]:
-        self.clock.drain(arrivals)
+        fresh = {row for row, channel in enumerate(self.model) if channel.fresh}
+        self.clock.drain(arrivals, fresh, {row for row, channel in enumerate(self.model) if channel.setting.by_archiver})
         out: list[Stored] = []
         for row, channel in enumerate(self.model):
             out += channel.drain([one for one in arrivals if one.row == row], self.clock.suspect)
@@ -213,6 +220,8 @@ class Both:
             "edge": now + 60 * SECOND,
             "old": now - 7 * 86400 * SECOND - 1,
             "back": before - 5,
+            "run": before + 2 * SECOND,
+            "crawl": before + SECOND // 1000,
         }[stamp]
         kind = KINDS[row]
         return Arrival(row, now, self.stamps[row], VALUES[kind][value % len(VALUES[kind])], kind, alarm >> 8, alarm & 0xFF)

@@ -3,7 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from archioc.core.channel_name import Stamping
 from archioc.core.spool.batch import SampleFlag
+from archioc.engine.sampling.drain import Drain, Runs
 from archioc.engine.sampling.memory import SamplerMemory
 from archioc.engine.sampling.sampler import Sampler
 from archioc.engine.sampling.stamps import EARLIEST, MAX_FUTURE, MAX_PAST, Stamped, look_ahead, stamp_updates
@@ -14,12 +16,13 @@ from tests.unit.engine.cells import one_setting
 
 def stamp(memory: SamplerMemory, *arrivals: Arrival) -> Stamped:
     """Stamp updates of row 0."""
-    return stamp_all(to_updates(arrivals), [0], memory)
+    return stamp_all(to_updates(arrivals), memory)
 
 
-def stamp_all(updates: Updates, starts: list[int], memory: SamplerMemory) -> Stamped:
+def stamp_all(updates: Updates, memory: SamplerMemory) -> Stamped:
     """Stamp updates by their IOC's clock, ours being good."""
-    return stamp_updates(updates, np.array(starts), memory, by_archiver=None, clock_suspect=False, ahead=look_ahead(updates))
+    drain = Drain(updates, Runs(updates.row), np.ones(len(updates), bool))
+    return stamp_updates(drain, memory, by_archiver=None, clock_suspect=False, wrong=look_ahead(updates))
 
 
 def at(received: int, stamp: int, value: float = 0.0, severity: int = 0) -> Arrival:
@@ -88,7 +91,7 @@ def test_another_value_long_after_its_stamp_is_restamped() -> None:
 def test_rows_are_told_apart() -> None:
     """What one channel's stamp was means nothing for another."""
     updates = to_updates([Arrival(0, T0, T0, 1.0), Arrival(1, T0, T0, 2.0)])
-    stamped = stamp_all(updates, [0, 1], SamplerMemory(2))
+    stamped = stamp_all(updates, SamplerMemory(2))
     assert stamped.time.tolist() == [T0, T0]
     assert not stamped.repeated.any()
 
@@ -175,3 +178,55 @@ def test_a_disabled_channel_stores_nothing(sampler: Sampler) -> None:
     sampler.wanted.enable[0] = True
     assert len(accept(sampler, at(7, 3))) == 1
     assert sampler.memory.filtered[0] == 3
+
+
+HOUR = 3600 * SECOND
+YEARS = 13 * 365 * 24 * HOUR
+
+
+def times_of(sampler: Sampler, *stamps: int) -> list[int]:
+    """Values received a second apart under these stamps (ns after T0): times (ns after T0) of what is stored, without generated copies."""
+    stored = accept(sampler, *(at(number * SECOND, stamp, float(number)) for number, stamp in enumerate(stamps)))
+    return [one.time - T0 for one in stored if not one.flags & SampleFlag.GENERATED]
+
+
+def test_an_ioc_whose_clock_stands_in_the_past(sampler: Sampler) -> None:
+    """From the second value after a connection on, a stamp of years ago gives way to the receive time, and is counted and told."""
+    sampler.fresh[0] = True
+    sampled = sampler.accept(to_updates([at(number * SECOND, number * SECOND - YEARS, float(number)) for number in range(4)]))
+    assert [one["time"] - T0 for one in sampled.samples] == [0, SECOND, 2 * SECOND, 3 * SECOND]
+    assert int(sampler.memory.bad_time[0]) == 3
+    assert [bad.text for bad in sampled.bad_stamps] == ["the IOC's stamp is 4745 d in the past"]
+
+
+def test_the_edge_of_the_past(sampler: Sampler) -> None:
+    """An hour is believed, a nanosecond more is not; with max_past of a day it is."""
+    assert times_of(sampler, -HOUR, SECOND - HOUR, 2 * SECOND - HOUR - 1) == [-HOUR, SECOND - HOUR, 2 * SECOND]
+    patient = Sampler(1, max_past=24 * HOUR)
+    patient.wanted.enable[0] = True
+    assert times_of(patient, -2 * HOUR, SECOND - 2 * HOUR) == [-2 * HOUR, SECOND - 2 * HOUR]
+
+
+def test_the_first_value_after_a_connection_may_be_old(sampler: Sampler) -> None:
+    """A record that has not changed for days sends its present value under its old stamp, which is kept."""
+    sampler.fresh[0] = True
+    assert times_of(sampler, -48 * HOUR) == [-48 * HOUR]
+    assert int(sampler.memory.bad_time[0]) == 0
+
+
+def test_a_device_that_buffers_is_trusted() -> None:
+    """With `clock: ioc` each stamp is kept, however old."""
+    sampler = Sampler(1)
+    sampler.load_settings(np.array([0]), one_setting(enable=1, by_ioc=Stamping.TRUSTED))
+    assert times_of(sampler, -YEARS, SECOND - YEARS, 5) == [-YEARS, SECOND - YEARS, 5]
+    assert int(sampler.memory.bad_time[0]) == 0
+
+
+def test_many_iocs_in_the_past_put_our_own_clock_in_doubt() -> None:
+    """When three hosts at once are an hour behind, ours may be ahead: their stamps are kept."""
+    sampler = Sampler(3)
+    sampler.wanted.enable[:] = True
+    sampler.clocks.connect(np.arange(3), ["one:5064", "two:5064", "three:5064"])
+    stamps = [Arrival(row, T0, T0 - 2 * HOUR, float(row)) for row in range(3)]
+    assert [one.time - T0 for one in accept(sampler, *stamps)] == [-2 * HOUR] * 3
+    assert sampler.clocks.suspect

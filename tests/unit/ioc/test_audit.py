@@ -49,8 +49,9 @@ def test_the_registry_keeps_the_newest_entries(registry: Registry, tmp_path: Pat
 
 
 def test_each_entry_is_a_line_of_the_file(registry: Registry, tmp_path: Path) -> None:
-    """The file has a line of JSON for each put, refused ones too, in the order in which they were written to the registry."""
-    registry.note(entry(1, "refused"))
+    """The file has a line of JSON for each put that was carried out, in the order in which they were written to the registry."""
+    registry.note(entry(1))
+    registry.refuse(entry(3, "refused"))
     registry.commit(Change(), [entry(2)], registry.revision)
     first = json.loads((tmp_path / "audit.jsonl").read_text().splitlines()[0])
     assert first == {
@@ -62,7 +63,7 @@ def test_each_entry_is_a_line_of_the_file(registry: Registry, tmp_path: Path) ->
         "pv": "ARCH:CH:A:Rate",
         "old": "0",
         "new": "1",
-        "outcome": "refused",
+        "outcome": "done",
     }
     assert lines(tmp_path / "audit.jsonl") == kept(tmp_path) == ["1", "2"]
 
@@ -90,8 +91,8 @@ def test_a_disk_that_fails_ends_nothing(tmp_path: Path) -> None:
     assert lines(tmp_path / "audit.jsonl") == ["2"]
 
 
-def test_a_flood_of_refused_puts_is_told(registry: Registry, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Refused puts that come faster than they are written push the oldest out, and the log says how many."""
+def test_a_flood_of_entries_is_told(registry: Registry, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Entries that come faster than they are written push the oldest out, and the log says how many."""
     for number in range(PENDING_NOTES + 3):
         registry.note(entry(number))
     registry.write_notes()

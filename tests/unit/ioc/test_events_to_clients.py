@@ -8,6 +8,7 @@ from caproto import ChannelType
 
 from archioc.core.dbr import Dbr
 from archioc.ioc.ca.outbox import Monitor, Outbox
+from archioc.ioc.ca.outlet import Outlet
 from archioc.ioc.ca.pv import PV, Event, PvSpec
 from archioc.ioc.ca.time_slice import LoopSharing
 
@@ -42,7 +43,7 @@ class Watched:
         outbox = Outbox(LoopSharing())
         self.monitor = Monitor(outbox, 1, 1, self.pv, ChannelType.DOUBLE, 1, Event.VALUE, long_string=False)
         self.pv.add_monitor(self.monitor)
-        self.sending = asyncio.create_task(outbox.run(self.writer))
+        self.sending = asyncio.create_task(outbox.run(Outlet(self.writer, lambda: None)))
 
     async def received(self) -> float:
         """The next number that the client is sent."""

@@ -255,7 +255,7 @@ def test_a_registry_of_version_1_is_brought_along(tmp_path: Path, table: Channel
             old.execute(f"ALTER TABLE removed_row DROP COLUMN {column}")
         for column in ("groups_revision", "fingerprint"):
             old.execute(f"ALTER TABLE meta DROP COLUMN {column}")
-        for table_name in ("channel_group", "group_override", "policy", "alarm_limit", "alias"):
+        for table_name in ("channel_group", "group_override", "policy", "alarm_limit", "alias", "refused_put"):
             old.execute(f"DROP TABLE {table_name}")
         old.execute("PRAGMA user_version = 1")
         old.execute("INSERT INTO channel VALUES ('A', 0, 1, 1, 0, 1, 0.5, 'pump', 1, 'vacuum')")
@@ -281,6 +281,7 @@ def test_a_registry_of_version_3_is_brought_along_after_a_copy(tmp_path: Path, t
     archive.registry.close()
     with closing(sqlite3.connect(path, isolation_level=None)) as old:
         old.execute("DROP TABLE alias")
+        old.execute("DROP TABLE refused_put")
         for column in ("moves_to", "leaves_ns", "added_ns"):
             old.execute(f"ALTER TABLE channel DROP COLUMN {column}")
         for column in ("moved_to", "name", "added", "removed"):
