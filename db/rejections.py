@@ -11,6 +11,10 @@ from archioc.core.events import ChannelEvent, Reason
 
 BEYOND = "beyond the retention of the store"
 
+OUTSIDE = "outside the write window of the store"
+
+ADVICE = "widen PAST LIMIT and FUTURE LIMIT of its retention policy, then `archioc quarantine retry --all`"
+
 _LONGEST_TEXT = 200
 
 

@@ -22,8 +22,8 @@
     │   └── SpoolFileDamaged     a spool file whose header or CRC is wrong
     └── StoreError
         ├── StoreUnavailable     no answer, 429, 5xx: keep the batch and try again
-        ├── StoreDenied          401, 403, 404: keep the batch, raise an alarm
-        ├── StoreRejected        400, 422: bisect, then reject the bad points
+        ├── StoreDenied          401, 403, 404, no answer of a store: keep the batch, raise an alarm
+        ├── StoreRejected        400, 422 of the store itself: bisect, then reject the bad points
         ├── StoreTooLarge        413: halve the body
         └── QueryError           a query that the store could not answer
 """

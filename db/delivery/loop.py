@@ -20,6 +20,7 @@ import contextlib
 import errno
 import random
 import time
+import traceback
 from collections import deque
 
 import structlog
@@ -60,6 +61,12 @@ def pause_after(failures: int, retry_after: float | None) -> float:
     return max(longest * random.uniform(0.5, 1.0), wished)
 
 
+def _fault(error: Exception) -> StoreDenied:
+    """A fault of our own as people see it: the place in the log; its words may repeat those of a server, secrets included."""
+    _log.error("delivery_fault", kind=type(error).__name__, where="".join(traceback.format_tb(error.__traceback__)))
+    return StoreDenied(f"fault in the db process, see its log: {type(error).__name__}")
+
+
 class Delivery:
     """Takes files from a spool to a store. One thread runs it."""
 
@@ -87,6 +94,11 @@ class Delivery:
                 failures += 1
                 self._failed(error)
                 stop.wait(pause_after(failures, getattr(error, "retry_after", None)))
+                continue
+            except Exception as error:  # noqa: BLE001 - nothing that a store says may end delivery: what waits is kept
+                failures += 1
+                self._failed(_fault(error))
+                stop.wait(pause_after(failures, None))
                 continue
             if self._taken or not worked:
                 failures = 0
@@ -154,6 +166,8 @@ class Delivery:
                 pass
         except (StoreUnavailable, StoreDenied, OSError) as error:
             self._failed(error)
+        except Exception as error:  # noqa: BLE001 - as in `run`
+            self._failed(_fault(error))
 
     def _tidy_up(self) -> None:
         """Settle what an earlier process, or a failing disk, has left claimed: the store may have it or not."""

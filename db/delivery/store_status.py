@@ -12,6 +12,8 @@ from archioc.db.store import WriteOutcome
 
 _log = structlog.get_logger()
 
+_LEFT_OUT = b" ... "
+
 SHOW_REFUSAL_S = 60.0
 """How long a refusal of samples stays visible when later files are taken."""
 
@@ -56,12 +58,21 @@ class StoreStatus:
         if not head["spool_error"][0]:
             _log.error("spool_failed", error=why)
         head["retries"] += 1
-        head["spool_error"] = why.encode()
+        head["spool_error"] = _fitting(why, head.dtype["spool_error"].itemsize)
 
     def _show(self, state: StoreState, error: str) -> None:
         before = int(self._block.head["store_state"][0])
         self._block.head["store_state"] = state
-        self._block.head["error"] = error.encode()[:200]
+        self._block.head["error"] = _fitting(error, self._block.head.dtype["error"].itemsize)
         if state != before and state is not StoreState.UNKNOWN:
             log = _log.info if state is StoreState.OK else _log.warning
             log("store_state", state=state.name.lower(), error=error)
+
+
+def _fitting(text: str, size: int) -> bytes:
+    """A text in at most `size` bytes of UTF-8: its beginning, and its end, which often has the cause. No character is cut in two."""
+    raw = text.encode()
+    if len(raw) <= size:
+        return raw
+    end = raw[-size // 3 :].decode(errors="ignore").encode()
+    return raw[: size - len(end) - len(_LEFT_OUT)].decode(errors="ignore").encode() + _LEFT_OUT + end

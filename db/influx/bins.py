@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from archioc.core.spool.encoding.line_fields import OLD_NON_FINITE
 from archioc.db.bins import BIN_COLUMNS, Bins, Grid
 from archioc.db.influx.influxql import select, within
 from archioc.db.influx.samples import Columns, InfluxSamples
 
 _BINS = {
     "count": 'count("value")',
-    "non_finite": 'count("nan")',
+    "non_finite": 'count("non_finite")',
     "min": 'min("value")',
     "max": 'max("value")',
     "mean": 'mean("value")',
@@ -23,6 +25,7 @@ _BINS = {
     "last": 'last("value")',
     "severity": 'max("severity")',
 }
+_OLD = "old_non_finite"
 _SPANS = ("count", "sum", "first")
 _ROWS = 100
 """Bins in a piece of an answer: few, so that something comes before the connection's timeout however long the range is."""
@@ -55,14 +58,18 @@ class InfluxBins:
 
     def _ask_statistics(self, samples: InfluxSamples) -> Bins:
         found = Bins.empty(self.grid.starts)
-        for columns in samples.numbers(self.statement, *_BINS, rows=_ROWS):
+        asked = _BINS if len(samples.non_finite()) == 1 else _BINS | {_OLD: f'count("{OLD_NON_FINITE}")'}
+        for columns in samples.numbers(self._select(asked), *asked, rows=_ROWS):
             found.add(_part(columns))
         return found
 
     @property
     def statement(self) -> str:
         """All but the times in one query."""
-        asked = ", ".join(f'{function} AS "{name}"' for name, function in _BINS.items())
+        return self._select(_BINS)
+
+    def _select(self, columns: Mapping[str, str]) -> str:
+        asked = ", ".join(f'{function} AS "{name}"' for name, function in columns.items())
         return select(asked, "sample", self.channel, f"{self._range} {self._by_bin}")
 
     @property
@@ -114,6 +121,8 @@ def _part(columns: Columns) -> Bins:
     for name in _BINS:
         column, dtype = columns[name], BIN_COLUMNS[name]
         getattr(found, name)[:] = np.array(column if dtype == "<f8" else [number or 0 for number in column], dtype)
+    if _OLD in columns:
+        found.non_finite[:] += np.array([number or 0 for number in columns[_OLD]], found.non_finite.dtype)
     n = found.count
     # InfluxQL has the deviation of a sample (n - 1), and none of a single number.
     with np.errstate(all="ignore"):

@@ -9,6 +9,7 @@ Sending a stored line again changes nothing.
 from __future__ import annotations
 
 import re
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -16,9 +17,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from archioc.core.errors import StoreRejected, StoreTooLarge
+from archioc.core.errors import StoreDenied, StoreRejected, StoreTooLarge
 from archioc.core.spool.encoding.compression import compress
 from archioc.core.spool.encoding.escaping import time_of_line
+from archioc.db.influx.answers import ForeignTooLarge
+from archioc.db.influx.go_duration import go_duration
 
 MAX_REFUSALS = 400
 """After so many refusals of one file the parts that are still refused are given up as they are."""
@@ -27,8 +30,13 @@ MAX_BODY = 8_000_000
 """No body is longer than this before compression, a single line apart: 3.x takes 10 MiB, and 1.x cuts
 the connection at 25 MB, without an answer, which looks like a network that fails."""
 
-_TOO_OLD = re.compile(r"partial write: (?:points beyond retention policy|dropped (\d+) points outside retention policy)")
-"""The second form is that of 2.7.12; its count at the end may be cut off, and holds other lines as well."""
+_TOO_OLD = re.compile(
+    r"partial write: (?:points beyond retention policy|dropped (\d+) points outside retention policy(?: of duration (\S+))?)"
+)
+"""The second form is that of 2.7.12 and 1.13; the count at its end may be cut off, and holds other lines as well."""
+
+_WINDOW = re.compile(r"(\d+) points outside write window \(\S+ to (\S+?)\)")
+"""What follows in 1.13 where a policy has PAST LIMIT or FUTURE LIMIT. A line that is sent alone is counted under retention there."""
 
 _DROPPED = re.compile(r"\bdropped=(\d+)")
 
@@ -61,10 +69,12 @@ class Verdict:
     """What became of lines that were sent; those that are not named here are stored.
 
     too_old: beyond the retention. refused: for other reasons, with the server's words.
+    outside: those of the refused that are outside a write window of the server, which can be widened.
     """
 
     too_old: list[int] = field(default_factory=list)
     refused: dict[int, str] = field(default_factory=dict)
+    outside: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +93,8 @@ def send_lines(
     cut_ns: lines older than this are not sent at all. answer: what the server said when it was sent
     all of them. Besides pieces that are too large at most 2 * MAX_REFUSALS + 1 requests are made for
     each MAX_BODY bytes; k bad lines among n cost about 2 k log2(n / k), lines that are too old one.
-    Raises what `post` raises, except StoreRejected and StoreTooLarge.
+    Raises what `post` raises, except StoreRejected and StoreTooLarge, and StoreDenied when somebody before the server takes not
+    even a single line.
     """
     return _Search(lines, post, cut_ns).run(answer)
 
@@ -94,6 +105,7 @@ class _Search:
         self._cut_ns = np.iinfo(np.int64).min if cut_ns is None else cut_ns
         self._verdict = Verdict()
         self._refusals = 0
+        self._outside: tuple[str, float] | None = None  # words of a server with a write window, or one that may have one; its retention (s)
 
     def run(self, answer: StoreRejected | StoreTooLarge | None) -> Verdict:
         young = self._young(np.arange(len(self._lines.lines)))
@@ -104,9 +116,21 @@ class _Search:
             part = waiting.popleft()
             which = part.lines if part.answer else self._young(part.lines)
             said = part.answer or self._send(which)
-            if said is not None:
+            if isinstance(said, ForeignTooLarge):
+                waiting.extendleft(self._smaller(which, said))  # next, as whoever says so may take nothing at all
+            elif said is not None:
                 waiting.extend(self._rest(which, said))
+        if self._outside is not None:
+            self._tell_window_from_retention(*self._outside)
         return self._verdict
+
+    def _tell_window_from_retention(self, words: str, retention_s: float) -> None:
+        """Of what is out of time, what is not as old as the retention is outside the window."""
+        cut_ns = time.time_ns() - int(retention_s * 1e9) if retention_s else np.iinfo(np.int64).min
+        outside = [at for at in self._verdict.too_old if self._lines.times[at] >= cut_ns]
+        self._verdict.too_old = [at for at in self._verdict.too_old if self._lines.times[at] < cut_ns]
+        self._verdict.refused |= dict.fromkeys(outside, words)
+        self._verdict.outside += outside
 
     def _young(self, which: Index) -> Index:
         """Those that are not too old; the others are settled."""
@@ -137,17 +161,40 @@ class _Search:
             return said
         return None
 
+    def _out_of_time(self, which: Index, words: re.Match[str], window: re.Match[str] | None, dropped: int) -> tuple[int, Index]:
+        """How many lines are too old, and the lines without those that are too far in the future."""
+        old = int(words[1] or dropped)
+        if words[2] is not None:
+            self._outside = (words.string, go_duration(words[2]))
+        if window is None:
+            return old, which
+        old += int(window[1])
+        limit = go_duration(window[2])
+        ahead = self._lines.times[which] > time.time_ns() + int(limit * 1e9) if limit else np.zeros(len(which), np.bool_)
+        if ahead.sum() > old:  # our clock and the server's differ
+            return old, which
+        self._verdict.too_old += which[ahead].tolist()
+        return old - int(ahead.sum()), which[~ahead]
+
+    def _smaller(self, which: Index, said: ForeignTooLarge) -> list[_Part]:
+        """Halves of lines that a proxy does not let pass."""
+        if len(which) == 1:
+            raise StoreDenied(str(said))
+        middle = len(which) // 2
+        return [_Part(which[:middle]), _Part(which[middle:])]
+
     def _rest(self, which: Index, said: StoreRejected | StoreTooLarge) -> list[_Part]:
         """What is still to be sent of lines that were refused; what is settled goes into the verdict."""
         message = str(said)
         told = _DROPPED.search(message)
         dropped = int(told[1]) if told else int(len(which) == 1)
-        words = _TOO_OLD.search(message)
-        old = int(words[1] or dropped) if words else 0
-        if 0 < old <= len(which):
-            # The server counts no line that it could not parse, so at least so many of the oldest are too old.
-            self._cut_ns = int(np.partition(self._lines.times[which], old - 1)[old - 1]) + 1
-            return [_Part(which)]
+        if words := _TOO_OLD.search(message):
+            old, left = self._out_of_time(which, words, _WINDOW.search(message), dropped)
+            if 0 < old <= len(left):
+                # The server counts no line that it could not parse, so at least so many of the oldest are too old.
+                self._cut_ns = max(self._cut_ns, int(np.partition(self._lines.times[left], old - 1)[old - 1]) + 1)
+            if len(left) < len(which) or 0 < old <= len(left):
+                return [_Part(left)]
         given_up = isinstance(said, StoreRejected) and self._refusals > MAX_REFUSALS
         if len(which) == 1 or dropped == len(which) or given_up:
             self._verdict.refused |= dict.fromkeys(which.tolist(), message)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 from operator import attrgetter
-from typing import Any
 
 from archioc.core.events import ChannelEvent, Reason
-from archioc.core.spool.encoding.escaping import tag_value
+from archioc.core.spool.encoding.plain_text import original
 from archioc.core.table.archiver_health import HEALTH_EVERY_S
+from archioc.db.influx.answers import Series, integer, text
 from archioc.db.influx.connection import InfluxConnection, Parameters
-from archioc.db.influx.influxql import quote_text, select, time_of, within
+from archioc.db.influx.influxql import of_channel, quote_text, select, time_of, within
 from archioc.db.several_archivers import FOREVER, Archiver, Span, common_events
 from archioc.db.store import MAX_EVENTS, bounded, concerns
 
@@ -54,8 +54,8 @@ class InfluxEvents:
     def archivers(self, channel: str) -> list[str]:
         """The archivers that have told of a channel, sorted."""
         # Without a time 3.x looks at the last day only.
-        statement = f'SHOW TAG VALUES FROM "event" WITH KEY = "archiver" WHERE pv = {quote_text(tag_value(channel))} AND time > 0'
-        return sorted(value for series in self._series(statement) for _, value in series["values"])
+        statement = f'SHOW TAG VALUES FROM "event" WITH KEY = "archiver" WHERE {of_channel(channel)} AND time > 0'
+        return sorted(text(value) for series in self._series(statement) for _, value in series["values"])
 
     def _told(self, channel: str, start_ns: int, end_ns: int) -> EventsByArchiver:
         """Sorted by time. Before the range: gaps that overlap with it, and the last event of each kind."""
@@ -70,8 +70,10 @@ class InfluxEvents:
         for condition in conditions:
             for series in self._series(select(_FIELDS, "event", channel, condition)):
                 reason, archiver = Reason(int(series["tags"]["code"])), series["tags"].get("archiver") or ""
-                for time_ns, _, end_of_gap, count, text in series["values"]:
-                    found[time_ns, reason, archiver] = ChannelEvent(channel, time_ns, reason, end_of_gap, count or 0, text or "")
+                for time_ns, _, end_of_gap, count, words in series["values"]:
+                    end = None if end_of_gap is None else integer(end_of_gap)
+                    told = ChannelEvent(channel, integer(time_ns), reason, end, integer(count or 0), original(text(words or "")))
+                    found[time_ns, reason, archiver] = told
         by_archiver: EventsByArchiver = {}
         for (_, _, archiver), event in sorted(found.items()):
             by_archiver.setdefault(archiver, []).append(event)
@@ -108,15 +110,15 @@ class InfluxEvents:
             ("after", f"time > {end} GROUP BY archiver ORDER BY time LIMIT 1"),
         ):
             for series in self._series(f'SELECT channels FROM "archiver" WHERE {who} AND {condition}'):  # noqa: S608 - names are quoted
-                signs[series["tags"]["archiver"]][what] = series["values"][0][0]
+                signs[series["tags"]["archiver"]][what] = integer(series["values"][0][0])
         between: Absences = {name: [] for name in names}
         if start < end:
             lasted = f'SELECT elapsed(channels, 1ns) AS silence FROM "archiver" WHERE {who} AND {within(start, end)} GROUP BY archiver'  # noqa: S608 - as above
             for series in self._series(f"SELECT silence FROM ({lasted}) WHERE silence > {SILENT_NS} GROUP BY archiver"):  # noqa: S608 - as above
-                between[series["tags"]["archiver"]] += [Span(at - silence, at) for at, silence in series["values"]]
+                between[series["tags"]["archiver"]] += [Span(at - silence, integer(at)) for at, silence in series["values"]]
         return {name: list(absences_of(signs[name], between[name], now)) for name in names}
 
-    def _series(self, statement: str) -> Iterator[dict[str, Any]]:
+    def _series(self, statement: str) -> Iterator[Series]:
         return self._connection.query(statement, self._scope)
 
 

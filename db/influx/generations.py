@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-import re
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import structlog
 
-from archioc.core.config.store import InfluxStore
+from archioc.core.config.store import MIN_RETENTION_S, InfluxStore
 from archioc.core.errors import QueryError, StoreDenied, StoreRejected
-from archioc.db.influx.connection import InfluxConnection, NotFound, Parameters
+from archioc.db.influx.answers import NotFound, NotInfluxDB, understood
+from archioc.db.influx.connection import InfluxConnection, Parameters
+from archioc.db.influx.go_duration import go_duration
 from archioc.db.influx.influxql import quote_name
 
 _log = structlog.get_logger()
@@ -18,22 +20,48 @@ _log = structlog.get_logger()
 WARN_AT = 0.8
 """Share of a limit of the server from which on it is told."""
 
-_UNIT_S = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
-_GO_DURATION = re.compile(r"([0-9.]+)(ms|us|µs|ns|h|m|s)")
+_LONGEST_RETENTION_S = 1e10
+"""Longer than all times that InfluxDB knows."""
+
+
+
+@dataclass(frozen=True, slots=True)
+class TimeLimits:
+    """Which times of samples a server takes, before and after its own clock (s); None: no limit, or it cannot be found out.
+
+    retention: older ones are gone for good. past, future: the write window of 1.13 and later, which a person can widen.
+    """
+
+    retention: float | None = None
+    past: float | None = None
+    future: float | None = None
+
+    @property
+    def warning(self) -> str:
+        """What a person should know of the write window; empty where there is none."""
+        past = f"older than {self.past:g} s" if self.past else ""
+        future = f"more than {self.future:g} s ahead" if self.future else ""
+        if not (past or future):
+            return ""
+        return (
+            f"the server refuses samples {' and '.join(filter(None, (past, future)))} (PAST LIMIT, FUTURE LIMIT of its retention policy): "
+            "after an outage what has waited longer goes to the quarantine"
+        )
 
 
 class InfluxServer(Protocol):
     """One server with its database or bucket.
 
-    Methods raise StoreUnavailable, and StoreDenied where it cannot go on without what was refused.
+    Methods raise StoreUnavailable, and StoreDenied where it cannot go on without what was refused, or where an answer to `make` or
+    `limits` is not that of an InfluxDB.
     """
 
     def make(self) -> None:
         """Make the database or bucket where it is missing and we may; what is there stays as it is."""
         ...
 
-    def retention(self) -> float | None:
-        """How far back (s) it takes samples; None: without a limit, or not to be found out."""
+    def limits(self) -> TimeLimits:
+        """Samples of which times it takes."""
         ...
 
     def warning(self) -> str:
@@ -65,20 +93,25 @@ class InfluxOne:
             if self._policy and self._policy not in [row["name"] for row in self._policies()]:
                 place = f"{quote_name(self._policy)} ON {quote_name(self._database)}"
                 self._create(f"CREATE RETENTION POLICY {place} DURATION {duration} REPLICATION 1")
+        except NotInfluxDB:
+            raise
         except (QueryError, StoreDenied) as error:
             _log.warning("store_database_not_checked", database=self._database, error=str(error))
 
-    def retention(self) -> float | None:
-        """The duration of the policy that is written to."""
+    def limits(self) -> TimeLimits:
+        """Those of the policy that is written to."""
         try:
             policies = self._policies()
+        except NotInfluxDB:
+            raise
         except (QueryError, StoreDenied) as error:
             _log.info("store_retention_not_known", database=self._database, error=str(error))
-            return None
+            return TimeLimits()
         for row in policies:
             if row["name"] == self._policy or (not self._policy and row["default"]):
-                return go_duration(str(row["duration"])) or None
-        return None
+                past, future = (go_duration(str(row.get(name, ""))) or None for name in ("pastWriteLimit", "futureWriteLimit"))
+                return TimeLimits(_credible(go_duration(str(row["duration"]))), past, future)
+        return TimeLimits()
 
     def warning(self) -> str:
         """In the index `inmem`, the default of 1.x, a tag may have only so many values: as many channels.
@@ -86,6 +119,13 @@ class InfluxOne:
         Servers before 1.7 do not tell which index they have; they are taken to have that one.
         """
         try:
+            return self._warning_of_limits()
+        except (QueryError, StoreDenied) as error:
+            _log.info("store_limits_not_known", database=self._database, error=str(error))
+            return ""
+
+    def _warning_of_limits(self) -> str:
+        with understood("SHOW STATS, SHOW DIAGNOSTICS"):
             shards = [tags for tags in self._connection.tags("SHOW STATS FOR 'shard'") if tags["database"] == self._database]
             if shards and all(tags.get("indexType") == "tsi1" for tags in shards):
                 return ""
@@ -94,9 +134,6 @@ class InfluxOne:
                 return ""
             count = f'SHOW TAG VALUES EXACT CARDINALITY ON {quote_name(self._database)} FROM "sample" WITH KEY = "pv"'
             used = max((int(row["count"]) for row in self._rows(count)), default=0)
-        except (QueryError, StoreDenied) as error:
-            _log.info("store_limits_not_known", database=self._database, error=str(error))
-            return ""
         if used < WARN_AT * limit:
             return ""
         return f"{used} channels of at most {limit} in {self._database}: raise max-values-per-tag of InfluxDB, or use index-version tsi1"
@@ -126,21 +163,25 @@ class InfluxTwo:
         self._problem = self._mismatch = ""
         try:
             self._mismatch = self._map(self._bucket() or self._make_bucket())
+        except NotInfluxDB:
+            raise
         except (StoreDenied, StoreRejected) as error:
             self._problem = str(error)
             _log.warning("store_bucket_not_checked", bucket=self._settings.bucket, error=self._problem)
 
-    def retention(self) -> float | None:
+    def limits(self) -> TimeLimits:
         """The rule `expire` of the bucket."""
         try:
             bucket = self._bucket()
+        except NotInfluxDB:
+            raise
         except (StoreDenied, StoreRejected) as error:
             _log.info("store_retention_not_known", bucket=self._settings.bucket, error=str(error))
-            return None
+            return TimeLimits()
         rules = bucket.get("retentionRules") if bucket else None
         if not isinstance(rules, list):
-            return None
-        return next((float(rule["everySeconds"]) for rule in rules if rule.get("everySeconds")), None)
+            return TimeLimits()
+        return TimeLimits(next((_credible(float(rule["everySeconds"])) for rule in rules if rule.get("everySeconds")), None))
 
     def warning(self) -> str:
         """Samples may be written that cannot be read; a token may also read without seeing how its bucket is mapped."""
@@ -203,20 +244,20 @@ class InfluxThree:
         try:
             self._connection.json("/api/v3/configure/database", "POST", [], wanted)
             _log.info("store_database_made", database=self._settings.bucket)
+        except NotInfluxDB:
+            raise
         except (StoreDenied, StoreRejected) as error:  # 409: it is there
             _log.info("store_database_not_made", database=self._settings.bucket, error=str(error))
 
-    def retention(self) -> float | None:
+    def limits(self) -> TimeLimits:
         """A write of old samples is taken; they are left out when it is read."""
-        return None
+        return TimeLimits()
 
     def warning(self) -> str:
         """Its limits are on databases, tables and columns; we have a handful of each."""
         return ""
 
 
-def go_duration(text: str) -> float:
-    """Seconds in a duration as servers written in Go tell it, such as `168h0m0s`; 0 from anything else."""
-    if not re.fullmatch(f"({_GO_DURATION.pattern})+", text):
-        return 0.0
-    return sum(float(number) * _UNIT_S[unit] for number, unit in _GO_DURATION.findall(text))
+def _credible(retention: float) -> float | None:
+    """A retention (s) by which samples may be given up; no InfluxDB has one below an hour."""
+    return retention if MIN_RETENTION_S <= retention <= _LONGEST_RETENTION_S else None

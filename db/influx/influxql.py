@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archioc.core.spool.encoding.escaping import tag_value
+from archioc.core.spool.encoding.escaping import old_tag_value, tag_value
 
 MIN_TIME, MAX_TIME = -9_223_372_036_854_775_806, 9_223_372_036_854_775_806
 """Times beyond these are not InfluxDB's."""
@@ -30,6 +30,12 @@ def time_of(t_ns: int) -> int:
     return min(max(t_ns, MIN_TIME), MAX_TIME)
 
 
+def of_channel(channel: str) -> str:
+    """The condition that picks a channel, also where an archive of before has it under another tag."""
+    stored, old = tag_value(channel), old_tag_value(channel)
+    return f"pv = {quote_text(stored)}" if stored == old else f"(pv = {quote_text(stored)} OR pv = {quote_text(old)})"
+
+
 def select(fields: str, measurement: str, channel: str, condition: str) -> str:
     """A query for one channel; all but the channel must be constants and numbers."""
-    return f'SELECT {fields} FROM "{measurement}" WHERE pv = {quote_text(tag_value(channel))} AND {condition}'  # noqa: S608 - it is quoted
+    return f'SELECT {fields} FROM "{measurement}" WHERE {of_channel(channel)} AND {condition}'  # noqa: S608 - it is quoted

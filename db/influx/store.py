@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,7 @@ import structlog
 
 from archioc.core.config.store import InfluxStore, InfluxVersion
 from archioc.core.config.store import Store as StoreSettings
-from archioc.core.errors import StoreDenied, StoreRejected, StoreTooLarge
+from archioc.core.errors import QueryError, StoreDenied, StoreRejected, StoreTooLarge
 from archioc.core.events import ChannelEvent
 from archioc.core.spool.batch import COUNTS, SAMPLE, Batch
 from archioc.core.spool.encoding import destination_of
@@ -20,11 +21,13 @@ from archioc.core.spool.encoding.compression import content_size, decompress
 from archioc.core.spool.encoding.escaping import channel_of_line, split_lines
 from archioc.core.spool.encoding.line_protocol import DEFAULT_ARCHIVER, LineEncoder
 from archioc.core.spool.spool import SpoolFile
+from archioc.core.timestamp import format_utc
+from archioc.db.influx.answers import understood
 from archioc.db.influx.bisection import MAX_BODY, Lines, Verdict, send_lines
 from archioc.db.influx.connection import InfluxConnection, Parameters
-from archioc.db.influx.generations import InfluxOne, InfluxServer, server_of
+from archioc.db.influx.generations import InfluxOne, InfluxServer, TimeLimits, server_of
 from archioc.db.influx.reader import InfluxReader
-from archioc.db.rejections import BEYOND, rejection_events
+from archioc.db.rejections import ADVICE, BEYOND, OUTSIDE, rejection_events
 from archioc.db.store import Refusal, WriteOutcome, rows_of_samples
 
 _log = structlog.get_logger()
@@ -35,6 +38,9 @@ it is posted. Older samples of a younger file are rare; the server's answer tell
 
 RETENTION_HOLDS_S = 60.0
 """No sample is given up for a retention that was asked for longer ago."""
+
+_SAFE_SHARE = 0.8
+"""An event whose time has this part of the server's limit behind it is written with the time of now: it might be refused."""
 
 LANES = 2
 """Bodies on their way at once: the server reads one while the other waits for its disk. More gain nothing (on two cores)."""
@@ -58,7 +64,7 @@ class InfluxDatabase(InfluxReader):
         self._asking = threading.Lock()
         self._server: InfluxServer = InfluxOne(self._connection, settings)
         self._ahead_ns = 0
-        self._retention: float | None = None
+        self._limits = TimeLimits()
         self._retention_asked = self._warning_asked = -np.inf
         self._warning = ""
 
@@ -75,10 +81,16 @@ class InfluxDatabase(InfluxReader):
     @property
     def warning(self) -> str:
         """What will go wrong soon on the server."""
-        return self._warning
+        return "; ".join(filter(None, (self._warning, self._limits.warning)))
 
     def prepare(self) -> None:
         """Find the server's version; make the database or bucket where it is missing and we may."""
+        try:
+            self._get_ready()
+        except (StoreRejected, StoreTooLarge, QueryError) as error:  # not about samples: none has been sent yet
+            raise StoreDenied(str(error)) from None
+
+    def _get_ready(self) -> None:
         ping = self._connection.ping()
         version = _version(ping.version)
         if self._settings.version is InfluxVersion.AUTO and version is None:
@@ -91,7 +103,8 @@ class InfluxDatabase(InfluxReader):
         major = version[0] if version else {InfluxVersion.V1: 1}.get(self._settings.version, 2)
         self._lanes = LANES_OF_3 if major >= 3 else LANES
         self._server = server_of(major, self._connection, self._settings)
-        self._server.make()
+        with understood(f"{self._settings.url}: {self._settings.bucket}"):
+            self._server.make()
         self._keep_up_to_date(0.0, 0.0)
         _log.info("store_ready", url=self._settings.url, bucket=self._settings.bucket, version=version, path=self._path)
 
@@ -111,13 +124,24 @@ class InfluxDatabase(InfluxReader):
         return self._outcome(file, lines, send_lines(lines, self._post, self._cut_ns(), answer))
 
     def write_events(self, events: Sequence[ChannelEvent]) -> None:
-        """Store events of our own. One that the server refuses is told in the log: there is nothing to keep of it."""
-        batch = Batch(np.zeros(0, SAMPLE), (), {}, np.zeros(0, COUNTS), tuple(events))
-        lines = Lines.parse(split_lines(LineEncoder(self.destination, self._archiver).lines(batch)))
-        verdict = send_lines(lines, self._post)
+        """Store events of our own: those whose time the server does not take with the time of now, as an event must survive its cause.
+
+        One that the server refuses all the same is told in the log: there is nothing to keep of it.
+        """
+        verdict = self._send_events(events)
+        if late := [events[at] for at in (*verdict.too_old, *verdict.outside)]:
+            now = time.time_ns()
+            again = [replace(event, time_ns=now, text=f"{event.text} (batch of {format_utc(event.time_ns)})") for event in late]
+            refused = {at: words for at, words in verdict.refused.items() if at not in verdict.outside}
+            verdict = self._send_events(again)
+            verdict.refused |= refused
         if verdict.refused or verdict.too_old:
             words = next(iter(verdict.refused.values()), BEYOND)
             _log.error("store_refused_events", events=len(verdict.refused) + len(verdict.too_old), first=words)
+
+    def _send_events(self, events: Sequence[ChannelEvent]) -> Verdict:
+        batch = Batch(np.zeros(0, SAMPLE), (), {}, np.zeros(0, COUNTS), tuple(events))
+        return send_lines(Lines.parse(split_lines(LineEncoder(self.destination, self._archiver).lines(batch))), self._post)
 
     def _writes_native(self, version: tuple[int, int] | None) -> bool:
         if self._settings.version is not InfluxVersion.AUTO:
@@ -138,20 +162,32 @@ class InfluxDatabase(InfluxReader):
         """Ask for retention and limits where what is known of them is older than this; files are written by several threads."""
         with self._asking:
             if time.monotonic() - self._retention_asked > retention_s:
-                self._retention = self._server.retention()
+                with understood(f"{self._settings.url}: retention of {self._settings.bucket}"):
+                    self._limits = self._server.limits()
                 self._retention_asked = time.monotonic()
             if time.monotonic() - self._warning_asked > warning_s:
                 self._look_for_warning()
 
     def _look_for_warning(self) -> None:
-        before, self._warning = self._warning, self._server.warning()
+        before = self._warning
+        with understood(f"{self._settings.url}: limits"):
+            self._warning = self._server.warning()
         self._warning_asked = time.monotonic()
         if self._warning and self._warning != before:
             _log.warning("store_warning", text=self._warning)
 
     def _cut_ns(self) -> int | None:
         """Before this (ns since 1970) the server keeps nothing, by its own clock; None: no limit is known."""
-        return None if self._retention is None else time.time_ns() + self._ahead_ns - int(self._retention * 1e9)
+        return None if self._limits.retention is None else time.time_ns() + self._ahead_ns - int(self._limits.retention * 1e9)
+
+    def _telling_ns(self, file: SpoolFile) -> int:
+        """The time of events about a file: that of its commit, so that a file that is sent again tells the same, or now where the server
+        would not take that.
+        """
+        reach = min((limit for limit in (self._limits.retention, self._limits.past) if limit is not None), default=None)
+        if reach is None or file.committed_ns > time.time_ns() + self._ahead_ns - int(reach * 1e9 * _SAFE_SHARE):
+            return file.committed_ns
+        return time.time_ns()
 
     def _fits_as_it_is(self, file: SpoolFile) -> bool:
         """Whether nothing is known that the server would not take of it."""
@@ -171,10 +207,11 @@ class InfluxDatabase(InfluxReader):
         words = refusals[0].message if refusals else ""
         present, first = np.unique(entries, return_index=True)
         channels = {entry: channel_of_line(lines.lines[at]) for entry, at in zip(present.tolist(), first.tolist(), strict=True)}
-        cut_ns = self._cut_ns()
-        at_ns = file.committed_ns if cut_ns is None or file.committed_ns > cut_ns else time.time_ns()
-        remark = "; ".join(filter(None, (words, f"{beyond.sum()} samples are {BEYOND}" if beyond.any() else "")))
-        return WriteOutcome(beyond + kept, kept, refusals, tuple(rejection_events(channels, beyond + kept, beyond, at_ns, words)), remark)
+        outside = f"{len(verdict.outside)} lines are {OUTSIDE}: {ADVICE}" if verdict.outside else ""
+        remark = "; ".join(filter(None, (outside or words, f"{beyond.sum()} samples are {BEYOND}" if beyond.any() else "")))
+        why = OUTSIDE if verdict.outside and len(verdict.outside) == len(verdict.refused) else words
+        events = tuple(rejection_events(channels, beyond + kept, beyond, self._telling_ns(file), why))
+        return WriteOutcome(beyond + kept, kept, refusals, events, remark)
 
 
 def _lines(file: SpoolFile) -> Lines:

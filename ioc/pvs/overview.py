@@ -16,6 +16,9 @@ from archioc.ioc.registry.hand_over import NO_SHARING, Sharing
 SPOOL_AGE_S = 60.0
 """A batch that waits longer than this means that the store does not keep up."""
 
+UNKNOWN_AGE_S = 10.0
+"""The same for a store that has not answered since the db process started."""
+
 
 class ArchiverState(IntEnum):
     """The order is that of the enum PV `State`."""
@@ -131,6 +134,8 @@ def _judge(totals: ArchiveTotals, silent: Sequence[str], now_ns: int, *, was_run
         word = StoreState(store_state).name.lower()
         return ArchiverState.DEGRADED, f"the store is {word}: {totals.store_error}" if totals.store_error else f"the store is {word}"
     age = _spool_age(totals, now_ns)
+    if store_state == StoreState.UNKNOWN and age > UNKNOWN_AGE_S:
+        return ArchiverState.DEGRADED, f"the store has not answered yet: the oldest batch has waited {age:.0f} s"
     if age > SPOOL_AGE_S:
         return ArchiverState.DEGRADED, f"the store does not keep up: the oldest batch has waited {age:.0f} s"
     return ArchiverState.RUNNING, ""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
+from archioc.core.spool.encoding.plain_text import original
 from archioc.demo.updates import Update, Value
 from tests.archives.archive_of_types import start_archive_of_types
 from tests.conftest import ArchiverFactory, CaClientFactory, CaWatchFactory, SoftIocFactory
@@ -81,7 +82,7 @@ def _number(value: object) -> object:
 
 def in_influxdb(database: InfluxDatabase, channel: str) -> list[Sample]:
     """The points of a channel that are updates of the IOC, read with InfluxQL and decoded here."""
-    fields = "value, nan, text, severity, status, flags"
+    fields = "value, non_finite, text, severity, status, flags"
     points = database.query(f"SELECT {fields} FROM sample WHERE pv = '{channel}'") + database.query(
         f"SELECT data, dtype, severity, status, flags FROM array WHERE pv = '{channel}'"
     )
@@ -96,9 +97,9 @@ def _point_value(point: dict[str, object]) -> object:
     if point.get("data") is not None:
         elements = np.frombuffer(base64.b64decode(str(point["data"])), str(point["dtype"]))
         return [one.decode() if isinstance(one, bytes) else one for one in elements.tolist()]
-    if point.get("nan") is not None:
-        return {1: math.nan, 2: math.inf, 3: -math.inf}[int(str(point["nan"]))]
-    return point["text"] if point["value"] is None else float(str(point["value"]))
+    if point.get("non_finite") is not None:
+        return {1: math.nan, 2: math.inf, 3: -math.inf}[int(str(point["non_finite"]))]
+    return original(str(point["text"])) if point["value"] is None else float(str(point["value"]))
 
 
 def has_all(seen_by_client: Mapping[str, Sequence[Update]], newest: Mapping[str, int]) -> bool:

@@ -13,8 +13,8 @@ from archioc.core.spool.batch import Kind
 from archioc.core.spool.encoding.line_protocol import LineEncoder
 from archioc.db.bins import Bins
 from archioc.db.influx import bins as influx_bins
+from archioc.db.influx.answers import series_of
 from archioc.db.influx.bins import InfluxBins
-from archioc.db.influx.connection import series_of
 from archioc.db.influx.samples import Columns, InfluxSamples
 from archioc.db.influx.store import InfluxDatabase
 from tests.archives.batches import T0, Point, make_batch, spool_file
@@ -84,4 +84,4 @@ def test_each_number_of_json_is_exact(influx_store: InfluxDatabase) -> None:
 def test_an_answer_that_is_no_json() -> None:
     """What a server says in place of JSON is told."""
     with pytest.raises(QueryError, match="json: unsupported value"):
-        list(series_of(b"json: unsupported value: +Inf\n"))
+        series_of(b"json: unsupported value: +Inf\n", str)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import pytest
 
 from archioc.core.config.store import InfluxStore
 from archioc.core.errors import QueryError, StoreDenied, StoreUnavailable
+from archioc.core.events import ChannelEvent, Reason
+from archioc.core.spool.batch import ChannelMeta, Kind
 from archioc.core.spool.encoding.line_protocol import LineEncoder
 from archioc.core.spool.spool import SpoolFile
 from archioc.db.influx.store import InfluxDatabase
@@ -114,4 +117,55 @@ def test_a_dropped_database(influx_database: Database) -> None:
     store.prepare()
     store.write(a_file([Point("A", 1, 1.0)]))
     assert list(store.names()) == ["A"]
+    store.close()
+
+
+def test_an_archive_of_before(influx_database: Database) -> None:
+    """Lines as earlier versions wrote them are read as they were meant, also beside new ones: the field `nan`, names and texts."""
+    store = opened(InfluxStore(url=influx_database.url, bucket=influx_database.name))
+    old = (
+        b'sample,pv=N nan=1i 10\nsample,pv=N nan=2i 11\nsample,pv=N value=1.5 12\nsample,pv=N nan=3i 13\nsample,pv=N value=2.5 14\n'
+        b'sample,pv=T text="a\nb" 10\nsample,pv=T text="back\\\\" 11\n'
+        b"sample,pv=end\\\\  value=1.0 10\nsample,pv=x\\\\,y value=2.0 10\n"
+        b'event,archiver=main,code=7,pv=end\\\\  reason="rejected",count=1i,text="a\nb" 10\n'
+        b'meta,pv=end\\\\  dbr=6i,count=1i,host="h",units="m\n",labels="[]" 10\n'
+    )
+    store._connection.write("/write", [("db", influx_database.name), ("precision", "ns")], old, gzipped=False)
+    points = [Point("N", 15, float("nan")), Point("T", 12, blob=b"\x1b\\", kind=Kind.TEXT)]
+    points += [Point("end\\", 20, 3.0), Point("x\\,y", 20, 4.0)]
+    store.write(a_file(points))
+    values = [value for chunk in store.samples("N", 0, 100) for value in chunk.value.tolist()]
+    assert repr(values) == "[nan, inf, 1.5, -inf, 2.5, nan]"
+    bins = store.bins("N", 0, 20, 2)
+    assert (bins.non_finite.tolist(), bins.count.tolist()) == ([0, 4], [0, 2])
+    assert [text for chunk in store.samples("T", 0, 100) for text in chunk.text] == ["a\nb", "back\\", "\x1b\\"]
+    for name, value in (("end\\", 1.0), ("x\\,y", 2.0)):
+        assert [found for chunk in store.samples(name, 0, 100) for found in chunk.value.tolist()] == [value, value + 2]
+        last = store.at(name, 50)
+        assert last is not None
+        assert last.value.tolist() == [value + 2]
+    assert sorted(store.names()) == ["N", "T", "end\\", "x\\,y"]
+    assert [event.text for event in store.events("end\\", 0, 100)] == ["a\nb"]
+    meta = store.meta("end\\", 100)
+    assert meta is not None
+    assert meta.units == "m\n"
+    store.close()
+
+
+def test_texts_of_strangers_come_back(influx_database: Database) -> None:
+    """Newlines, control characters and closing backslashes in texts, labels, units, events and audit are read to the byte."""
+    store = opened(InfluxStore(url=influx_database.url, bucket=influx_database.name))
+    texts = ["a\nb\n", "\x00\x1b[31m\x7f", "back\\", "\\" * 70_000, "x\n" * 40_000, "\u2426", "\u2426\u240a", "\r\n", '"\\"\n']
+    now = time.time_ns()
+    points = [Point("T", now + at, blob=text.encode(), kind=Kind.TEXT) for at, text in enumerate(texts)]
+    points += [Point("E", now + at, 1.0, blob=text.encode(), kind=Kind.ENUM) for at, text in enumerate(texts[:3])]
+    metas = [ChannelMeta("T", now, dbr=0, count=1, host="h\n", units="\\", labels=("a\n", "\\", "\x7f"))]
+    events = [ChannelEvent("T", now, Reason.REJECTED, text="why\n\\")]
+    assert not store.write(spool_file(LineEncoder("influxdb"), make_batch(points, events, metas))).rejected.any()
+    assert [text for chunk in store.samples("T", now, now + 100) for text in chunk.text] == texts
+    assert [text for chunk in store.samples("E", now, now + 100) for text in chunk.text] == texts[:3]
+    assert store.meta("T", now) == metas[0]
+    assert store.events("T", now, now) == events
+    raw = json.dumps(influx_database.query("SELECT * FROM sample, meta, event"))
+    assert "\\n" not in raw.replace("\\\\", "")
     store.close()

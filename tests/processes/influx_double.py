@@ -73,6 +73,9 @@ class InfluxDouble:
         self.max_body = max_body
         self.token: str | None = None
         self.may_create = self.may_see = True
+        self.past_s: float | None = None
+        """Write window of 1.13: samples older than this (s), or more than `future_s` ahead, are refused."""
+        self.future_s: float | None = None
         self.forgiving = False
         """Take every line."""
         self.databases: dict[str, dict[str, Any]] = {}
@@ -149,6 +152,8 @@ class InfluxDouble:
         bad = [line for line in lines if UNPARSABLE in line]
         conflicts = [line for line in lines if CONFLICT in line]
         old = [line for line in lines if time_of_line(line) < oldest and line not in conflicts and line not in bad]
+        if self.past_s is not None or self.future_s is not None:
+            return self._write_window(lines, old)
         good = [line for line in lines if line not in {*bad, *conflicts, *old}]
         return {1: self._write_1, 2: self._write_2, 3: self._write_3}[self.major](good, bad, conflicts, old)
 
@@ -171,6 +176,19 @@ class InfluxDouble:
             return Answer()
         words = "\n".join(f"unable to parse '{line.decode()}': invalid number" for line in bad)
         return self._error(400, "", f"partial write: {words} dropped=0" if good else words)
+
+    def _write_window(self, lines: list[bytes], old: list[bytes]) -> Answer:
+        """1.13 with PAST LIMIT and FUTURE LIMIT: a line that is sent alone is counted under retention."""
+        now = time.time_ns()
+        first, last = now - int((self.past_s or 1e9) * 1e9), now + int((self.future_s or 1e9) * 1e9)
+        outside = [line for line in lines if line not in old and not first <= time_of_line(line) <= last]
+        self.lines.update(line for line in lines if line not in old and line not in outside)
+        if not (old or outside):
+            return Answer()
+        told = f"dropped {len(old)} points outside retention policy of duration {int(self.retention_s or 0)}s"
+        window = f" and {len(outside)} points outside write window (-{self.past_s or 0:g}s to {self.future_s or 0:g}s)"
+        words = told + window if len(lines) > 1 else told.replace("dropped 0", "dropped 1")
+        return self._error(400, "", f"partial write: {words} dropped={len(old) + len(outside)}")
 
     def _write_2(self, good: list[bytes], bad: list[bytes], conflicts: list[bytes], old: list[bytes]) -> Answer:
         """Takes nothing of a body that it cannot parse, and the good lines of others."""
@@ -223,7 +241,11 @@ class InfluxDouble:
         if statement == "SHOW DATABASES":
             return _series(["name"], [[name] for name in self.databases])
         if statement.startswith("SHOW RETENTION POLICIES"):
-            return _series(["name", "duration", "default"], [["autogen", f"0h{int(self.retention_s or 0)}s", True]])
+            policy = ["autogen", f"0h{int(self.retention_s or 0)}s", True]
+            if self.past_s is None and self.future_s is None:
+                return _series(["name", "duration", "default"], [policy])
+            window = [f"{limit or 0:g}s" for limit in (self.past_s, self.future_s)]
+            return _series(["name", "duration", "default", "futureWriteLimit", "pastWriteLimit"], [[*policy, *reversed(window)]])
         return _series([], [])
 
     def _manage(self, request: Request) -> Answer:

@@ -22,6 +22,7 @@ from archioc.core.spool.encoding import encoder_for
 from archioc.core.spool.encoding.escaping import channel_of_tag, escape_tag, split_lines
 from archioc.core.spool.encoding.line_protocol import LineEncoder
 from archioc.core.spool.encoding.pieces import SIZE_TOLD_FROM, join_bytes, piece_names
+from archioc.core.spool.encoding.plain_text import original, plain
 from tests.archives.batches import T0, Alarm, Point, alarms, make_batch, names, points
 
 Value = float | int | str
@@ -92,7 +93,7 @@ def expected(point: Point) -> tuple[str, dict[str, Value]]:
     elif math.isfinite(point.value):
         fields["value"] = point.value
     else:
-        fields["nan"] = 1 if math.isnan(point.value) else 2 if point.value > 0 else 3
+        fields["non_finite"] = 1 if math.isnan(point.value) else 2 if point.value > 0 else 3
     if point.kind is Kind.ENUM and point.blob is not None:
         fields["label"], flag = decode_exactly(point.blob)
         flags |= flag
@@ -112,7 +113,8 @@ def test_every_sample_can_be_read_back(given_points: list[Point]) -> None:
     assert len(found) == len(wanted)
     for (measurement, tags, fields, time_ns), point in zip(found, wanted, strict=True):
         statistics = {name: fields.pop(name) for name in ("min", "max", "mean", "std") if name in fields}
-        assert (measurement, fields) == expected(point)
+        texts = {name: original(value) for name, value in fields.items() if isinstance(value, str)}
+        assert (measurement, fields | texts) == expected(point)
         assert channel_of_tag(tags.pop("pv")) == point.channel
         assert not tags
         assert time_ns == point.time_ns
@@ -229,7 +231,7 @@ def test_metadata_and_events() -> None:
         5,
     )
     tags = {"archiver": "main", "code": "1", "pv": "A"}
-    assert found[1] == ("event", tags, {"reason": "disconnected", "count": 0, "text": "x\\"}, 6)
+    assert found[1] == ("event", tags, {"reason": "disconnected", "count": 0, "text": plain("x\\")}, 6)
     assert found[2] == ("event", tags, {"reason": "disconnected", "count": 3, "text": "", "end_ns": T0}, 6)
 
 

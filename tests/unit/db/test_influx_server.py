@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from archioc.db.influx.generations import go_duration
+from archioc.db.influx.go_duration import go_duration
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,8 @@
 
 Rules: InfluxDB documentation, "Line protocol reference", and its parser (models/points.go): in a tag
 value a backslash escapes comma, equals sign and blank and stands for itself otherwise; in a string
-field it escapes the double quote and itself; a line ends at a newline outside quotes.
+field it escapes the double quote and itself; a line ends at a newline outside quotes. Parsers of other
+servers are stricter, so that we write no newline and no backslash where they differ (`plain_text`).
 """
 
 from __future__ import annotations
@@ -10,30 +11,41 @@ from __future__ import annotations
 import re
 
 from archioc.core.errors import ChannelNameError
+from archioc.core.spool.encoding.plain_text import MARK
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_BACKSLASH_BEFORE = re.compile(rf"(\\{MARK}*)(?=[,= ]|\Z)")
+_MARKED_BACKSLASH = re.compile(rf"(\\{MARK}*){MARK}(?=[,= ]|\Z)")
 
 
 def escape_tag(name: str) -> bytes:
-    r"""A channel name as a tag value.
-
-    A tag value cannot end with a backslash (it would escape what follows it). A name that does
-    gets a blank behind it, which no channel name has; `unescape_tag` takes it away again.
-    Raises ChannelNameError for what line protocol cannot carry at all: an empty name, a newline.
-    """
+    """A channel name as a tag value. Raises ChannelNameError for what line protocol cannot carry: an empty name, control characters."""
     if not name:
         raise ChannelNameError(name, "is empty")
-    if "\n" in name:
-        raise ChannelNameError(name, "holds a newline, which a store cannot carry")
+    if _CONTROL.search(name):
+        raise ChannelNameError(name, "holds a control character, which a store cannot carry")
     return tag_value(name).replace(",", "\\,").replace("=", "\\=").replace(" ", "\\ ").encode()
 
 
 def tag_value(name: str) -> str:
-    """The value of the tag `pv` under which a channel is stored."""
+    """The value of the tag `pv` under which a channel is stored.
+
+    Parsers differ in what a backslash means before an escaped comma, equals sign or blank, and at the end, where it would escape
+    what follows. There MARK follows it, one more than are there already.
+    """
+    return _BACKSLASH_BEFORE.sub(rf"\1{MARK}", name) if "\\" in name else name
+
+
+def old_tag_value(name: str) -> str:
+    """The value under which archives of before have it: a blank behind a backslash at the end was the only rule."""
     return name + " " if name.endswith("\\") else name
 
 
 def channel_of_tag(value: str) -> str:
-    """The channel that is stored under a value of the tag `pv`."""
-    return value[:-1] if value.endswith("\\ ") else value
+    """The channel that is stored under a value of the tag `pv`, in this form or that of before."""
+    if "\\" not in value:
+        return value
+    return value[:-1] if value.endswith("\\ ") else _MARKED_BACKSLASH.sub(r"\1", value)
 
 
 def quote_field(text: str) -> bytes:

@@ -18,11 +18,18 @@ from archioc.core.dbr import ELEMENT_DTYPE, Dbr
 from archioc.core.events import ChannelEvent
 from archioc.core.spool.batch import NO_BLOB, ChannelMeta, Kind, SampleFlag, decode_exactly
 from archioc.core.spool.encoding.escaping import quote_field
-from archioc.core.spool.encoding.pieces import SIZE_TOLD_FROM, piece_names, split_bytes, split_text
+from archioc.core.spool.encoding.pieces import MAX_PIECE, SIZE_TOLD_FROM, piece_names, split_bytes, split_text
+from archioc.core.spool.encoding.plain_text import plain
 from archioc.core.table.archiver_health import ArchiverHealth
 
+NON_FINITE = "non_finite"
+"""The field that stands in for a number that line protocol cannot carry."""
+
+OLD_NON_FINITE = "nan"
+"""Its name in archives of before: for the parsers of some servers that is a number."""
+
 NAN, PLUS_INF, MINUS_INF = 1, 2, 3
-"""Values of the field `nan`, which stands in for a number that line protocol cannot carry."""
+"""Values of this field."""
 
 LIMITS = ("display_low", "display_high", "alarm_low", "alarm_high", "warning_low", "warning_high", "control_low", "control_high")
 """Fields of ChannelMeta that are limits."""
@@ -35,7 +42,8 @@ AUDIT_TEXTS = ("user", "host", "peer", "old", "new", "outcome")
 
 _HEALTH_FIELDS = tuple(field.name for field in dataclasses.fields(ArchiverHealth) if field.name not in {"archiver", "time_ns"})
 
-_HAS_SRC_TIME = SampleFlag.GENERATED | SampleFlag.RESTAMPED | SampleFlag.ARCHIVER_CLOCK
+HAS_SRC_TIME = SampleFlag.GENERATED | SampleFlag.RESTAMPED | SampleFlag.ARCHIVER_CLOCK
+"""Flags of samples that have a `src_time`."""
 
 
 def sample_fields(sample: np.void, blobs: tuple[bytes, ...]) -> Iterator[bytes]:
@@ -55,10 +63,10 @@ def sample_fields(sample: np.void, blobs: tuple[bytes, ...]) -> Iterator[bytes]:
             yield from _text_fields(text)
         else:
             yield _value_field(float(sample["value"]))
-            yield b"label=" + quote_field(text)
+            yield b"label=" + quote_field(plain(text))
     else:
         yield _value_field(float(sample["value"]))
-    if flags & _HAS_SRC_TIME:
+    if flags & HAS_SRC_TIME:
         yield b"src_time=%di" % sample["src_time"]
     if flags:
         yield b"flags=%di" % flags
@@ -81,7 +89,8 @@ def event_line(archiver: bytes, tag: bytes, event: ChannelEvent) -> bytes:
 
 def audit_line(tag: bytes, record: AuditRecord) -> bytes:
     """The line of a put by a client."""
-    return _line(b"audit,pv=" + tag, (name.encode() + b"=" + quote_field(getattr(record, name)) for name in AUDIT_TEXTS), record.time_ns)
+    fields = (name.encode() + b"=" + quote_field(plain(getattr(record, name))) for name in AUDIT_TEXTS)
+    return _line(b"audit,pv=" + tag, fields, record.time_ns)
 
 
 def health_line(health: ArchiverHealth) -> bytes:
@@ -98,11 +107,11 @@ def _health_fields(health: ArchiverHealth) -> Iterator[bytes]:
 def _value_field(value: float) -> bytes:
     if math.isfinite(value):
         return b"value=" + repr(value).encode()
-    return b"nan=%di" % (NAN if math.isnan(value) else PLUS_INF if value > 0 else MINUS_INF)
+    return b"non_finite=%di" % (NAN if math.isnan(value) else PLUS_INF if value > 0 else MINUS_INF)
 
 
 def _text_fields(text: str) -> Iterator[bytes]:
-    pieces = split_text(text)
+    pieces = split_text(plain(text, in_pieces=len(text.encode()) > MAX_PIECE))
     size = sum(len(piece.encode()) for piece in pieces)
     yield from _pieces("text", pieces, size)
     if size >= SIZE_TOLD_FROM:
@@ -131,9 +140,9 @@ def _statistics_fields(found: ArrayStatistics) -> Iterator[bytes]:
 def _meta_fields(meta: ChannelMeta) -> Iterator[bytes]:
     yield b"dbr=%di" % meta.dbr
     yield b"count=%di" % meta.count
-    yield b"host=" + quote_field(meta.host)
-    yield b"units=" + quote_field(meta.units)
-    yield b"labels=" + quote_field(orjson.dumps(meta.labels).decode())
+    yield b"host=" + quote_field(plain(meta.host))
+    yield b"units=" + quote_field(plain(meta.units))
+    yield b"labels=" + quote_field(plain(orjson.dumps(meta.labels).decode()))
     if meta.precision is not None:
         yield b"precision=%di" % meta.precision
     for name in LIMITS:
@@ -145,10 +154,10 @@ def _meta_fields(meta: ChannelMeta) -> Iterator[bytes]:
 def _event_fields(event: ChannelEvent) -> Iterator[bytes]:
     yield b"reason=" + quote_field(event.reason.word)
     yield b"count=%di" % event.count
-    yield b"text=" + quote_field(event.text)
+    yield b"text=" + quote_field(plain(event.text))
     if event.end_ns is not None:
         yield b"end_ns=%di" % event.end_ns
 
 
 def _line(head: bytes, fields: Iterable[bytes], time_ns: int) -> bytes:
-    return head + b" " + b",".join(fields) + b" %d\n" % time_ns
+    return head + b" " + b",".join(fields) + b" %d\n" % max(time_ns, 0)

@@ -12,10 +12,18 @@ import numpy.typing as npt
 import orjson
 
 from archioc.core.dbr import status_name
-from archioc.core.spool.batch import NO_BLOB, Batch, Kind, Samples
+from archioc.core.spool.batch import NO_BLOB, Batch, Kind, SampleFlag, Samples
 from archioc.core.spool.encoding.compression import compress
 from archioc.core.spool.encoding.escaping import escape_tag
-from archioc.core.spool.encoding.line_fields import alarm_fields, audit_line, event_line, health_line, meta_line, sample_fields
+from archioc.core.spool.encoding.line_fields import (
+    HAS_SRC_TIME,
+    alarm_fields,
+    audit_line,
+    event_line,
+    health_line,
+    meta_line,
+    sample_fields,
+)
 from archioc.core.spool.encoding.order import sort_by_row
 
 _MAX_CACHED = 262_144
@@ -64,7 +72,7 @@ class LineEncoder:
     def _samples(self, batch: Batch) -> bytes:
         if not len(batch.samples):
             return b""
-        samples = sort_by_row(batch.samples)
+        samples = _since_1970(sort_by_row(batch.samples))
         rows, counts = np.unique(samples["row"], return_counts=True)
         tags = [self._tag(batch.names[row]) for row in rows.tolist()]
         value = np.ascontiguousarray(samples["value"])
@@ -95,8 +103,21 @@ class LineEncoder:
         pieces = [b"\n"] * (4 * len(alarms))
         pieces[0::4] = [heads[row] for row in alarms["row"].tolist()]
         pieces[1::4] = [fields[code] for code in codes.tolist()]
-        pieces[2::4] = _numbers(np.ascontiguousarray(alarms["time"]))
+        pieces[2::4] = _numbers(np.maximum(alarms["time"], 0))
         return b"".join(pieces)
+
+
+def _since_1970(samples: Samples) -> Samples:
+    """Samples with times that every server takes. A negative one, which no IOC can send, is unusable: one soon after 0 takes its place."""
+    before = np.flatnonzero(samples["time"] < 0)
+    if not len(before):
+        return samples
+    samples = samples.copy()
+    unmarked = before[(samples["flags"][before] & HAS_SRC_TIME) == 0]
+    samples["src_time"][unmarked] = samples["time"][unmarked]
+    samples["flags"][before] |= np.uint8(SampleFlag.RESTAMPED)
+    samples["time"][before] = np.arange(len(before))
+    return samples
 
 
 def _repeated(texts: list[bytes], counts: npt.NDArray[np.intp]) -> list[bytes]:
