@@ -14,8 +14,10 @@ import structlog
 
 from archioc.core.config.config import Config
 from archioc.core.directories import Directories, lock_state_dir, make_run_dir
+from archioc.core.disk_errors import may_pass
 from archioc.core.errors import RunDirError, StateDirInUse
 from archioc.core.heartbeat import Watch
+from archioc.core.identity import ID_FILE, read_id, state_id, write_id
 from archioc.core.private_files import FileAccess
 from archioc.core.process import StopSignal
 from archioc.core.python_module import python_module
@@ -45,6 +47,9 @@ SILENT_S = 30.0
 
 FIRST_SIGN_S = 120.0
 """How long after its start the first sign may take: a cold disk makes imports slow."""
+
+PREPARE_RETRY_S = 1.0
+"""Between two attempts to make what the processes need, while the disk refuses."""
 
 ORPHANS_S = 20.0
 """How long the processes of a killed supervisor are waited for; they end by themselves."""
@@ -83,7 +88,8 @@ class Supervisor:
         if lock is None:
             return
         with lock as self._lock:
-            self._prepare()
+            if not self._prepared():
+                return
             archiver = self._config.archiver
             _log.info("archiver_starts", name=archiver.name, prefix=archiver.prefix, state=str(self._directories.state))
             try:
@@ -113,19 +119,39 @@ class Supervisor:
             self._stop.wait(POLL_S)
         return None
 
+    def _prepared(self) -> bool:
+        """Prepare what the processes need, again and again while the disk refuses; False when told to stop meanwhile.
+
+        Raises RunDirError for what does not pass by itself.
+        """
+        failing = ""
+        while not self._stop:
+            try:
+                self._prepare()
+            except (OSError, RunDirError) as error:
+                if not may_pass(error):
+                    raise
+                if str(error) != failing:
+                    _log.error("not_prepared", error=str(error), retry_s=PREPARE_RETRY_S)
+                failing = str(error)
+                self._stop.wait(PREPARE_RETRY_S)
+                continue
+            if failing:
+                _log.info("prepared_at_last")
+            return True
+        return False
+
     def _prepare(self) -> None:
-        """Make run directory, channel table, ring and spool; keep those of the run before where they fit."""
+        """Make run directory, channel table, ring and spool; keep those of the run before where they fit. Raises OSError, RunDirError."""
         archiver = self._config.archiver
         place = make_run_dir(self._directories, archiver.run_dir, archiver.ring_bytes * 2, self._access)
+        identity, spool = state_id(self._directories.state), SpoolDirectory(self._directories.spool)
         write_counts(place, self._counts)
-        SpoolDirectory(self._directories.spool).create()
-        if not _reusable(place, archiver.max_channels, archiver.ring_bytes):
-            for left in place.glob("*.journal"):
-                left.unlink()
-            table, ring = ChannelTable(place), EventRing(place / "ring")
-            table.create(archiver.max_channels)
-            ring.create(archiver.ring_bytes, archiver.max_channels)
-            ring.close()
+        spool.create()
+        if read_id(place) != identity or not _reusable(place, archiver.max_channels, archiver.ring_bytes):
+            table = _made_anew(place, archiver.max_channels, archiver.ring_bytes)
+            table.delivery.head["floor"] = max((entry.batch_id for entry in spool.committed()), default=0)
+            write_id(place, identity)
         else:
             table = ChannelTable(place)
             table.open()
@@ -198,6 +224,17 @@ def _kill_silent(child: _Child, watch: Watch) -> None:
 
 def _how_it_ended(code: int) -> str:
     return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+
+
+def _made_anew(place: Path, max_channels: int, ring_bytes: int) -> ChannelTable:
+    """An empty table, open, and an empty ring. The id goes first and comes last: what is not complete belongs to nobody."""
+    for left in (place / ID_FILE, *place.glob("*.journal")):
+        left.unlink(missing_ok=True)
+    table, ring = ChannelTable(place), EventRing(place / "ring")
+    table.create(max_channels)
+    ring.create(ring_bytes, max_channels)
+    ring.close()
+    return table
 
 
 def _reusable(place: Path, max_channels: int, ring_bytes: int) -> bool:

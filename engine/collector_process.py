@@ -8,6 +8,7 @@ import time
 
 import structlog
 
+from archioc.core.alive import alive_now
 from archioc.core.config.config import Config
 from archioc.core.directories import Directories
 from archioc.core.process import StopSignal
@@ -18,9 +19,10 @@ from archioc.core.table.table import ChannelTable, ProcessState
 from archioc.engine.ca.channel_access import ChannelAccess
 from archioc.engine.ca.event_callback import make_callback
 from archioc.engine.ca.ring import EventRing
+from archioc.engine.channels.alive_thread import AliveThread
 from archioc.engine.channels.channels import Channels
 from archioc.engine.channels.groups import Groups
-from archioc.engine.channels.last_run import AliveFile, LastRun, find_last_run
+from archioc.engine.channels.last_run import AliveFile, LastRun, find_last_run, guess_last_run, last_commit_ns
 from archioc.engine.channels.open_gaps import OpenGapsFile
 from archioc.engine.channels.removals import Removals
 from archioc.engine.collector import Collector
@@ -40,6 +42,7 @@ SWITCH_INTERVAL_S = 0.0005
 """How long one Python thread may keep another waiting; with CPython's 5 ms the callback loses updates under load."""
 COMMIT_AT_STOP_S = 5.0
 LIBCA_AT_STOP_S = 2.0
+ALIVE_AT_STOP_S = 2.0
 SETTLE_S = 2.0
 """How long a new engine waits for its first commit before it receives."""
 CALLBACK_CODES = {"pinned": 1, "compiled": 2}
@@ -63,12 +66,14 @@ class CollectorProcess:
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         self._table.open()
         self._ring.open()
-        last = find_last_run(self._table, self._ring, self._alive)
+        last, committed_ns = find_last_run(self._table, self._ring, self._alive), last_commit_ns(self._spool)
         head = self._table.status.head
         head["state"], head["pid"] = ProcessState.STARTING, os.getpid()
         if not recover_when_possible(self._table, self._spool, self._stop) or not self._registry_ready():
             head["state"] = ProcessState.STOPPED
             return True
+        self._registry = RegistryReader(self._directories.registry)
+        last = last or guess_last_run(committed_ns, self._registry)
         self._compose(last)
         try:
             replayed = self._collector.replay(last)
@@ -84,13 +89,14 @@ class CollectorProcess:
 
     def _compose(self, last: LastRun | None) -> None:
         """Make the parts, from libca to the commit thread."""
-        config, table, registry = self._config, self._table, RegistryReader(self._directories.registry)
+        config, table, registry = self._config, self._table, self._registry
         shared_store = config.store.influxdb is not None
         sampler = self._restored_sampler()
         self._ring.largest = config.ca.max_array_bytes
         self._callback = make_callback(config.ca.callback, self._ring)
         table.status.head["callback"] = CALLBACK_CODES[self._callback.name]
-        self._access, self._registry = ChannelAccess(self._callback), registry
+        self._access = ChannelAccess(self._callback)
+        self._alive_thread = AliveThread(self._alive)
         removals = Removals(registry, last, sharded=config.shard is not None)
         gaps = self._open_gaps.read()
         self._channels = Channels(table, registry, self._access, sampler, Groups(table), gaps, removals, shared_store=shared_store)
@@ -134,7 +140,7 @@ class CollectorProcess:
                 collector.cut()
                 cut_at = mono
             if mono - alive_at >= ALIVE_S:
-                self._write_alive(now)
+                self._alive_thread.write(alive_now(now, self._channels.revision))
                 alive_at = mono
 
     def _end(self) -> bool:
@@ -143,15 +149,10 @@ class CollectorProcess:
         stopped_ns = time.time_ns()
         self._collector.stop(stopped_ns)
         self._collector.cut_all()
-        self._write_alive(stopped_ns, stopped=True)
+        if not self._alive_thread.finish(alive_now(stopped_ns, self._channels.revision, stopped=True), ALIVE_AT_STOP_S):
+            _log.error("alive_not_written", waited_s=ALIVE_AT_STOP_S)
         if not self._commits.finish(COMMIT_AT_STOP_S):
             _log.error("events_left_in_ring")
         self._registry.close()
         self._table.status.head["state"] = ProcessState.STOPPED
         return ended
-
-    def _write_alive(self, now: int, *, stopped: bool = False) -> None:
-        try:
-            self._alive.write(now, self._channels.revision, stopped=stopped)
-        except OSError as error:  # the disk of the spool is full or failing: the spool reports that
-            _log.debug("alive_not_written", error=str(error))

@@ -6,6 +6,7 @@ import codecs
 
 import numpy as np
 
+from archioc.core.alive import since_boot_ns
 from archioc.core.spool.batch import Kind
 from archioc.core.table.table import ChannelTable, write_rows
 from archioc.engine.channels.channels import Channels
@@ -57,7 +58,7 @@ class StatusView:
         """Once a round (now: ns since 1970): the sign of life; now and then the rates."""
         head = self._block.head
         head["heartbeat"], head["collected_at"], head["ring_fill"] = now, now, ring_fill
-        head["clock_suspect"] = clock_suspect
+        head["collected_boot"], head["clock_suspect"] = since_boot_ns(), clock_suspect
         self._worst = max(self._worst, now - self._round_at) if self._round_at else 0
         self._round_at = now
         if now - self._lag_at >= LAG_PERIOD_NS:

@@ -1,31 +1,31 @@
 """Every error that ArchIOC raises on purpose.
 
-    ArchiocError
-    ├── ConfigError          the configuration file: file, line, key, rule           exit code 2
-    ├── SettingError         one channel setting: name, value, rule
-    ├── ChannelNameError     a channel name that Channel Access cannot carry
-    ├── UnknownChannel       a channel that is not archived
-    ├── CommandRefused       a put to a command PV that was refused as a whole
-    ├── TimeFormatError      a time on the command line that cannot be read
-    ├── UsageError           options of a command that do not go together                exit code 2
-    ├── OutputError          a file that cannot be written, or what it cannot show
-    ├── StateDirInUse        another archiver owns the state directory
-    ├── StateDirError        the state directory cannot be used: rights, owner
-    ├── RunDirError          the run directory is missing, foreign or of another version
-    ├── TableFull            more channels than max_channels
-    ├── CallbackMissing      the compiled callback is asked for and was not built
-    ├── RegistryError        state.db cannot be opened, read or written
-    ├── ServeError           control PVs or HTTP cannot be served: address or port
-    ├── ServerUnavailable    the client: nothing answers at its address, or the answer broke off
-    ├── QuarantineError      an entry of the quarantine that is not there, damaged, or not for this store
-    ├── SpoolError
-    │   └── SpoolFileDamaged     a spool file whose header or CRC is wrong
-    └── StoreError
-        ├── StoreUnavailable     no answer, 429, 5xx: keep the batch and try again
-        ├── StoreDenied          401, 403, 404, no answer of a store: keep the batch, raise an alarm
-        ├── StoreRejected        400, 422 of the store itself: bisect, then reject the bad points
-        ├── StoreTooLarge        413: halve the body
-        └── QueryError           a query that the store could not answer
+ArchiocError
+├── ConfigError          the configuration file: file, line, key, rule           exit code 2
+├── SettingError         one channel setting: name, value, rule
+├── ChannelNameError     a channel name that Channel Access cannot carry
+├── UnknownChannel       a channel that is not archived
+├── CommandRefused       a put to a command PV that was refused as a whole
+├── TimeFormatError      a time on the command line that cannot be read
+├── UsageError           options of a command that do not go together                exit code 2
+├── OutputError          a file that cannot be written, or what it cannot show
+├── StateDirInUse        another archiver owns the state directory
+├── StateDirError        the state directory cannot be used: rights, owner
+├── RunDirError          the run directory is missing, foreign or of another version
+├── TableFull            more channels than max_channels
+├── CallbackMissing      the compiled callback is asked for and was not built
+├── RegistryError        state.db cannot be opened, read or written
+├── ServeError           control PVs or HTTP cannot be served: address or port
+├── ServerUnavailable    the client: nothing answers at its address, or the answer broke off
+├── QuarantineError      an entry of the quarantine that is not there, damaged, or not for this store
+├── SpoolError
+│   └── SpoolFileDamaged     a spool file whose header or CRC is wrong
+└── StoreError
+    ├── StoreUnavailable     no answer, 429, 5xx: keep the batch and try again
+    ├── StoreDenied          401, 403, 404, no answer of a store: keep the batch, raise an alarm
+    ├── StoreRejected        400, 422 of the store itself: bisect, then reject the bad points
+    ├── StoreTooLarge        413: halve the body
+    └── QueryError           a query that the store could not answer
 """
 
 from __future__ import annotations

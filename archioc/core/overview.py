@@ -111,6 +111,11 @@ class RunningArchiver:
         self._registry.close()
         self._table.close()
 
+    @property
+    def _floor(self) -> int:
+        """The newest batch that is in no counter: it was in the spool when these began."""
+        return int(self._table.delivery.head["floor"][0])
+
     def overview(self) -> Overview:
         """The whole archiver."""
         totals = count_up(self._table)
@@ -128,7 +133,7 @@ class RunningArchiver:
             spool_files=len(entries),
             spool_bytes=sum(self._spool.stat(entry).size for entry in entries),
             groups=self._groups(),
-            conservation=_total(totals, sum(entry.samples for entry in entries)),
+            conservation=_total(totals, sum(entry.samples for entry in entries if entry.batch_id > self._floor)),
         )
 
     def _groups(self) -> tuple[GroupOverview, ...]:
@@ -158,6 +163,8 @@ class RunningArchiver:
         """Pending samples of each row and generation, counted from the files."""
         found: dict[tuple[int, int], int] = {}
         for entry in (*self._spool.waiting(), *self._spool.claimed()):
+            if entry.batch_id <= self._floor:
+                continue
             try:
                 counts = self._spool.tally(entry).counts
             except (FileNotFoundError, SpoolFileDamaged):

@@ -106,10 +106,7 @@ def summarize(
     """Compare for each record the updates that the client saw with the samples in the store."""
     withheld = {name: one.withheld for name, one in counts.channels.items()}
     return Summary(
-        [
-            _of_record(record, seen.get(record.name, ()), stored.get(record.name, ()), withheld.get(record.name, 0))
-            for record in records
-        ],
+        [_of_record(record, seen.get(record.name, ()), stored.get(record.name, ()), withheld.get(record.name, 0)) for record in records],
         counts.total,
     )
 

@@ -18,7 +18,8 @@ class DeliveryCounters:
     """Books spool files as stored or rejected. To be called after the store has answered, before the file is let go.
 
     A row counts for one generation of it; samples of an earlier one (a channel that has been removed
-    since) are in the totals only.
+    since) are in the totals only. Batches that were in the spool when the table was made are in no counter: the counters of what
+    came in have begun at zero since.
     """
 
     def __init__(self, block: MappedFile, disk: Disk | None = None) -> None:
@@ -27,6 +28,9 @@ class DeliveryCounters:
 
     def count_delivered(self, file: SpoolFile, rejected: npt.NDArray[np.int64]) -> None:
         """Count a file; `rejected` has one number for each entry of its counts."""
+        if self._is_older(file.batch_id):
+            self._enter(self._nothing(file.batch_id, 0))
+            return
         counts = file.counts
         stored = counts["samples"] - rejected
         newest = _newest_of_each_row(counts, len(self._block.cells))
@@ -65,8 +69,7 @@ class DeliveryCounters:
 
     def count_lost(self, batch_id: int, samples: int) -> None:
         """Count a file that cannot be read as rejected; it does not tell whose samples it held."""
-        nothing = self._block.cells[:0]
-        self._enter(Booking(batch_id, np.zeros(0, np.int64), nothing, self._head(batch_id, 0, samples)))
+        self._enter(self._nothing(batch_id, 0 if self._is_older(batch_id) else samples))
 
     def finish(self, batch_id: int) -> bool:
         """Complete the booking of a file that was interrupted; whether there was one."""
@@ -75,6 +78,14 @@ class DeliveryCounters:
             return False
         self._ledger.apply(booking, _HEAD_FIELDS)
         return True
+
+    def _is_older(self, batch_id: int) -> bool:
+        """Whether a batch was committed before the table was made."""
+        return batch_id <= int(self._block.head["floor"][0])
+
+    def _nothing(self, batch_id: int, rejected: int) -> Booking:
+        """A booking that concerns no row."""
+        return Booking(batch_id, np.zeros(0, np.int64), self._block.cells[:0], self._head(batch_id, 0, rejected))
 
     def _head(self, batch_id: int, stored: int, rejected: int) -> npt.NDArray[np.void]:
         head = self._block.head.copy()

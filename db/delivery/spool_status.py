@@ -57,7 +57,8 @@ class SpoolStatus:
         oldest = self._spool.stat(found[min(found)]).modified_ns if found else 0
         self._block.head["spool_files"] = len(found)
         self._block.head["spool_bytes"] = sum(self._spool.stat(entry).size for entry in found.values())
-        self._block.head["spool_samples"] = sum(entry.samples for entry in found.values())
+        floor = int(self._block.head["floor"][0])
+        self._block.head["spool_samples"] = sum(entry.samples for entry in found.values() if entry.batch_id > floor)
         self._block.head["spool_oldest"] = oldest
         self._block.head["disk_free"] = usage.free / usage.total
         self._block.head["damaged"] = len(self._spool.damaged())

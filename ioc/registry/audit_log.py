@@ -12,6 +12,9 @@ import structlog
 from archioc.core.timestamp import format_utc
 from archioc.ioc.registry.audit import AuditEntry
 
+AUDIT_LOG = "audit.jsonl"
+"""Its name in the state directory."""
+
 MAX_BYTES = 10_000_000
 """Size beyond which a new file is begun."""
 

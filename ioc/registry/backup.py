@@ -11,6 +11,7 @@ from pathlib import Path
 from archioc.core.errors import ArchiocError, RegistryError
 from archioc.core.registry import BUSY_TIMEOUT_S, SCHEMA_VERSION
 from archioc.ioc.registry.content import Content, read_content
+from archioc.ioc.registry.schema import make_tables
 
 KEPT_BACKUPS = 5
 
@@ -83,6 +84,33 @@ def restore(registry: Path, directory: Path, wanted: str) -> tuple[Path, Content
     except (OSError, sqlite3.Error) as error:
         raise RegistryError(f"{registry}: {source} could not be put here: {error}") from None
     return source, content, aside
+
+
+def begin_anew(registry: Path) -> Path | None:
+    """Put a registry without channels in the place of that of an archiver that does not run; where the one that was there is now.
+
+    Raises RegistryError.
+    """
+    staged = registry.with_name(f"{registry.name}.part")
+    try:
+        staged.unlink(missing_ok=True)
+        with closing(sqlite3.connect(staged, isolation_level=None)) as connection:
+            make_tables(connection)
+        aside = _put_aside(registry)
+        staged.rename(registry)
+        _fsync_directory(registry.parent)
+    except (OSError, sqlite3.Error) as error:
+        raise RegistryError(f"{registry}: cannot begin anew: {error}") from None
+    return aside
+
+
+def is_empty(path: Path) -> bool:
+    """Whether a file is a database without any table, as a file without a byte is. Raises RegistryError."""
+    try:
+        with closing(_open(path)) as connection:
+            return bool(connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,))
+    except sqlite3.Error as error:
+        raise RegistryError(f"{path}: cannot be read: {error}") from None
 
 
 def check_registry(path: Path) -> Content:

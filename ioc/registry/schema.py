@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
+
+from archioc.core.registry import SCHEMA_VERSION
+
 _GROUP_TABLES = """
 CREATE TABLE channel_group (
     number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, in_file INTEGER NOT NULL, enable INTEGER NOT NULL,
@@ -54,6 +58,12 @@ CREATE TABLE refused_put (
 
 SCHEMA = _CHANNEL_TABLES + _GROUP_TABLES + _LIMIT_TABLE + _ALIAS_TABLE + _REFUSED_TABLE
 """Makes an empty database, in a transaction that is still open at its end."""
+
+
+def make_tables(connection: sqlite3.Connection) -> None:
+    """Make an empty database a registry of this version. Raises sqlite3.Error."""
+    connection.executescript(f"{SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+
 
 _FROM_1_TO_2 = """
 BEGIN;

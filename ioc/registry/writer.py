@@ -17,12 +17,12 @@ from archioc.core.aliases import Aliases
 from archioc.core.audit import AuditRecord
 from archioc.core.config.setting_precedence import SettingPrecedence
 from archioc.core.errors import ArchiocError, RegistryError
-from archioc.core.registry import BUSY_TIMEOUT_S, SCHEMA_VERSION, check_version
+from archioc.core.registry import BUSY_TIMEOUT_S, check_version
 from archioc.core.shard import ALONE, Shard
 from archioc.ioc.registry.archived import ArchivedChannel
 from archioc.ioc.registry.archived_group import ArchivedGroup
 from archioc.ioc.registry.audit import AuditEntry, trim
-from archioc.ioc.registry.audit_log import AuditLog
+from archioc.ioc.registry.audit_log import AUDIT_LOG, AuditLog
 from archioc.ioc.registry.change import Change
 from archioc.ioc.registry.content import (
     INSERT_CHANNEL,
@@ -34,12 +34,10 @@ from archioc.ioc.registry.content import (
     load_content,
     write_given,
 )
+from archioc.ioc.registry.earlier_runs import WAY_OUT, refuse_nothing, refuse_older
 from archioc.ioc.registry.hand_over import NO_SHARING, Sharing
 from archioc.ioc.registry.refused_puts import RefusedPuts, write_refused
-from archioc.ioc.registry.schema import MIGRATIONS, SCHEMA
-
-AUDIT_LOG = "audit.jsonl"
-"""Who put what, a line of JSON each: in the state directory, as the registry."""
+from archioc.ioc.registry.schema import MIGRATIONS, make_tables
 
 _LAST_CHANGES = "SELECT time_ns, user, host, peer, pv, old, new, outcome FROM audit WHERE outcome = 'done' ORDER BY rowid DESC LIMIT ?"
 
@@ -73,6 +71,7 @@ class Registry:
         try:
             self._prepare()
             self._content = load_content(self._connection)
+            refuse_older(path, self._content.revision)
             self._content.shard = shard
         except (sqlite3.Error, ArchiocError, ValueError) as error:
             self._connection.close()
@@ -128,10 +127,12 @@ class Registry:
 
     def _prepare(self) -> None:
         connection = self._connection
+        if connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,):
+            refuse_nothing(self._path)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         if connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,):
-            connection.executescript(f"{SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+            make_tables(connection)
         else:
             while (version := connection.execute("PRAGMA user_version").fetchone()[0]) in MIGRATIONS:
                 connection.executescript(MIGRATIONS[version])
@@ -314,4 +315,4 @@ def _way_out(error: Exception) -> str:
     """What a person can do about a registry that cannot be used."""
     if isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
         return "another program holds it; end that program, then start again"
-    return "`archioc check CONFIG --restore newest` goes back to the last copy of it"
+    return WAY_OUT

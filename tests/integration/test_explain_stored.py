@@ -50,10 +50,7 @@ def explain(archive: StoredArchive, channel: str = "A", time_ns: int = NOW) -> d
 @pytest.mark.parametrize(
     ("event", "word"),
     [
-        *(
-            (ChannelEvent("A", NOW - SECOND // 2, reason, end_ns=NOW + 2 * SECOND), reason.word)
-            for reason in sorted(GAPS)
-        ),
+        *((ChannelEvent("A", NOW - SECOND // 2, reason, end_ns=NOW + 2 * SECOND), reason.word) for reason in sorted(GAPS)),
         (ChannelEvent("A", NOW + 5 * SECOND, Reason.LOST_OVERFLOW, count=7), "lost_overflow"),
         (ChannelEvent("A", NOW + 5 * SECOND, Reason.LOST_QUOTA, count=7), "lost_quota"),
         (ChannelEvent("A", NOW + 5 * SECOND, Reason.LOST_SPOOL_FULL, count=7), "lost_spool_full"),

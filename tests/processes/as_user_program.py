@@ -23,7 +23,6 @@ def _load_all() -> None:
             if not found.name.endswith("__main__"):
                 importlib.import_module(found.name)
 
-
     for encoding in ("utf-8-sig", "idna", "latin-1"):
         codecs.lookup(encoding)
 

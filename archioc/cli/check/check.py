@@ -12,10 +12,14 @@ from archioc.core.config.file import load_config
 from archioc.core.directories import Directories, is_locked, lock_state_dir
 from archioc.core.errors import RegistryError, SpoolError, SpoolFileDamaged, StoreError
 from archioc.core.spool.spool import SpoolDirectory, read_spool_file
-from archioc.ioc.registry.backup import backups, check_registry, restore
+from archioc.engine.channels.last_run import AliveFile
+from archioc.ioc.registry.backup import backups, begin_anew, check_registry, is_empty, restore
+from archioc.ioc.registry.earlier_runs import WAY_OUT, refuse_nothing, refuse_older
 from archioc.open_archive import open_reader
 
 NOT_YET = "not there yet"
+EMPTY = "empty"
+"""What is given in place of a copy to begin anew."""
 
 
 def check(path: Path) -> bool:
@@ -34,18 +38,25 @@ def check(path: Path) -> bool:
     for name, look in looks.items():
         try:
             _tell(name, "ok", look(config, directories))
-        except (RegistryError, SpoolError, StoreError) as error:
+        except (RegistryError, SpoolError, StoreError, OSError) as error:
             _tell(name, "FAULT", str(error))
             fine = False
     return fine
 
 
 def restore_registry(path: Path, wanted: str) -> None:
-    """Put a copy in the place of `state.db`. Raises ConfigError, StateDirInUse, RegistryError."""
+    """Put a copy, or nothing (`empty`), in the place of `state.db`. Raises ConfigError, StateDirInUse, RegistryError, OSError."""
     directories = Directories(load_config(path).archiver.state_dir)
     with lock_state_dir(directories):
-        source, content, aside = restore(directories.registry, directories.backups, wanted)
-    _tell("registry", "ok", f"restored from {source}: {len(content.channels)} channels, revision {content.revision}")
+        if wanted == EMPTY:
+            aside, revision = begin_anew(directories.registry), 0
+            done = "begun anew: the next start takes the channels of the configuration file"
+        else:
+            source, content, aside = restore(directories.registry, directories.backups, wanted)
+            revision = content.revision
+            done = f"restored from {source}: {len(content.channels)} channels, revision {revision}"
+        AliveFile(directories.alive).lower(revision)
+    _tell("registry", "ok", done)
     if aside is not None:
         sys.stdout.write(f"the one that was there is now {aside}\n")
 
@@ -55,11 +66,22 @@ def _tell(name: str, state: str, text: str) -> None:
 
 
 def _registry(_: Config, directories: Directories) -> str:
-    if not directories.registry.exists() and not backups(directories.backups):
-        return f"{directories.registry}: {NOT_YET}"
-    content = check_registry(directories.registry)
+    registry = directories.registry
+    if not registry.exists() or is_empty(registry):
+        _named(registry, lambda: refuse_nothing(registry))
+        return f"{registry}: {NOT_YET}"
+    content = check_registry(registry)
+    _named(registry, lambda: refuse_older(registry, content.revision))
     copies = len(backups(directories.backups))
-    return f"{directories.registry}: {len(content.channels)} channels, revision {content.revision}, {copies} in backup/"
+    return f"{registry}: {len(content.channels)} channels, revision {content.revision}, {copies} in backup/"
+
+
+def _named(registry: Path, look: Callable[[], None]) -> None:
+    """Raise what a look raises as RegistryError with the file and the way out."""
+    try:
+        look()
+    except RegistryError as error:
+        raise RegistryError(f"{registry}: cannot be used: {error}; {WAY_OUT}") from None
 
 
 def _spool(_: Config, directories: Directories) -> str:

@@ -19,7 +19,8 @@ app = typer.Typer()
 def check(
     config: ConfigArgument = DEFAULT_CONFIG,
     restore: Annotated[
-        str | None, typer.Option(metavar="FILE|newest", help="Replace state.db by this copy; the archiver must not run.")
+        str | None,
+        typer.Option(metavar="FILE|newest|empty", help="Replace state.db by this copy, or begin anew; the archiver must not run."),
     ] = None,
 ) -> None:
     """Check configuration, registry, spool, disk and store, or restore a copy of the registry.

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import orjson
-
+from archioc.core.alive import AliveDamaged, read_alive
 from archioc.core.directories import Directories, is_locked
 from archioc.core.errors import RunDirError
 from archioc.core.table.table import ChannelState, ChannelTable, StoreState, read_row
@@ -88,10 +87,10 @@ def _channel(table: ChannelTable, row: int, generation: int) -> LiveChannel | No
 def _alive(directories: Directories) -> tuple[int, bool]:
     """When collecting ended, and whether by a stop in order; 0 when nothing is known."""
     try:
-        found = orjson.loads(directories.alive.read_bytes())
-        return int(found["time_ns"]), bool(found["stopped"])
-    except (FileNotFoundError, KeyError, TypeError, ValueError):
-        return 0, False
+        found = read_alive(directories.alive)
+    except (AliveDamaged, OSError):
+        found = None
+    return (found.time_ns, found.stopped) if found else (0, False)
 
 
 def _text(cell: bytes) -> str:

@@ -151,6 +151,10 @@ class SpoolDirectory:
         """Files being sent, oldest first."""
         return self._entries(self._sending)
 
+    def committed(self) -> list[SpoolEntry]:
+        """All files that hold committed samples, whoever has them just now, one side at rest."""
+        return [*self.waiting(), *self.claimed(), *self.withdrawn()]
+
     def damaged(self) -> list[SpoolEntry]:
         """Files set aside."""
         return self._entries(self._damaged)

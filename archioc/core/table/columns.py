@@ -45,6 +45,7 @@ STATUS_HEAD = np.dtype(
         ("state", "<i8"),  # ProcessState
         ("pid", "<i8"),
         ("collected_at", "<i8"),  # ns since 1970, when the ring was last drained
+        ("collected_boot", "<i8"),  # the same moment in ns since this boot of the machine
         ("revision", "<i8"),  # the registry revision the engine has followed
         ("callback", "<i8"),  # 1 = pinned Python, 2 = compiled
         ("ring_fill", "<f8"),  # part of the ring in use, 0..1
@@ -157,6 +158,7 @@ LEDGER = np.dtype(
 DELIVERY_HEAD = np.dtype(
     [
         ("batch_id", "<i8"),  # newest batch booked
+        ("floor", "<i8"),  # newest batch that was in the spool when the table was made: these are in no counter
         ("heartbeat", "<i8"),  # ns since 1970, of the db process
         ("state", "<i8"),  # ProcessState
         ("pid", "<i8"),
@@ -171,7 +173,7 @@ DELIVERY_HEAD = np.dtype(
         ("lag", "<f8"),  # s from commit to acknowledgement, the last one
         ("spool_files", "<i8"),
         ("spool_bytes", "<i8"),
-        ("spool_samples", "<i8"),
+        ("spool_samples", "<i8"),  # without those of batches up to `floor`
         ("spool_oldest", "<i8"),  # ns since 1970, 0 = empty
         ("disk_free", "<f8"),  # part of the spool's disk that is free, 0..1
         ("damaged", "<i8"),  # spool files set aside

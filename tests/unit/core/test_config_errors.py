@@ -200,7 +200,7 @@ def test_deep_nesting(text: str, line: int, loader: str, monkeypatch: pytest.Mon
 
 def test_many_brackets_are_no_deep_nesting() -> None:
     """Lists side by side, and brackets in quotes, comments and names, count for nothing when something else is wrong later."""
-    text = "channels:\n" + "- {pv: 'A[[', mode: scan, rate: 1} # [[\n- X.{\"arr\":{\"s\":2}}\n- Y[[\n" * 60 + "log: a: b\n"
+    text = "channels:\n" + '- {pv: \'A[[\', mode: scan, rate: 1} # [[\n- X.{"arr":{"s":2}}\n- Y[[\n' * 60 + "log: a: b\n"
     with pytest.raises(ConfigError, match=r"site\.yml:182: is not YAML: no key is allowed here"):
         parse_config(text, SITE)
 

@@ -93,3 +93,12 @@ def test_a_batch_without_samples(block: MappedFile) -> None:
     """A file with events alone is booked as a batch."""
     book(block, 4, [])
     assert head(block) == (0, 0, 1, 4)
+
+
+def test_batches_of_before_the_counters_are_in_none(block: MappedFile) -> None:
+    """What was in the spool when the table was made is neither stored nor rejected: nothing of it counts as received."""
+    block.head["floor"] = 5
+    book(block, 5, [(3, 1, 10)], [2])
+    DeliveryCounters(block).count_lost(4, 20)
+    book(block, 6, [(3, 1, 7)], [1])
+    assert (row(block, 3), head(block)) == ((1, 6, 1), (6, 1, 3, 6))
