@@ -14,13 +14,13 @@ import structlog
 
 from archioc.core.config.config import Config
 from archioc.core.directories import Directories, lock_state_dir, make_run_dir
-from archioc.core.disk_errors import may_pass
 from archioc.core.errors import RunDirError, StateDirInUse
-from archioc.core.heartbeat import Watch
 from archioc.core.identity import ID_FILE, read_id, state_id, write_id
-from archioc.core.private_files import FileAccess
+from archioc.core.machine.disk_errors import may_pass
+from archioc.core.machine.heartbeat import Watch
+from archioc.core.machine.private_files import FileAccess
+from archioc.core.machine.python_module import python_module
 from archioc.core.process import StopSignal
-from archioc.core.python_module import python_module
 from archioc.core.spool.spool import SpoolDirectory
 from archioc.core.table.process_counts import ProcessCounts, write_counts
 from archioc.core.table.table import ChannelTable, ProcessState

@@ -17,7 +17,7 @@ import yaml
 
 from archioc.core.config.store import InfluxStore
 from archioc.core.config.store import Store as StoreSettings
-from archioc.core.python_module import module_of
+from archioc.core.machine.python_module import module_of
 from archioc.core.spool.encoding import encoder_for
 from archioc.core.timestamp import format_utc
 from archioc.db.embedded.store import EmbeddedStore

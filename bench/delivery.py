@@ -21,7 +21,7 @@ from rich.table import Table
 
 from archioc.core.config.store import InfluxStore
 from archioc.core.config.store import Store as StoreSettings
-from archioc.core.log import configure_log
+from archioc.core.machine.log import configure_log
 from archioc.core.spool.encoding import encoder_for
 from archioc.db.bins import Grid
 from archioc.db.embedded import statements as sql

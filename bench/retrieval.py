@@ -21,9 +21,9 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from archioc.core.allocator import keep_freed_memory
 from archioc.core.config.store import InfluxStore
-from archioc.core.log import configure_log
+from archioc.core.machine.allocator import keep_freed_memory
+from archioc.core.machine.log import configure_log
 from archioc.core.timestamp import format_utc
 from archioc.db.bins import Grid
 from archioc.db.embedded import statements as sql

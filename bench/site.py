@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import yaml
 
-from archioc.core.python_module import module_of
+from archioc.core.machine.python_module import module_of
 from archioc.core.table.table import ChannelTable
 from archioc.demo.ca_environment import client_variables, with_variables
 from archioc.demo.child import Child

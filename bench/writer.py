@@ -13,7 +13,7 @@ import yaml
 
 from archioc.core.config.file import load_config
 from archioc.core.directories import Directories
-from archioc.core.python_module import python_module
+from archioc.core.machine.python_module import python_module
 from archioc.core.spool.batch import Batch
 from archioc.core.spool.encoding import encoder_for
 from archioc.core.spool.spool import SpoolDirectory

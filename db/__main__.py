@@ -8,10 +8,10 @@ import time
 
 import structlog
 
-from archioc.core.allocator import keep_freed_memory
 from archioc.core.config.config import Config
 from archioc.core.directories import Directories
 from archioc.core.errors import StoreUnavailable
+from archioc.core.machine.allocator import keep_freed_memory
 from archioc.core.process import StopSignal, run_process
 from archioc.core.spool.spool import SpoolDirectory
 from archioc.core.table.table import ChannelTable, ProcessState

@@ -10,7 +10,7 @@ import h11
 import structlog
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from archioc.core.rate_limited_log import Occurrences
+from archioc.core.machine.rate_limited_log import Occurrences
 
 _log = structlog.get_logger()
 _bad_requests = Occurrences()

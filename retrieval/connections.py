@@ -11,7 +11,7 @@ from typing import Any
 
 import structlog
 
-from archioc.core.rate_limited_log import Occurrences
+from archioc.core.machine.rate_limited_log import Occurrences
 from archioc.retrieval.connection import Connection
 
 _log = structlog.get_logger()

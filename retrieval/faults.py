@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from archioc.core.errors import ArchiocError, QueryError, RegistryError, RunDirError, StoreDenied, StoreUnavailable
-from archioc.core.rate_limited_log import Occurrences
+from archioc.core.machine.rate_limited_log import Occurrences
 
 _log = structlog.get_logger()
 

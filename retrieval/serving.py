@@ -14,11 +14,11 @@ import structlog
 import uvicorn
 from starlette.types import ASGIApp
 
-from archioc.core.allocator import keep_freed_memory
 from archioc.core.config.config import Config
 from archioc.core.config.http import Http
 from archioc.core.errors import ServeError
-from archioc.core.heartbeat import BEAT_S, Heartbeat
+from archioc.core.machine.allocator import keep_freed_memory
+from archioc.core.machine.heartbeat import BEAT_S, Heartbeat
 from archioc.core.process import StopSignal
 from archioc.retrieval.app import gated, make_app
 from archioc.retrieval.archive import Archive, open_archive

@@ -13,8 +13,8 @@ from typing import IO
 import structlog
 
 from archioc.core.errors import RunDirError, StateDirError, StateDirInUse
-from archioc.core.file_lock import LockHeld, hold, is_held
-from archioc.core.private_files import PRIVATE, FileAccess, user_name
+from archioc.core.machine.file_lock import LockHeld, hold, is_held
+from archioc.core.machine.private_files import PRIVATE, FileAccess, user_name
 
 _log = structlog.get_logger()
 

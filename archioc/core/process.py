@@ -16,7 +16,7 @@ import structlog
 from archioc.core.config.config import Config
 from archioc.core.config.file import load_blocks
 from archioc.core.errors import ArchiocError, ConfigError
-from archioc.core.log import configure_log
+from archioc.core.machine.log import configure_log
 
 _log = structlog.get_logger()
 

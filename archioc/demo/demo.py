@@ -12,7 +12,7 @@ from typing import Self
 from rich.console import Console
 
 from archioc.core.errors import ArchiocError
-from archioc.core.python_module import python_module
+from archioc.core.machine.python_module import python_module
 from archioc.demo.archiver_pvs import ArchiverPvs
 from archioc.demo.ca_environment import with_variables
 from archioc.demo.child import Child

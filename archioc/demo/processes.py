@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from archioc.core.python_module import python_module
+from archioc.core.machine.python_module import python_module
 from archioc.demo.ca_environment import client_variables, server_variables, with_variables
 from archioc.demo.child import Child
 from archioc.demo.errors import ChildFailed

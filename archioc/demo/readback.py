@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from archioc.core.python_module import python_module
+from archioc.core.machine.python_module import python_module
 from archioc.demo.errors import DemoFailed
 
 _COMMAND_S = 60.0

@@ -18,8 +18,8 @@ from contextlib import contextmanager
 
 import structlog
 
+from archioc.core.machine.python_module import python_module
 from archioc.core.process import stop_with_parent
-from archioc.core.python_module import python_module
 
 _log = structlog.get_logger()
 

@@ -9,7 +9,7 @@ import asyncio
 import socket
 from collections.abc import Awaitable, Callable
 
-from archioc.core.rate_limited_log import RateLimitedLog
+from archioc.core.machine.rate_limited_log import RateLimitedLog
 
 BACKLOG = 100
 """Connections that the kernel keeps until they are accepted."""

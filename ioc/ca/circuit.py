@@ -17,10 +17,11 @@ import caproto as ca
 import structlog
 from caproto import ChannelType
 
+from archioc.core.machine.rate_limited_log import RateLimitedLog
 from archioc.core.printable import only_printable
-from archioc.core.rate_limited_log import RateLimitedLog
 from archioc.ioc.ca import messages
 from archioc.ioc.ca.client_channels import ClientChannels
+from archioc.ioc.ca.limits.time_slice import TimeSlice
 from archioc.ioc.ca.monitors import Monitors
 from archioc.ioc.ca.outbox import Monitor, Outbox
 from archioc.ioc.ca.outlet import Outlet
@@ -29,7 +30,6 @@ from archioc.ioc.ca.pv import PV
 from archioc.ioc.ca.request_stream import BadRequest, RequestStream, StreamBroken
 from archioc.ioc.ca.served_channel import ServedChannel
 from archioc.ioc.ca.serving import Serving
-from archioc.ioc.ca.time_slice import TimeSlice
 from archioc.ioc.peer import Peer
 
 READ_BYTES = 16384

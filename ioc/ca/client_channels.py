@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from archioc.core.rate_limited_log import RateLimitedLog
+from archioc.core.machine.rate_limited_log import RateLimitedLog
 from archioc.ioc.ca import messages
-from archioc.ioc.ca.allowance import Allowance
+from archioc.ioc.ca.limits.allowance import Allowance
+from archioc.ioc.ca.limits.open_views import MAX_VIEWS_OF_CLIENT, OpenViews
+from archioc.ioc.ca.limits.time_slice import LoopSharing, TimeSlice
 from archioc.ioc.ca.monitors import Monitors
-from archioc.ioc.ca.open_views import MAX_VIEWS_OF_CLIENT, OpenViews
 from archioc.ioc.ca.outbox import Outbox
 from archioc.ioc.ca.pv import PV
 from archioc.ioc.ca.served_channel import ServedChannel
-from archioc.ioc.ca.time_slice import LoopSharing, TimeSlice
 
 log = RateLimitedLog()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from archioc.ioc.ca.allowance import Allowance
+from archioc.ioc.ca.limits.allowance import Allowance
 from archioc.ioc.ca.outbox import Monitor, Outbox
 
 

@@ -12,11 +12,11 @@ from itertools import islice
 
 from caproto import CaprotoError, ChannelType
 
-from archioc.core.rate_limited_log import RateLimitedLog
+from archioc.core.machine.rate_limited_log import RateLimitedLog
+from archioc.ioc.ca.limits.time_slice import LoopSharing, TimeSlice
 from archioc.ioc.ca.messages import ECA_NOCONVERT, ECA_NORMAL, message
 from archioc.ioc.ca.outlet import Outlet
 from archioc.ioc.ca.pv import PV
-from archioc.ioc.ca.time_slice import LoopSharing, TimeSlice
 
 BATCH_EVENTS, BATCH_BYTES = 200, 2**16
 """Events sent at once: what a client is sent while it does not read is that much more than its connection holds."""

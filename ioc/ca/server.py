@@ -10,20 +10,20 @@ from functools import partial
 import structlog
 
 from archioc.core.config.access import Access
-from archioc.core.descriptors import raise_descriptor_limit
 from archioc.core.errors import ServeError
-from archioc.core.rate_limited_log import RateLimitedLog
+from archioc.core.machine.descriptors import raise_descriptor_limit
+from archioc.core.machine.rate_limited_log import RateLimitedLog
 from archioc.ioc.ca.accepting import accept_forever
-from archioc.ioc.ca.allowance import CHANNELS, CHANNELS_OF_CLIENT, MONITORS, MONITORS_OF_CLIENT, Allowance
-from archioc.ioc.ca.backlog import Backlog
 from archioc.ioc.ca.beacons import send_beacons
 from archioc.ioc.ca.circuit import Circuit
-from archioc.ioc.ca.circuit_places import CircuitPlaces, circuits_within
-from archioc.ioc.ca.put_rate import PutRate
+from archioc.ioc.ca.limits.allowance import CHANNELS, CHANNELS_OF_CLIENT, MONITORS, MONITORS_OF_CLIENT, Allowance
+from archioc.ioc.ca.limits.backlog import Backlog
+from archioc.ioc.ca.limits.circuit_places import CircuitPlaces, circuits_within
+from archioc.ioc.ca.limits.put_rate import PutRate
+from archioc.ioc.ca.limits.time_slice import LoopSharing
 from archioc.ioc.ca.pv import PV
 from archioc.ioc.ca.search import SearchProtocol, search_socket
 from archioc.ioc.ca.serving import PutAudit, PvNames, Serving
-from archioc.ioc.ca.time_slice import LoopSharing
 from archioc.ioc.peer import Peer
 
 FREE_PORT_ATTEMPTS = 20

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from archioc.core.errors import ArchiocError, CommandRefused
-from archioc.ioc.ca.allowance import Allowance
-from archioc.ioc.ca.backlog import Backlog
-from archioc.ioc.ca.put_rate import PutRate
+from archioc.ioc.ca.limits.allowance import Allowance
+from archioc.ioc.ca.limits.backlog import Backlog
+from archioc.ioc.ca.limits.put_rate import PutRate
+from archioc.ioc.ca.limits.time_slice import LoopSharing
 from archioc.ioc.ca.pv import PV
-from archioc.ioc.ca.time_slice import LoopSharing
 from archioc.ioc.peer import Peer
 
 

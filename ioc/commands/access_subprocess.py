@@ -12,8 +12,8 @@ from pathlib import Path
 from archioc.core.config.access import Access
 from archioc.core.config.file import load_blocks
 from archioc.core.errors import CommandRefused, ConfigError
+from archioc.core.machine.python_module import python_module
 from archioc.core.process import stop_with_parent
-from archioc.core.python_module import python_module
 from archioc.ioc.results import ResultCode
 
 READ_S = 60.0

@@ -21,8 +21,8 @@ from archioc.core.config.declared_channels import Declaration, DeclaredChannel
 from archioc.core.config.file import load_declaration
 from archioc.core.config.setting_precedence import DeclaredGroup, DeclaredPolicy
 from archioc.core.errors import CommandRefused, ConfigError
+from archioc.core.machine.python_module import python_module
 from archioc.core.process import stop_with_parent
-from archioc.core.python_module import python_module
 from archioc.core.shard import Shard
 from archioc.importing.formats import ImportFormat
 from archioc.importing.gathering import Imported

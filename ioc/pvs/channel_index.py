@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from archioc.ioc.ca.time_slice import TimeSlice
+from archioc.ioc.ca.limits.time_slice import TimeSlice
 from archioc.ioc.registry.writer import Registry
 
 SLICE_NAMES = 100

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 
 from archioc.core.errors import CommandRefused, UnknownChannel
 from archioc.core.table.table import ChannelTable
+from archioc.ioc.ca.limits.time_slice import TimeSlice
 from archioc.ioc.ca.put_value import PutValue
 from archioc.ioc.ca.pv import PV, Value
-from archioc.ioc.ca.time_slice import TimeSlice
 from archioc.ioc.commands.commands import Commands
 from archioc.ioc.peer import Peer
 from archioc.ioc.pvs.channel_fields import CHANNEL_FIELDS, REMOVED

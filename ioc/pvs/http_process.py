@@ -8,7 +8,7 @@ import orjson
 
 from archioc.core.config.config import Config
 from archioc.core.directories import Directories
-from archioc.core.python_module import module_of
+from archioc.core.machine.python_module import module_of
 from archioc.core.table.table import ProcessState
 
 _MODULE = "archioc.retrieval"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from archioc.core.dbr import Dbr
 from archioc.core.errors import RunDirError
-from archioc.core.rate_limited_log import RateLimitedLog
+from archioc.core.machine.rate_limited_log import RateLimitedLog
 from archioc.core.table.process_counts import ProcessCounts, read_counts
 from archioc.core.table.table import ChannelTable, ProcessState
 from archioc.ioc.ca.alarm import NO_ALARM

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from archioc.core.dbr import Severity
 from archioc.core.table.mapped_file import MappedFile
 from archioc.core.table.table import ChannelTable
-from archioc.ioc.ca.time_slice import TimeSlice
+from archioc.ioc.ca.limits.time_slice import TimeSlice
 from archioc.ioc.pvs.channel_index import ChannelIndex, IntArray, Mask
 from archioc.ioc.registry.archived_group import ArchivedGroup
 from archioc.ioc.views.filter import ViewFilter

@@ -10,7 +10,7 @@ from starlette.datastructures import QueryParams
 
 from archioc.core.errors import TimeFormatError
 from archioc.core.timestamp import SECOND, parse_time
-from archioc.retrieval.appliance.operators import Operator, operator
+from archioc.retrieval.appliance.post_processors.operators import Operator, operator
 from archioc.retrieval.appliance.source import Range, Source
 from archioc.retrieval.catalogue import Catalogue
 from archioc.retrieval.faults import refusal, shown

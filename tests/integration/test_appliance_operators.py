@@ -326,7 +326,7 @@ def test_dead_band_passes_the_first_after_a_gap(served_store: ServedStoreFactory
 
 def test_a_bin_has_a_limit(served_store: ServedStoreFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """An operator that needs all numbers of a bin refuses one that has too many, and says so."""
-    monkeypatch.setattr("archioc.retrieval.appliance.sample_bins.HELD", 3)
+    monkeypatch.setattr("archioc.retrieval.appliance.post_processors.sample_bins.HELD", 3)
     served = served_store()
     served.write([Point("A", NEW_YEAR + at, float(at)) for at in range(5)])
     answer = served.http.get("/retrieval/data/getData.json", pv="median_60(A)", **{"from": format_utc(NEW_YEAR)})

@@ -17,7 +17,7 @@ from archioc.core.dbr import Dbr
 from archioc.core.events import ChannelEvent, Reason
 from archioc.core.spool.batch import ChannelMeta, Kind, SampleFlag
 from archioc.core.timestamp import SECOND, format_utc
-from archioc.retrieval.appliance.operators import OPERATORS
+from archioc.retrieval.appliance.post_processors.operators import OPERATORS
 from tests.archives.batches import Point
 from tests.conftest import ServedStoreFactory
 from tests.processes.http_client import HttpClient

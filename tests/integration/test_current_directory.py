@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from archioc.core.python_module import python_module
+from archioc.core.machine.python_module import python_module
 from archioc.demo.ca_environment import with_variables
 from archioc.engine.ca.repeater import repeater_at_hand
 from tests.conftest import ArchiverFactory, SoftIocFactory
@@ -79,4 +79,4 @@ def test_one_place_writes_the_option() -> None:
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Constant) and node.value == "-m"
     ]
-    assert set(found) == {"archioc/core/python_module.py"}
+    assert set(found) == {"archioc/core/machine/python_module.py"}

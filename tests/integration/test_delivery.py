@@ -14,7 +14,7 @@ import pytest
 from archioc.core.config.config import Config
 from archioc.core.config.file import load_config
 from archioc.core.directories import Directories
-from archioc.core.python_module import python_module
+from archioc.core.machine.python_module import python_module
 from archioc.core.spool.encoding import encoder_for
 from archioc.core.spool.spool import SpoolDirectory
 from archioc.core.table.table import ChannelTable, ProcessState, StoreState

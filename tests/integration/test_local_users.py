@@ -17,9 +17,9 @@ import pytest
 
 from archioc.core.directories import SHARED_MEMORY, Directories, lock_state_dir, make_run_dir
 from archioc.core.errors import RunDirError, StateDirError
-from archioc.core.file_lock import is_held
-from archioc.core.private_files import FileAccess
-from archioc.core.python_module import python_module
+from archioc.core.machine.file_lock import is_held
+from archioc.core.machine.private_files import FileAccess
+from archioc.core.machine.python_module import python_module
 from archioc.core.table.table import ChannelTable
 from archioc.demo.ca_environment import with_variables
 from tests.conftest import ArchiverFactory, SoftIocFactory

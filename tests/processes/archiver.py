@@ -15,8 +15,8 @@ import yaml
 
 from archioc.core.config.file import load_config
 from archioc.core.directories import SHARED_MEMORY, Directories
+from archioc.core.machine.python_module import module_of, python_module
 from archioc.core.overview import Overview, RunningArchiver
-from archioc.core.python_module import module_of, python_module
 from archioc.core.table.table import ChannelTable, ProcessState
 from archioc.demo.ca_environment import client_variables, with_variables
 from archioc.demo.child import Child

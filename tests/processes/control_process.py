@@ -11,7 +11,7 @@ import caproto as ca
 import numpy as np
 
 from archioc.core.directories import Directories
-from archioc.core.python_module import python_module
+from archioc.core.machine.python_module import python_module
 from archioc.core.table.table import ChannelTable, RowState
 from tests.processes.raw_ca import RawCa
 from tests.processes.waiting import wait_until

@@ -12,7 +12,7 @@ import yaml
 
 from archioc.core.dbr import ELEMENT_DTYPE, Dbr
 from archioc.core.events import ChannelEvent, Reason
-from archioc.core.python_module import python_module
+from archioc.core.machine.python_module import python_module
 from archioc.core.spool.batch import NO_BLOB, ChannelMeta, Kind, SampleFlag
 from archioc.core.table.table import ChannelState, ProcessState
 from archioc.demo.ca_environment import client_variables, with_variables

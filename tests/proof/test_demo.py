@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from archioc.core.directories import SHARED_MEMORY
-from archioc.core.python_module import python_module
+from archioc.core.machine.python_module import python_module
 from archioc.demo.ca_environment import with_variables
 from tests.hostile.traps import lay_traps, sprung_traps
 from tests.processes.wheel import build_wheel, install_apart

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from archioc.core.heartbeat import LONGEST_STEP_S, Heartbeat, Watch
+from archioc.core.machine.heartbeat import LONGEST_STEP_S, Heartbeat, Watch
 
 
 def test_silence_grows_without_signs_and_ends_with_one(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from archioc.core.config.file import load_blocks
-from archioc.core.log import configure_log
+from archioc.core.machine.log import configure_log
 from archioc.core.process import StopSignal
 from archioc.retrieval.serving import serve
 

@@ -6,7 +6,7 @@ import sqlite3
 
 import caproto as ca
 
-from archioc.ioc.ca.open_views import MAX_VIEWS_OF_CLIENT
+from archioc.ioc.ca.limits.open_views import MAX_VIEWS_OF_CLIENT
 from tests.conftest import CaClientFactory
 from tests.integration.views.ring import COUNT
 from tests.processes.ca_client import CaClient

@@ -7,10 +7,10 @@ import struct
 from caproto import ChannelType
 
 from archioc.core.dbr import Dbr
+from archioc.ioc.ca.limits.time_slice import LoopSharing
 from archioc.ioc.ca.outbox import Monitor, Outbox
 from archioc.ioc.ca.outlet import Outlet
 from archioc.ioc.ca.pv import PV, Event, PvSpec
-from archioc.ioc.ca.time_slice import LoopSharing
 
 EVENT_BYTES = 24
 BUFFER_BYTES = 4096

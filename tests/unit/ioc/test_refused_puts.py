@@ -11,7 +11,7 @@ import pytest
 
 from archioc.core.errors import RegistryError
 from archioc.core.registry import MINUTE_NS, RegistryReader
-from archioc.ioc.ca.put_rate import BURST, PUTS_PER_S, REMEMBERED, PutRate
+from archioc.ioc.ca.limits.put_rate import BURST, PUTS_PER_S, REMEMBERED, PutRate
 from archioc.ioc.peer import Peer
 from archioc.ioc.registry import audit, refused_puts
 from archioc.ioc.registry.audit import AuditEntry

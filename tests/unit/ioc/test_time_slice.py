@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import time
 
-from archioc.ioc.ca.time_slice import SLICE_S, LoopSharing, TimeSlice
+from archioc.ioc.ca.limits.time_slice import SLICE_S, LoopSharing, TimeSlice
 
 WORKERS, ROUNDS = 50, 20
 

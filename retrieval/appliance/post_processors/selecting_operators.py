@@ -11,12 +11,12 @@ import numpy.typing as npt
 from archioc.core.spool.batch import SampleFlag
 from archioc.db.bins import Bins
 from archioc.db.sample_columns import SampleColumns
-from archioc.retrieval.appliance.bin_grid import BinGrid
 from archioc.retrieval.appliance.payload import PayloadType
+from archioc.retrieval.appliance.post_processors.bin_grid import BinGrid
+from archioc.retrieval.appliance.post_processors.sample_bins import begins_of, whole_bins
+from archioc.retrieval.appliance.post_processors.stored_bins import stored_bins
 from archioc.retrieval.appliance.runs import Run
-from archioc.retrieval.appliance.sample_bins import begins_of, whole_bins
 from archioc.retrieval.appliance.source import Range, Source
-from archioc.retrieval.appliance.stored_bins import stored_bins
 
 PIECE = 20_000
 """Samples in a piece of an answer."""

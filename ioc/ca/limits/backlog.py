@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
-from archioc.core.rate_limited_log import RateLimitedLog
+from archioc.core.machine.rate_limited_log import RateLimitedLog
 
 MOST_BYTES = 2**26
 """64 MB. Each client has at most some 400 kB of it, see `outlet`."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from archioc.db.bins import Bins
 from archioc.db.sample_columns import SampleColumns
-from archioc.retrieval.appliance.bin_grid import BinGrid
+from archioc.retrieval.appliance.post_processors.bin_grid import BinGrid
 from archioc.retrieval.appliance.source import Source
 
 WINDOW = 20_000

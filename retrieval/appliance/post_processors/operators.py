@@ -8,12 +8,11 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import chain
 
-from archioc.retrieval.appliance.bin_grid import BinGrid
-from archioc.retrieval.appliance.binned import Binned, Fill, filled, runs_of_bins, same, zero
 from archioc.retrieval.appliance.payload import PayloadType
-from archioc.retrieval.appliance.runs import Run
-from archioc.retrieval.appliance.sample_bins import OF_SAMPLES, of_samples
-from archioc.retrieval.appliance.selecting_operators import (
+from archioc.retrieval.appliance.post_processors.bin_grid import BinGrid
+from archioc.retrieval.appliance.post_processors.binned import Binned, Fill, filled, runs_of_bins, same, zero
+from archioc.retrieval.appliance.post_processors.sample_bins import OF_SAMPLES, of_samples
+from archioc.retrieval.appliance.post_processors.selecting_operators import (
     Chunks,
     at_centres,
     cap_lot,
@@ -24,8 +23,9 @@ from archioc.retrieval.appliance.selecting_operators import (
     last_of_bins,
     outside_dead_band,
 )
+from archioc.retrieval.appliance.post_processors.statistics import STATISTICS, of_store, only_last, stats, stats_and_last
+from archioc.retrieval.appliance.runs import Run
 from archioc.retrieval.appliance.source import Range, Source
-from archioc.retrieval.appliance.statistics import STATISTICS, of_store, only_last, stats, stats_and_last
 from archioc.retrieval.faults import refusal, shown
 
 BIN_S = 900

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archioc.core.rate_limited_log import RateLimitedLog
+from archioc.core.machine.rate_limited_log import RateLimitedLog
 
 CHANNELS_OF_CLIENT, CHANNELS = 50_000, 100_000
 """Channels that clients have open; one that is monitored costs 2 to 4 kB."""

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from archioc.db.sample_columns import SampleColumns, concatenate
-from archioc.retrieval.appliance.bin_grid import BinGrid, Integers
-from archioc.retrieval.appliance.binned import Binned, Floats
+from archioc.retrieval.appliance.post_processors.bin_grid import BinGrid, Integers
+from archioc.retrieval.appliance.post_processors.binned import Binned, Floats
 from archioc.retrieval.appliance.source import Source
 from archioc.retrieval.faults import refusal
 

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from archioc.db.bins import Bins
-from archioc.retrieval.appliance.bin_grid import BinGrid
-from archioc.retrieval.appliance.binned import Binned, Floats
+from archioc.retrieval.appliance.post_processors.bin_grid import BinGrid
+from archioc.retrieval.appliance.post_processors.binned import Binned, Floats
+from archioc.retrieval.appliance.post_processors.stored_bins import stored_bins
 from archioc.retrieval.appliance.source import Source
-from archioc.retrieval.appliance.stored_bins import stored_bins
 
 Statistic = Callable[[Bins], Floats]
 

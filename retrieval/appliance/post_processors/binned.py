@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from archioc.retrieval.appliance.bin_grid import BinGrid, Integers
 from archioc.retrieval.appliance.payload import PayloadType
+from archioc.retrieval.appliance.post_processors.bin_grid import BinGrid, Integers
 from archioc.retrieval.appliance.runs import Array, Run, Values
 from archioc.retrieval.appliance.source import Source
 

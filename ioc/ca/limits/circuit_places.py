@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Protocol
 
-from archioc.core.rate_limited_log import RateLimitedLog
+from archioc.core.machine.rate_limited_log import RateLimitedLog
 
 MOST_CIRCUITS = 1000
 """Circuits at a time, where descriptors allow so many. One address has at most half of them."""

@@ -1,0 +1,1 @@
+"""What the processes need of the machine below them: files, locks, logs, memory, descriptors, and the commands of other processes."""

@@ -1,0 +1,1 @@
+"""How much of the server its clients may use: circuits, channels, bytes, puts and time."""
