@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from grafana_foundation_sdk.builders import timeseries
+from grafana_foundation_sdk.builders import statetimeline, table, timeseries
 from grafana_foundation_sdk.models.dashboard import Dashboard, DynamicConfigValue
 
 from archioc.grafana import board
@@ -17,58 +17,37 @@ _BINS = 'GROUP BY time($__interval), "pv" fill(none)'
 
 def explorer() -> Dashboard:
     """Values of some channels, with their alarms and the reasons of their gaps."""
-    severity = InfluxQuery(f'SELECT last("severity") FROM "alarm" WHERE "pv" =~ /^${{pv:regex}}$/ AND {KNOWN_STATE} {_BINS}', "$tag_pv")
-    samples = InfluxQuery(
-        f'SELECT "pv", "value", "label", "text", "severity", "status", "flags" FROM "sample" WHERE {OF_PV} ORDER BY time DESC LIMIT 200'
-    )
-    events = InfluxQuery(
-        f'SELECT "pv", "archiver", "reason", "text", "count", "end_ns" / 1000000 AS "end" FROM "event" '
-        f"WHERE {OF_PV} AND \"code\" <> '13' ORDER BY time DESC LIMIT 200"
-    )
     return board.make(
         "archioc-explorer",
         "ArchIOC: channels",
         "Values of channels with their alarms; where there are none, the reason.",
         [
-            graph(
-                "Mean",
-                "Mean of each bin; a channel that did not change has no point",
-                [InfluxQuery(f'SELECT mean("value") FROM "sample" WHERE {OF_PV} {_BINS}', "$tag_pv")],
-                interval="100ms",
-                size=(24, 9),
-            ).span_nulls(True),
-            strip("Alarm", "Severity of each channel; known from an hour before the range on", severity, words(SEVERITIES)),
+            _mean(),
+            _severity(),
             _band(),
-            graph(
-                "Arrays",
-                "Mean, smallest and largest element of arrays, mean of each bin",
-                [
-                    InfluxQuery(
-                        f'SELECT mean("mean") AS "mean", min("min") AS "min", max("max") AS "max" FROM "array" WHERE {OF_PV} {_BINS}',
-                        "$tag_pv $col",
-                    )
-                ],
-                interval="100ms",
-                size=(24, 7),
-            ).span_nulls(True),
-            rows(
-                "Samples",
-                "The newest 200 samples within the range",
-                samples,
-                columns={"pv": channel_link(), "severity": as_words(words(SEVERITIES))},
-            ),
-            rows(
-                "Events",
-                "The newest 200 gaps and losses that began within the range, of each archiver; a gap without an end is open",
-                events,
-                columns={"pv": channel_link(), "end": in_unit("dateTimeAsIso")},
-            ),
+            _arrays(),
+            *_newest(),
         ],
         [board.search_box(), board.channel_choice()],
         _annotations(),
         since="now-1h",
         refresh="",
     )
+
+
+def _mean() -> timeseries.Panel:
+    return graph(
+        "Mean",
+        "Mean of each bin; a channel that did not change has no point",
+        [InfluxQuery(f'SELECT mean("value") FROM "sample" WHERE {OF_PV} {_BINS}', "$tag_pv")],
+        interval="100ms",
+        size=(24, 9),
+    ).span_nulls(True)
+
+
+def _severity() -> statetimeline.Panel:
+    severity = InfluxQuery(f'SELECT last("severity") FROM "alarm" WHERE "pv" =~ /^${{pv:regex}}$/ AND {KNOWN_STATE} {_BINS}', "$tag_pv")
+    return strip("Alarm", "Severity of each channel; known from an hour before the range on", severity, words(SEVERITIES))
 
 
 def _band() -> timeseries.Panel:
@@ -81,6 +60,45 @@ def _band() -> timeseries.Panel:
     panel.override_by_name("min", [_fixed(BLUE), DynamicConfigValue("custom.lineWidth", 0)])
     band = [_fixed(BLUE), DynamicConfigValue("custom.lineWidth", 0), DynamicConfigValue("custom.fillOpacity", 25)]
     return panel.override_by_name("max", [*band, DynamicConfigValue("custom.fillBelowTo", "min")])
+
+
+def _arrays() -> timeseries.Panel:
+    return graph(
+        "Arrays",
+        "Mean, smallest and largest element of arrays, mean of each bin",
+        [
+            InfluxQuery(
+                f'SELECT mean("mean") AS "mean", min("min") AS "min", max("max") AS "max" FROM "array" WHERE {OF_PV} {_BINS}',
+                "$tag_pv $col",
+            )
+        ],
+        interval="100ms",
+        size=(24, 7),
+    ).span_nulls(True)
+
+
+def _newest() -> list[table.Panel]:
+    samples = InfluxQuery(
+        f'SELECT "pv", "value", "label", "text", "severity", "status", "flags" FROM "sample" WHERE {OF_PV} ORDER BY time DESC LIMIT 200'
+    )
+    events = InfluxQuery(
+        f'SELECT "pv", "archiver", "reason", "text", "count", "end_ns" / 1000000 AS "end" FROM "event" '
+        f"WHERE {OF_PV} AND \"code\" <> '13' ORDER BY time DESC LIMIT 200"
+    )
+    return [
+        rows(
+            "Samples",
+            "The newest 200 samples within the range",
+            samples,
+            columns={"pv": channel_link(), "severity": as_words(words(SEVERITIES))},
+        ),
+        rows(
+            "Events",
+            "The newest 200 gaps and losses that began within the range, of each archiver; a gap without an end is open",
+            events,
+            columns={"pv": channel_link(), "end": in_unit("dateTimeAsIso")},
+        ),
+    ]
 
 
 def _fixed(color: str) -> DynamicConfigValue:
