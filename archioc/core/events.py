@@ -28,6 +28,7 @@ class Reason(IntEnum):
     COLLECTING = 13
     REMOVED = 14
     NO_VALUE = 15
+    STORE_DAMAGED = 16
 
     @property
     def word(self) -> str:
@@ -35,7 +36,17 @@ class Reason(IntEnum):
         return self.name.lower()
 
 
-GAPS = frozenset({Reason.DISCONNECTED, Reason.DISABLED, Reason.ARCHIVER_STOP, Reason.ENGINE_RESTART, Reason.GROUP_OFF, Reason.NO_VALUE})
+GAPS = frozenset(
+    {
+        Reason.DISCONNECTED,
+        Reason.DISABLED,
+        Reason.ARCHIVER_STOP,
+        Reason.ENGINE_RESTART,
+        Reason.GROUP_OFF,
+        Reason.NO_VALUE,
+        Reason.STORE_DAMAGED,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,6 +79,14 @@ class InfluxDatabase(InfluxReader):
         return self._lanes
 
     @property
+    def damaged(self) -> int:
+        """It has no files of ours."""
+        return 0
+
+    def interrupt(self) -> None:
+        """Its queries have time limits of their own, and are cut off with their connections."""
+
+    @property
     def warning(self) -> str:
         """What will go wrong soon on the server."""
         return "; ".join(filter(None, (self._warning, self._limits.warning)))
