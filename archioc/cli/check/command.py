@@ -22,6 +22,7 @@ def check(
         str | None,
         typer.Option(metavar="FILE|newest|empty", help="Replace state.db by this copy, or begin anew; the archiver must not run."),
     ] = None,
+    deep: Annotated[bool, typer.Option("--deep", help="Read all that is in the files of the embedded store.")] = False,
 ) -> None:
     """Check configuration, registry, spool, disk and store, or restore a copy of the registry.
 
@@ -33,5 +34,5 @@ def check(
 
     if restore is not None:
         restore_registry(config, restore)
-    elif not look(config):
+    elif not look(config, deep=deep):
         raise typer.Exit(FAILED)
