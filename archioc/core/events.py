@@ -29,6 +29,7 @@ class Reason(IntEnum):
     REMOVED = 14
     NO_VALUE = 15
     STORE_DAMAGED = 16
+    DELETED = 17
 
     @property
     def word(self) -> str:
@@ -45,6 +46,7 @@ GAPS = frozenset(
         Reason.GROUP_OFF,
         Reason.NO_VALUE,
         Reason.STORE_DAMAGED,
+        Reason.DELETED,
     }
 )
 

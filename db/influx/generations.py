@@ -10,8 +10,10 @@ import structlog
 
 from archioc.core.config.store import MIN_RETENTION_S, InfluxStore
 from archioc.core.errors import QueryError, StoreDenied, StoreRejected
+from archioc.db.erasure import Erasure
 from archioc.db.influx.answers import NotFound, NotInfluxDB, understood
 from archioc.db.influx.connection import InfluxConnection, Parameters
+from archioc.db.influx.erasing import erase_in_one, erase_in_two, refuse_in_three
 from archioc.db.influx.go_duration import go_duration
 from archioc.db.influx.influxql import quote_name
 
@@ -22,7 +24,6 @@ WARN_AT = 0.8
 
 _LONGEST_RETENTION_S = 1e10
 """Longer than all times that InfluxDB knows."""
-
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,10 @@ class InfluxServer(Protocol):
 
     def limits(self) -> TimeLimits:
         """Samples of which times it takes."""
+        ...
+
+    def erase(self, measurement: str, erasure: Erasure) -> None:
+        """Delete what a measurement has of it. Raises QueryError too, and StoreDenied where the server cannot delete."""
         ...
 
     def warning(self) -> str:
@@ -112,6 +117,10 @@ class InfluxOne:
                 past, future = (go_duration(str(row.get(name, ""))) or None for name in ("pastWriteLimit", "futureWriteLimit"))
                 return TimeLimits(_credible(go_duration(str(row["duration"]))), past, future)
         return TimeLimits()
+
+    def erase(self, measurement: str, erasure: Erasure) -> None:
+        """In all retention policies of the database: a DELETE cannot do less."""
+        erase_in_one(self._connection, [("db", self._database)], measurement, erasure)
 
     def warning(self) -> str:
         """In the index `inmem`, the default of 1.x, a tag may have only so many values: as many channels.
@@ -183,6 +192,10 @@ class InfluxTwo:
             return TimeLimits()
         return TimeLimits(next((_credible(float(rule["everySeconds"])) for rule in rules if rule.get("everySeconds")), None))
 
+    def erase(self, measurement: str, erasure: Erasure) -> None:
+        """In the bucket."""
+        erase_in_two(self._connection, [*self._org, ("bucket", self._settings.bucket)], measurement, erasure)
+
     def warning(self) -> str:
         """Samples may be written that cannot be read; a token may also read without seeing how its bucket is mapped."""
         if self._mismatch:
@@ -252,6 +265,10 @@ class InfluxThree:
     def limits(self) -> TimeLimits:
         """A write of old samples is taken; they are left out when it is read."""
         return TimeLimits()
+
+    def erase(self, measurement: str, erasure: Erasure) -> None:  # noqa: ARG002 - as the protocol has it
+        """It cannot."""
+        refuse_in_three()
 
     def warning(self) -> str:
         """Its limits are on databases, tables and columns; we have a handful of each."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 import structlog
 
+from archioc.core.audit import AuditRecord
 from archioc.core.config.store import InfluxStore, InfluxVersion
 from archioc.core.config.store import Store as StoreSettings
 from archioc.core.errors import QueryError, StoreDenied, StoreRejected, StoreTooLarge
@@ -22,9 +23,11 @@ from archioc.core.spool.encoding.escaping import channel_of_line, split_lines
 from archioc.core.spool.encoding.line_protocol import DEFAULT_ARCHIVER, LineEncoder
 from archioc.core.spool.spool import SpoolFile
 from archioc.core.timestamp import format_utc
+from archioc.db.erasure import Erasure
 from archioc.db.influx.answers import understood
 from archioc.db.influx.bisection import MAX_BODY, Lines, Verdict, send_lines
 from archioc.db.influx.connection import InfluxConnection, Parameters
+from archioc.db.influx.erasing import MEASUREMENTS, condition_of
 from archioc.db.influx.generations import InfluxOne, InfluxServer, TimeLimits, server_of
 from archioc.db.influx.reader import InfluxReader
 from archioc.db.rejections import ADVICE, BEYOND, OUTSIDE, rejection_events
@@ -148,8 +151,26 @@ class InfluxDatabase(InfluxReader):
             _log.error("store_refused_events", events=len(verdict.refused) + len(verdict.too_old), first=words)
 
     def _send_events(self, events: Sequence[ChannelEvent]) -> Verdict:
-        batch = Batch(np.zeros(0, SAMPLE), (), {}, np.zeros(0, COUNTS), tuple(events))
-        return send_lines(Lines.parse(split_lines(LineEncoder(self.destination, self._archiver).lines(batch))), self._post)
+        return send_lines(self._lines_of(events), self._post)
+
+    def erase(self, erasure: Erasure, order: AuditRecord | None) -> Iterator[int]:
+        """Delete what lies in a span, one measurement after the other; the number of samples in each. order: None: only count."""
+        if order is not None:
+            self._get_ready()
+            send_lines(self._lines_of(erasure.events(order), (order,)), self._post)
+        counted = self._samples.fields_of_each_sample()
+        for measurement in MEASUREMENTS:
+            with understood(f"deletion in {measurement}"):
+                fields = ", ".join(f"count({field})" for field in counted.get(measurement, ()))
+                statement = f'SELECT {fields} FROM "{measurement}" WHERE {condition_of(erasure)}'  # noqa: S608 - quoted
+                count = sum(int(one or 0) for series in self._series(statement) for one in series["values"][0][1:]) if fields else 0
+                if order is not None:
+                    self._server.erase(measurement, erasure)
+            yield count
+
+    def _lines_of(self, events: Sequence[ChannelEvent], audit: tuple[AuditRecord, ...] = ()) -> Lines:
+        batch = Batch(np.zeros(0, SAMPLE), (), {}, np.zeros(0, COUNTS), tuple(events), audit=audit)
+        return Lines.parse(split_lines(LineEncoder(self.destination, self._archiver).lines(batch)))
 
     def _writes_native(self, version: tuple[int, int] | None) -> bool:
         if self._settings.version is not InfluxVersion.AUTO:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from typing import Any
 
+from archioc.core.audit import AuditRecord
 from archioc.core.errors import QueryError
 from archioc.db.bins import Within
+from archioc.db.erasure import Erasure
 from archioc.db.query_socket import query_messages as wire
-from archioc.db.store import OfFiles, Reader
+from archioc.db.store import Erasing, OfFiles, Reader
 
 NAMES_A_LINE = 1000
 RECORDS_A_LINE = 1000
@@ -109,6 +111,19 @@ def _faults(reader: Reader, request: Request) -> Answers:
             yield {"faults": found}
 
 
+def _erase(reader: Reader, request: Request) -> Answers:
+    """Only a reader that is a store can; who may ask is looked at by the server."""
+    if not isinstance(reader, Erasing):
+        raise QueryError("this archive cannot delete")
+    channel, order = request.get("channel"), request.get("order")
+    erasure = Erasure(None if channel is None else str(channel), *_range(request))
+    for count in reader.erase(erasure, None if order is None else AuditRecord(**order)):
+        yield {"erased": count}
+
+
+CHANGES = frozenset({"erase"})
+"""Requests that change what is stored."""
+
 _QUERIES: dict[str, Callable[[Reader, Request], Answers]] = {
     "samples": _samples,
     "last_before": _last_before,
@@ -121,4 +136,5 @@ _QUERIES: dict[str, Callable[[Reader, Request], Answers]] = {
     "meta": _meta,
     "audit": _audit,
     "faults": _faults,
+    "erase": _erase,
 }

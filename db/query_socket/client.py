@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from archioc.core.events import ChannelEvent
 from archioc.core.spool.batch import ChannelMeta
 from archioc.db.alarm_columns import AlarmColumns
 from archioc.db.bins import Bins, Within
+from archioc.db.erasure import Erasure
 from archioc.db.query_socket import query_messages as wire
 from archioc.db.query_socket import unix_socket
 from archioc.db.query_socket.server import CLIENT_TIMEOUT_S
@@ -84,6 +86,11 @@ class SocketReader:
     def faults(self, *, deep: bool) -> Iterator[list[str]]:
         """What is wrong with the files of the store, where it has files."""
         return (answer["faults"] for answer in self._ask({"query": "faults", "deep": deep}))
+
+    def erase(self, erasure: Erasure, order: AuditRecord | None) -> Iterator[int]:
+        """Have it deleted, or counted where there is no order. Raises QueryError where the archiver belongs to another user."""
+        request = asdict(erasure) | {"query": "erase", "order": None if order is None else asdict(order)}
+        return (answer["erased"] for answer in self._ask(request))
 
     def close(self) -> None:
         """Nothing is kept open between queries."""
