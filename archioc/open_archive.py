@@ -31,8 +31,8 @@ def open_reader(config: Config, *, as_stored: bool = False) -> Reader:
 
 
 @contextmanager
-def open_for_erasing(config: Config) -> Iterator[Store | SocketReader]:
-    """What deletes stored samples: the running archiver, or the store itself, which is closed afterwards. Raises StoreUnavailable."""
+def open_for_change(config: Config) -> Iterator[Store | SocketReader]:
+    """What deletes and copies what is stored: the running archiver, or the store itself. Raises StoreUnavailable."""
     directories = Directories(config.archiver.state_dir)
     if is_locked(directories):
         yield SocketReader(directories.query_socket)

@@ -7,6 +7,7 @@ import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol, Self, TypeVar, runtime_checkable
 
 import numpy as np
@@ -143,6 +144,10 @@ class OfFiles(Protocol):
 
         Those that were set aside as damaged are faults too.
         """
+        ...
+
+    def copy_files(self, target: Path) -> Iterator[str]:
+        """Copy each file into a directory, while it is in use, and name it. Raises StoreUnavailable."""
         ...
 
 

@@ -29,6 +29,7 @@ from archioc.core.spool.encoding import EMBEDDED
 from archioc.core.spool.encoding.columns import decode_columns
 from archioc.core.spool.encoding.line_fields import AUDIT_TEXTS
 from archioc.core.spool.spool import SpoolFile
+from archioc.db.embedded.backing_up import copy_files
 from archioc.db.embedded.damage import damage_in
 from archioc.db.embedded.day_files import DayFiles
 from archioc.db.embedded.days import LATE, day_of, place_name, places
@@ -151,6 +152,10 @@ class EmbeddedStore(EmbeddedReader):
             with self._at_work, _storing():
                 count = erase_in(self._files, place, erasure, dry=order is None)
             yield count
+
+    def copy_files(self, target: Path) -> Iterator[str]:
+        """Copy each file into a directory and name it. Raises StoreUnavailable."""
+        return copy_files(self._files, target, self._at_work)
 
     @property
     def warning(self) -> str:

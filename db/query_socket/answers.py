@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from pathlib import Path
 from typing import Any
 
 from archioc.core.audit import AuditRecord
@@ -121,8 +122,17 @@ def _erase(reader: Reader, request: Request) -> Answers:
         yield {"erased": count}
 
 
-CHANGES = frozenset({"erase"})
-"""Requests that change what is stored."""
+def _copy_files(reader: Reader, request: Request) -> Answers:
+    if isinstance(reader, OfFiles):
+        for name in reader.copy_files(Path(str(request["directory"]))):
+            yield {"copied": name}
+
+
+def may_read(request: object) -> bool:
+    """Whether who may read may ask this: it neither changes what is stored nor writes a file."""
+    query = request.get("query") if isinstance(request, dict) else None
+    return not (query == "copy_files" or (query == "erase" and isinstance(request, dict) and request.get("order") is not None))
+
 
 _QUERIES: dict[str, Callable[[Reader, Request], Answers]] = {
     "samples": _samples,
@@ -137,4 +147,5 @@ _QUERIES: dict[str, Callable[[Reader, Request], Answers]] = {
     "audit": _audit,
     "faults": _faults,
     "erase": _erase,
+    "copy_files": _copy_files,
 }

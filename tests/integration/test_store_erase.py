@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from archioc.core.audit import AuditRecord
-from archioc.core.errors import QueryError
+from archioc.core.errors import QueryError, UsageError
 from archioc.core.events import Reason
 from archioc.core.spool.batch import Kind
 from archioc.core.timestamp import SECOND, format_utc
@@ -80,7 +80,8 @@ def test_the_command(archive: StoredArchive) -> None:
     assert "0 samples" in archive.read("store", "delete", "A", *SPAN, "--yes")
     assert "store delete A" in archive.read("audit", "--start", "-1h")
     assert archive.read("store", "prune", "--before", "-1d", "--dry-run").startswith("5 samples of all channels")
-    assert archive.run("store", "delete", "A", "--start", "-1h", "--end", "-2h").exit_code != 0
+    with pytest.raises(UsageError, match="before it begins"):
+        archive.run("store", "delete", "A", "--start", "-1h", "--end", "-2h")
 
 
 def test_through_a_running_archiver(
@@ -101,9 +102,10 @@ def test_through_a_running_archiver(
     assert made.stop() == 0
 
 
-def test_strangers_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who is neither root nor the user of the archiver may not delete."""
+@pytest.mark.parametrize("request_", [{"query": "erase", "order": {}}, {"query": "copy_files", "directory": "/"}])
+def test_strangers_are_refused(monkeypatch: pytest.MonkeyPatch, request_: dict[str, object]) -> None:
+    """Who is neither root nor the user of the archiver may not delete or copy, only ask."""
     monkeypatch.setattr(unix_socket, "user_of", lambda _: 12345)
-    server_module._refuse_strangers(None, {"query": "erase", "order": None})  # type: ignore[arg-type]
+    server_module._refuse_strangers(None, request_ | {"query": "names"})  # type: ignore[arg-type]
     with pytest.raises(QueryError, match="only the user of the archiver"):
-        server_module._refuse_strangers(None, {"query": "erase", "order": {}})  # type: ignore[arg-type]
+        server_module._refuse_strangers(None, request_)  # type: ignore[arg-type]

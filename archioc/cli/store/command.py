@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -48,3 +49,17 @@ def store_prune(
 
     if not erase(config, None, "", before, dry=dry_run, sure=yes):
         raise typer.Exit(FAILED)
+
+
+@app.command("backup")
+def store_backup(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="A directory to make, on a file system with room for the archive.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Copy the archive to a directory that can take the place of the state directory, while the archiver runs.
+
+    Example: archioc store backup /backup/site-2026-01-31
+    """
+    from archioc.cli.store.backup import back_up_archive
+
+    back_up_archive(config, directory)

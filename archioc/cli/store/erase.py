@@ -14,7 +14,7 @@ from archioc.core.config.file import load_config
 from archioc.core.errors import UsageError
 from archioc.core.timestamp import format_utc, parse_time
 from archioc.db.erasure import Erasure
-from archioc.open_archive import open_for_erasing
+from archioc.open_archive import open_for_change
 
 
 def erase(path: Path, channel: str | None, start: str, end: str, *, dry: bool, sure: bool) -> bool:
@@ -28,7 +28,7 @@ def erase(path: Path, channel: str | None, start: str, end: str, *, dry: bool, s
     if not 0 <= erasure.start_ns <= erasure.end_ns:
         raise UsageError(f"the span ends ({format_utc(erasure.end_ns)}) before it begins ({format_utc(erasure.start_ns)})")
     say = TerminalConsole(highlight=False, soft_wrap=True, emoji=False, markup=False).print
-    with open_for_erasing(load_config(path)) as store:
+    with open_for_change(load_config(path)) as store:
         count = sum(store.erase(erasure, None))
         whose = f"of {channel}" if channel is not None else "of all channels"
         say(f"{count} samples {whose} from {format_utc(erasure.start_ns)} to {format_utc(erasure.end_ns)}")
