@@ -7,6 +7,7 @@ from functools import partial
 from archioc.core.config.config import Config
 from archioc.core.directories import Directories, is_locked
 from archioc.core.registry import read_aliases
+from archioc.db.archive_record import ArchiveRecord
 from archioc.db.embedded.store import EmbeddedStore
 from archioc.db.influx.store import InfluxDatabase
 from archioc.db.query_socket.client import SocketReader
@@ -31,7 +32,7 @@ def _open_store(config: Config, directories: Directories) -> Reader:
     if is_locked(directories):
         return SocketReader(directories.query_socket)
     if config.store.influxdb is not None:
-        return InfluxDatabase(config.store.influxdb)
+        return InfluxDatabase(config.store.influxdb, record=ArchiveRecord(directories.archive_record))
     assert config.store.embedded is not None, "one of the two is configured"
     store = EmbeddedStore(config.store.embedded.directory, read_only=True)
     store.prepare()

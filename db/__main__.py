@@ -5,20 +5,28 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from functools import partial
 
 import structlog
 
 from archioc.core.config.config import Config
 from archioc.core.directories import Directories
-from archioc.core.errors import StoreUnavailable
+from archioc.core.errors import RegistryError, StoreUnavailable
+from archioc.core.identity import state_id
+from archioc.core.incidents import Incidents
 from archioc.core.machine.allocator import keep_freed_memory
 from archioc.core.process import StopSignal, run_process
+from archioc.core.registry import RegistryReader
+from archioc.core.spool.delivered import DeliveredBatches, Keeping
 from archioc.core.spool.spool import SpoolDirectory
 from archioc.core.table.table import ChannelTable, ProcessState
+from archioc.db.archive_record import ArchiveRecord
 from archioc.db.delivery.delivery_counters import DeliveryCounters
 from archioc.db.delivery.loop import DRAIN_S, Delivery
 from archioc.db.delivery.spool_status import SpoolStatus
 from archioc.db.delivery.store_status import StoreStatus
+from archioc.db.delivery.watch import StoreWatch
+from archioc.db.influx.store import InfluxDatabase
 from archioc.db.open_store import open_store
 from archioc.db.query_socket.server import QueryServer
 from archioc.db.store import Store
@@ -38,11 +46,17 @@ def _work(config: Config, stop: StopSignal) -> int:
     spool.create()
     status = SpoolStatus(table.delivery, spool)
     status.show(ProcessState.STARTING)
-    store = open_store(config.store, config.archiver.name)
-    if config.store.influxdb is None:
+    record = ArchiveRecord(directories.archive_record, state_id(directories.state))
+    store = open_store(config.store, config.archiver.name, record)
+    kept = watch = None
+    if isinstance(store, InfluxDatabase):
+        kept = DeliveredBatches(spool, Keeping.of(config.spool))
+        watch = StoreWatch(store, spool, kept, Incidents(directories.incidents), table.delivery, partial(_channel_names, directories))
+    else:
         _open_before_queries(store)
     server = QueryServer(directories.query_socket, store)
-    delivery = Delivery(spool, store, DeliveryCounters(table.delivery), StoreStatus(table.delivery))
+    counters, shown = DeliveryCounters(table.delivery), StoreStatus(table.delivery)
+    delivery = Delivery(spool, store, counters, shown, kept=kept, watch=watch)
     worker = threading.Thread(target=delivery.run, args=(stop,), name="delivery", daemon=True)
     worker.start()
     _log.info("db_started", destination=store.destination)
@@ -56,6 +70,19 @@ def _work(config: Config, stop: StopSignal) -> int:
     status.show(ProcessState.STOPPED)
     _log.info("db_stopped", delivery_died=died)
     return 1 if died else 0
+
+
+def _channel_names(directories: Directories) -> list[str]:
+    """All channels of the registry; none where it cannot be read."""
+    try:
+        registry = RegistryReader(directories.registry)
+    except RegistryError as error:
+        _log.warning("channels_not_known", error=str(error))
+        return []
+    try:
+        return [channel.name for channel in registry.channels_since(0)[0]]
+    finally:
+        registry.close()
 
 
 def _open_before_queries(store: Store) -> None:

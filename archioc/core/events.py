@@ -28,6 +28,8 @@ class Reason(IntEnum):
     COLLECTING = 13
     REMOVED = 14
     NO_VALUE = 15
+    STORE_LOST = 16
+    SENT_AGAIN = 17
 
     @property
     def word(self) -> str:
@@ -35,7 +37,17 @@ class Reason(IntEnum):
         return self.name.lower()
 
 
-GAPS = frozenset({Reason.DISCONNECTED, Reason.DISABLED, Reason.ARCHIVER_STOP, Reason.ENGINE_RESTART, Reason.GROUP_OFF, Reason.NO_VALUE})
+GAPS = frozenset(
+    {
+        Reason.DISCONNECTED,
+        Reason.DISABLED,
+        Reason.ARCHIVER_STOP,
+        Reason.ENGINE_RESTART,
+        Reason.GROUP_OFF,
+        Reason.NO_VALUE,
+        Reason.STORE_LOST,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,13 +77,12 @@ def test_a_bucket_named_as_a_policy(shared_influxd_2: InfluxdTwo, influx_bucket:
 
 
 def test_a_mapping_of_ones_own(shared_influxd_2: InfluxdTwo, influx_bucket: Bucket, opened: Opened) -> None:
-    """A mapping of the database to another bucket is told, and left as it is; samples are stored all the same."""
+    """With a mapping of the database to another bucket, which is left as it is, nothing is written: it could not be read."""
     first = shared_influxd_2.bucket("first")
     place = {"database": influx_bucket.name, "retention_policy": "autogen", "default": True}
     shared_influxd_2.api("POST", "dbrps", {**place, "bucketID": first["id"], "orgID": shared_influxd_2.org_id})
-    store = opened(influx_bucket.name)
-    assert "is mapped (DBRP) to another bucket" in store.warning
-    assert store.write(one_sample()).rejected.tolist() == [0]
+    with pytest.raises(StoreDenied, match=r"is mapped \(DBRP\) to another bucket"):
+        opened(influx_bucket.name)
 
 
 def test_tokens(shared_influxd_2: InfluxdTwo, influx_bucket: Bucket, opened: Opened, tmp_path: Path) -> None:
