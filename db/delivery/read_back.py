@@ -57,6 +57,11 @@ class ReadBack:
         """Why what is written cannot be read back; empty when it can."""
         return self._not_there or self._unreadable
 
+    @property
+    def denied(self) -> bool:
+        """Whether what was acknowledged was not found."""
+        return bool(self._not_there)
+
     def begin(self) -> None:
         """Check all that is kept."""
         self.clear()
@@ -84,6 +89,12 @@ class ReadBack:
             return self._check_again(self._suspected)
         self._check(self._next_part())
         return None
+
+    def deny(self, what: str) -> StoreDenied:
+        """What is acknowledged is not found: the error to raise, shown until it is found again."""
+        where = "is another bucket, policy or mapping read than written?"
+        self._not_there = f"{self._store.destination}: what is written cannot be read back: {what}; {where}"
+        return StoreDenied(self._not_there)
 
     def cannot_read(self, error: Exception) -> None:
         """The store cannot be asked."""
@@ -137,11 +148,9 @@ class ReadBack:
         if found is None:
             return None
         if found.expected and found.samples == found.expected:
-            self._not_there = (
-                f"{self._store.destination}: what is written cannot be read back: none of {found.expected} samples that were acknowledged "
-                f"twice, from {format_utc(found.start_ns)} on, is found; is another bucket, policy or mapping read than written?"
+            raise self.deny(
+                f"none of {found.expected} samples that were acknowledged twice, from {format_utc(found.start_ns)} on, is found"
             )
-            raise StoreDenied(self._not_there)
         self._not_there = ""
         return Loss(suspected, found.samples)
 

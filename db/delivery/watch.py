@@ -68,6 +68,7 @@ class StoreWatch:
         self._lost: list[ChannelEvent] = []
         self._standing: list[Incident] = []
         self._recovering: int | None = None
+        self._proving = False  # the archive was signed anew, or is in doubt: that sign must be found
         self._in_a_row = 0
 
     @property
@@ -91,6 +92,7 @@ class StoreWatch:
         self._resending.clear()
         self._recovering = None
         self._requested = False
+        self._proving = self._read_back.denied
         self._read_back.begin()
 
     def failed(self, error: Exception) -> None:
@@ -137,16 +139,25 @@ class StoreWatch:
         if self._recovering is not None:
             if not (self._resending or self._lost):  # only now: a kill before has all of it done once more
                 self._sign(now, self._recovering)
-                self._recovering = None
+                self._recovering, self._proving = None, True
         elif known is None:
             self._sign(now, now)
-        elif newest is None and not self._aged(known.signed_ns, now):
+        elif self._is_there(newest, known, now):
+            self._proving = False
+            if not 0 <= now - known.signed_ns < SIGN_NS:
+                self._sign(now, known.since_ns)
+        elif self._proving:
+            self._sign(now, known.since_ns)
+            raise self._read_back.deny(f"the sign that was acknowledged at {format_utc(known.signed_ns)} is not found")
+        elif newest is None:
             self._recovering = self._emptied(known, now)
-        elif newest is not None and newest < known.signed_ns:
+        else:
             self._restored(newest, known, now)
             self._recovering = known.since_ns
-        elif not 0 <= now - known.signed_ns < SIGN_NS:
-            self._sign(now, known.since_ns)
+
+    def _is_there(self, newest: int | None, known: KnownArchive, now: int) -> bool:
+        """Whether the newest sign found is the newest that was acknowledged, or that one need not be there any more."""
+        return newest >= known.signed_ns if newest is not None else self._aged(known.signed_ns, now)
 
     def _sign(self, now: int, since: int) -> None:
         try:

@@ -12,6 +12,7 @@ from archioc.core.config.file import load_config
 from archioc.core.directories import Directories, is_locked, lock_state_dir
 from archioc.core.errors import RegistryError, SpoolError, SpoolFileDamaged, StoreDenied, StoreError
 from archioc.core.incidents import Incidents
+from archioc.core.machine.log import silent_log
 from archioc.core.spool.spool import SpoolDirectory, read_spool_file
 from archioc.core.timestamp import format_local
 from archioc.db.archive_record import ArchiveRecord
@@ -128,7 +129,8 @@ def _store(config: Config, directories: Directories) -> str:
     if config.store.influxdb is not None:
         store = InfluxDatabase(config.store.influxdb, config.archiver.name, ArchiveRecord(directories.archive_record))
         try:
-            return store.try_out()
+            with silent_log():
+                return store.try_out()
         finally:
             store.close()
     if embedded is not None and not embedded.directory.exists() and not is_locked(directories):
