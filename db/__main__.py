@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
+from collections.abc import Callable
 from functools import partial
 
 import structlog
@@ -34,6 +36,8 @@ from archioc.db.store import Store
 _log = structlog.get_logger()
 
 SIGN_OF_LIFE_S = 0.25
+RETRY_S = 1.0
+"""Between two attempts to start while the disk refuses."""
 
 
 def _work(config: Config, stop: StopSignal) -> int:
@@ -43,33 +47,51 @@ def _work(config: Config, stop: StopSignal) -> int:
     table = ChannelTable(directories.run)
     table.open()
     spool = SpoolDirectory(directories.spool)
-    spool.create()
     status = SpoolStatus(table.delivery, spool)
     status.show(ProcessState.STARTING)
-    record = ArchiveRecord(directories.archive_record, state_id(directories.state))
-    store = open_store(config.store, config.archiver.name, record)
-    kept = watch = None
-    if isinstance(store, InfluxDatabase):
-        kept = DeliveredBatches(spool, Keeping.of(config.spool))
-        watch = StoreWatch(store, spool, kept, Incidents(directories.incidents), table.delivery, partial(_channel_names, directories))
-    else:
+    identities: list[str] = []
+
+    def take_up() -> None:
+        spool.create()
+        identities.append(state_id(directories.state))
+
+    if not _when_possible(take_up, status, table, stop):
+        return 0
+    store = open_store(config.store, config.archiver.name, ArchiveRecord(directories.archive_record, identities[0]))
+    if config.store.influxdb is None:
         _open_before_queries(store)
-    server = QueryServer(directories.query_socket, store)
-    counters, shown = DeliveryCounters(table.delivery), StoreStatus(table.delivery)
-    delivery = Delivery(spool, store, counters, shown, kept=kept, watch=watch)
+    servers: list[QueryServer] = []
+    if not _when_possible(lambda: servers.append(QueryServer(directories.query_socket, store)), status, table, stop):
+        return 0
+    delivery = _delivery(config, directories, table, spool, store)
     worker = threading.Thread(target=delivery.run, args=(stop,), name="delivery", daemon=True)
     worker.start()
     _log.info("db_started", destination=store.destination)
     while worker.is_alive() and not stop:
         status.show(ProcessState.RUNNING)
+        table.delivery.head["store_damaged"] = store.damaged
         stop.wait(SIGN_OF_LIFE_S)
     died = not stop
     given_up = _finish(worker, status)
-    if server.close() and not given_up:
+    store.interrupt()
+    ended = servers[0].close() and not given_up
+    if ended:
         store.close()
     status.show(ProcessState.STOPPED)
     _log.info("db_stopped", delivery_died=died)
+    if not ended:  # a thread is in the middle of something, and would be torn out of it by the end of the interpreter
+        sys.stderr.flush()
+        os._exit(1 if died else 0)
     return 1 if died else 0
+
+
+def _delivery(config: Config, directories: Directories, table: ChannelTable, spool: SpoolDirectory, store: Store) -> Delivery:
+    """What delivers to a store, and watches it where it is a server."""
+    counters, status, kept, watch = DeliveryCounters(table.delivery), StoreStatus(table.delivery), None, None
+    if isinstance(store, InfluxDatabase):
+        kept = DeliveredBatches(spool, Keeping.of(config.spool))
+        watch = StoreWatch(store, spool, kept, Incidents(directories.incidents), table.delivery, partial(_channel_names, directories))
+    return Delivery(spool, store, counters, status, kept=kept, watch=watch)
 
 
 def _channel_names(directories: Directories) -> list[str]:
@@ -83,6 +105,27 @@ def _channel_names(directories: Directories) -> list[str]:
         return [channel.name for channel in registry.channels_since(0)[0]]
     finally:
         registry.close()
+
+
+def _when_possible(act: Callable[[], None], status: SpoolStatus, table: ChannelTable, stop: StopSignal) -> bool:
+    """Do what needs a disk, again and again while that refuses, which the status shows; False when told to stop meanwhile."""
+    head, due = table.delivery.head, 0.0
+    while not stop:
+        status.show(ProcessState.STARTING)
+        if time.monotonic() >= due:
+            try:
+                act()
+            except OSError as error:
+                if not head["spool_error"][0]:
+                    _log.error("not_started_yet", error=str(error))
+                head["spool_error"] = str(error).encode()
+                due = time.monotonic() + RETRY_S
+            else:
+                head["spool_error"] = b""
+                return True
+        stop.wait(SIGN_OF_LIFE_S)
+    status.show(ProcessState.STOPPED)
+    return False
 
 
 def _open_before_queries(store: Store) -> None:

@@ -7,7 +7,7 @@ import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, Self, TypeVar
+from typing import Protocol, Self, TypeVar, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -151,6 +151,18 @@ class Reader(Protocol):
         ...
 
 
+@runtime_checkable
+class OfFiles(Protocol):
+    """What a store of files of our own can do besides."""
+
+    def faults(self, *, deep: bool) -> Iterator[list[str]]:
+        """Look at each file, and say what is wrong with it: a list for each, mostly empty. deep: all that is in it is read.
+
+        Those that were set aside as damaged are faults too.
+        """
+        ...
+
+
 class Writer(Protocol):
     """What delivery needs of a store."""
 
@@ -190,6 +202,15 @@ class Writer(Protocol):
 
 class Store(Reader, Writer, Protocol):
     """A place where samples are kept for good, and read again."""
+
+    @property
+    def damaged(self) -> int:
+        """How many files of ours were set aside as damaged; 0 where the store is somebody else's."""
+        ...
+
+    def interrupt(self) -> None:
+        """End queries that run, as far as that can be done, and refuse others: `close` follows."""
+        ...
 
 
 def glob_filter(pattern: str) -> Callable[[str], object]:

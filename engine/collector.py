@@ -347,7 +347,7 @@ class Collector:
         rows = self._channels.ours()
         self._let_pass(rows, now)
         self._tell(self._losses.pop_events(rows, now))
-        self._channels.gaps.open(self._channels.staying(), Reason.ARCHIVER_STOP, now)
+        self._channels.gaps.end_collecting(self._channels.staying(), Reason.ARCHIVER_STOP, now)
 
     def cut_all(self, timeout: float = 5.0) -> None:
         """Cut the last batch, waiting at most `timeout` seconds for the commit thread to take it."""

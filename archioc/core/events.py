@@ -28,8 +28,9 @@ class Reason(IntEnum):
     COLLECTING = 13
     REMOVED = 14
     NO_VALUE = 15
-    STORE_LOST = 16
-    SENT_AGAIN = 17
+    STORE_DAMAGED = 16
+    STORE_LOST = 17
+    SENT_AGAIN = 18
 
     @property
     def word(self) -> str:
@@ -45,6 +46,7 @@ GAPS = frozenset(
         Reason.ENGINE_RESTART,
         Reason.GROUP_OFF,
         Reason.NO_VALUE,
+        Reason.STORE_DAMAGED,
         Reason.STORE_LOST,
     }
 )

@@ -74,6 +74,10 @@ class ReadBack:
         self._suspected = None
         self._tally.clear()
 
+    def forget_counts(self) -> None:
+        """What was found before is sent again, and will be found once more."""
+        self._tally.clear()
+
     def look(self, now: int) -> None:
         """Every CHECK_S check what was delivered meanwhile, and count what was found before (now: ns since 1970)."""
         if time.monotonic() < self._check_at:

@@ -97,8 +97,11 @@ class StoreWatch:
 
     def failed(self, error: Exception) -> None:
         """The store does not take samples."""
-        if "no space left on device" in str(error):
-            self._note(IncidentKind.DISK_FULL, FULL_DISK)
+        if isinstance(error, StoreUnavailable | StoreDenied) and "no space left on device" in str(error):
+            try:
+                self._note(IncidentKind.DISK_FULL, FULL_DISK)
+            except OSError as full:  # our own disk, too
+                _log.error("incident_not_kept", error=str(full))
 
     def step(self) -> bool:
         """Do one thing; False when there is nothing to do. Raises StoreUnavailable, StoreDenied or OSError."""
@@ -226,7 +229,7 @@ class StoreWatch:
         since = self._request.since_ns()
         if since is not None and not self._requested:
             batches = [batch for batch in self._kept.batches() if batch.delivered_ns >= since]
-            self._read_back.clear()
+            self._read_back.forget_counts()
             self._resending.add(batches)
             self._requested = True
             _log.info("resend_begins", batches=len(batches), since=format_utc(since))

@@ -6,7 +6,7 @@ import re
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 import numpy as np
@@ -77,7 +77,9 @@ class InfluxDatabase(InfluxReader):
     def __init__(self, settings: InfluxStore, archiver: str = DEFAULT_ARCHIVER, record: ArchiveRecord | None = None) -> None:
         self._settings, self._archiver, self._record = settings, archiver, record
         database, _, policy = settings.bucket.partition("/")
-        known = self.known
+        known = None
+        with suppress(OSError):  # `prepare` will tell
+            known = self.known
         super().__init__(InfluxConnection(settings), database, policy or (known.policy if known is not None else ""))
         self._path = "/write"
         self._lanes = LANES
@@ -97,6 +99,14 @@ class InfluxDatabase(InfluxReader):
     def lanes(self) -> int:
         """How many files the server is best given at once."""
         return self._lanes
+
+    @property
+    def damaged(self) -> int:
+        """It has no files of ours."""
+        return 0
+
+    def interrupt(self) -> None:
+        """Its queries have time limits of their own, and are cut off with their connections."""
 
     @property
     def warning(self) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from archioc.core.errors import QueryError
 from archioc.db.bins import Within
 from archioc.db.query_socket import query_messages as wire
-from archioc.db.store import Reader
+from archioc.db.store import OfFiles, Reader
 
 NAMES_A_LINE = 1000
 RECORDS_A_LINE = 1000
@@ -103,6 +103,12 @@ def _audit(reader: Reader, request: Request) -> Answers:
         yield {"audit": records[at : at + RECORDS_A_LINE]}
 
 
+def _faults(reader: Reader, request: Request) -> Answers:
+    if isinstance(reader, OfFiles):
+        for found in reader.faults(deep=bool(request.get("deep", False))):
+            yield {"faults": found}
+
+
 _QUERIES: dict[str, Callable[[Reader, Request], Answers]] = {
     "samples": _samples,
     "last_before": _last_before,
@@ -114,4 +120,5 @@ _QUERIES: dict[str, Callable[[Reader, Request], Answers]] = {
     "archivers": _archivers,
     "meta": _meta,
     "audit": _audit,
+    "faults": _faults,
 }

@@ -81,6 +81,10 @@ class SocketReader:
         answers = self._ask({"query": "audit", "start_ns": start_ns, "end_ns": end_ns})
         return [AuditRecord(**record) for answer in answers for record in answer["audit"]]
 
+    def faults(self, *, deep: bool) -> Iterator[list[str]]:
+        """What is wrong with the files of the store, where it has files."""
+        return (answer["faults"] for answer in self._ask({"query": "faults", "deep": deep}))
+
     def close(self) -> None:
         """Nothing is kept open between queries."""
 

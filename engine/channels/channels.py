@@ -225,7 +225,7 @@ class Channels:
         rows = self.ours()
         memory, enabled = self._sampler.memory, self._sampler.wanted.on(rows)
         self.gaps.change(rows[memory.gap[rows] == Reason.NO_VALUE], last.reason, last.ended_ns)
-        self.gaps.open(rows[memory.seen[rows] != 0], last.reason, last.ended_ns)
+        self.gaps.end_collecting(rows[memory.seen[rows] != 0], last.reason, last.ended_ns)
         before = rows[(memory.seen[rows] == 0) & enabled & (self._added_by[rows] <= last.revision)]
         self.gaps.change(before[self.gaps.unannounced(before)], last.reason, last.ended_ns)
         self.gaps.open(before, last.reason, last.ended_ns)  # of those that had been refused all the time

@@ -202,12 +202,12 @@ def test_what_a_person_wants_sent_again(influx_database: InfluxDatabase, watched
     made.commit(6)
     made.work()
     influx_database.query("DELETE FROM sample")
-    since = made.kept.batches()[2].delivered_ns
-    made.ask_resend(since)
+    wanted = made.kept.batches()[2:]
+    made.ask_resend(wanted[0].delivered_ns)
     made.begin(InfluxStore.model_validate(influx_database.settings))
     made.watch._look(time.time_ns())
     made.work()
-    assert made.times("A")[-4:] == made.sent[2:]
+    assert {batch.batch_id for batch in wanted} <= set(made.times("A"))
     assert not list((made.spool.root / "delivered").glob("resend*"))
 
 

@@ -22,6 +22,7 @@ def check(
         str | None,
         typer.Option(metavar="FILE|newest|empty", help="Replace state.db by this copy, or begin anew; the archiver must not run."),
     ] = None,
+    deep: Annotated[bool, typer.Option("--deep", help="Read all that is in the files of the embedded store.")] = False,
     acknowledge: Annotated[
         bool, typer.Option("--acknowledge", help="Let go of incidents of the store: somebody has seen to them.")
     ] = False,
@@ -40,5 +41,5 @@ def check(
         restore_registry(config, restore)
     elif acknowledge:
         let_go(config)
-    elif not look(config):
+    elif not look(config, deep=deep):
         raise typer.Exit(FAILED)

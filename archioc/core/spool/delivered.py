@@ -76,7 +76,11 @@ class DeliveredBatches:
             held = self._load()
             batch = _named(max(now_ns, held[-1][0].delivered_ns + 1 if held else 0), claimed.batch_id, claimed.samples, whole=whole)
             size = self._spool.disk.stat(claimed.path).size
-            self._spool.disk.rename(claimed.path, self._directory / batch.name)
+            try:
+                self._spool.disk.rename(claimed.path, self._directory / batch.name)
+            except FileNotFoundError:  # somebody has removed the directory
+                self._spool.disk.make_directory(self._directory)
+                self._spool.disk.rename(claimed.path, self._directory / batch.name)
             self._append(batch, size)
         self.trim(now_ns)
 
@@ -130,6 +134,7 @@ class DeliveredBatches:
     def _load(self) -> deque[tuple[DeliveredBatch, int]]:
         if self._held is None:
             disk = self._spool.disk
+            disk.make_directory(self._directory)
             found = sorted(filter(None, map(delivered_batch, disk.names(self._directory))))
             self._held = deque((batch, disk.stat(self._directory / batch.name).size) for batch in found)
             self._bytes = sum(size for _, size in self._held)

@@ -178,6 +178,7 @@ DELIVERY_HEAD = np.dtype(
         ("spool_oldest", "<i8"),  # ns since 1970, 0 = empty
         ("disk_free", "<f8"),  # part of the spool's disk that is free, 0..1
         ("damaged", "<i8"),  # spool files set aside
+        ("store_damaged", "<i8"),  # files of the embedded store set aside
         ("quarantined", "<i8"),  # batches of which something is in the quarantine
         ("write_again", "<i8"),  # counter: the engine writes what readers need once more when it changes
         ("error", "S500"),  # the store's last refusal or failure; empty when all is well
