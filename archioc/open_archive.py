@@ -9,6 +9,7 @@ from functools import partial
 from archioc.core.config.config import Config
 from archioc.core.directories import Directories, is_locked
 from archioc.core.registry import read_aliases
+from archioc.db.archive_record import ArchiveRecord
 from archioc.db.embedded.store import EmbeddedStore
 from archioc.db.influx.store import InfluxDatabase
 from archioc.db.open_store import open_store
@@ -37,9 +38,10 @@ def open_for_change(config: Config) -> Iterator[Store | SocketReader]:
     if is_locked(directories):
         yield SocketReader(directories.query_socket)
         return
-    store = open_store(config.store, config.archiver.name)
+    store = open_store(config.store, config.archiver.name, ArchiveRecord(directories.archive_record))
     try:
-        store.prepare()
+        if config.store.influxdb is None:  # a database is never made for it
+            store.prepare()
         yield store
     finally:
         store.close()
@@ -49,7 +51,7 @@ def _open_store(config: Config, directories: Directories) -> Reader:
     if is_locked(directories):
         return SocketReader(directories.query_socket)
     if config.store.influxdb is not None:
-        return InfluxDatabase(config.store.influxdb)
+        return InfluxDatabase(config.store.influxdb, record=ArchiveRecord(directories.archive_record))
     assert config.store.embedded is not None, "one of the two is configured"
     store = EmbeddedStore(config.store.embedded.directory, read_only=True)
     store.prepare()

@@ -7,20 +7,28 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 
 import structlog
 
 from archioc.core.config.config import Config
 from archioc.core.directories import Directories
-from archioc.core.errors import StoreUnavailable
+from archioc.core.errors import RegistryError, StoreUnavailable
+from archioc.core.identity import state_id
+from archioc.core.incidents import Incidents
 from archioc.core.machine.allocator import keep_freed_memory
 from archioc.core.process import StopSignal, run_process
+from archioc.core.registry import RegistryReader
+from archioc.core.spool.delivered import DeliveredBatches, Keeping
 from archioc.core.spool.spool import SpoolDirectory
 from archioc.core.table.table import ChannelTable, ProcessState
+from archioc.db.archive_record import ArchiveRecord
 from archioc.db.delivery.delivery_counters import DeliveryCounters
 from archioc.db.delivery.loop import DRAIN_S, Delivery
 from archioc.db.delivery.spool_status import SpoolStatus
 from archioc.db.delivery.store_status import StoreStatus
+from archioc.db.delivery.watch import StoreWatch
+from archioc.db.influx.store import InfluxDatabase
 from archioc.db.open_store import open_store
 from archioc.db.query_socket.server import QueryServer
 from archioc.db.store import Store
@@ -41,15 +49,21 @@ def _work(config: Config, stop: StopSignal) -> int:
     spool = SpoolDirectory(directories.spool)
     status = SpoolStatus(table.delivery, spool)
     status.show(ProcessState.STARTING)
-    store = open_store(config.store, config.archiver.name)
-    if not _when_possible(spool.create, status, table, stop):
+    identities: list[str] = []
+
+    def take_up() -> None:
+        spool.create()
+        identities.append(state_id(directories.state))
+
+    if not _when_possible(take_up, status, table, stop):
         return 0
+    store = open_store(config.store, config.archiver.name, ArchiveRecord(directories.archive_record, identities[0]))
     if config.store.influxdb is None:
         _open_before_queries(store)
     servers: list[QueryServer] = []
     if not _when_possible(lambda: servers.append(QueryServer(directories.query_socket, store)), status, table, stop):
         return 0
-    delivery = Delivery(spool, store, DeliveryCounters(table.delivery), StoreStatus(table.delivery))
+    delivery = _delivery(config, directories, table, spool, store)
     worker = threading.Thread(target=delivery.run, args=(stop,), name="delivery", daemon=True)
     worker.start()
     _log.info("db_started", destination=store.destination)
@@ -69,6 +83,28 @@ def _work(config: Config, stop: StopSignal) -> int:
         sys.stderr.flush()
         os._exit(1 if died else 0)
     return 1 if died else 0
+
+
+def _delivery(config: Config, directories: Directories, table: ChannelTable, spool: SpoolDirectory, store: Store) -> Delivery:
+    """What delivers to a store, and watches it where it is a server."""
+    counters, status, kept, watch = DeliveryCounters(table.delivery), StoreStatus(table.delivery), None, None
+    if isinstance(store, InfluxDatabase):
+        kept = DeliveredBatches(spool, Keeping.of(config.spool))
+        watch = StoreWatch(store, spool, kept, Incidents(directories.incidents), table.delivery, partial(_channel_names, directories))
+    return Delivery(spool, store, counters, status, kept=kept, watch=watch)
+
+
+def _channel_names(directories: Directories) -> list[str]:
+    """All channels of the registry; none where it cannot be read."""
+    try:
+        registry = RegistryReader(directories.registry)
+    except RegistryError as error:
+        _log.warning("channels_not_known", error=str(error))
+        return []
+    try:
+        return [channel.name for channel in registry.channels_since(0)[0]]
+    finally:
+        registry.close()
 
 
 def _when_possible(act: Callable[[], None], status: SpoolStatus, table: ChannelTable, stop: StopSignal) -> bool:

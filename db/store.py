@@ -68,6 +68,24 @@ class WriteOutcome:
         return cls(nothing, nothing)
 
 
+@dataclass(frozen=True, slots=True)
+class Lacking:
+    """What a store does not have of samples that it has acknowledged.
+
+    expected: how many were looked for. missing: how many of each channel are not there. start_ns, end_ns: first and last of all looked for.
+    """
+
+    expected: int
+    missing: dict[str, int]
+    start_ns: int
+    end_ns: int
+
+    @property
+    def samples(self) -> int:
+        """How many are missing."""
+        return sum(self.missing.values())
+
+
 class Reader(Protocol):
     """Queries. Times are ns since 1970 UTC; a channel that the store does not know has no samples.
 

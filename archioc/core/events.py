@@ -29,7 +29,9 @@ class Reason(IntEnum):
     REMOVED = 14
     NO_VALUE = 15
     STORE_DAMAGED = 16
-    DELETED = 17
+    STORE_LOST = 17
+    SENT_AGAIN = 18
+    DELETED = 19
 
     @property
     def word(self) -> str:
@@ -46,6 +48,7 @@ GAPS = frozenset(
         Reason.GROUP_OFF,
         Reason.NO_VALUE,
         Reason.STORE_DAMAGED,
+        Reason.STORE_LOST,
         Reason.DELETED,
     }
 )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from archioc.core.errors import StoreDenied
 from archioc.core.spool.encoding.escaping import old_tag_value, tag_value
 from archioc.db.erasure import Erasure
+from archioc.db.influx.answers import Series, integer, understood
 from archioc.db.influx.connection import InfluxConnection, Parameters
 from archioc.db.influx.influxql import MAX_TIME, of_channel, within
 
@@ -14,7 +16,25 @@ MEASUREMENTS = ("sample", "array", "alarm")
 _SECOND = 1_000_000_000
 
 
-def condition_of(erasure: Erasure) -> str:
+def erase(
+    erasure: Erasure,
+    fields: Mapping[str, Sequence[str]],
+    ask: Callable[[str], Iterable[Series]],
+    delete: Callable[[str, Erasure], None] | None,
+) -> Iterator[int]:
+    """Count what each measurement has of it, and delete that. fields: of which each sample has one. delete: None: only count."""
+    for measurement in MEASUREMENTS:
+        with understood(f"deletion in {measurement}"):
+            count = 0
+            if counted := ", ".join(f"count({field})" for field in fields.get(measurement, ())):
+                statement = f'SELECT {counted} FROM "{measurement}" WHERE {_condition(erasure)}'  # noqa: S608 - quoted
+                count = sum(integer(one) for series in ask(statement) for one in series["values"][0][1:] if one is not None)
+            if delete is not None:
+                delete(measurement, erasure)
+        yield count
+
+
+def _condition(erasure: Erasure) -> str:
     """What is meant, in InfluxQL."""
     span = within(erasure.start_ns, erasure.end_ns)
     return span if erasure.channel is None else f"{of_channel(erasure.channel)} AND {span}"
@@ -22,7 +42,7 @@ def condition_of(erasure: Erasure) -> str:
 
 def erase_in_one(connection: InfluxConnection, scope: Parameters, measurement: str, erasure: Erasure) -> None:
     """1.x. A DELETE there goes through all retention policies of the database."""
-    for _ in connection.query(f'DELETE FROM "{measurement}" WHERE {condition_of(erasure)}', scope, method="POST"):  # noqa: S608 - quoted
+    for _ in connection.query(f'DELETE FROM "{measurement}" WHERE {_condition(erasure)}', scope, method="POST"):  # noqa: S608 - quoted
         pass
 
 

@@ -23,7 +23,7 @@ def test_damaged_registry_is_restored(archiver: ArchiverFactory, softioc: SoftIo
     assert made.stop() == 0
     made.start(connected=1)  # which makes a copy
     running = made.command("check", str(made.config))
-    assert (running.status, running.out.count(" ok: ")) == (0, 5), running.out
+    assert (running.status, running.out.count(" ok: ")) == (0, 6), running.out
     refused = made.command("check", str(made.config), "--restore", "newest")
     assert (refused.status, "another archiver runs on it" in refused.err) == (1, True)
     assert made.stop() == 0

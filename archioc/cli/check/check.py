@@ -11,8 +11,13 @@ from pathlib import Path
 from archioc.core.config.config import Config
 from archioc.core.config.file import load_config
 from archioc.core.directories import Directories, is_locked, lock_state_dir
-from archioc.core.errors import RegistryError, SpoolError, SpoolFileDamaged, StoreError, StoreUnavailable
+from archioc.core.errors import RegistryError, SpoolError, SpoolFileDamaged, StoreDenied, StoreError, StoreUnavailable
+from archioc.core.incidents import Incidents
+from archioc.core.machine.log import silent_log
 from archioc.core.spool.spool import SpoolDirectory, read_spool_file
+from archioc.core.timestamp import format_local
+from archioc.db.archive_record import ArchiveRecord
+from archioc.db.influx.store import InfluxDatabase
 from archioc.db.store import OfFiles
 from archioc.engine.channels.last_run import AliveFile
 from archioc.ioc.registry.backup import backups, begin_anew, check_registry, is_empty, restore
@@ -38,6 +43,7 @@ def check(path: Path, *, deep: bool = False) -> bool:
         "spool": _spool,
         "disk": _disk,
         "store": partial(_store, deep=deep),
+        "incidents": _incidents,
     }
     fine = True
     for name, look in looks.items():
@@ -64,6 +70,12 @@ def restore_registry(path: Path, wanted: str) -> None:
     _tell("registry", "ok", done)
     if aside is not None:
         sys.stdout.write(f"the one that was there is now {aside}\n")
+
+
+def acknowledge(path: Path) -> None:
+    """Let go of what happened to the store: somebody has seen to it. Raises ConfigError, OSError."""
+    number = Incidents(Directories(load_config(path).archiver.state_dir).incidents).acknowledge()
+    _tell("incidents", "ok", f"{number} acknowledged")
 
 
 def _tell(name: str, state: str, text: str) -> None:
@@ -119,6 +131,13 @@ def _disk(config: Config, directories: Directories) -> str:
 
 def _store(config: Config, directories: Directories, *, deep: bool) -> str:
     embedded = config.store.embedded
+    if config.store.influxdb is not None:
+        store = InfluxDatabase(config.store.influxdb, config.archiver.name, ArchiveRecord(directories.archive_record))
+        try:
+            with silent_log():
+                return store.try_out()
+        finally:
+            store.close()
     if embedded is not None and not embedded.directory.exists() and not is_locked(directories):
         return f"{embedded.directory}: {NOT_YET}"
     reader = open_reader(config, as_stored=True)
@@ -133,5 +152,14 @@ def _store(config: Config, directories: Directories, *, deep: bool) -> str:
         reader.close()
     if faults:
         raise StoreUnavailable("; ".join(faults))
-    where = str(embedded.directory) if embedded is not None else str(config.store.influxdb.url if config.store.influxdb else "")
+    where = embedded.directory if embedded is not None else ""
     return f"{where}: answers" + (f", {files - 2} files {'read' if deep else 'opened'}" if files else "")
+
+
+def _incidents(_: Config, directories: Directories) -> str:
+    """What happened to the store and nobody has acknowledged."""
+    found = Incidents(directories.incidents).standing(time.time_ns())
+    if found:
+        told = "; ".join(f"{format_local(incident.time_ns)} {incident.text}" for incident in found)
+        raise StoreDenied(f"{told} (seen to it? `archioc check --acknowledge`)")
+    return "none"

@@ -84,6 +84,7 @@ class StoreState(IntEnum):
     UNREACHABLE = 2
     DENIED = 3
     REJECTING = 4
+    DEGRADED = 5
 
 
 _NO_HEAD = np.dtype([("reserved", "<i8")])
