@@ -116,7 +116,8 @@ def wrong_put(draw: random.Random, name: str) -> Written:
     if kind == 0:
         return unreadable(draw)
     if kind == 1:
-        return Written(frames.DOUBLE, 2, frames.encoded([1, 1], frames.DOUBLE))
+        codes = draw.choice(([1.5, 65], [65, -129], [float("nan")], [0x110000])) if name == "description" else [1, 1]
+        return Written(frames.DOUBLE, len(codes), frames.encoded(codes, frames.DOUBLE))
     if name == "description":
         return as_text(draw, "d" * draw.randrange(256, 3000))
     if name == "group":
