@@ -22,6 +22,9 @@ MAX_ELEMENTS = 100_000_000
 DEFAULT_QUOTA = 1000.0
 """Samples a second; more than any slow control gives, less than what fills a disk unseen."""
 
+DEFAULT_MAX_INTERVAL = 3600.0
+"""Seconds. A channel without a sample in an hour is then one that is not archived, so readers need not look back further."""
+
 MAX_RATE = 100_000.0
 """Highest rate limit (Hz) that makes sense beside a drain every 20 ms."""
 
@@ -83,7 +86,8 @@ class ChannelSettings:
     description: free text for people.
     deadband: in the channel's unit, 0 or more: a number that differs from the last archived one by no more is left out.
     deadband_pct: the same in % of the last archived value, 0 to 100. With both, the wider one holds.
-    max_interval: s, 0.1 s to a year; a value that stays is written again at least this often. 0 = never.
+    max_interval: s, 0.1 s to a year; a value that stays is written again at least this often. 0 = never. With the default, values of more
+        than 1 kB are not written again.
     mask: `log` or `value`: whether the IOC's archive or monitor dead band decides what it sends.
     quota: samples/s on average over 10 s, 0 to 100 000; what is beyond is dropped and counted. 0 = no limit.
     clock: `ioc`, `archiver`, or `auto`: whose time the samples get.
@@ -99,7 +103,7 @@ class ChannelSettings:
     description: str = ""
     deadband: float = 0.0
     deadband_pct: float = 0.0
-    max_interval: float = 0.0
+    max_interval: float = DEFAULT_MAX_INTERVAL
     mask: Mask = Mask.LOG
     quota: float = DEFAULT_QUOTA
     clock: Clock = Clock.AUTO

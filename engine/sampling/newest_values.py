@@ -6,7 +6,11 @@ import numpy as np
 import numpy.typing as npt
 
 from archioc.core.spool.batch import NO_BLOB, SAMPLE, SampleFlag, Samples
+from archioc.core.void_view import as_void
 from archioc.engine.sampling.updates import Updates
+
+LARGE_BYTES = 1024
+"""Of a value that is not written again by default."""
 
 Rows = npt.NDArray[np.integer]
 
@@ -22,17 +26,31 @@ class NewestValues:
         self._cells = np.zeros(rows, SAMPLE)
         self._blobs: dict[int, bytes] = {}
 
-    def remember(self, updates: Updates) -> None:
-        """Take over updates, at most one of each row."""
+    def remember(self, updates: Updates, small_only: npt.NDArray[np.bool_]) -> None:
+        """Keep updates, at most one of each row.
+
+        small_only: of all rows, shape (rows,); of these a blob of more than LARGE_BYTES is not kept.
+        """
+        updates = self._without_large(updates, small_only)
         rows = updates.row
         self.known[rows] = True
         cells = np.zeros(len(rows), SAMPLE)
         cells["row"], cells["value"], cells["src_time"] = rows, updates.value, updates.stamp
         cells["severity"], cells["status"] = updates.alarm >> 8, updates.alarm & 0xFF
         cells["kind"], cells["dbr"], cells["blob"], cells["flags"] = updates.kind, updates.dbr, updates.blob, updates.flags
-        self._cells[rows] = cells
+        as_void(self._cells)[rows] = as_void(cells)
         for at in np.flatnonzero(updates.blob != NO_BLOB).tolist():
             self._blobs[int(rows[at])] = updates.blobs[updates.blob[at]]
+
+    def _without_large(self, updates: Updates, small_only: npt.NDArray[np.bool_]) -> Updates:
+        with_blob = np.flatnonzero((updates.blob != NO_BLOB) & small_only[updates.row])
+        large = [at for at in with_blob.tolist() if len(updates.blobs[updates.blob[at]]) > LARGE_BYTES]
+        if not large:
+            return updates
+        self.forget(updates.row[large])
+        keep = np.ones(len(updates.row), bool)
+        keep[large] = False
+        return updates.select(np.flatnonzero(keep))
 
     def forget(self, rows: Rows) -> None:
         """These rows are not to be written again any more."""

@@ -214,7 +214,8 @@ class Sampler:
         self._note_archived(drain.row[passed], updates.received[passed])
         self._note_archived(drain.row[resumed.at], updates.received[resumed.at])
         archived = drain.on[drain.runs.starts]
-        self._newest.remember(newest.select(np.flatnonzero((self.wanted.longest[drain.rows] > 0) & archived)))
+        repeats = (self.wanted.longest[drain.rows] > 0) & archived
+        self._newest.remember(newest if repeats.all() else newest.select(np.flatnonzero(repeats)), self.wanted.small_only)
 
     def _passing(self, updates: Mask, released: Rows) -> _Passing:
         return _Passing(updates, *self.withheld.pop(released), self.memory.w_received[released])
@@ -252,7 +253,9 @@ class Sampler:
     def _note_archived(self, rows: Rows, received: I8) -> None:
         """Values received at these times (ns) are archived."""
         repeats = self.wanted.longest[rows] > 0
-        np.maximum.at(self.memory.archived_at, rows[repeats], received[repeats])
+        if not repeats.all():
+            rows, received = rows[repeats], received[repeats]
+        np.maximum.at(self.memory.archived_at, rows, received)
 
     def repeat(self, now: int, connected: Mask) -> tuple[Samples, list[bytes]]:
         """The newest values of channels that have had none archived for `max_interval`, as generated samples at this time (ns).
