@@ -150,6 +150,8 @@ class ChannelPvs:
 
     async def _remove(self, pv: PV, value: PutValue, peer: Peer) -> None:
         assert pv.channel is not None
+        if not str(value).strip():
+            return
         channel = self._find(pv.channel)
         if channel is None:
             raise await self._commands.executor.refuse_unreadable(pv.name, str(value), UnknownChannel(pv.channel), peer)
