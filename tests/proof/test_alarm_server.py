@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -22,7 +23,7 @@ CHANNELS = 5
 SETTLED_S = 10.0
 """How long all is well again before the next disturbance."""
 
-PROCESSES = ("engine", "db", "ioc", "http")
+PROCESSES = ("engine", "db", "ioc", "retrieval")
 SILENT = {"engine": {"State": "MAJOR", "Engine:State": "INVALID"}, "db": {"State": "MAJOR", "Writer:State": "INVALID"}}
 """What a process that stands still for a minute raises. The control IOC comes back before its clients' entry is due."""
 
@@ -77,10 +78,16 @@ class Watched:
         return {name: level for name, level in self.alarms.items() if level != "NO_ALARM"}
 
 
-def test_kills_and_stops(archiver: ArchiverFactory, softioc: SoftIocFactory, camonitor: CamonitorFactory, prefix: str) -> None:
+def test_kills_and_stops(
+    archiver: ArchiverFactory, softioc: SoftIocFactory, camonitor: CamonitorFactory, ports: Callable[[int], list[int]], prefix: str
+) -> None:
     """Kill -9 of any process raises nothing. One that stands still for a minute raises one spoken alarm, which ends with it."""
     names = [f"{prefix}C{number}" for number in range(CHANNELS)]
-    made = archiver([], [softioc(counter_database(names)).port], more={"groups": {"all": {"channels": names}}, "http": {"port": 0}})
+    made = archiver(
+        [],
+        [softioc(counter_database(names)).port],
+        more={"groups": {"all": {"channels": names}}, "http": {"enabled": True, "port": ports(1)[0]}},
+    )
     made.start(connected=CHANNELS)
     text = made.command("alarms", "config", str(made.config), "--channels", "all").out
     model = AlarmServer(text)
