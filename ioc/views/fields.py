@@ -13,6 +13,7 @@ from archioc.ioc.pvs.channel_fields import CHANNEL_FIELDS, STATES, ChannelField,
 from archioc.ioc.pvs.channel_refs import reference
 from archioc.ioc.pvs.command_pvs import COMMAND_SPECS, RESULT_BYTES, result_alarm
 from archioc.ioc.pvs.row_view import RowView
+from archioc.ioc.pvs.worded import digits
 from archioc.ioc.views.filter import listed_group
 from archioc.ioc.views.view import View
 
@@ -113,10 +114,13 @@ def value_text(view: RowView) -> str:
     if not view.status["received_at"][0]:
         return ""
     kind, number, text = int(view.status["kind"][0]), view.number("status", "value"), view.text("text")
+    count = int(view.status["count"][0])
     if kind == Kind.ARRAY:
-        return f"{int(view.status['count'][0])} elements"
+        return f"{count} element{'s' if count != 1 else ''}"
     if kind == Kind.TEXT or (kind == Kind.ENUM and text):
         return text
+    if view.precision is not None and Dbr(int(view.status["dbr"][0])) in {Dbr.DOUBLE, Dbr.FLOAT}:
+        return f"{digits(number, view.precision)} {view.text('units')}".rstrip()
     return f"{number:.6g} {view.text('units')}".rstrip()
 
 

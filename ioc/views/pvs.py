@@ -155,9 +155,9 @@ class ViewPvs:
             rows[place.slot] = view_row(self._table, channel) if channel else None
         row = rows[place.slot]
         if row is None:
-            await pv.show(nothing(place.field), alarm=NO_ALARM, unit="" if field.unit else None)
+            await pv.show(nothing(place.field), alarm=NO_ALARM, unit="" if field.unit else None, empty=True)
         else:
-            await pv.show(field.show(row), alarm=field.alarm_of(row), unit=field.unit(row) if field.unit else None)
+            await field.show_on(pv, row)
 
     async def _put_list(self, view: View, place: Place, pv: PV, value: PutValue, _: Peer) -> None:
         try:

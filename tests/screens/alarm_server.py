@@ -18,6 +18,9 @@ LEVELS = ("OK", "MINOR", "MAJOR", "INVALID", "UNDEFINED")
 """In the order in which one takes the place of another. UNDEFINED: the PV is not connected."""
 
 DISCONNECTED = "UNDEFINED"
+CLEARED = "cleared"
+"""What a disabled entry has as severity of its PV: good, but with another message, so that the next one counts as a change."""
+
 FILTER_S = 0.6
 """A filter looks at a PV twice a second at most, and 0.1 s after a change."""
 
@@ -113,7 +116,7 @@ class Logic:
             return
         self.enabled = enabled
         if not enabled:
-            self.while_disabled, self.current, self.alarm = self.current, "OK", "OK"
+            self.while_disabled, self.current, self.alarm = self.current, CLEARED, "OK"
         else:
             self.receive(at, self.while_disabled)
 
@@ -121,7 +124,7 @@ class Logic:
         """Let a delay end that is over by now."""
         if self.pending and at >= self.due:
             level, self.pending = self.pending, ""
-            if self.enabled and self.current != "OK":
+            if self.enabled and self.current not in {"OK", CLEARED}:
                 self._update(self.due, level, delayed=False)
 
     def _update(self, at: float, level: str, *, delayed: bool) -> None:

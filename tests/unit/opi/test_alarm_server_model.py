@@ -96,3 +96,16 @@ def test_long_outage_is_one_alarm() -> None:
             made.receive(at, name, level, NAN if level == "UNDEFINED" else 1.0)
     made.pass_time(54.0)
     assert made.standing() == {"P:State": "UNDEFINED"}
+
+
+def test_delay_ends_while_disabled() -> None:
+    """A delay that began before the filter disabled the entry is over when the entry counts again and its PV is good."""
+    made = server(filter="`S` >= 0", delay=30)
+    made.receive(0.0, "S", "OK", 1.0)
+    for at, level, value in ((10.0, "UNDEFINED", NAN), (18.0, "OK", 1.0)):
+        made.receive(at, "S", level, value)
+        made.receive(at, "X", level, value)
+    made.pass_time(20.0)
+    made.receive(35.0, "X", "INVALID", 1.0)
+    made.pass_time(60.0)
+    assert made.raised == []
