@@ -143,7 +143,15 @@ CHANNEL_FIELDS: dict[str, ChannelField] = {
         "mode",
     ),
     "Rate": ChannelField(
-        PvSpec(Dbr.DOUBLE, "Highest rate; 0 = no limit (Monitor only)", unit="Hz", precision=3, access="control", high=MAX_RATE, zero="no limit"),
+        PvSpec(
+            Dbr.DOUBLE,
+            "Highest rate; 0 = no limit (Monitor only)",
+            unit="Hz",
+            precision=3,
+            access="control",
+            high=MAX_RATE,
+            zero="no limit",
+        ),
         "registry",
         lambda view: view.channel.settings.rate,
         "rate",
@@ -156,7 +164,15 @@ CHANNEL_FIELDS: dict[str, ChannelField] = {
         unit=lambda view: view.text("units"),
     ),
     "DeadbandPct": ChannelField(
-        PvSpec(Dbr.DOUBLE, "The same in part of the last archived value", unit="%", precision=3, access="control", high=MAX_DEADBAND_PCT, zero="none"),
+        PvSpec(
+            Dbr.DOUBLE,
+            "The same in part of the last archived value",
+            unit="%",
+            precision=3,
+            access="control",
+            high=MAX_DEADBAND_PCT,
+            zero="none",
+        ),
         "registry",
         lambda view: view.channel.settings.deadband_pct,
         "deadband_pct",
@@ -187,7 +203,15 @@ CHANNEL_FIELDS: dict[str, ChannelField] = {
         "mask",
     ),
     "Quota": ChannelField(
-        PvSpec(Dbr.DOUBLE, "Most samples/s on average over 10 s; 0 = no limit", unit="1/s", precision=1, access="control", high=MAX_RATE, zero="no limit"),
+        PvSpec(
+            Dbr.DOUBLE,
+            "Most samples/s on average over 10 s; 0 = no limit",
+            unit="1/s",
+            precision=1,
+            access="control",
+            high=MAX_RATE,
+            zero="no limit",
+        ),
         "registry",
         lambda view: view.channel.settings.quota,
         "quota",
@@ -199,7 +223,9 @@ CHANNEL_FIELDS: dict[str, ChannelField] = {
         "clock",
     ),
     "MaxElements": ChannelField(
-        PvSpec(Dbr.LONG, "Longer arrays are treated as LargeArrays says; 0 = no limit", access="control", high=MAX_ELEMENTS, zero="no limit"),
+        PvSpec(
+            Dbr.LONG, "Longer arrays are treated as LargeArrays says; 0 = no limit", access="control", high=MAX_ELEMENTS, zero="no limit"
+        ),
         "registry",
         lambda view: view.channel.settings.max_elements,
         "max_elements",
