@@ -16,6 +16,9 @@ from archioc.ioc.ca.pv import PV
 IN_WORDS_FROM_S = 120.0
 """Shorter times are in seconds."""
 
+_ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[.\d]*Z")
+"""A time; in words it is without its year and its fraction."""
+
 _SPANS = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
 _BYTES = ("byte", "kB", "MB", "GB", "TB", "PB")
 _LARGEST = 1e15
@@ -28,21 +31,22 @@ def worded(pv: PV) -> str:
     if pv.is_empty:
         return ""
     if isinstance(value, str):
-        return value
+        return f"{value[5:10]} {value[11:19]}" if _ISO.fullmatch(value) else value
     if pv.spec.dbr is Dbr.ENUM:
         return pv.spec.labels[int(value)] if 0 <= int(value) < len(pv.spec.labels) else str(int(value))
     if value == 0 and pv.spec.zero:
         return pv.spec.zero
-    return quantity(float(value), pv.unit, pv.precision)
+    return quantity(float(value), pv.unit, pv.precision, small=not pv.spec.unit and pv.spec.precision > 0)
 
 
-def quantity(number: float, unit: str, precision: int) -> str:
-    """A number with its unit. precision: digits after the point."""
+def quantity(number: float, unit: str, precision: int, *, small: bool = False) -> str:
+    """A number with its unit. precision: digits after the point. small: one that would read 0 and is not has an exponent."""
     if unit == "s" and IN_WORDS_FROM_S <= number < _LARGEST:
         return _span(round(number))
     if unit == "byte" and 1000 <= number < _LARGEST:
         return _bytes(number)
-    return f"{_number(number, precision)} {unit}".rstrip()
+    text = digits(number, precision) if small or abs(number) >= _LARGEST or not math.isfinite(number) else f"{number:.{precision}f}"
+    return f"{_apart(text)} {unit}".rstrip()
 
 
 def digits(number: float, precision: int) -> str:
@@ -55,11 +59,10 @@ def digits(number: float, precision: int) -> str:
     return text
 
 
-def _number(number: float, precision: int) -> str:
-    text = digits(number, precision)
-    if not math.isfinite(number) or "e" in text:
-        return text
-    return re.sub(r"(?<=\d)(?=(\d{3})+(?!\d))", " ", text.partition(".")[0]) + "".join(text.partition(".")[1:])
+def _apart(text: str) -> str:
+    """A number with its thousands apart; one with an exponent stays."""
+    whole, point, rest = text.partition(".")
+    return text if "e" in text else re.sub(r"(?<=\d)(?=(\d{3})+(?!\d))", " ", whole) + point + rest
 
 
 def _span(seconds: int) -> str:

@@ -9,7 +9,8 @@ from archioc.core.dbr import Dbr, Severity, Status
 from archioc.core.spool.batch import Kind
 from archioc.ioc.ca.alarm import NO_ALARM, Alarm
 from archioc.ioc.ca.pv import PvSpec, Value
-from archioc.ioc.pvs.channel_fields import CHANNEL_FIELDS, STATES, ChannelField, value_alarm
+from archioc.ioc.pvs.channel_field import ChannelField
+from archioc.ioc.pvs.channel_fields import CHANNEL_FIELDS, STATES, value_alarm
 from archioc.ioc.pvs.channel_refs import reference
 from archioc.ioc.pvs.command_pvs import COMMAND_SPECS, RESULT_BYTES, result_alarm
 from archioc.ioc.pvs.row_view import RowView

@@ -32,7 +32,7 @@ RATE = PV("P:CH:X:Rate", CHANNEL_FIELDS["Rate"].spec)
         (0.5161, "s", 3, "0.516 s"),
         (1_234_567.0, "byte", 0, "1.23 MB"),
         (512.0, "byte", 0, "512 byte"),
-        (2.2e-9, "mbar", 3, "2.200e-09 mbar"),
+        (0.048, "s", 1, "0.0 s"),
         (1e18, "", 0, "1.0e+18"),
         (math.nan, "mA", 3, "NaN mA"),
         (-math.inf, "", 3, "-Infinity"),
@@ -83,6 +83,8 @@ def test_words_of_pvs() -> None:
     rate = CHANNEL_FIELDS["Rate"].spec
     assert asyncio.run(_shown(rate, 0.0)) == "no limit"
     assert asyncio.run(_shown(rate, 2.5)) == "2.500 Hz"
+    assert asyncio.run(_shown(CHANNEL_FIELDS["Value"].spec, 2.2e-9)) == "2.200000e-09"
+    assert asyncio.run(_shown(CHANNEL_FIELDS["Time"].spec, "2026-12-01T10:57:33.862148971Z")) == "12-01 10:57:33"
     assert asyncio.run(_shown(rate, 0.0, empty=True)) == ""
     assert asyncio.run(_shown(PvSpec(Dbr.ENUM, "", labels=("Off", "On")), 1)) == "On"
     assert asyncio.run(_shown(PvSpec(Dbr.CHAR, "", count=9), "abc")) == "abc"
