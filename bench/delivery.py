@@ -25,7 +25,8 @@ from archioc.core.machine.log import configure_log
 from archioc.core.spool.encoding import encoder_for
 from archioc.db.bins import Grid
 from archioc.db.embedded import statements as sql
-from archioc.db.embedded.day_files import DAY_NS, DayFiles, day_of
+from archioc.db.embedded.day_files import DayFiles
+from archioc.db.embedded.days import DAY_NS, day_of
 from archioc.db.embedded.reader import EmbeddedReader
 from archioc.db.embedded.store import EmbeddedStore
 from archioc.db.influx.bins import InfluxBins

@@ -7,7 +7,8 @@ import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, Self, TypeVar
+from pathlib import Path
+from typing import Protocol, Self, TypeVar, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,7 @@ from archioc.core.spool.batch import ChannelMeta
 from archioc.core.spool.spool import SpoolFile
 from archioc.db.alarm_columns import AlarmColumns
 from archioc.db.bins import Bins, Within
+from archioc.db.erasure import Erasure
 from archioc.db.sample_columns import SampleColumns
 
 CHUNK = 50_000
@@ -64,6 +66,24 @@ class WriteOutcome:
         """Nothing was refused."""
         nothing = np.zeros(len(file.counts), np.int64)
         return cls(nothing, nothing)
+
+
+@dataclass(frozen=True, slots=True)
+class Lacking:
+    """What a store does not have of samples that it has acknowledged.
+
+    expected: how many were looked for. missing: how many of each channel are not there. start_ns, end_ns: first and last of all looked for.
+    """
+
+    expected: int
+    missing: dict[str, int]
+    start_ns: int
+    end_ns: int
+
+    @property
+    def samples(self) -> int:
+        """How many are missing."""
+        return sum(self.missing.values())
 
 
 class Reader(Protocol):
@@ -133,6 +153,22 @@ class Reader(Protocol):
         ...
 
 
+@runtime_checkable
+class OfFiles(Protocol):
+    """What a store of files of our own can do besides."""
+
+    def faults(self, *, deep: bool) -> Iterator[list[str]]:
+        """Look at each file, and say what is wrong with it: a list for each, mostly empty. deep: all that is in it is read.
+
+        Those that were set aside as damaged are faults too.
+        """
+        ...
+
+    def copy_files(self, target: Path) -> Iterator[str]:
+        """Copy each file into a directory, while it is in use, and name it. Raises StoreUnavailable."""
+        ...
+
+
 class Writer(Protocol):
     """What delivery needs of a store."""
 
@@ -170,8 +206,29 @@ class Writer(Protocol):
         ...
 
 
-class Store(Reader, Writer, Protocol):
+@runtime_checkable
+class Erasing(Protocol):
+    """What a store can do for a person who wants stored samples deleted."""
+
+    def erase(self, erasure: Erasure, order: AuditRecord | None) -> Iterator[int]:
+        """Delete what lies in a span, part by part; the number of samples in each. order: for the audit; None: only count.
+
+        The order, and the gap that is left, are stored first. Raises StoreUnavailable, StoreDenied, QueryError.
+        """
+        ...
+
+
+class Store(Reader, Writer, Erasing, Protocol):
     """A place where samples are kept for good, and read again."""
+
+    @property
+    def damaged(self) -> int:
+        """How many files of ours were set aside as damaged; 0 where the store is somebody else's."""
+        ...
+
+    def interrupt(self) -> None:
+        """End queries that run, as far as that can be done, and refuse others: `close` follows."""
+        ...
 
 
 def glob_filter(pattern: str) -> Callable[[str], object]:

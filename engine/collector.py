@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections import deque
+from collections.abc import Iterable
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +33,8 @@ from archioc.engine.status_view import StatusView
 _log = structlog.get_logger()
 
 DRAIN_AT_MOST = 50_000
+ASK_AT_MOST = 200
+"""Channels that are asked for their values in one round when all are."""
 OPEN_AT_MOST = 200_000
 """Samples in the open batch beyond which the drain waits for the disk; the ring holds what comes."""
 REPLAY_STALL_S = 60.0
@@ -65,6 +69,7 @@ class Collector:
         self._cut_at = ring.drained
         self._batch_id = int(table.ledger.head["batch_id"][0])
         self._flush = int(table.settings.head["flush"][0])
+        self._to_ask: deque[int] = deque()
 
     # -- one round -----------------------------------------------------------------------------
 
@@ -80,9 +85,10 @@ class Collector:
         self._add_alarms(self._sampler.repeat_alarms(now, self._channels.connected))
         self._book_losses(now)
         if self._commits.poll_forgotten():
-            self._tell_again(now)
+            self._tell_again(now, self._channels.metadata.of.values())
+        self._write_again(now)
         self._channels.announce_gaps(now)
-        self._channels.announce_collected(now)
+        self._metas += self._channels.announce_daily(now)
         self._audit.poll()
         self._watch_clock()
         self._view.refresh(now, self._ring.fill, self._sampler.clocks.suspect)
@@ -193,14 +199,28 @@ class Collector:
             self._alarms.append(alarms)
             self._open_alarms += len(alarms)
 
-    def _tell_again(self, now: int) -> None:
-        """Batches were dropped: what the store knows of channels besides their samples may have been in them."""
+    def _tell_again(self, now: int, metas: Iterable[ChannelMeta]) -> None:
+        """What the store knows of channels besides their samples: it was in batches that were dropped, or the store has lost it."""
         self._sampler.memory.labelled[:] = 0
-        self._metas += self._channels.metadata.of.values()
+        self._metas += metas
         self._channels.gaps.announce_again()
-        self._channels.announce_collected(now, every=True)
+        self._channels.announce_all(now)
         self._audit.send_again()
         self._add_alarms(self._sampler.alarms_again(now, self._channels.connected))
+
+    def _write_again(self, now: int) -> None:
+        """The store has lost what it held: what readers need is written once more, and each channel is asked for its value."""
+        wanted, head = int(self._table.delivery.head["write_again"][0]), self._table.status.head
+        if wanted != int(head["written_again"][0]):
+            head["written_again"] = wanted
+            metadata = self._channels.metadata
+            self._tell_again(now, metadata.as_of(now, metadata.of))
+            rows = self._channels.ours()
+            self._to_ask = deque(rows[self._channels.connected[rows]].tolist())
+            _log.warning("archive_written_again", channels=len(self._to_ask))
+        if self._to_ask:
+            rows = np.array([self._to_ask.popleft() for _ in range(min(ASK_AT_MOST, len(self._to_ask)))], np.int64)
+            self._channels.look_again(rows[self._channels.connected[rows]], now)
 
     def _watch_clock(self) -> None:
         """Log when our own clock comes into doubt, and when it no longer is."""
@@ -327,7 +347,7 @@ class Collector:
         rows = self._channels.ours()
         self._let_pass(rows, now)
         self._tell(self._losses.pop_events(rows, now))
-        self._channels.gaps.open(self._channels.staying(), Reason.ARCHIVER_STOP, now)
+        self._channels.gaps.end_collecting(self._channels.staying(), Reason.ARCHIVER_STOP, now)
 
     def cut_all(self, timeout: float = 5.0) -> None:
         """Cut the last batch, waiting at most `timeout` seconds for the commit thread to take it."""

@@ -9,7 +9,7 @@ GREEN, YELLOW, RED, MAGENTA, GREY, BLUE = "#2ca02c", "#e6b800", "#d62728", "#d63
 SEVERITIES = (("NO_ALARM", GREEN), ("MINOR", YELLOW), ("MAJOR", RED), ("INVALID", MAGENTA))
 """By number (alarm.h), in the colours of EPICS screens."""
 
-STORE_STATES = (("Unknown", GREY), ("OK", GREEN), ("Unreachable", RED), ("Denied", RED), ("Rejecting", YELLOW))
+STORE_STATES = (("Unknown", GREY), ("OK", GREEN), ("Unreachable", RED), ("Denied", RED), ("Rejecting", YELLOW), ("Degraded", YELLOW))
 """As the field `store_state` of the measurement `archiver` numbers them."""
 
 CLOCK = (("good", GREEN), ("suspect", RED))

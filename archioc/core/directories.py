@@ -73,6 +73,16 @@ class Directories:
         return self.state / "open_gaps"
 
     @property
+    def archive_record(self) -> Path:
+        """Which archives have been written to, and when they were last signed."""
+        return self.state / "archive.json"
+
+    @property
+    def incidents(self) -> Path:
+        """What happened to the store and nobody has acknowledged yet."""
+        return self.state / "incidents"
+
+    @property
     def audit_sent(self) -> Path:
         """Up to where the audit has gone to the spool."""
         return self.state / "audit_sent"

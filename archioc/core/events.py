@@ -28,6 +28,10 @@ class Reason(IntEnum):
     COLLECTING = 13
     REMOVED = 14
     NO_VALUE = 15
+    STORE_DAMAGED = 16
+    STORE_LOST = 17
+    SENT_AGAIN = 18
+    DELETED = 19
 
     @property
     def word(self) -> str:
@@ -35,7 +39,19 @@ class Reason(IntEnum):
         return self.name.lower()
 
 
-GAPS = frozenset({Reason.DISCONNECTED, Reason.DISABLED, Reason.ARCHIVER_STOP, Reason.ENGINE_RESTART, Reason.GROUP_OFF, Reason.NO_VALUE})
+GAPS = frozenset(
+    {
+        Reason.DISCONNECTED,
+        Reason.DISABLED,
+        Reason.ARCHIVER_STOP,
+        Reason.ENGINE_RESTART,
+        Reason.GROUP_OFF,
+        Reason.NO_VALUE,
+        Reason.STORE_DAMAGED,
+        Reason.STORE_LOST,
+        Reason.DELETED,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)

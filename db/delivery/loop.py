@@ -17,24 +17,25 @@ the store may have it, and what is claimed is never dropped as lost.
 from __future__ import annotations
 
 import contextlib
-import errno
 import random
 import time
 import traceback
-from collections import deque
 
 import structlog
 
 from archioc.core.errors import SpoolFileDamaged, StoreDenied, StoreUnavailable
 from archioc.core.process import StopSignal
-from archioc.core.spool.spool import SpoolDirectory, SpoolEntry, SpoolFile
+from archioc.core.spool.addresses import Addresses
+from archioc.core.spool.delivered import DeliveredBatches
+from archioc.core.spool.spool import SpoolDirectory, SpoolEntry
 from archioc.core.table.table import StoreState
 from archioc.db.delivery.delivery_counters import DeliveryCounters
-from archioc.db.delivery.order import DeliveryOrder
-from archioc.db.delivery.parallel_writes import Answer, Claimed, WriterPool, Writers
+from archioc.db.delivery.parallel_writes import Answer, WriterPool, Writers
 from archioc.db.delivery.quarantine import Quarantine
 from archioc.db.delivery.retries import Retries
+from archioc.db.delivery.source import SpoolSource
 from archioc.db.delivery.store_status import StoreStatus
+from archioc.db.delivery.watch import StoreWatch
 from archioc.db.store import Writer
 
 _log = structlog.get_logger()
@@ -46,9 +47,6 @@ FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
 LONGEST_RETRY_AFTER_S = 300.0
 """A server that asks for more is asked again all the same."""
-
-READ_ATTEMPTS = 3
-"""A file that the disk cannot read (EIO) so often is damaged."""
 
 DRAIN_S = 5.0
 """How long delivery goes on when it is told to stop."""
@@ -71,17 +69,24 @@ class Delivery:
     """Takes files from a spool to a store. One thread runs it."""
 
     def __init__(
-        self, spool: SpoolDirectory, store: Writer, book: DeliveryCounters, status: StoreStatus, lanes: Writers | None = None
+        self,
+        spool: SpoolDirectory,
+        store: Writer,
+        book: DeliveryCounters,
+        status: StoreStatus,
+        lanes: Writers | None = None,
+        kept: DeliveredBatches | None = None,
+        watch: StoreWatch | None = None,
     ) -> None:
         self._spool, self._store, self._book, self._status = spool, store, book, status
         self._lanes: Writers = lanes or WriterPool(store)
-        self._again: deque[SpoolEntry] = deque()  # claimed before, and to be sent once more
-        self._order = DeliveryOrder(spool)
-        self._unreadable: tuple[int, int] = (0, 0)  # batch id, how often in a row
+        self._source = SpoolSource(spool, store, book)
+        self._kept, self._watch = kept, watch
         self._quarantine = Quarantine(spool.root, spool.disk)
-        self._retries = Retries(self._quarantine, store, book)
+        self._retries = Retries(self._quarantine, store, book, Addresses(spool))
         self._prepared = False
         self._tidy = False
+        self._stopping = False
         self._taken = False  # whether the store has taken a file since the last failure
 
     def run(self, stop: StopSignal) -> None:
@@ -117,8 +122,10 @@ class Delivery:
         if not self._prepared:
             self._store.prepare()
             self._prepared = True
+            if self._watch is not None:
+                self._watch.begin()
         self._tidy = False
-        worked = self._fill_lanes() or self._settle_next() or self._idle()
+        worked = self._fill_lanes() or self._settle_next() or self._look_at_store() or self._idle()
         self._tidy = True
         return worked
 
@@ -128,11 +135,19 @@ class Delivery:
         After a failure one file goes alone, until the store has taken it.
         """
         wide = self._store.lanes if self._taken else 1
-        claimed = self._take() if self._lanes.in_flight < wide else None
+        if self._watch is not None and self._watch.wants_turn and not self._stopping:
+            wide = 0
+        claimed = self._source.take() if self._lanes.in_flight < wide else None
         if claimed is None:
             return False
         self._lanes.send(claimed)
+        if self._watch is not None:
+            self._watch.sent()
         return True
+
+    def _look_at_store(self) -> bool:
+        """One look, or one batch sent again, while nothing is on its way."""
+        return self._watch is not None and not self._stopping and self._watch.step()
 
     def _settle_next(self) -> bool:
         """Settle the next answer, if one comes soon; False when nothing is on its way."""
@@ -156,11 +171,12 @@ class Delivery:
                     self._settle(answer)
 
     def _idle(self) -> bool:
-        self._status.answered(self._remark())
+        self._status.answered(self._remark(), self._trouble())
         return self._retries.step()
 
     def _drain(self, until: float) -> None:
         """Go on until there is nothing left, also nothing on its way; what is not answered by then is sent again after the next start."""
+        self._stopping = True
         try:
             while time.monotonic() < until and self.step():
                 pass
@@ -174,16 +190,14 @@ class Delivery:
         while self._lanes.in_flight:  # after an error of the disk; what they say will be asked again
             self._lanes.answer(IDLE_S)
         self._taken = False
-        self._again.clear()
+        again = []
         for entry in self._spool.claimed():
             if self._book.finish(entry.batch_id):
                 self._let_go(entry)
             else:
-                self._again.append(entry)
+                again.append(entry)
         self._retries.finish_booked()
-        if self._again:
-            _log.info("spool_files_sent_again", files=len(self._again))
-        self._order.begin_anew()
+        self._source.begin_anew(again)
         self._tidy = True
 
     def _let_go(self, claimed: SpoolEntry) -> None:
@@ -192,45 +206,14 @@ class Delivery:
         except SpoolFileDamaged:
             self._spool.set_aside(claimed)
         else:
+            self._finish_with(claimed)
+
+    def _finish_with(self, claimed: SpoolEntry, *, whole: bool = True) -> None:
+        """Let go of a file that the store has acknowledged and that was counted, or keep it for a while."""
+        if self._kept is None:
             self._spool.remove(claimed)
-
-    def _take(self) -> Claimed | None:
-        """The next file for this store; None when none waits."""
-        while (claimed := self._claim_next()) is not None:
-            try:
-                file = self._read(claimed)
-            except SpoolFileDamaged as error:
-                self._book.count_lost(claimed.batch_id, claimed.samples)
-                kept = self._spool.set_aside(claimed)
-                _log.error("spool_file_damaged", why=error.why, samples=claimed.samples, kept=str(kept))
-                continue
-            if file.destination == self._store.destination:
-                return Claimed(claimed, file)
-            self._spool.put_back(claimed)
-            self._order.pass_over(claimed, file.destination)
-        return None
-
-    def _claim_next(self) -> SpoolEntry | None:
-        if self._again:
-            return self._again.popleft()
-        while (entry := self._order.next()) is not None:
-            claimed = self._spool.claim(entry)
-            if claimed is not None:
-                return claimed
-        return None
-
-    def _read(self, claimed: SpoolEntry) -> SpoolFile:
-        """The content of a file. Raises SpoolFileDamaged, also for one that the disk cannot give back again and again."""
-        try:
-            return self._spool.read(claimed)
-        except OSError as error:
-            if error.errno != errno.EIO:
-                raise
-            batch_id, times = self._unreadable
-            self._unreadable = (claimed.batch_id, times + 1 if batch_id == claimed.batch_id else 1)
-            if self._unreadable[1] < READ_ATTEMPTS:
-                raise
-            raise SpoolFileDamaged(claimed.path, str(error)) from None
+        else:
+            self._kept.keep(claimed, time.time_ns(), whole=whole)
 
     def _settle(self, answer: Answer) -> None:
         """Count a file and let go of it. Raises StoreUnavailable or StoreDenied when the store has not taken it."""
@@ -241,21 +224,21 @@ class Delivery:
         if outcome.refusals:
             self._quarantine.keep(file, outcome)
         self._book.count_delivered(file, outcome.rejected)
-        self._spool.remove(answer.claimed.entry)
-        self._status.wrote(answer.took, file.committed_ns, outcome, self._remark())
+        self._finish_with(answer.claimed.entry, whole=not outcome.rejected.any())
+        self._status.wrote(answer.took, file.committed_ns, outcome, self._remark(), self._trouble())
 
     def _remark(self) -> str:
-        """What a person should know although the store takes samples."""
-        return "; ".join(filter(None, (self._store.warning, self._waits_for_others())))
+        """What a person should know although the store is well."""
+        return self._store.warning
 
-    def _waits_for_others(self) -> str:
-        foreign = self._order.passed_over
-        if not foreign:
-            return ""
-        return f"{len(foreign)} spool files are for another store: {', '.join(sorted(set(foreign.values())))}"
+    def _trouble(self) -> str:
+        """What makes the store worse than OK although it takes samples."""
+        return "; ".join(filter(None, (self._watch.trouble if self._watch is not None else "", self._source.waits_for_others())))
 
     def _failed(self, error: StoreUnavailable | StoreDenied | OSError) -> None:
         self._prepared = False
+        if self._watch is not None:
+            self._watch.failed(error)
         if isinstance(error, OSError):
             self._status.spool_failed(str(error))
         else:

@@ -61,6 +61,11 @@ class DeliveryOrder:
         """Leave a file that is for another store where it is."""
         self._passed_over[entry.batch_id] = destination
 
+    def look_again(self) -> None:
+        """Files that were passed over may be for this store now."""
+        self._passed_over.clear()
+        self._look_at = float("-inf")
+
     def _look(self) -> None:
         began = time.monotonic()
         waiting = self._spool.waiting()

@@ -12,6 +12,7 @@ from pathlib import Path
 import structlog
 
 from archioc.core.errors import QuarantineError
+from archioc.core.spool.addresses import Addresses
 from archioc.db.delivery.delivery_counters import DeliveryCounters
 from archioc.db.delivery.quarantine import Quarantine, QuarantineEntry, request_of
 from archioc.db.store import Writer
@@ -22,8 +23,8 @@ _log = structlog.get_logger()
 class Retries:
     """Sends them. To be called by the thread that books."""
 
-    def __init__(self, quarantine: Quarantine, store: Writer, book: DeliveryCounters) -> None:
-        self._quarantine, self._store, self._book = quarantine, store, book
+    def __init__(self, quarantine: Quarantine, store: Writer, book: DeliveryCounters, addresses: Addresses) -> None:
+        self._quarantine, self._store, self._book, self._addresses = quarantine, store, book, addresses
 
     def step(self) -> bool:
         """Send the oldest; False when there is none. Raises StoreUnavailable, StoreDenied or OSError.
@@ -39,7 +40,8 @@ class Retries:
         except QuarantineError as error:
             _log.error("retry_not_possible", error=str(error), kept=str(self._quarantine.put_back(path)))
             return True
-        if entry.destination != self._store.destination:
+        self._addresses.refresh()
+        if not self._addresses.leads_to(entry.destination, self._store.destination):
             kept = self._quarantine.put_back(path)
             _log.error("retry_not_possible", error=f"made for another store: {entry.destination}", kept=str(kept))
             return True

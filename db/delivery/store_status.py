@@ -27,13 +27,14 @@ class StoreStatus:
         self._show(StoreState.UNKNOWN, "")
         self._block.head["spool_error"] = b""
 
-    def answered(self, remark: str) -> None:
-        """The store is well, and so is the spool; `remark` is what a person should know all the same."""
+    def answered(self, remark: str, trouble: str = "") -> None:
+        """The store answers, and so does the spool. remark: what a person should know all the same; trouble: why all is not well."""
         self._block.head["spool_error"] = b""
         if time.monotonic() >= self._refused_until:
-            self._show(StoreState.OK, remark)
+            state = StoreState.DEGRADED if trouble else StoreState.OK
+            self._show(state, "; ".join(filter(None, (trouble, remark))))
 
-    def wrote(self, took: float, committed_ns: int, outcome: WriteOutcome, remark: str) -> None:
+    def wrote(self, took: float, committed_ns: int, outcome: WriteOutcome, remark: str, trouble: str = "") -> None:
         """The store has answered for a file, `took` seconds after it was sent."""
         now = time.time_ns()
         self._block.head["last_write"] = now
@@ -44,7 +45,7 @@ class StoreStatus:
             self._refused_until = time.monotonic() + SHOW_REFUSAL_S
             self._show(StoreState.REJECTING, outcome.remark)
         else:
-            self.answered(remark)
+            self.answered(remark, trouble)
 
     def failed(self, state: StoreState, why: str) -> None:
         """The store has failed; it will be tried again."""

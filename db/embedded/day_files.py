@@ -1,124 +1,158 @@
-"""The files of the embedded store: one for each UTC day, and a catalog beside them.
+"""The files of the embedded store: one for each UTC day, one for what comes much later than its day, and a catalog beside them.
 
-One DuckDB instance has them attached, a bounded number at a time; every use has a cursor of its own,
-so that queries run beside the delivery.
+One DuckDB instance has them attached, a bounded number at a time; every use has a cursor of its own, so that queries run beside the
+delivery. A file that is damaged, or belongs to another archive, is set aside, and a new one takes its place.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import os
-import struct
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
-import numpy as np
 
 from archioc.core.errors import StoreUnavailable
+from archioc.db.embedded import identity
+from archioc.db.embedded.committed import CommittedBatches
+from archioc.db.embedded.damage import NO_DATABASE, Damage, damage_in, is_fatal
+from archioc.db.embedded.damaged_files import DamagedFiles
+from archioc.db.embedded.days import LATE
+from archioc.db.embedded.instance import Instance
+from archioc.db.embedded.numbers import ChannelNumbers
+from archioc.db.embedded.open_errors import raise_unavailable
+from archioc.db.embedded.tables import CATALOG, complete, lacking, needed
 
-DAY_NS = 86_400_000_000_000
 MAX_ATTACHED = 8
 """Day files kept open when nobody uses them."""
 
-CATALOG = "catalog"
+BLOCK_BYTES = 65_536
+"""Of DuckDB's blocks, in new files: a file with a few samples takes 150 kB, with 262 144 four times as much."""
+
 _SUFFIX = ".duckdb"
-_SETTINGS: dict[str, str | bool | int | float | list[str]] = {
-    "threads": 2,
-    "memory_limit": "1GB",
-    "preserve_insertion_order": True,
-    "autoinstall_known_extensions": False,
-    "autoload_known_extensions": False,
-}
-
-_FLOCK = struct.Struct("hhqqi4x")
-"""struct flock of fcntl(2) on 64 bits: type, whence, start, length, process."""
-
-Tables = Mapping[str, Mapping[str, str]]
-"""Table -> column -> type, with `not null` where there is always a value."""
-
-_CATALOG_TABLES: Tables = {
-    "channel": {"id": "uinteger not null", "name": "varchar not null"},
-    "meta": {"channel": "varchar not null", "time": "bigint not null", "content": "varchar not null"},
-    "event": {
-        "channel": "varchar not null",
-        "time": "bigint not null",
-        "reason": "utinyint not null",
-        "end_ns": "bigint",
-        "count": "bigint not null",
-        "text": "varchar not null",
-    },
-    "audit": {"time": "bigint not null"} | dict.fromkeys(("pv", "user", "host", "peer", "old", "new", "outcome"), "varchar not null"),
-}
-_ALARM = {"channel": "uinteger not null", "time": "bigint not null", "severity": "utinyint not null", "status": "utinyint not null"}
-_OF_ANY_SAMPLE = _ALARM | {"flags": "utinyint not null", "src_time": "bigint not null"}
-_STATISTICS = {"n": "bigint not null", "min": "double", "max": "double", "mean": "double", "std": "double"}
-_DAY_TABLES: Tables = {
-    "batch": {"id": "ubigint not null"},
-    "sample": _OF_ANY_SAMPLE | {"value": "double", "text": "varchar"},
-    "array_sample": _OF_ANY_SAMPLE | {"dbr": "utinyint not null", "data": "blob"} | _STATISTICS,
-    "alarm": _ALARM,
-}
-
-
-def day_of(time_ns: int) -> str:
-    """The UTC day of a time, as its file is called."""
-    return str(np.datetime64(time_ns // DAY_NS, "D"))
+_ATTEMPTS = 3
 
 
 class DayFiles:
     """Opens the files of one directory. Methods raise StoreUnavailable when a file cannot be used."""
 
     def __init__(self, directory: Path, *, read_only: bool) -> None:
-        self._directory, self._read_only = directory, read_only
-        self._lock = threading.Lock()
+        self._directory, self.read_only = directory, read_only
+        self._lock = threading.RLock()
         self._users: OrderedDict[str, int] = OrderedDict()
-        self._connection: duckdb.DuckDBPyConnection | None = None
+        self._condemned: dict[str, Damage] = {}
+        self._instance: Instance | None = None
+        self._ending: Instance | None = None
+        self._ill = False  # DuckDB, or the catalog, must be opened anew
+        self.archive = ""
+        self.damaged = DamagedFiles(directory)
+        self.committed = CommittedBatches(directory)
+        self.numbers = ChannelNumbers()
 
     def open(self) -> None:
-        """Open the catalog; does nothing when it is open."""
+        """Open the catalog, which is made anew from the day files where it is lost; does nothing when it is open."""
         with self._lock:
-            if self._connection is not None:
+            if self._instance is not None and not self._ill:
                 return
-            if self._read_only and not self._path(CATALOG).exists():
-                raise StoreUnavailable(f"{self._directory}: there is no embedded store yet")
-            try:
-                self._directory.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise StoreUnavailable(f"{self._directory}: cannot hold the embedded store: {error.strerror}") from None
-            connection = duckdb.connect(config={**_SETTINGS, "temp_directory": str(self._directory / "tmp")})
-            try:
-                self._attach(connection, CATALOG, _CATALOG_TABLES)
-            except StoreUnavailable:
-                connection.close()
-                raise
-            self._connection = connection
+            self.close()
+            self._make_directory()
+            for _ in range(_ATTEMPTS):
+                try:
+                    self._open_all()
+                except duckdb.Error as error:
+                    self.close()
+                    if damage_in(error) is None or self.read_only:
+                        raise StoreUnavailable(f"{self._directory}: cannot be opened: {' '.join(str(error).split())}") from None
+                except BaseException:
+                    self.close()
+                    raise
+                else:
+                    return
+            raise StoreUnavailable(f"{self._directory}: files are damaged again and again")
+
+    def _open_all(self) -> None:
+        """Start DuckDB, and open the catalog. What has been found damaged meanwhile goes first."""
+        if self._ending is not None and not self._ending.close():
+            raise StoreUnavailable(f"{self._directory}: a statement on the embedded store has not ended yet")
+        self._ending, self._ill = None, False
+        for name in list(self._condemned):
+            self._set_aside(name, self._condemned.pop(name))
+        self._instance = Instance(self._directory / "tmp")
+        self._open_file(CATALOG)
+        identity.know_archive(self)
+
+    def _make_directory(self) -> None:
+        if self.read_only and not self.path(CATALOG).exists():
+            days = len(self.days())
+            lost = f"catalog{_SUFFIX} is missing beside {days} day files: start the archiver once, which makes it from them"
+            raise StoreUnavailable(f"{self._directory}: {lost if days else 'there is no embedded store yet'}")
+        try:
+            self._directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreUnavailable(f"{self._directory}: cannot hold the embedded store: {error.strerror}") from None
 
     def days(self) -> list[str]:
         """Days for which there is a file, oldest first."""
         return sorted(path.stem for path in self._directory.glob(f"????-??-??{_SUFFIX}"))
 
+    @property
+    def has_late(self) -> bool:
+        """Whether there is a file with late samples."""
+        return self.path(LATE).exists()
+
+    def path(self, name: str) -> Path:
+        """Where a file is."""
+        return self._directory / f"{name}{_SUFFIX}"
+
     @contextlib.contextmanager
     def catalog(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A cursor on the catalog."""
-        with contextlib.closing(self._opened().cursor()) as cursor:
-            cursor.execute(f'use "{CATALOG}"')
-            yield cursor
+        try:
+            with self._opened().cursor() as cursor:
+                self._use(cursor, CATALOG)
+                yield cursor
+        except Exception as error:
+            self._note(CATALOG, error)
+            raise
 
     @contextlib.contextmanager
-    def day(self, day: str) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A cursor on the file of a day, which is made when it is not there (unless read-only)."""
-        self._take(day)
+    def day(self, name: str) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A cursor on the file of a day, or on LATE, which is made when it is not there (unless read-only).
+
+        When what is done with it finds damage, the file is set aside as soon as nobody uses it.
+        """
         try:
-            with contextlib.closing(self._opened().cursor()) as cursor:
-                cursor.execute(f'use "{day}"')
+            self._take(name)
+        except duckdb.Error as error:  # interrupted, or fatal
+            self._note(name, error)
+            raise StoreUnavailable(f"{self.path(name)}: cannot be opened: {' '.join(str(error).split())}") from error
+        try:
+            with self._opened().cursor() as cursor:
+                self._use(cursor, name)
                 yield cursor
+        except Exception as error:
+            self._note(name, error)
+            raise
         finally:
-            with self._lock:
-                self._users[day] -= 1
+            self._release(name)
+
+    def _use(self, cursor: duckdb.DuckDBPyConnection, name: str) -> None:
+        try:
+            cursor.execute(f'use "{name}"')
+        except duckdb.Error as error:
+            raise StoreUnavailable(f"{self.path(name)}: cannot be used: {' '.join(str(error).split())}") from error
+
+    def _note(self, name: str, error: Exception) -> None:
+        """See what an error means for a file, and for DuckDB, which does nothing more after a fatal one."""
+        if self.read_only:
+            return
+        if is_fatal(error):
+            self._ill = True
+        elif (found := damage_in(error)) is not None:
+            self._condemned.setdefault(name, found)
+            self._ill = self._ill or name == CATALOG
 
     def remove(self, day: str) -> bool:
         """Delete the file of a day; False when a query is using it."""
@@ -128,90 +162,134 @@ class DayFiles:
             if day in self._users:
                 self._detach(day)
             # The file last: without it, a left-over log would be nobody's.
-            for path in (self._path(day).with_name(f"{day}{_SUFFIX}.wal"), self._path(day)):
+            for path in (self.path(day).with_name(f"{day}{_SUFFIX}.wal"), self.path(day)):
                 path.unlink(missing_ok=True)
+        self.forget(day)
         return True
 
-    def close(self) -> None:
-        """Close all files."""
-        with self._lock:
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
-                self._users.clear()
+    def forget(self, name: str) -> None:
+        """A file has gone, and nobody expects it any more. Raises duckdb.Error."""
+        with self.catalog() as cursor:
+            cursor.execute("delete from day where name = ?", [name])
+        self.committed.forget(name)
 
-    def _opened(self) -> duckdb.DuckDBPyConnection:
-        if self._connection is None:
+    def checkpoint(self) -> None:
+        """Bring what the logs of open files hold into the files. Raises duckdb.Error, StoreUnavailable."""
+        with self._lock:
+            names = [CATALOG, *self._users]
+        for name in names:
+            if self.path(name).with_name(f"{name}{_SUFFIX}.wal").exists():
+                with self.catalog() if name == CATALOG else self.day(name) as cursor:
+                    cursor.execute(f'checkpoint "{name}"')
+
+    def interrupt(self) -> None:
+        """End what runs; the files must be closed then."""
+        if self._instance is not None:
+            self._instance.interrupt()
+
+    def close(self) -> bool:
+        """Close all files; False when a statement goes on, and then they are closed before they are opened again."""
+        with self._lock:
+            ending, self._instance = self._instance, None
+            self._users.clear()
+            self.numbers.clear()
+            if ending is None or ending.close():
+                return True
+            self._ending = ending
+            return False
+
+    def _opened(self) -> Instance:
+        if self._instance is None:
             raise StoreUnavailable(f"{self._directory}: the embedded store is not open")
-        return self._connection
+        return self._instance
 
-    def _take(self, day: str) -> None:
+    def _take(self, name: str) -> None:
         with self._lock:
-            if day not in self._users:
-                self._attach(self._opened(), day, _DAY_TABLES)
-                self._users[day] = 0
-            self._users[day] += 1
-            self._users.move_to_end(day)
+            if name in self._condemned:
+                raise StoreUnavailable(f"{self.path(name)}: is damaged, and set aside as soon as nobody reads it")
+            if name not in self._users:
+                self._open_file(name)
+                self._users[name] = 0
+            self._users[name] += 1
+            self._users.move_to_end(name)
             idle = [other for other, users in self._users.items() if not users]
             for other in idle[: max(0, len(self._users) - MAX_ATTACHED)]:
                 self._detach(other)
 
-    def _attach(self, connection: duckdb.DuckDBPyConnection, name: str, tables: Tables) -> None:
-        path = str(self._path(name)).replace("'", "''")
-        try:
-            with contextlib.closing(connection.cursor()) as cursor:
-                cursor.execute(f"attach '{path}' as \"{name}\"" + (" (read_only)" if self._read_only else ""))
-                lacking = _lacking(cursor, name, tables)
-                if lacking and self._read_only:
-                    cursor.execute(f'detach "{name}"')
-                    words = ", ".join(f"{table}.{column}" for table, column in lacking)
-                    raise StoreUnavailable(f"{self._path(name)}: made by an older version, without {words}: start the archiver once")
-                if lacking:
-                    cursor.execute(f'use "{name}"')
-                    _complete(cursor, lacking, tables)
-        except duckdb.Error as error:
-            if isinstance(error, duckdb.IOException) and _locked_elsewhere(self._path(name)):
-                raise StoreUnavailable(f"{self._directory}: another process has this embedded store open") from None
-            raise StoreUnavailable(f"{self._path(name)}: cannot be opened: {error}") from None
+    def _release(self, name: str) -> None:
+        with self._lock:
+            if name not in self._users:
+                return  # all files were closed meanwhile
+            self._users[name] -= 1
+            if not self._users[name] and name in self._condemned:
+                self._detach(name)
+                self._set_aside(name, self._condemned.pop(name))
 
     def _detach(self, day: str) -> None:
-        self._opened().execute(f'detach "{day}"')
         del self._users[day]
+        self.numbers.forget(day)
+        with self._opened().cursor() as cursor:
+            cursor.execute(f'detach "{day}"')
 
-    def _path(self, name: str) -> Path:
-        return self._directory / f"{name}{_SUFFIX}"
+    def _open_file(self, name: str) -> None:
+        """Attach a file; one that will never open is set aside, and a new one takes its place."""
+        for _ in range(_ATTEMPTS):
+            try:
+                self._attach(name)
+            except Damage as damage:
+                if self.read_only:
+                    raise StoreUnavailable(f"{self.path(name)}: is damaged: {damage}; the archiver sets it aside when it runs") from None
+                if name == CATALOG and NO_DATABASE in str(damage) and not self.days() and self.path(name).stat().st_size:
+                    raise StoreUnavailable(f"{self.path(name)}: cannot be opened: {damage}; nothing shows that it is ours") from None
+                self._set_aside(name, damage)
+            else:
+                return
+        raise StoreUnavailable(f"{self.path(name)}: is damaged again and again")
 
+    def _attach(self, name: str) -> None:
+        """Raises Damage."""
+        path, size = self.path(name), "" if self.path(name).exists() else f", block_size {BLOCK_BYTES}"
+        place = str(path).replace("'", "''")
+        if path.is_dir():
+            raise Damage("is a directory")
+        with self._opened().cursor() as cursor:
+            try:
+                cursor.execute(f"attach '{place}' as \"{name}\" ({'read_only' if self.read_only else f'read_write{size}'})")
+            except duckdb.Error as error:
+                raise_unavailable(path, error)
+            try:
+                self._make_whole(cursor, name)
+            except BaseException as error:
+                with contextlib.suppress(duckdb.Error):
+                    cursor.execute("use memory")
+                    cursor.execute(f'detach "{name}"')
+                if isinstance(error, duckdb.Error):
+                    raise_unavailable(path, error)
+                raise
 
-def _locked_elsewhere(path: Path) -> bool:
-    """Whether another process has the lock that DuckDB takes on an open file.
+    def _make_whole(self, cursor: duckdb.DuckDBPyConnection, name: str) -> None:
+        """See that an attached file is ours and has what it should; make what a new one, or one of an earlier version, lacks."""
+        missing = lacking(cursor, name)
+        if self.read_only and (words := ", ".join(f"{table}.{column}" for table, column in needed(name, missing))):
+            raise StoreUnavailable(f"{self.path(name)}: made by an older version, without {words}: start the archiver once")
+        cursor.execute(f'use "{name}"')
+        if not self.read_only:
+            with identity.transaction(cursor):
+                complete(cursor, name, missing)
+                if name != CATALOG:
+                    identity.introduce(cursor, self.archive)
+            identity.look_for_batch(cursor, name, self.committed.of(name))
+        if name != CATALOG and self.archive and not (self.read_only and ("archive", "id") in missing):
+            identity.look_for_stranger(cursor, self.archive)
 
-    DuckDB must not have the file open here: the system drops the locks of a process when it closes any descriptor of the file.
-    """
-    try:
-        with path.open("rb") as file:
-            found = fcntl.fcntl(file, fcntl.F_GETLK, _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))
-    except OSError:
-        return False
-    return int(_FLOCK.unpack(found)[0]) != fcntl.F_UNLCK
+    def replace_catalog(self, damage: Damage) -> None:
+        """Set the catalog aside, and begin a new one."""
+        with self._lock:
+            with self._opened().cursor() as cursor:
+                cursor.execute(f'detach "{CATALOG}"')
+            self._set_aside(CATALOG, damage)
+            self._open_file(CATALOG)
 
-
-def _lacking(cursor: duckdb.DuckDBPyConnection, name: str, tables: Tables) -> list[tuple[str, str]]:
-    """Table and column of all that an attached file does not have: everything for a new one, something for one of an older version."""
-    present = set(cursor.execute("select table_name, column_name from duckdb_columns() where database_name = ?", [name]).fetchall())
-    return [(table, column) for table, columns in tables.items() for column in columns if (table, column) not in present]
-
-
-def _complete(cursor: duckdb.DuckDBPyConnection, lacking: list[tuple[str, str]], tables: Tables) -> None:
-    """Make tables that are missing, and add columns: 0, an empty text or NULL in the lines that are there."""
-    incomplete = {table for table, _ in lacking}
-    for table, columns in tables.items():
-        if table in incomplete:
-            declared = ", ".join(f'"{name}" {kind}' for name, kind in columns.items())
-            cursor.execute(f"create table if not exists {table} ({declared})")
-    for table, column in lacking:
-        kind, _, always = tables[table][column].partition(" ")
-        default = f" default {_EMPTY.get(kind, 0)}" if always else ""
-        cursor.execute(f'alter table {table} add column if not exists "{column}" {kind}{default}')
-
-
-_EMPTY = {"varchar": "''"}
+    def _set_aside(self, name: str, damage: Damage) -> None:
+        self.damaged.set_aside(self.path(name), damage)
+        self.committed.forget(name)

@@ -11,18 +11,20 @@ import duckdb
 import numpy as np
 import orjson
 
-from archioc.core.array_statistics import ArrayStatistics
 from archioc.core.audit import AuditRecord
-from archioc.core.dbr import ELEMENT_DTYPE, Dbr
-from archioc.core.errors import QueryError
+from archioc.core.errors import QueryError, StoreUnavailable
 from archioc.core.events import GAPS, ChannelEvent, Reason
 from archioc.core.spool.batch import ChannelMeta
 from archioc.db.alarm_columns import AlarmColumns
-from archioc.db.bins import BIN_COLUMNS, Bins, Grid, Within
+from archioc.db.bins import BIN_COLUMNS, Bins, Grid, Within, bins_of
 from archioc.db.embedded import statements as sql
-from archioc.db.embedded.day_files import DayFiles, day_of
+from archioc.db.embedded.answered_columns import NO_ALARMS, array_columns, merge_alarms, scalar_columns
+from archioc.db.embedded.day_files import DayFiles
+from archioc.db.embedded.days import LATE, day_of
+from archioc.db.embedded.identity import missing_files
 from archioc.db.embedded.statement_limit import StatementLimit
-from archioc.db.sample_columns import Array, SampleColumns, merge_by_time, newest_of_each_time
+from archioc.db.embedded.tables import CATALOG, tables_of
+from archioc.db.sample_columns import SampleColumns, merge_by_time
 from archioc.db.store import MAX_EVENTS, QUERY_S, bounded, glob_filter
 
 STATEMENT_S = 60.0
@@ -39,17 +41,16 @@ class EmbeddedReader:
 
     def __init__(self, files: DayFiles) -> None:
         self._files = files
-        self._numbers: dict[str, int] = {}
 
     def samples(self, channel: str, start_ns: int, end_ns: int, *, with_previous: bool = True) -> Iterator[SampleColumns]:
         """Samples with start <= time <= end in chunks, after the last one before if wanted."""
-        number = self._number(channel)
-        if number is None:
-            return
-        if with_previous and (previous := self._last(number, start_ns - 1)) is not None:
+        if with_previous and (previous := self._last(channel, start_ns - 1)) is not None:
             yield previous
-        for day in self._days(start_ns, end_ns):
-            yield from self._day_samples(day, number, start_ns, end_ns)
+        of_days = (chunk for day in self._days(start_ns, end_ns) for chunk in self._file_samples(day, channel, start_ns, end_ns))
+        if not self._files.has_late:
+            yield from of_days
+        else:
+            yield from merge_by_time([of_days, self._file_samples(LATE, channel, start_ns, end_ns)])
 
     def last_before(self, channel: str, t_ns: int) -> SampleColumns | None:
         """The last sample with time < `t_ns`."""
@@ -57,8 +58,7 @@ class EmbeddedReader:
 
     def at(self, channel: str, t_ns: int) -> SampleColumns | None:
         """The sample in force at a time."""
-        number = self._number(channel)
-        return None if number is None else self._last(number, t_ns)
+        return self._last(channel, t_ns)
 
     def bins(
         self,
@@ -72,30 +72,30 @@ class EmbeddedReader:
     ) -> Bins:
         """Statistics of the numbers with start <= time < end in bins, made by DuckDB day by day."""
         grid = Grid.of(start_ns, end_ns, count)
-        found = Bins.empty(grid.starts)
-        number = self._number(channel)
-        if number is None:
-            return found
         begin_ns, upto_ns = grid.part(within)
+        if self._has_late(channel, begin_ns, upto_ns - 1):  # some of them may replace samples in the files of their days
+            return bins_of(grid, self.samples(channel, begin_ns, upto_ns - 1, with_previous=False))
+        found = Bins.empty(grid.starts)
         for day in _in_time(self._days(begin_ns, upto_ns - 1)):
-            lines = self._fetch(day, sql.BINS, number, begin_ns, upto_ns - 1, origin=start_ns, width=grid.width_ns)
-            found.add(Bins(**{name: np.ma.filled(lines[name], _absent(dtype)).astype(dtype) for name, dtype in BIN_COLUMNS.items()}))
+            lines = self._fetch(day, sql.BINS, channel, begin_ns, upto_ns - 1, origin=start_ns, width=grid.width_ns)
+            if lines is not None:
+                found.add(Bins(**{name: np.ma.filled(lines[name], _absent(dtype)).astype(dtype) for name, dtype in BIN_COLUMNS.items()}))
         return found
 
     def alarms(self, channel: str, start_ns: int, end_ns: int, *, with_previous: bool = True) -> Iterator[AlarmColumns]:
         """Alarm states with start <= time <= end in chunks, after the one in force at the start if wanted."""
-        number = self._number(channel)
-        if number is None:
-            return
-        if with_previous:
-            for day in _in_time(reversed(self._days(0, start_ns - 1))):
-                last = self._last_time(day, sql.LAST_ALARM, number, start_ns - 1)
-                if last is not None:
-                    yield self._alarms(day, number, last, last)
-                    break
-        for day in self._days(start_ns, end_ns):
-            for window in self._windows(day, sql.WEIGHT_OF_ALARMS, number, start_ns, end_ns):
-                yield self._alarms(day, number, *window)
+        if with_previous and (found := self._newest(channel, start_ns - 1, sql.LAST_ALARM)) is not None:
+            place, last = found
+            yield self._alarms(place, channel, last, last)
+        of_days = (chunk for day in self._days(start_ns, end_ns) for chunk in self._file_alarms(day, channel, start_ns, end_ns))
+        if not self._files.has_late:
+            yield from of_days
+        else:
+            yield from merge_alarms([*of_days], [*self._file_alarms(LATE, channel, start_ns, end_ns)])
+
+    def _file_alarms(self, place: str, channel: str, start_ns: int, end_ns: int) -> Iterator[AlarmColumns]:
+        for window in self._windows(place, sql.WEIGHT_OF_ALARMS, channel, start_ns, end_ns):
+            yield self._alarms(place, channel, *window)
 
     def names(self, pattern: str = "*") -> Iterator[str]:
         """Channels that have or had samples or alarms."""
@@ -130,68 +130,97 @@ class EmbeddedReader:
             lines = cursor.execute(sql.AUDIT, asked).fetchall()
         return bounded("audit", (AuditRecord(*line) for line in lines))
 
+    def faults(self, *, deep: bool) -> Iterator[list[str]]:
+        """What is wrong with each file."""
+        yield self._faults_of(CATALOG, deep)
+        for name in [*self._files.days(), *([LATE] if self._files.has_late else [])]:
+            yield self._faults_of(name, deep)
+        yield [f"{self._files.path(name)}: is missing" for name in missing_files(self._files)]
+        yield [f"{self._files.damaged.place / name}: was set aside as damaged" for name in self._files.damaged.names()]
+
+    def _faults_of(self, name: str, deep: bool) -> list[str]:
+        try:
+            with self._files.catalog() if name == CATALOG else self._files.day(name) as cursor:
+                for table in tables_of(name) if deep else ():
+                    cursor.execute(f"select bit_xor(hash(line)) from {table} line").fetchall()  # noqa: S608 - constants
+        except (duckdb.Error, StoreUnavailable) as error:
+            return [f"{self._files.path(name)}: {' '.join(str(error).split())}"]
+        return []
+
     def close(self) -> None:
         """Close all files."""
         self._files.close()
-
-    def _number(self, channel: str) -> int | None:
-        """The catalog's number of a channel, which it keeps for good."""
-        if channel not in self._numbers:
-            with self._files.catalog() as cursor, _answering(cursor):
-                found = cursor.execute("select id from channel where name = ?", [channel]).fetchone()
-            if found is None:
-                return None
-            self._numbers[channel] = int(found[0])
-        return self._numbers[channel]
 
     def _days(self, start_ns: int, end_ns: int) -> list[str]:
         first, last = day_of(start_ns), day_of(end_ns)
         return [day for day in self._files.days() if first <= day <= last] if start_ns <= end_ns else []
 
-    def _last(self, number: int, t_ns: int) -> SampleColumns | None:
+    def _last(self, channel: str, t_ns: int) -> SampleColumns | None:
         """The last sample with time <= `t_ns`."""
-        for day in _in_time(reversed(self._days(0, t_ns))):
-            last = self._last_time(day, sql.LAST_SAMPLE, number, t_ns)
-            if last is not None:
-                return next(self._day_samples(day, number, last, last))
-        return None
+        found = self._newest(channel, t_ns, sql.LAST_SAMPLE)
+        return None if found is None else next(self._file_samples(found[0], channel, found[1], found[1]))
 
-    def _last_time(self, day: str, statement: str, number: int, t_ns: int) -> int | None:
-        with self._files.day(day) as cursor, _answering(cursor):
+    def _newest(self, channel: str, t_ns: int, statement: str) -> tuple[str, int] | None:
+        """The file with what a channel has last at or before a time, and its time (ns)."""
+        found = None
+        for day in _in_time(reversed(self._days(0, t_ns))):
+            if (last := self._last_time(day, statement, channel, t_ns)) is not None:
+                found = day, last
+                break
+        late = self._last_time(LATE, statement, channel, t_ns) if self._files.has_late else None
+        return (LATE, late) if late is not None and (found is None or late >= found[1]) else found
+
+    def _last_time(self, place: str, statement: str, channel: str, t_ns: int) -> int | None:
+        with self._files.day(place) as cursor, _answering(cursor):
+            number = self._files.numbers.of(cursor, place, channel)
+            if number is None:
+                return None
             found = cursor.execute(statement, {"channel": number, "end": min(t_ns, MAX_TIME)}).fetchone()
         return None if found is None else found[0]
 
-    def _day_samples(self, day: str, number: int, start_ns: int, end_ns: int) -> Iterator[SampleColumns]:
+    def _has_late(self, channel: str, start_ns: int, end_ns: int) -> bool:
+        """Whether samples of a channel with start <= time <= end came late."""
+        if not self._files.has_late:
+            return False
+        last = self._last_time(LATE, sql.LAST_SAMPLE, channel, end_ns)
+        return last is not None and last >= start_ns
+
+    def _file_samples(self, day: str, channel: str, start_ns: int, end_ns: int) -> Iterator[SampleColumns]:
         moment = [(start_ns, end_ns)] if start_ns == end_ns else None  # it has one sample at most
-        scalars = moment or self._windows(day, sql.WEIGHT_OF_SCALARS, number, start_ns, end_ns)
-        arrays = moment or self._windows(day, sql.WEIGHT_OF_ARRAYS, number, start_ns, end_ns)
+        scalars = moment or self._windows(day, sql.WEIGHT_OF_SCALARS, channel, start_ns, end_ns)
+        arrays = moment or self._windows(day, sql.WEIGHT_OF_ARRAYS, channel, start_ns, end_ns)
         return merge_by_time(
             [
-                self._scalars(day, number, scalars),
-                (_arrays(self._fetch(day, sql.ARRAYS, number, *window)) for window in arrays),
+                self._scalars(day, channel, scalars),
+                (array_columns(found) for window in arrays if (found := self._fetch(day, sql.ARRAYS, channel, *window)) is not None),
             ]
         )
 
-    def _scalars(self, day: str, number: int, windows: Iterable[tuple[int, int]]) -> Iterator[SampleColumns]:
+    def _scalars(self, day: str, channel: str, windows: Iterable[tuple[int, int]]) -> Iterator[SampleColumns]:
         """Samples of each window; texts are asked for from the first one on that has any."""
         texts = False
         for window in windows:
-            found = self._fetch(day, sql.SCALARS if texts else sql.NUMBERS, number, *window)
-            if not texts and found["is_text"].any():
+            found = self._fetch(day, sql.SCALARS if texts else sql.NUMBERS, channel, *window)
+            if found is not None and not texts and found["is_text"].any():
                 texts = True
-                found = self._fetch(day, sql.SCALARS, number, *window)
-            yield _scalars(found)
+                found = self._fetch(day, sql.SCALARS, channel, *window)
+            if found is not None:
+                yield scalar_columns(found)
 
-    def _alarms(self, day: str, number: int, start_ns: int, end_ns: int) -> AlarmColumns:
-        found = self._fetch(day, sql.ALARMS, number, start_ns, end_ns)
+    def _alarms(self, day: str, channel: str, start_ns: int, end_ns: int) -> AlarmColumns:
+        found = self._fetch(day, sql.ALARMS, channel, start_ns, end_ns)
+        if found is None:
+            return NO_ALARMS
         newest = np.append(found["time"][1:] != found["time"][:-1], True)
         return AlarmColumns(*(np.asarray(found[name])[newest] for name in ("time", "severity", "status")))
 
     def _windows(
-        self, day: str, weigh: str, number: int, start_ns: int, end_ns: int, bucket_ns: int = sql.FIRST_BUCKET_NS
+        self, day: str, weigh: str, channel: str, start_ns: int, end_ns: int, bucket_ns: int = sql.FIRST_BUCKET_NS
     ) -> Iterator[tuple[int, int]]:
         """Consecutive spans of time (both ends included) whose lines together weigh at most 1, or that are as short as they can be."""
-        buckets = self._fetch(day, weigh, number, start_ns, end_ns, bucket=bucket_ns)
+        buckets = self._fetch(day, weigh, channel, start_ns, end_ns, bucket=bucket_ns)
+        if buckets is None:
+            return
         begin, held = start_ns, 0.0
         for bucket, weight in zip(buckets["bucket"].tolist(), buckets["weight"].tolist(), strict=True):
             bucket_begin, bucket_end = max(start_ns, bucket * bucket_ns), min(end_ns, (bucket + 1) * bucket_ns - 1)
@@ -199,17 +228,21 @@ class EmbeddedReader:
                 yield begin, bucket_begin - 1
                 begin, held = bucket_begin, 0.0
             if weight > 1 and bucket_ns > 1:
-                yield from self._windows(day, weigh, number, bucket_begin, bucket_end, max(1, bucket_ns // sql.BUCKET_SPLIT))
+                yield from self._windows(day, weigh, channel, bucket_begin, bucket_end, max(1, bucket_ns // sql.BUCKET_SPLIT))
                 begin = bucket_end + 1
             else:
                 held += weight
         if held:
             yield begin, end_ns
 
-    def _fetch(self, day: str, statement: str, number: int, start_ns: int, end_ns: int, **more: int) -> dict[str, Any]:
-        asked = {"channel": number, "start": max(start_ns, -MAX_TIME), "end": min(end_ns, MAX_TIME), **more}
-        with self._files.day(day) as cursor, _answering(cursor):
-            found: dict[str, Any] = cursor.execute(statement, asked).fetchnumpy()
+    def _fetch(self, place: str, statement: str, channel: str, start_ns: int, end_ns: int, **more: int) -> dict[str, Any] | None:
+        """Columns of what a file answers; None where it has nothing of the channel."""
+        asked = {"start": max(start_ns, -MAX_TIME), "end": min(end_ns, MAX_TIME), **more}
+        with self._files.day(place) as cursor, _answering(cursor):
+            number = self._files.numbers.of(cursor, place, channel)
+            if number is None:
+                return None
+            found: dict[str, Any] = cursor.execute(statement, {"channel": number, **asked}).fetchnumpy()
             return found
 
 
@@ -222,7 +255,7 @@ def _answering(cursor: duckdb.DuckDBPyConnection) -> Iterator[None]:
     except duckdb.InterruptException:
         raise QueryError(f"the embedded store has worked for {STATEMENT_S:.0f} s on one step of a query; ask for a shorter range") from None
     except duckdb.Error as error:
-        raise QueryError(f"the embedded store cannot answer: {error}") from None
+        raise QueryError(f"the embedded store cannot answer: {' '.join(str(error).split())}") from error
 
 
 def _in_time(days: Iterable[str]) -> Iterator[str]:
@@ -236,27 +269,3 @@ def _in_time(days: Iterable[str]) -> Iterator[str]:
 
 def _absent(dtype: str) -> float:
     return np.nan if dtype == "<f8" else 0
-
-
-def _common(found: dict[str, Any]) -> dict[str, Any]:
-    return {name: np.asarray(found[name]) for name in ("time", "severity", "status", "flags", "src_time")}
-
-
-def _scalars(found: dict[str, Any]) -> SampleColumns:
-    n = len(found["time"])
-    text: list[str | None] = found["text"].tolist() if "text" in found else [None] * n
-    value = np.ma.filled(found["value"], np.nan)  # what DuckDB takes from numpy has NULL for NaN
-    columns = SampleColumns(**_common(found), value=value, text=text, arrays=[None] * n)
-    return newest_of_each_time(columns)
-
-
-def _arrays(found: dict[str, Any]) -> SampleColumns:
-    data = found["data"].tolist()
-    arrays: list[Array | None] = [
-        None if one is None else np.frombuffer(one, ELEMENT_DTYPE[Dbr(dbr)]) for one, dbr in zip(data, found["dbr"].tolist(), strict=True)
-    ]
-    numbers = zip(*(np.ma.filled(found[name], np.nan).tolist() for name in ("min", "max", "mean", "std")), strict=True)
-    reduced = [ArrayStatistics(n, *four) if one is None else None for one, n, four in zip(data, found["n"].tolist(), numbers, strict=True)]
-    n = len(arrays)
-    columns = SampleColumns(**_common(found), value=np.full(n, np.nan), text=[None] * n, arrays=arrays, reduced=reduced)
-    return newest_of_each_time(columns)

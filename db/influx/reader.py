@@ -34,9 +34,21 @@ class InfluxReader:
 
     def __init__(self, connection: InfluxConnection, database: str, policy: str) -> None:
         self._connection = connection
-        self._scope: Parameters = [("db", database)] + ([("rp", policy)] if policy else [])
+        self._database = database
+        self._scope: Parameters = []
+        self.use_policy(policy)
         self._samples = InfluxSamples(connection, self._scope)
         self._events = InfluxEvents(connection, self._scope)
+
+    def use_policy(self, policy: str) -> None:
+        """Read and write with this retention policy; empty: the default one of the server."""
+        self.policy = policy
+        self._scope[:] = [("db", self._database)] + ([("rp", policy)] if policy else [])
+
+    @property
+    def place(self) -> str:
+        """The database, with the retention policy where one is named."""
+        return f"{self._database}/{self.policy}" if self.policy else self._database
 
     def samples(self, channel: str, start_ns: int, end_ns: int, *, with_previous: bool = True) -> Iterator[SampleColumns]:
         """Samples with start <= time <= end in chunks, after the last one before if wanted."""

@@ -2,33 +2,43 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 import structlog
 
-from archioc.core.config.store import InfluxStore, InfluxVersion
+from archioc.core.audit import AuditRecord
+from archioc.core.config.store import Create, InfluxStore, InfluxVersion
 from archioc.core.config.store import Store as StoreSettings
 from archioc.core.errors import QueryError, StoreDenied, StoreRejected, StoreTooLarge
 from archioc.core.events import ChannelEvent
 from archioc.core.spool.batch import COUNTS, SAMPLE, Batch
 from archioc.core.spool.encoding import destination_of
-from archioc.core.spool.encoding.compression import content_size, decompress
-from archioc.core.spool.encoding.escaping import channel_of_line, split_lines
+from archioc.core.spool.encoding.compression import compress, content_size, decompress
+from archioc.core.spool.encoding.escaping import split_lines
 from archioc.core.spool.encoding.line_protocol import DEFAULT_ARCHIVER, LineEncoder
 from archioc.core.spool.spool import SpoolFile
 from archioc.core.timestamp import format_utc
-from archioc.db.influx.answers import understood
+from archioc.db.archive_record import ArchiveRecord, KnownArchive
+from archioc.db.erasure import Erasure
+from archioc.db.influx.answers import NotFound, understood
+from archioc.db.influx.archive_sign import newest_sign, sign_line
 from archioc.db.influx.bisection import MAX_BODY, Lines, Verdict, send_lines
 from archioc.db.influx.connection import InfluxConnection, Parameters
-from archioc.db.influx.generations import InfluxOne, InfluxServer, TimeLimits, server_of
+from archioc.db.influx.erasing import erase
+from archioc.db.influx.generations import server_of
+from archioc.db.influx.one import InfluxOne
+from archioc.db.influx.outcomes import outcome_of
+from archioc.db.influx.read_back import count, expected_of, lacking
 from archioc.db.influx.reader import InfluxReader
-from archioc.db.rejections import ADVICE, BEYOND, OUTSIDE, rejection_events
-from archioc.db.store import Refusal, WriteOutcome, rows_of_samples
+from archioc.db.influx.server import ArchiveGone, InfluxServer, TimeLimits, gone
+from archioc.db.rejections import BEYOND
+from archioc.db.store import Lacking, WriteOutcome
 
 _log = structlog.get_logger()
 
@@ -38,6 +48,15 @@ it is posted. Older samples of a younger file are rare; the server's answer tell
 
 RETENTION_HOLDS_S = 60.0
 """No sample is given up for a retention that was asked for longer ago."""
+
+_CHECK = "check"
+"""The id of the sign that `archioc check` makes."""
+
+_MISSING = re.compile(r"(?:database|bucket)[^;]* not found|database not found")
+"""What servers say of a database or bucket that is not there."""
+
+_AGING_NS = 300 * 10**9
+"""Samples that reach the end of the retention within this time are not missed."""
 
 _SAFE_SHARE = 0.8
 """An event whose time has this part of the server's limit behind it is written with the time of now: it might be refused."""
@@ -53,12 +72,18 @@ WARN_EVERY_S = 600.0
 
 
 class InfluxDatabase(InfluxReader):
-    """A database (1.x) or bucket (2.x, 3.x) on an InfluxDB server. archiver: name of the one that writes."""
+    """A database (1.x) or bucket (2.x, 3.x) on an InfluxDB server.
 
-    def __init__(self, settings: InfluxStore, archiver: str = DEFAULT_ARCHIVER) -> None:
-        self._settings, self._archiver = settings, archiver
+    archiver: name of the one that writes. record: what its state directory knows of the archives that it has written to.
+    """
+
+    def __init__(self, settings: InfluxStore, archiver: str = DEFAULT_ARCHIVER, record: ArchiveRecord | None = None) -> None:
+        self._settings, self._archiver, self._record = settings, archiver, record
         database, _, policy = settings.bucket.partition("/")
-        super().__init__(InfluxConnection(settings), database, policy)
+        known = None
+        with suppress(OSError):  # `prepare` will tell
+            known = self.known
+        super().__init__(InfluxConnection(settings), database, policy or (known.policy if known is not None else ""))
         self._path = "/write"
         self._lanes = LANES
         self._asking = threading.Lock()
@@ -79,18 +104,47 @@ class InfluxDatabase(InfluxReader):
         return self._lanes
 
     @property
+    def damaged(self) -> int:
+        """It has no files of ours."""
+        return 0
+
+    def interrupt(self) -> None:
+        """Its queries have time limits of their own, and are cut off with their connections."""
+
+    @property
     def warning(self) -> str:
         """What will go wrong soon on the server."""
-        return "; ".join(filter(None, (self._warning, self._limits.warning)))
+        return "; ".join(filter(None, (self._warning, self._limits.warning, self._limits.disagreement(self._settings))))
+
+    @property
+    def known(self) -> KnownArchive | None:
+        """What is known of this archive; None when we have never written there."""
+        return None if self._record is None else self._record.find(self.destination)
 
     def prepare(self) -> None:
         """Find the server's version; make the database or bucket where it is missing and we may."""
-        try:
-            self._get_ready()
-        except (StoreRejected, StoreTooLarge, QueryError) as error:  # not about samples: none has been sent yet
-            raise StoreDenied(str(error)) from None
+        with _no_refusal_of_samples():
+            known = self.known
+            self._get_ready(may_create=known is None or self._settings.create is Create.ALWAYS)
 
-    def _get_ready(self) -> None:
+    def try_out(self) -> str:
+        """What a first start would find, for people: a point is written and read, nothing is made. Raises StoreUnavailable, StoreDenied."""
+        with _no_refusal_of_samples():
+            try:
+                self._get_ready(may_create=False)
+                now = time.time_ns()
+                self._post(compress(sign_line(self._archiver, _CHECK, now, now)))
+            except (ArchiveGone, NotFound) as error:
+                if self.known is not None or not (isinstance(error, ArchiveGone) or _MISSING.search(str(error))):
+                    raise
+                return f"{self._settings.url}: {self._settings.bucket} is not there yet: the first start makes it"
+            found = newest_sign(self._connection, self._scope, _CHECK)
+        if found is None or found < now:
+            raise StoreDenied(f"{self._settings.url}: a point written to {self._settings.bucket} cannot be read back")
+        told = f"; {self.warning}" if self.warning else ""
+        return f"{self._settings.url}: {self._settings.bucket} can be written and read{told}"
+
+    def _get_ready(self, *, may_create: bool) -> None:
         ping = self._connection.ping()
         version = _version(ping.version)
         if self._settings.version is InfluxVersion.AUTO and version is None:
@@ -104,7 +158,9 @@ class InfluxDatabase(InfluxReader):
         self._lanes = LANES_OF_3 if major >= 3 else LANES
         self._server = server_of(major, self._connection, self._settings)
         with understood(f"{self._settings.url}: {self._settings.bucket}"):
-            self._server.make()
+            known = self.known
+            self._server.make(may_create=may_create)
+            self.use_policy(self._server.choose_policy(known.policy if known is not None else "", may_change=may_create))
         self._keep_up_to_date(0.0, 0.0)
         _log.info("store_ready", url=self._settings.url, bucket=self._settings.bucket, version=version, path=self._path)
 
@@ -121,7 +177,38 @@ class InfluxDatabase(InfluxReader):
                 return WriteOutcome.all_stored(file)
         self._keep_up_to_date(RETENTION_HOLDS_S, np.inf)
         lines = _lines(file)
-        return self._outcome(file, lines, send_lines(lines, self._post, self._cut_ns(), answer))
+        return outcome_of(file, lines, send_lines(lines, self._post, self._cut_ns(), answer), self._telling_ns(file))
+
+    def newest_sign(self) -> int | None:
+        """The time (ns) of the newest sign of this state directory in the archive; None when there is none, or it has none.
+
+        Raises StoreUnavailable, StoreDenied, QueryError.
+        """
+        with understood(f"{self._settings.url}: signs of {self._settings.bucket}"):
+            return newest_sign(self._connection, self._scope, self._record.archive_id) if self._record is not None else None
+
+    def sign(self, now_ns: int, since_ns: int) -> None:
+        """Sign the archive (both ns), and remember that. Raises StoreUnavailable, StoreDenied, StoreRejected, OSError."""
+        if self._record is not None:
+            self._post(compress(sign_line(self._archiver, self._record.archive_id, since_ns, now_ns)))
+            self._record.note(self.destination, KnownArchive(since_ns, now_ns, self.policy))
+
+    def lacking(self, files: Iterable[SpoolFile]) -> Lacking:
+        """What is not there of batches that were acknowledged. Raises StoreUnavailable, StoreDenied, QueryError."""
+        cut_ns = self._cut_ns()
+        expected = expected_of(files, 0 if cut_ns is None else cut_ns + _AGING_NS)
+        with understood(f"{self._settings.url}: numbers of samples in {self._settings.bucket}"):
+            return lacking(self._connection, self._scope, expected)
+
+    def count(self, start_ns: int, end_ns: int) -> int:
+        """How many numbers there are with start <= time <= end, of all channels. Raises StoreUnavailable, StoreDenied, QueryError."""
+        with understood(f"{self._settings.url}: number of samples in {self._settings.bucket}"):
+            return count(self._connection, self._scope, start_ns, end_ns)
+
+    @property
+    def retention_ns(self) -> int | None:
+        """How long the server keeps samples (ns); None: no limit is known."""
+        return None if self._limits.retention is None else int(self._limits.retention * 1e9)
 
     def write_events(self, events: Sequence[ChannelEvent]) -> None:
         """Store events of our own: those whose time the server does not take with the time of now, as an event must survive its cause.
@@ -140,8 +227,18 @@ class InfluxDatabase(InfluxReader):
             _log.error("store_refused_events", events=len(verdict.refused) + len(verdict.too_old), first=words)
 
     def _send_events(self, events: Sequence[ChannelEvent]) -> Verdict:
-        batch = Batch(np.zeros(0, SAMPLE), (), {}, np.zeros(0, COUNTS), tuple(events))
-        return send_lines(Lines.parse(split_lines(LineEncoder(self.destination, self._archiver).lines(batch))), self._post)
+        return send_lines(self._lines_of(events), self._post)
+
+    def erase(self, erasure: Erasure, order: AuditRecord | None) -> Iterator[int]:
+        """Delete what lies in a span, one measurement after the other; the number of samples in each. order: None: only count."""
+        if order is not None:
+            self._get_ready(may_create=False)
+            send_lines(self._lines_of(erasure.events(order), (order,)), self._post)
+        return erase(erasure, self._samples.fields_of_each_sample(), self._series, None if order is None else self._server.erase)
+
+    def _lines_of(self, events: Sequence[ChannelEvent], audit: tuple[AuditRecord, ...] = ()) -> Lines:
+        batch = Batch(np.zeros(0, SAMPLE), (), {}, np.zeros(0, COUNTS), tuple(events), audit=audit)
+        return Lines.parse(split_lines(LineEncoder(self.destination, self._archiver).lines(batch)))
 
     def _writes_native(self, version: tuple[int, int] | None) -> bool:
         if self._settings.version is not InfluxVersion.AUTO:
@@ -154,9 +251,18 @@ class InfluxDatabase(InfluxReader):
         if self._path == "/write":
             parameters += self._scope
         else:
-            parameters += [("bucket", self._settings.bucket), ("org", self._settings.org)]
+            parameters += [("bucket", self.place), ("org", self._settings.org)]
         body = gzipped if self._settings.gzip else decompress(gzipped)
-        self._connection.write(self._path, parameters, body, gzipped=self._settings.gzip)
+        try:
+            self._connection.write(self._path, parameters, body, gzipped=self._settings.gzip)
+        except NotFound as error:
+            raise NotFound("; ".join(filter(None, (str(error), self._why_missing())))) from None
+
+    def _why_missing(self) -> str:
+        """What more is known where the server says that the database or bucket is not there."""
+        if self.known is not None and self._settings.create is not Create.ALWAYS:
+            return gone(self._settings, self._settings.bucket)
+        return f"it could not be made: {self._server.refused}" if self._server.refused else ""
 
     def _keep_up_to_date(self, retention_s: float, warning_s: float) -> None:
         """Ask for retention and limits where what is known of them is older than this; files are written by several threads."""
@@ -198,42 +304,18 @@ class InfluxDatabase(InfluxReader):
             return True
         return not (_lines(file).times < cut_ns).any()
 
-    def _outcome(self, file: SpoolFile, lines: Lines, verdict: Verdict) -> WriteOutcome:
-        if not (verdict.too_old or verdict.refused):
-            return WriteOutcome.all_stored(file)
-        entries = rows_of_samples(file)
-        beyond, kept = (_count(entries, which, len(file.counts)) for which in (verdict.too_old, verdict.refused))
-        refusals = _refusals(lines.lines, verdict)
-        words = refusals[0].message if refusals else ""
-        present, first = np.unique(entries, return_index=True)
-        channels = {entry: channel_of_line(lines.lines[at]) for entry, at in zip(present.tolist(), first.tolist(), strict=True)}
-        outside = f"{len(verdict.outside)} lines are {OUTSIDE}: {ADVICE}" if verdict.outside else ""
-        remark = "; ".join(filter(None, (outside or words, f"{beyond.sum()} samples are {BEYOND}" if beyond.any() else "")))
-        why = OUTSIDE if verdict.outside and len(verdict.outside) == len(verdict.refused) else words
-        events = tuple(rejection_events(channels, beyond + kept, beyond, self._telling_ns(file), why))
-        return WriteOutcome(beyond + kept, kept, refusals, events, remark)
-
 
 def _lines(file: SpoolFile) -> Lines:
     return Lines.parse(split_lines(decompress(file.payload)))
 
 
-def _count(entries: npt.NDArray[np.intp], lines: Sequence[int] | dict[int, str], length: int) -> npt.NDArray[np.int64]:
-    """How many of these lines are samples of each entry of the counts; metadata and events follow the samples."""
-    which = np.fromiter(lines, np.intp, len(lines))
-    return np.bincount(entries[which[which < len(entries)]], minlength=length).astype(np.int64)
-
-
-def _refusals(lines: Sequence[bytes], verdict: Verdict) -> tuple[Refusal, ...]:
-    """Refused lines in their order, those that stand together with the same words as one."""
-    found: list[tuple[list[bytes], str]] = []
-    last = -2
-    for at, words in sorted(verdict.refused.items()):
-        if not found or at != last + 1 or found[-1][1] != words:
-            found.append(([], words))
-        found[-1][0].append(lines[at])
-        last = at
-    return tuple(Refusal(b"\n".join(group), words) for group, words in found)
+@contextmanager
+def _no_refusal_of_samples() -> Iterator[None]:
+    """No refusal is about samples here: none has been sent yet."""
+    try:
+        yield
+    except (StoreRejected, StoreTooLarge, QueryError) as error:
+        raise StoreDenied(str(error)) from None
 
 
 def _version(text: str) -> tuple[int, int] | None:

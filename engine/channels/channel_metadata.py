@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Iterable
+
 import numpy as np
 
 from archioc.core.dbr import DBR_CTRL_OFFSET, Dbr
@@ -50,6 +53,10 @@ class ChannelMetadata:
             self._memory.labelled[row] = 0  # the state has another name now, which goes with the next sample
             self._memory.touched[row] = True
         self.labels[row] = labels
+
+    def as_of(self, now: int, rows: Iterable[int]) -> list[ChannelMeta]:
+        """The newest metadata of these channels, as far as there are any, under a time (ns) of now."""
+        return [dataclasses.replace(self.of[row], time_ns=now) for row in rows if row in self.of]
 
     def forget(self, row: int) -> None:
         """The channel has gone; another may get its row."""

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from archioc.core.dbr import DBR_CTRL_OFFSET
 from archioc.core.events import ChannelEvent, Reason
 from archioc.core.registry import RegistryChannel, RegistryReader
+from archioc.core.spool.batch import ChannelMeta
 from archioc.core.table.table import ChannelTable, RowState
 from archioc.engine.ca.channel_access import ChannelAccess
 from archioc.engine.ca.ring import TOO_LARGE
@@ -224,7 +225,7 @@ class Channels:
         rows = self.ours()
         memory, enabled = self._sampler.memory, self._sampler.wanted.on(rows)
         self.gaps.change(rows[memory.gap[rows] == Reason.NO_VALUE], last.reason, last.ended_ns)
-        self.gaps.open(rows[memory.seen[rows] != 0], last.reason, last.ended_ns)
+        self.gaps.end_collecting(rows[memory.seen[rows] != 0], last.reason, last.ended_ns)
         before = rows[(memory.seen[rows] == 0) & enabled & (self._added_by[rows] <= last.revision)]
         self.gaps.change(before[self.gaps.unannounced(before)], last.reason, last.ended_ns)
         self.gaps.open(before, last.reason, last.ended_ns)  # of those that had been refused all the time
@@ -236,12 +237,24 @@ class Channels:
         self.gaps.explain(unanswered, "no server answers any more")
         self.status.show_state(np.concatenate([lasting, silent, unanswered]))
 
-    def announce_collected(self, now: int, *, every: bool = False) -> None:
-        """Tell a shared store which channels are collected here (now: ns): those whose turn it is today, or every one."""
+    def announce_daily(self, now: int) -> list[ChannelMeta]:
+        """Tell a shared store which channels are collected here, those whose turn it is today (now: ns); their metadata as of now.
+
+        So metadata never age out before the samples that they belong to.
+        """
         due = self._daily.due(now, self._sampler.memory.used)
-        if every or len(due):
-            rows = self.ours() if every else due[self.generation[due] != 0]
-            self.gaps.announce_collected(rows[~np.isin(rows, self._leaving)], now)
+        rows = due[self.generation[due] != 0]
+        if not len(rows):
+            return []
+        self._announce_collected(rows, now)
+        return self.metadata.as_of(now, rows.tolist())
+
+    def announce_all(self, now: int) -> None:
+        """Tell a shared store of every channel that it is collected here (now: ns)."""
+        self._announce_collected(self.ours(), now)
+
+    def _announce_collected(self, rows: Rows, now: int) -> None:
+        self.gaps.announce_collected(rows[~np.isin(rows, self._leaving)], now)
 
     def create_some(self, now: int) -> None:
         """Have libca look for some of the channels that wait for it (now: ns)."""

@@ -18,6 +18,12 @@ from archioc.engine.sampling.memory import SamplerMemory
 GRACE_NS = 5_000_000_000
 """A channel just added is given this long to connect before its wait counts as a gap."""
 
+UNHEARD_NS = 1_000_000_000
+"""How long before collecting ended an update may have been stamped that never arrived: delays of the network and of a busy host."""
+
+AHEAD_NS = 60_000_000_000
+"""How far the clock of an IOC may be ahead (`engine.sampling.stamps.MAX_FUTURE`)."""
+
 Rows = npt.NDArray[np.integer]
 
 
@@ -61,6 +67,17 @@ class Gaps:
         opened = rows.tolist()
         self._texts.update((row, texts[row]) for row in opened if row in texts)
         self.events += [ChannelEvent(self._names[row], time_ns, reason, text=texts.get(row, "")) for row in opened]
+
+    def end_collecting(self, rows: Rows, reason: Reason, ended_ns: int) -> None:
+        """Collecting ends for these channels. The gap of each begins right after its last sample, which has the clock of its IOC,
+        but at most UNHEARD_NS before that, and AHEAD_NS after it: the value before is known until then.
+        """
+        memory = self._memory
+        rows = rows[memory.gap[rows] == 0]
+        last = np.where(memory.seen[rows] != 0, memory.last_time[rows] + 1, ended_ns)
+        starts = np.clip(last, ended_ns - UNHEARD_NS, ended_ns + AHEAD_NS)
+        for start in np.unique(starts).tolist():
+            self.open(rows[starts == start], reason, start)
 
     def end_wait(self, row: int, time_ns: int) -> None:
         """A server has answered for this channel, but not with values: where it is new there is nothing to be told of its wait."""

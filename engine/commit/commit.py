@@ -25,6 +25,7 @@ from archioc.core.config.config import Spool, WhenFull
 from archioc.core.errors import SpoolFileDamaged
 from archioc.core.events import ChannelEvent, Reason
 from archioc.core.spool.batch import SAMPLE, Batch
+from archioc.core.spool.delivered import forget_oldest
 from archioc.core.spool.encoding import Encoder
 from archioc.core.spool.file import Tally, no_counts
 from archioc.core.spool.ledger import Booking, Ledger
@@ -231,6 +232,8 @@ class CommitThread:
         if not self._room.could_ever_fit(wanted):
             return False
         while not self._room.fits(wanted):
+            if self._room.disk_is_short(wanted) and forget_oldest(self._spool):
+                continue
             if not self._drop_oldest:
                 return False
             if not any(self._drop(entry) for entry in self._room.oldest()):

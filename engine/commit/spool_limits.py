@@ -34,6 +34,10 @@ class SpoolLimits:
         """Whether so many bytes would fit into an empty spool."""
         return wanted <= self._config.max_bytes
 
+    def disk_is_short(self, wanted: int) -> bool:
+        """Whether `wanted` more bytes would leave less of the disk free than `min_free`."""
+        return self._spool.free_bytes() - wanted < self._config.min_free
+
     def add(self, entry: SpoolEntry, size: int) -> None:
         """A file of this size has been published."""
         self._waiting.append(entry)
@@ -49,7 +53,7 @@ class SpoolLimits:
         self._bytes -= size
 
     def _within(self, wanted: int) -> bool:
-        return self._bytes + wanted <= self._config.max_bytes and self._spool.free_bytes() - wanted >= self._config.min_free
+        return self._bytes + wanted <= self._config.max_bytes and not self.disk_is_short(wanted)
 
     def _recount(self, older_than: float) -> bool:
         """Count anew what was counted so long ago; whether that was due."""

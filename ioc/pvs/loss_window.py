@@ -3,26 +3,38 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 
 import orjson
 
 from archioc.core.machine.rate_limited_log import RateLimitedLog
 from archioc.core.table.archive_totals import ArchiveTotals
+from archioc.core.table.columns import DROPS
 
 WINDOW_S = 60.0
 STEP_S = 0.5
 """Looks that come closer together are not kept."""
 
 
+_WORDS = ("because the event ring was full", "because the spool was full", "beyond the quota of their channel")
+"""Why, in the order of DROPS."""
+
+
 @dataclass(frozen=True, slots=True)
 class Losses:
-    """Samples dropped and rejected, and updates with unusable time stamps."""
+    """Samples dropped and rejected, and updates with unusable time stamps. drops: what was dropped, in the order of DROPS."""
 
     dropped: float = 0.0
     rejected: float = 0.0
     bad_time: float = 0.0
+    drops: tuple[float, ...] = field(default=(), compare=False)
+
+    @property
+    def words(self) -> str:
+        """What was dropped and why; empty where nothing was."""
+        kinds = [f"{count:.0f} {why}" for count, why in zip(self.drops, _WORDS, strict=False) if count > 0]
+        return f"samples are lost: in the last minute {', '.join(kinds)}" if kinds else ""
 
 
 NO_LOSSES = Losses()
@@ -43,7 +55,8 @@ class LossWindow:
 
     def update(self, totals: ArchiveTotals, now: float) -> Losses:
         """How much the counters have grown in the last minute, at most since the first look. now: s, monotonic."""
-        counted = Losses(totals.dropped, totals.delivery("rejected"), totals.ledger("bad_time"))
+        drops = tuple(totals.ledger(drop) for drop in DROPS)
+        counted = Losses(totals.dropped, totals.delivery("rejected"), totals.ledger("bad_time"), drops)
         while len(self._seen) > 1 and self._seen[1][0] <= now - WINDOW_S:
             self._seen.popleft()
         if not self._seen or now - self._seen[-1][0] >= STEP_S:
@@ -56,6 +69,7 @@ class LossWindow:
             max(counted.dropped - first.dropped, 0.0),
             max(counted.rejected - first.rejected, 0.0),
             max(counted.bad_time - first.bad_time, 0.0),
+            tuple(max(count - before, 0.0) for count, before in zip(drops, first.drops, strict=True)),
         )
 
 
@@ -72,6 +86,12 @@ def _read(path: Path | None) -> list[tuple[float, Losses]]:
     """What was kept; nothing where that cannot be read, as at the first start."""
     try:
         found = orjson.loads(path.read_bytes()) if path else []
-        return [(float(at), Losses(float(dropped), float(rejected), float(bad_time))) for at, dropped, rejected, bad_time in found]
+        return [(float(at), _losses(*counts)) for at, *counts in found]
     except (OSError, ValueError, TypeError):
         return []
+
+
+def _losses(dropped: float, rejected: float, bad_time: float, drops: list[float]) -> Losses:
+    if len(drops) != len(DROPS):
+        raise ValueError(f"{len(drops)} kinds of losses instead of {len(DROPS)}")
+    return Losses(float(dropped), float(rejected), float(bad_time), tuple(map(float, drops)))

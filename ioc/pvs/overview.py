@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -9,7 +10,7 @@ from enum import IntEnum
 from archioc.core.table.archive_totals import ArchiveTotals, count_up
 from archioc.core.table.process_counts import ProcessCounts
 from archioc.core.table.table import ChannelTable, ProcessState, StoreState
-from archioc.ioc.pvs.loss_window import NO_LOSSES, Losses
+from archioc.ioc.pvs.loss_window import NO_LOSSES, Losses, LossWindow
 from archioc.ioc.pvs.row_view import SILENT_S, is_silent
 from archioc.ioc.registry.hand_over import NO_SHARING, Sharing
 
@@ -98,19 +99,21 @@ class Overview:
         return _spool_age(self.totals, self.now_ns)
 
 
-def read_overview(table: ChannelTable, own: OwnHealth, now_ns: int, *, was_running: bool, stopping: bool) -> Overview:
-    """Look at the whole table.
+def read_overview(table: ChannelTable, own: OwnHealth, now_ns: int, window: LossWindow, *, was_running: bool, stopping: bool) -> Overview:
+    """Look at the whole table. window: remembers the losses of the last minute.
 
     was_running: whether both other processes have answered at some time; before that the archiver is starting.
     """
     totals = count_up(table)
+    losses = window.update(totals, time.monotonic())
     silent = {name: is_silent(heartbeat, now_ns) for name, heartbeat in _heartbeats(totals).items()}
     state, reason = _judge(totals, [name for name in silent if silent[name]], now_ns, was_running=was_running, stopping=stopping)
-    if state is ArchiverState.RUNNING and own.conflict:
-        state, reason = ArchiverState.DEGRADED, own.conflict
+    worse = losses.words or _damage(totals) or own.conflict
+    if state is ArchiverState.RUNNING and worse:
+        state, reason = ArchiverState.DEGRADED, worse
     elif state is ArchiverState.RUNNING:
         reason = own.sharing.idle_reason
-    return Overview(own, totals, now_ns, silent["engine"], silent["db"], state, reason)
+    return Overview(own, totals, now_ns, silent["engine"], silent["db"], state, reason, losses)
 
 
 def _heartbeats(totals: ArchiveTotals) -> dict[str, int]:
@@ -139,6 +142,15 @@ def _judge(totals: ArchiveTotals, silent: Sequence[str], now_ns: int, *, was_run
     if age > SPOOL_AGE_S:
         return ArchiverState.DEGRADED, f"the store does not keep up: the oldest batch has waited {age:.0f} s"
     return ArchiverState.RUNNING, ""
+
+
+def _damage(totals: ArchiveTotals) -> str:
+    """Files that are damaged and were set aside, until a person takes them away; empty where there are none."""
+    if totals.delivery("store_damaged"):
+        return f"files of the store are {totals.store_error}" if totals.store_error else "files of the store are damaged and set aside"
+    if totals.delivery("damaged"):
+        return f"{totals.delivery('damaged'):.0f} files of the spool are damaged and set aside, in spool/damaged"
+    return ""
 
 
 def _spool_age(totals: ArchiveTotals, now_ns: int) -> float:

@@ -151,7 +151,7 @@ STATUS_FIELDS: dict[str, StatusField] = {
         PvSpec(
             Dbr.ENUM,
             "How the store answers",
-            labels=("Unknown", "OK", "Unreachable", "Denied", "Rejecting"),
+            labels=("Unknown", "OK", "Unreachable", "Denied", "Rejecting", "Degraded"),
             severities=(Severity.NO_ALARM, Severity.NO_ALARM, Severity.MAJOR, Severity.MAJOR, Severity.MAJOR),
         ),
         "db",

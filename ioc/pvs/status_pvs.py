@@ -111,8 +111,7 @@ class StatusPvs:
             self._http_state(),
             self._sharing(),
         )
-        overview = read_overview(self._table, own, time.time_ns(), was_running=self._was_running, stopping=self._stopping)
-        overview = replace(overview, last_minute=self._losses.update(overview.totals, time.monotonic()))
+        overview = read_overview(self._table, own, time.time_ns(), self._losses, was_running=self._was_running, stopping=self._stopping)
         if overview.state not in {ArchiverState.STARTING, ArchiverState.STOPPING}:
             self._was_running = True
         self._overview = overview

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 
+from archioc.core.errors import RegistryError
 from archioc.core.registry import SCHEMA_VERSION
 
 _GROUP_TABLES = """
@@ -65,74 +67,53 @@ def make_tables(connection: sqlite3.Connection) -> None:
     connection.executescript(f"{SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
 
 
-_FROM_1_TO_2 = """
-BEGIN;
-ALTER TABLE channel ADD COLUMN deadband REAL NOT NULL DEFAULT 0;
-ALTER TABLE channel ADD COLUMN deadband_pct REAL NOT NULL DEFAULT 0;
-ALTER TABLE channel ADD COLUMN max_interval REAL NOT NULL DEFAULT 0;
-ALTER TABLE channel ADD COLUMN mask INTEGER NOT NULL DEFAULT 0;
-PRAGMA user_version = 2;
-COMMIT;
-"""
+def bring_along(connection: sqlite3.Connection) -> None:
+    """Give the database of an earlier version the tables and columns that it lacks, all or nothing. Raises RegistryError, sqlite3.Error.
 
-_FROM_2_TO_3 = """
-BEGIN;
-ALTER TABLE channel ADD COLUMN quota REAL NOT NULL DEFAULT 1000;
-ALTER TABLE channel ADD COLUMN clock INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE channel ADD COLUMN max_elements INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE channel ADD COLUMN large_arrays INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE channel ADD COLUMN as_text INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE channel ADD COLUMN own TEXT NOT NULL DEFAULT '[]';
-ALTER TABLE meta ADD COLUMN groups_revision INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE meta ADD COLUMN fingerprint TEXT NOT NULL DEFAULT '';
-"""
+    What it lacks is seen from its content, not from its version alone: between two releases the content of a version has changed.
+    """
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as wanted:
+        make_tables(wanted)
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            _make_missing(connection, wanted)
+            connection.execute(_GROUPS_OF_CHANNELS)
+            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+        connection.execute("COMMIT")
 
-_GROUPS_OF_2 = """
-INSERT INTO channel_group (name, in_file, enable, condition, description, given)
+
+_GROUPS_OF_CHANNELS = """
+INSERT OR IGNORE INTO channel_group (name, in_file, enable, condition, description, given)
     SELECT DISTINCT channel_group, 1, 1, '', '', '[]' FROM channel WHERE channel_group != '';
-PRAGMA user_version = 3;
-COMMIT;
 """
 
-_FROM_3_TO_4 = f"""
-BEGIN;
-{_ALIAS_TABLE}
-PRAGMA user_version = 4;
-COMMIT;
-"""
 
-_FROM_4_TO_5 = """
-BEGIN;
-ALTER TABLE channel ADD COLUMN moves_to INTEGER NOT NULL DEFAULT -1;
-ALTER TABLE channel ADD COLUMN leaves_ns INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE removed_row ADD COLUMN moved_to TEXT NOT NULL DEFAULT '';
-PRAGMA user_version = 5;
-COMMIT;
-"""
+def _make_missing(connection: sqlite3.Connection, wanted: sqlite3.Connection) -> None:
+    there = _made_by(connection)
+    for name, statement in _made_by(wanted).items():
+        if name not in there:
+            connection.execute(statement)
+        elif statement.startswith("CREATE TABLE"):
+            _add_missing(connection, name, _columns(connection, name), _columns(wanted, name))
 
-_FROM_5_TO_6 = """
-BEGIN;
-ALTER TABLE channel ADD COLUMN added_ns INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE removed_row ADD COLUMN name TEXT NOT NULL DEFAULT '';
-ALTER TABLE removed_row ADD COLUMN added INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE removed_row ADD COLUMN removed INTEGER NOT NULL DEFAULT 0;
-PRAGMA user_version = 6;
-COMMIT;
-"""
 
-_FROM_6_TO_7 = f"""
-BEGIN;
-{_REFUSED_TABLE}
-PRAGMA user_version = 7;
-COMMIT;
-"""
+def _add_missing(connection: sqlite3.Connection, table: str, found: dict[str, str], wanted: dict[str, str]) -> None:
+    if strange := [column for column in found if column not in wanted]:
+        raise RegistryError(f"table {table} has columns that this version does not know: {', '.join(strange)}")
+    for column, declared in wanted.items():
+        if column not in found:
+            connection.execute(f"ALTER TABLE {table} ADD COLUMN {column} {declared}")
 
-MIGRATIONS = {
-    1: _FROM_1_TO_2,
-    2: _FROM_2_TO_3 + _GROUP_TABLES + _LIMIT_TABLE + _GROUPS_OF_2,
-    3: _FROM_3_TO_4,
-    4: _FROM_4_TO_5,
-    5: _FROM_5_TO_6,
-    6: _FROM_6_TO_7,
-}
-"""Scripts that bring a database one version further, by the version that it has."""
+
+def _made_by(connection: sqlite3.Connection) -> dict[str, str]:
+    """The statement that makes each table and index."""
+    return dict(connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY type DESC"))
+
+
+def _columns(connection: sqlite3.Connection, table: str) -> dict[str, str]:
+    """How each column is declared."""
+    lines = connection.execute(f"PRAGMA table_info({table})")
+    return {name: f"{kind}{' NOT NULL' * never_null} DEFAULT {default or 'NULL'}" for _, name, kind, never_null, default, _ in lines}

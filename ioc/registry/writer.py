@@ -5,6 +5,7 @@ Every change is one transaction that is on disk (WAL, synchronous=FULL) before `
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 import time
 from collections import deque
@@ -16,8 +17,9 @@ import structlog
 from archioc.core.aliases import Aliases
 from archioc.core.audit import AuditRecord
 from archioc.core.config.setting_precedence import SettingPrecedence
+from archioc.core.directories import Directories
 from archioc.core.errors import ArchiocError, RegistryError
-from archioc.core.registry import BUSY_TIMEOUT_S, check_version
+from archioc.core.registry import BUSY_TIMEOUT_S, SCHEMA_VERSION, check_version
 from archioc.core.shard import ALONE, Shard
 from archioc.ioc.registry.archived import ArchivedChannel
 from archioc.ioc.registry.archived_group import ArchivedGroup
@@ -37,7 +39,7 @@ from archioc.ioc.registry.content import (
 from archioc.ioc.registry.earlier_runs import WAY_OUT, refuse_nothing, refuse_older
 from archioc.ioc.registry.hand_over import NO_SHARING, Sharing
 from archioc.ioc.registry.refused_puts import RefusedPuts, write_refused
-from archioc.ioc.registry.schema import MIGRATIONS, make_tables
+from archioc.ioc.registry.schema import bring_along, make_tables
 
 _LAST_CHANGES = "SELECT time_ns, user, host, peer, pv, old, new, outcome FROM audit WHERE outcome = 'done' ORDER BY rowid DESC LIMIT ?"
 
@@ -73,7 +75,9 @@ class Registry:
             self._content = load_content(self._connection)
             refuse_older(path, self._content.revision)
             self._content.shard = shard
-        except (sqlite3.Error, ArchiocError, ValueError) as error:
+            status = path.stat()
+            self._identity = status.st_dev, status.st_ino
+        except (sqlite3.Error, ArchiocError, ValueError, OSError) as error:
             self._connection.close()
             raise RegistryError(f"{path}: cannot be used: {error}; {_way_out(error)}") from None
 
@@ -133,14 +137,25 @@ class Registry:
         connection.execute("PRAGMA synchronous = FULL")
         if connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,):
             make_tables(connection)
-        else:
-            while (version := connection.execute("PRAGMA user_version").fetchone()[0]) in MIGRATIONS:
-                connection.executescript(MIGRATIONS[version])
+        elif 0 < (version := connection.execute("PRAGMA user_version").fetchone()[0]) < SCHEMA_VERSION:
+            try:
+                bring_along(connection)
+            except (sqlite3.Error, RegistryError) as error:
+                kept = Directories(self._path.parent).backups / f"schema-{version}.db"
+                raise RegistryError(
+                    f"it is of version {version}, cannot be brought along and was left as it is ({error}); {kept} is a copy"
+                ) from None
         check_version(connection, self._path)
         (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
         if verdict != "ok":
             raise RegistryError(f"it is damaged ({verdict})")
         trim(connection)
+
+    def _refuse_lost_file(self) -> None:
+        """Raise OSError when the path does not lead to the open database any more: SQLite would go on in a file without a name."""
+        status = self._path.stat()
+        if (status.st_dev, status.st_ino) != self._identity:
+            raise FileNotFoundError(errno.ENOENT, "another file has taken its place; restart the archiver", str(self._path))
 
     def note(self, entry: AuditEntry) -> None:
         """Audit a put that changed nothing here; it is written with the next change or by `write_notes`."""
@@ -174,6 +189,7 @@ class Registry:
         entries, refused = [*notes, *audit], self._refused.take()
         connection = self._connection
         try:
+            self._refuse_lost_file()
             connection.execute("BEGIN IMMEDIATE")
             try:
                 self._write_aliases(change)
@@ -186,7 +202,7 @@ class Registry:
                 connection.execute("ROLLBACK")
                 raise
             connection.execute("COMMIT")
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             self._notes.extendleft(reversed(notes))

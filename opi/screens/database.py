@@ -13,6 +13,7 @@ STORE_STATES = (
     ("Unreachable", "State Bad"),
     ("Denied", "State Bad"),
     ("Rejecting", "State Bad"),
+    ("Degraded", "State Warning"),
 )
 PROCESS_STATES = (("Stopped", "State Idle"), ("Starting", "State Warning"), ("Running", "State Good"), ("Stopping", "State Warning"))
 

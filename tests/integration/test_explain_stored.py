@@ -168,7 +168,6 @@ def test_a_channel_of_another_shard(tmp_path: Path) -> None:
 
 def test_a_channel_that_was_renamed(archive: StoredArchive) -> None:
     """Asked for by its earlier name, a channel is not taken for one that was removed."""
-    archive.store(AROUND)
     registry = Registry(archive.directories.registry)
     old = ArchivedChannel("A", 0, 1, ChannelSettings(), ChannelSettings())
     new = ArchivedChannel("B", 1, 1, ChannelSettings(), ChannelSettings())
@@ -176,6 +175,7 @@ def test_a_channel_that_was_renamed(archive: StoredArchive) -> None:
         registry.commit(change, (), revision)
         registry.accept(change, revision)
     registry.close()
+    archive.store(AROUND)
     assert explain(archive, time_ns=NOW + 60 * SECOND)["archived"]
     assert archive.read("explain", "A").startswith("A (now B) at ")
     assert archive.read("explain", "B").startswith("B at ")

@@ -12,11 +12,14 @@ from typer.testing import CliRunner
 from archioc.cli.main import app
 from archioc.core.config.store import InfluxStore
 from archioc.core.errors import StoreDenied
+from archioc.core.incidents import IncidentKind
 from archioc.core.spool.batch import Kind
 from archioc.core.spool.encoding.line_protocol import LineEncoder
 from archioc.core.spool.spool import SpoolFile
+from archioc.core.table.table import StoreState
 from archioc.db.influx.store import InfluxDatabase
 from tests.archives.batches import Point, make_batch, spool_file
+from tests.archives.watched_store import WatchedStore
 from tests.conftest import CountingFactory
 from tests.processes.influxd import InfluxDatabase as Bucket
 from tests.processes.influxd import find_influxd_2
@@ -60,7 +63,7 @@ def test_the_bucket_is_made_with_its_retention(shared_influxd_2: InfluxdTwo, inf
     for retention in (7200.0, 86400.0):
         store = opened(name, token=token, retention=retention)
         store.write(one_sample(retention))
-        assert store.warning == ""
+    assert f"retention: 1d is configured, but {name} keeps samples for 2h" in store.warning
     assert [rule["everySeconds"] for rule in shared_influxd_2.bucket(name)["retentionRules"]] == [7200]
     assert stored(store) == [7200.0, 86400.0]
     shared_influxd_2.drop_database(name)
@@ -77,13 +80,12 @@ def test_a_bucket_named_as_a_policy(shared_influxd_2: InfluxdTwo, influx_bucket:
 
 
 def test_a_mapping_of_ones_own(shared_influxd_2: InfluxdTwo, influx_bucket: Bucket, opened: Opened) -> None:
-    """A mapping of the database to another bucket is told, and left as it is; samples are stored all the same."""
+    """With a mapping of the database to another bucket, which is left as it is, nothing is written: it could not be read."""
     first = shared_influxd_2.bucket("first")
     place = {"database": influx_bucket.name, "retention_policy": "autogen", "default": True}
     shared_influxd_2.api("POST", "dbrps", {**place, "bucketID": first["id"], "orgID": shared_influxd_2.org_id})
-    store = opened(influx_bucket.name)
-    assert "is mapped (DBRP) to another bucket" in store.warning
-    assert store.write(one_sample()).rejected.tolist() == [0]
+    with pytest.raises(StoreDenied, match=r"is mapped \(DBRP\) to another bucket"):
+        opened(influx_bucket.name)
 
 
 def test_tokens(shared_influxd_2: InfluxdTwo, influx_bucket: Bucket, opened: Opened, tmp_path: Path) -> None:
@@ -227,5 +229,76 @@ def test_a_whole_archiver(counting: CountingFactory, own_server: InfluxdTwo, tmp
     assert [rule["everySeconds"] for rule in own_server.bucket("epics")["retentionRules"]] == [30 * 86_400]
     file.write_text("wrong")
     checked = CliRunner().invoke(app, ["check", str(archiver.config)])
-    assert checked.exit_code != 0
-    assert any("store FAULT" in line and "401 Unauthorized" in line for line in checked.stdout.splitlines()), checked.stdout
+    assert checked.exit_code == 1
+    assert any("store FAULT" in line and "401 unauthorized access" in line for line in checked.stdout.splitlines()), checked.stdout
+
+
+def test_a_bucket_that_is_gone(shared_influxd_2: InfluxdTwo, influx_bucket: Bucket, tmp_path: Path) -> None:
+    """A bucket that was there and is gone is not made again; once a person has made it, all that is kept is there."""
+    settings = shared_influxd_2.settings(influx_bucket.name)
+    made = WatchedStore(tmp_path / "watched", InfluxStore.model_validate(settings))
+    made.commit(5)
+    made.work()
+    assert (made.state, made.is_whole()) == (StoreState.OK, True)
+    shared_influxd_2.drop_database(influx_bucket.name)
+    made.commit(1)
+    for _ in range(2):
+        made.work_denied(r"not found; .* was there and is gone: restore it, make it by hand")
+    shared_influxd_2.make_database(influx_bucket.name)
+    made.work()
+    assert made.is_whole()
+    assert [incident.kind for incident in made.standing()] == [IncidentKind.EMPTIED]
+    made.close()
+
+
+def test_a_mapping_that_is_changed(shared_influxd_2: InfluxdTwo, influx_bucket: Bucket, tmp_path: Path) -> None:
+    """A mapping that somebody leads to another bucket while samples are written: Denied; it goes on once that is mended."""
+    made = WatchedStore(tmp_path / "watched", InfluxStore.model_validate(shared_influxd_2.settings(influx_bucket.name)))
+    made.commit(3)
+    made.work()
+    other = shared_influxd_2.bucket("first")
+    place = {"database": influx_bucket.name, "retention_policy": "autogen", "default": True}
+    mapping = shared_influxd_2.api("POST", "dbrps", {**place, "bucketID": other["id"], "orgID": shared_influxd_2.org_id})
+    made.commit(3)
+    made.work_denied("what is written cannot be read back|is mapped .DBRP. to another bucket")
+    assert made.state is StoreState.DENIED
+    shared_influxd_2.api("DELETE", f"dbrps/{mapping['id']}?org={ORG}")
+    made.work()
+    assert made.is_whole()
+    made.close()
+
+
+def test_what_check_finds(shared_influxd_2: InfluxdTwo, influx_bucket: Bucket) -> None:
+    """`archioc check` tries what the token may do, and says what the first start would make; an unknown organisation is a fault."""
+    bucket = shared_influxd_2.bucket(influx_bucket.name)["id"]
+    make = shared_influxd_2.make_token
+
+    def check(name: str = influx_bucket.name, **more: object) -> str:
+        store = InfluxDatabase(InfluxStore.model_validate({**shared_influxd_2.settings(name), **more}))
+        try:
+            return store.try_out()
+        finally:
+            store.close()
+
+    assert "can be written and read" in check()
+    assert "is not there yet: the first start makes it" in check(f"{influx_bucket.name}-new")
+    assert "is not there yet: the first start makes it" in check(f"{influx_bucket.name}/year")
+    with pytest.raises(StoreDenied, match="nolab"):
+        check(org="nolab")
+    with pytest.raises(StoreDenied, match="needs an `org`"):
+        check(org="")
+    with pytest.raises(StoreDenied, match="insufficient permissions for write"):
+        check(token=make(("read", "buckets", bucket)))
+    with pytest.raises(StoreDenied, match="database not found"):
+        check(token=make(("write", "buckets", bucket)))
+
+
+def test_a_bucket_named_as_policy_has_names(shared_influxd_2: InfluxdTwo, influx_bucket: Bucket, opened: Opened) -> None:
+    """In a bucket `database/policy` that the server has mapped by itself, channels can be listed."""
+    name = f"{influx_bucket.name}x/year"
+    shared_influxd_2.make_database(name)
+    store = opened(name)
+    store.write(one_sample(3.0))
+    assert list(store.names()) == ["A"]
+    assert stored(store) == [3.0]
+    shared_influxd_2.drop_database(name)

@@ -110,10 +110,10 @@ def test_fields_of_an_enum(control: ControlProcess, client: CaClient, prefix: st
         "OK",
         "Unreachable",
         "Rejecting",
-        "",
+        "Degraded",
         "",
     ]
-    assert [client.get(f"{store}.{field}") for field in ("ZRVL", "ONVL", "FRVL", "FVVL")] == [0, 1, 4, 0]
+    assert [client.get(f"{store}.{field}") for field in ("ZRVL", "ONVL", "FRVL", "SXVL")] == [0, 1, 4, 0]
     assert [client.get_text(f"{store}.{field}") for field in ("ONSV", "TWSV", "FVSV", "UNSV", "COSV")] == [
         "NO_ALARM",
         "MAJOR",

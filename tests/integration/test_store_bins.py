@@ -11,7 +11,7 @@ import pytest
 from archioc.core.errors import QueryError
 from archioc.core.spool.batch import Kind
 from archioc.db.bins import MAX_BINS, Bins, Grid, bins_of
-from archioc.db.embedded.day_files import DAY_NS
+from archioc.db.embedded.days import DAY_NS
 from archioc.db.sample_columns import SampleColumns
 from tests.archives.batches import T0, Point
 from tests.archives.store_bench import Bench

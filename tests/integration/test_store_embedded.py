@@ -17,7 +17,8 @@ from archioc.core.spool.encoding.columns import ColumnEncoder
 from archioc.core.spool.spool import SpoolFile
 from archioc.db.embedded import reader as embedded_queries
 from archioc.db.embedded import store as embedded
-from archioc.db.embedded.day_files import DAY_NS, MAX_ATTACHED, day_of
+from archioc.db.embedded.day_files import MAX_ATTACHED
+from archioc.db.embedded.days import DAY_NS, day_of
 from archioc.db.embedded.store import EmbeddedStore
 from tests.archives.batches import T0, Alarm, Point, make_batch, spool_file
 

@@ -124,7 +124,7 @@ def test_an_archive_of_before(influx_database: Database) -> None:
     """Lines as earlier versions wrote them are read as they were meant, also beside new ones: the field `nan`, names and texts."""
     store = opened(InfluxStore(url=influx_database.url, bucket=influx_database.name))
     old = (
-        b'sample,pv=N nan=1i 10\nsample,pv=N nan=2i 11\nsample,pv=N value=1.5 12\nsample,pv=N nan=3i 13\nsample,pv=N value=2.5 14\n'
+        b"sample,pv=N nan=1i 10\nsample,pv=N nan=2i 11\nsample,pv=N value=1.5 12\nsample,pv=N nan=3i 13\nsample,pv=N value=2.5 14\n"
         b'sample,pv=T text="a\nb" 10\nsample,pv=T text="back\\\\" 11\n'
         b"sample,pv=end\\\\  value=1.0 10\nsample,pv=x\\\\,y value=2.0 10\n"
         b'event,archiver=main,code=7,pv=end\\\\  reason="rejected",count=1i,text="a\nb" 10\n'

@@ -10,7 +10,7 @@ import pytest
 from archioc.core.array_statistics import ArrayStatistics
 from archioc.core.dbr import ELEMENT_DTYPE, Dbr
 from archioc.core.spool.batch import Kind, SampleFlag, decode_text
-from archioc.db.embedded.day_files import DAY_NS
+from archioc.db.embedded.days import DAY_NS
 from archioc.db.sample_columns import concatenate
 from archioc.db.store import CHUNK, CHUNK_BYTES
 from tests.archives.batches import T0, Point

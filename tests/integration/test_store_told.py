@@ -14,7 +14,7 @@ from archioc.core.events import ChannelEvent, Reason
 from archioc.core.spool.batch import ChannelMeta, Kind
 from archioc.db import store as store_module
 from archioc.db.embedded import reader as embedded_queries
-from archioc.db.embedded.day_files import DAY_NS
+from archioc.db.embedded.days import DAY_NS
 from archioc.db.influx import reader as influx_queries
 from tests.archives.batches import T0, Alarm, Point
 from tests.archives.store_bench import EVER, Bench

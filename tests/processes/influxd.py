@@ -71,7 +71,7 @@ class Influxd:
         directory.mkdir(parents=True, exist_ok=True)
         http_port, rpc_port = ports
         self.url = f"http://127.0.0.1:{http_port}"
-        self._directory = directory
+        self.directory = directory
         config = directory / "influxdb.conf"
         config.write_text(_CONFIG.format(http_port=http_port, rpc_port=rpc_port, directory=directory, index=index))
         self._command = [str(program), "-config", str(config)]
@@ -83,7 +83,7 @@ class Influxd:
 
     def start(self) -> None:
         """Start the server and wait until it answers. Raises TimeoutError."""
-        self._child = Child("influxd", self._command, self._directory / "influxd.log")
+        self._child = Child("influxd", self._command, self.directory / "influxd.log")
         try:
             wait_until(self.answers, 90, f"influxd answers at {self.url}, its log: {self._child.log}")
         except TimeoutError:

@@ -21,7 +21,7 @@ class InfluxdTwo(Influxd):
     def __init__(self, program: Path, port: int, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.url = f"http://127.0.0.1:{port}"
-        self._directory = directory
+        self.directory = directory
         places = ["--bolt-path", str(directory / "influxd.bolt"), "--engine-path", str(directory / "engine")]
         address = ["--http-bind-address", f"127.0.0.1:{port}"]
         self._command = [str(program), "run", *address, *places, "--reporting-disabled", "--log-level", "warn"]

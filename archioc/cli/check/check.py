@@ -5,13 +5,20 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from archioc.core.config.config import Config
 from archioc.core.config.file import load_config
 from archioc.core.directories import Directories, is_locked, lock_state_dir
-from archioc.core.errors import RegistryError, SpoolError, SpoolFileDamaged, StoreError
+from archioc.core.errors import RegistryError, SpoolError, SpoolFileDamaged, StoreDenied, StoreError, StoreUnavailable
+from archioc.core.incidents import Incidents
+from archioc.core.machine.log import silent_log
 from archioc.core.spool.spool import SpoolDirectory, read_spool_file
+from archioc.core.timestamp import format_local
+from archioc.db.archive_record import ArchiveRecord
+from archioc.db.influx.store import InfluxDatabase
+from archioc.db.store import OfFiles
 from archioc.engine.channels.last_run import AliveFile
 from archioc.ioc.registry.backup import backups, begin_anew, check_registry, is_empty, restore
 from archioc.ioc.registry.earlier_runs import WAY_OUT, refuse_nothing, refuse_older
@@ -22,8 +29,11 @@ EMPTY = "empty"
 """What is given in place of a copy to begin anew."""
 
 
-def check(path: Path) -> bool:
-    """Write a line for each thing that was looked at; whether all is well. Raises ConfigError."""
+def check(path: Path, *, deep: bool = False) -> bool:
+    """Write a line for each thing that was looked at; whether all is well. deep: all that is in the store's files is read.
+
+    Raises ConfigError.
+    """
     config = load_config(path)
     directories = Directories(config.archiver.state_dir)
     declared = len(config.channels) + sum(len(group.channels) for group in config.groups.values())
@@ -32,7 +42,8 @@ def check(path: Path) -> bool:
         "registry": _registry,
         "spool": _spool,
         "disk": _disk,
-        "store": _store,
+        "store": partial(_store, deep=deep),
+        "incidents": _incidents,
     }
     fine = True
     for name, look in looks.items():
@@ -59,6 +70,12 @@ def restore_registry(path: Path, wanted: str) -> None:
     _tell("registry", "ok", done)
     if aside is not None:
         sys.stdout.write(f"the one that was there is now {aside}\n")
+
+
+def acknowledge(path: Path) -> None:
+    """Let go of what happened to the store: somebody has seen to it. Raises ConfigError, OSError."""
+    number = Incidents(Directories(load_config(path).archiver.state_dir).incidents).acknowledge()
+    _tell("incidents", "ok", f"{number} acknowledged")
 
 
 def _tell(name: str, state: str, text: str) -> None:
@@ -112,14 +129,37 @@ def _disk(config: Config, directories: Directories) -> str:
     return told
 
 
-def _store(config: Config, directories: Directories) -> str:
+def _store(config: Config, directories: Directories, *, deep: bool) -> str:
     embedded = config.store.embedded
+    if config.store.influxdb is not None:
+        store = InfluxDatabase(config.store.influxdb, config.archiver.name, ArchiveRecord(directories.archive_record))
+        try:
+            with silent_log():
+                return store.try_out()
+        finally:
+            store.close()
     if embedded is not None and not embedded.directory.exists() and not is_locked(directories):
         return f"{embedded.directory}: {NOT_YET}"
-    reader = open_reader(config)
+    reader = open_reader(config, as_stored=True)
+    faults, files = [], 0
     try:
         reader.last_before("archioc:check", time.time_ns())
+        if embedded is not None and isinstance(reader, OfFiles):
+            for found in reader.faults(deep=deep):
+                faults += found
+                files += 1
     finally:
         reader.close()
-    where = str(embedded.directory) if embedded is not None else str(config.store.influxdb.url if config.store.influxdb else "")
-    return f"{where}: answers"
+    if faults:
+        raise StoreUnavailable("; ".join(faults))
+    where = embedded.directory if embedded is not None else ""
+    return f"{where}: answers" + (f", {files - 2} files {'read' if deep else 'opened'}" if files else "")
+
+
+def _incidents(_: Config, directories: Directories) -> str:
+    """What happened to the store and nobody has acknowledged."""
+    found = Incidents(directories.incidents).standing(time.time_ns())
+    if found:
+        told = "; ".join(f"{format_local(incident.time_ns)} {incident.text}" for incident in found)
+        raise StoreDenied(f"{told} (seen to it? `archioc check --acknowledge`)")
+    return "none"

@@ -18,7 +18,9 @@ from archioc.core.config.config import Config
 from archioc.core.config.file import load_config
 from archioc.core.directories import Directories, is_locked
 from archioc.core.errors import QuarantineError
+from archioc.core.spool.addresses import Addresses
 from archioc.core.spool.encoding import destination_of
+from archioc.core.spool.spool import SpoolDirectory
 from archioc.core.timestamp import format_local, format_utc
 from archioc.db.delivery.quarantine import Quarantine, QuarantineEntry, batch_of
 
@@ -72,8 +74,10 @@ def retry_entries(path: Path, batches: Iterable[int]) -> int:
     quarantine = _quarantine(config)
     chosen = [quarantine.read(found) for found in _chosen(quarantine, batches)]
     destination = destination_of(config.store)
+    addresses = Addresses(SpoolDirectory(Directories(config.archiver.state_dir).spool))
+    addresses.refresh()
     for entry in chosen:
-        if entry.destination != destination:
+        if not addresses.leads_to(entry.destination, destination):
             raise QuarantineError(f"{entry.batch_id}: was made for {entry.destination}, the store is {destination}")
     moved = {quarantine.want_retry(entry.path): entry for entry in chosen}
     say = TerminalConsole(highlight=False, soft_wrap=True, emoji=False, markup=False).print

@@ -8,7 +8,7 @@ import typer
 
 from archioc.cli.options import DEFAULT_CONFIG, ConfigOption, FormatOption, TableOrJson
 
-app = typer.Typer(no_args_is_help=True, help="Show the batches that wait for the store, whether the archiver runs or not.")
+app = typer.Typer(no_args_is_help=True, help="Batches that wait for the store, and those that it has acknowledged.")
 
 
 @app.command("ls")
@@ -38,3 +38,33 @@ def spool_cat(
     from archioc.cli.spool.spool import show_batches
 
     show_batches(config, batches)
+
+
+@app.command("resend")
+def spool_resend(
+    since: Annotated[str, typer.Option(help="What was delivered since then: ISO 8601, -1h, -30min.")] = "1970-01-01",
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Have batches that an InfluxDB has acknowledged sent again, as far as they are kept.
+
+    Examples: archioc spool resend
+    archioc spool resend --since -30min
+    """
+    from archioc.cli.spool.sending import resend
+
+    resend(config, since)
+
+
+@app.command("readdress")
+def spool_readdress(
+    earlier: Annotated[list[str] | None, typer.Option("--from", metavar="DESTINATION", help="Only what waits for these; else all.")] = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Have batches that wait for an InfluxDB at an earlier address sent to the one that is configured now.
+
+    Examples: archioc spool readdress
+    archioc spool readdress --from influxdb:http://old:8086/epics
+    """
+    from archioc.cli.spool.sending import readdress
+
+    readdress(config, earlier or [])

@@ -185,6 +185,12 @@ class Spool(Block):
     commit_samples: Annotated[int, Field(ge=1, le=1_000_000)] = 20_000
     """Samples that are written to disk before `commit_interval` is over, 1 to 1 000 000."""
 
+    keep_delivered: Annotated[Duration, between(0, 7 * 86400, "s")] = 3600.0
+    """How long batches that an InfluxDB has acknowledged are kept, to be sent again if it loses them (duration, 0 to 7d; 0: not kept)."""
+
+    keep_delivered_bytes: Size = 2_000_000_000
+    """Most room for them, beside `max_bytes` (size; plain numbers are bytes)."""
+
 
 class Config(Block):
     """A configuration file; paths are absolute."""

@@ -48,6 +48,13 @@ _Name = Annotated[str, AfterValidator(_named)]
 _Retention = Annotated[Duration, at_least(MIN_RETENTION_S, "s")]
 
 
+class Create(StrEnum):
+    """When a missing database or bucket is made."""
+
+    FIRST = "first"
+    ALWAYS = "always"
+
+
 class InfluxStore(Block):
     """An InfluxDB server, 1.6 or later."""
 
@@ -77,6 +84,12 @@ class InfluxStore(Block):
 
     retention: _Retention | None = None
     """How long samples are kept (duration, at least 1h; plain numbers are seconds); left out: what the server has."""
+
+    create: Create = Create.FIRST
+    """A missing database or bucket is made at the `first` start only; `always`: also where one that was there is gone."""
+
+    replication: Annotated[int, Field(ge=1, le=99)] | None = None
+    """Copies of each sample (1.x and clusters, 1 to 99) in a database or policy that is made; left out: what the server has."""
 
     version: InfluxVersion = InfluxVersion.AUTO
     """`v1` writes to `/write`, `v2` to `/api/v2/write` (1.8, 2.x, 3.x); `auto` asks the server."""

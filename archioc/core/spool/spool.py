@@ -5,6 +5,7 @@
     sending/   claimed by the writer; sent again at its start
     dropping/  taken out by the engine because the spool is full; put back at its start
     damaged/   set aside because header or CRC is wrong
+    delivered/ acknowledged by the store, kept for a while (`archioc.core.spool.delivered`)
     quarantine/  what a store refuses for good
 
 A file is written under tmp/, fsynced, renamed into new/, and new/ is fsynced; after that it survives
@@ -24,7 +25,7 @@ from archioc.core.spool.file import SpoolFile, Tally, parse_spool_file, read_tal
 __all__ = ["SUFFIX", "SpoolDirectory", "SpoolEntry", "SpoolFile", "read_spool_file"]
 
 SUFFIX = ".batch"
-PARTS = ("tmp", "new", "sending", "dropping", "damaged", "quarantine")
+PARTS = ("tmp", "new", "sending", "dropping", "damaged", "quarantine", "delivered")
 
 
 class SpoolEntry(NamedTuple):
@@ -55,7 +56,7 @@ class SpoolDirectory:
     def __init__(self, root: Path, disk: Disk | None = None) -> None:
         self.root = root
         self.disk: Disk = disk or OsDisk()
-        self._tmp, self._new, self._sending, self._dropping, self._damaged, self._quarantine = (root / part for part in PARTS)
+        self._tmp, self._new, self._sending, self._dropping, self._damaged = (root / part for part in PARTS[:5])
 
     def create(self) -> None:
         """Make the directories where they are missing, and their names durable."""

@@ -54,6 +54,7 @@ STATUS_HEAD = np.dtype(
         ("spool_error", "S120"),  # why the last commit failed; empty when it did not
         ("flush_done", "<i8"),  # the flush counter that has been followed
         ("loop_lag", "<f8"),  # longest time between two drains in the last second (s)
+        ("written_again", "<i8"),  # the counter `write_again` of the db process that has been followed
         ("clock_suspect", "<i8"),  # 1: so many IOCs are ahead of our clock that it is ours which is in doubt
     ]
 )
@@ -178,8 +179,10 @@ DELIVERY_HEAD = np.dtype(
         ("spool_oldest", "<i8"),  # ns since 1970, 0 = empty
         ("disk_free", "<f8"),  # part of the spool's disk that is free, 0..1
         ("damaged", "<i8"),  # spool files set aside
+        ("store_damaged", "<i8"),  # files of the embedded store set aside
         ("quarantined", "<i8"),  # batches of which something is in the quarantine
-        ("error", "S200"),  # the store's last refusal or failure; empty when all is well
+        ("write_again", "<i8"),  # counter: the engine writes what readers need once more when it changes
+        ("error", "S500"),  # the store's last refusal or failure; empty when all is well
         ("spool_error", "S120"),  # why the spool could not be read or written last; empty when it could
     ]
 )

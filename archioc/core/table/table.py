@@ -30,7 +30,7 @@ from archioc.core.table.columns import DELIVERY, DELIVERY_HEAD, LEDGER, LEDGER_H
 from archioc.core.table.group_status import GROUP_STATUS
 from archioc.core.table.mapped_file import MappedFile
 
-VERSION = 7
+VERSION = 8
 
 Rows = npt.NDArray[np.integer]
 """Row numbers."""
@@ -84,6 +84,7 @@ class StoreState(IntEnum):
     UNREACHABLE = 2
     DENIED = 3
     REJECTING = 4
+    DEGRADED = 5
 
 
 _NO_HEAD = np.dtype([("reserved", "<i8")])

@@ -44,7 +44,7 @@ def test_a_bucket_of_2x(double: Double, opened: Opened, tmp_path: Path, version:
 
 
 def test_a_mapping_that_cannot_be_made(double: Double, opened: Opened) -> None:
-    """2.x: a token that may not make a mapping, and a mapping to another bucket, do not stop writes, and are told."""
+    """2.x: a token that may not make a mapping writes, and a warning tells it; with a mapping to another bucket nothing is written."""
     server = double("v2.0.9")
     server.databases["epics"] = {"id": "1", "orgID": "2", "retentionRules": []}
     server.may_create = False
@@ -53,11 +53,33 @@ def test_a_mapping_that_cannot_be_made(double: Double, opened: Opened) -> None:
     assert "401 write:orgs/0123/buckets is unauthorized" in store.warning
     assert store.write(one_sample()).rejected.tolist() == [0]
     server.mappings = [{"database": "epics", "retention_policy": "autogen", "bucketID": "other", "virtual": False}]
-    store.prepare()
-    assert "is mapped (DBRP) to another bucket" in store.warning
+    with pytest.raises(StoreDenied, match=r"is mapped \(DBRP\) to another bucket than epics: what is written there cannot be read"):
+        store.prepare()
     server.mappings = [{"database": "epics", "retention_policy": "autogen", "bucketID": "1", "virtual": True}]
     store.prepare()
     assert store.warning == ""
+
+
+def test_an_upgraded_bucket_of_2x(double: Double) -> None:
+    """2.x after `influxd upgrade`, with the database mapped to `epics/autogen`: no bucket `epics` is made; the error names the other."""
+    server = double("v2.7.12")
+    server.databases["epics/autogen"] = {"id": "1", "orgID": "2", "retentionRules": []}
+    server.mappings = [{"database": "epics", "retention_policy": "autogen", "bucketID": "1", "default": True, "virtual": False}]
+    store = InfluxDatabase(InfluxStore.model_validate({"url": server.url, "bucket": "epics", "org": "lab", "token": "t"}))
+    with pytest.raises(StoreDenied, match=r"After `influxd upgrade` the bucket is called epics/autogen"):
+        store.prepare()
+    assert list(server.databases) == ["epics/autogen"]
+    store.close()
+
+
+def test_a_named_policy_of_2x_becomes_the_default_mapping(double: Double, opened: Opened) -> None:
+    """2.x: a bucket `database/policy` gets a default mapping where the server's own is none, as lists of names are read through it."""
+    server = double("v2.7.12")
+    server.databases["dbx/year"] = {"id": "1", "orgID": "2", "retentionRules": []}
+    own = {"database": "dbx", "retention_policy": "year", "bucketID": "1", "default": False, "virtual": True}
+    server.mappings = [own]
+    opened(server, bucket="dbx/year")
+    assert [(one["retention_policy"], one["default"]) for one in server.mappings[1:]] == [("year", True)]
 
 
 def test_a_bucket_of_2x_that_cannot_be_read(double: Double, opened: Opened) -> None:

@@ -21,7 +21,7 @@ from tests.integration.influx_answers.strangers import OWN, Stranger
 from tests.processes.influx_double import Answer, Request
 
 TOKEN = "s3cr3t/tok+en==&<'x>"
-PASSWORD = "pass w\"ord\\%ü"
+PASSWORD = 'pass w"ord\\%ü'
 
 
 def repeated(secret: str) -> Iterator[str]:

@@ -9,10 +9,13 @@ from typer.testing import CliRunner
 from archioc.cli.main import app
 from archioc.core.errors import SpoolError, SpoolFileDamaged
 from archioc.core.events import ChannelEvent, Reason
+from archioc.core.spool.addresses import Addresses
 from archioc.core.spool.batch import ChannelMeta, Kind
+from archioc.core.spool.delivered import DeliveredBatches, Keeping
 from archioc.core.spool.encoding import Encoder
 from archioc.core.spool.encoding.columns import ColumnEncoder
 from archioc.core.spool.encoding.line_protocol import LineEncoder
+from archioc.core.spool.resend_request import ResendRequest
 from archioc.core.spool.spool import SpoolDirectory
 from tests.archives.batches import T0, Point, make_batch, spool_file
 
@@ -92,3 +95,49 @@ def test_what_cannot_be_shown_says_why(spool: SpoolDirectory) -> None:
     spool.root.rename(spool.root.with_name("elsewhere"))
     with pytest.raises(SpoolError, match="there is no spool"):
         run(spool, "ls")
+
+
+OLD, OLDER, NEW = (f"influxdb:http://{name}:8086/epics" for name in ("old", "older", "new"))
+
+
+def moved(spool: SpoolDirectory) -> None:
+    """Configure an InfluxDB at another address than that of the batches."""
+    (spool.root.parents[1] / "archioc.yml").write_text(
+        "archiver: {state_dir: ./state}\nstore: {influxdb: {url: 'http://new:8086', bucket: epics}}\n"
+    )
+
+
+def test_readdress(spool: SpoolDirectory) -> None:
+    """What waits for other InfluxDBs, all of it or that of one, goes to the configured one; what waits for the embedded store does not."""
+    moved(spool)
+    with pytest.raises(SpoolError, match="no batch waits for another store"):
+        run(spool, "readdress")
+    for batch_id, destination in ((1, OLD), (2, OLDER), (3, OLD), (4, NEW)):
+        commit(spool, LineEncoder(destination), batch_id)
+    assert run(spool, "readdress", "--from", OLDER) == f"1 batches for {OLDER} go to {NEW}\n"
+    addresses = Addresses(spool)
+    addresses.refresh()
+    assert not addresses.leads_to(OLD, NEW)
+    assert f"2 batches for {OLD} go to" in run(spool, "readdress")
+    addresses.refresh()
+    assert addresses.leads_to(OLD, NEW)
+    commit(spool, ColumnEncoder("embedded"), 5)
+    with pytest.raises(SpoolError, match="embedded store cannot be sent"):
+        run(spool, "readdress")
+
+
+def test_resend(spool: SpoolDirectory) -> None:
+    """The db process is asked for what was delivered since a time; where nothing is kept since then, that is said."""
+    with pytest.raises(SpoolError, match="kept for an InfluxDB only"):
+        run(spool, "resend")
+    moved(spool)
+    with pytest.raises(SpoolError, match="nothing is kept that was delivered since"):
+        run(spool, "resend")
+    commit(spool, LineEncoder(NEW), 1)
+    claimed = spool.claim(spool.waiting()[0])
+    assert claimed is not None
+    DeliveredBatches(spool, Keeping(10**18, 10**9, 0)).keep(claimed, T0)
+    assert run(spool, "resend").startswith("1 batches, 3 samples, delivered since 2026-09-21T")
+    assert ResendRequest(spool).since_ns() is not None
+    with pytest.raises(SpoolError, match="nothing is kept that was delivered since"):
+        run(spool, "resend", "--since", "now")

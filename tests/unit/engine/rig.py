@@ -321,3 +321,14 @@ def numbers(batches: Sequence[Batch], name: str, generated: bool = False) -> lis
         if batch.names[int(one["row"])] == name and (generated or not one["flags"] & SampleFlag.GENERATED)
     ]
     return [value for _, value in sorted(found)]
+
+
+def newest(batches: Sequence[Batch], name: str) -> int:
+    """Time of the newest sample of a channel that its IOC has sent (ns)."""
+    found = [
+        int(one["time"])
+        for batch in batches
+        for one in batch.samples
+        if batch.names[int(one["row"])] == name and not one["flags"] & SampleFlag.GENERATED
+    ]
+    return max(found)

@@ -15,7 +15,7 @@ from archioc.engine.channels.last_run import LastRun
 from archioc.ioc.registry.change import Change
 from archioc.ioc.registry.hand_over import HandOver
 from tests.unit.engine.deliveries import Delivery, hand_over
-from tests.unit.engine.rig import Archive, Engine, events, numbers, send
+from tests.unit.engine.rig import Archive, Engine, events, newest, numbers, send
 
 SECOND = 1_000_000_000
 
@@ -128,7 +128,7 @@ def test_a_channel_that_is_removed_while_no_engine_runs(archive: Archive, died: 
     second.write()
     removed = [ChannelEvent("B", now, Reason.REMOVED)] if shared else []
     assert [event for event in events(archive)[told:] if event.channel != "A"] == [
-        ChannelEvent("B", ended, last.reason, end_ns=now),
+        ChannelEvent("B", ended if died else newest(archive.published(), "B") + 1, last.reason, end_ns=now),
         *removed,
     ]
     second.kill()

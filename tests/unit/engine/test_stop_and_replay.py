@@ -11,7 +11,7 @@ from archioc.engine import collector as collector_module
 from archioc.engine.channels.last_run import LastRun
 from archioc.engine.channels.open_gaps import OpenGapsFile
 from archioc.engine.commit.commit import CommitThread
-from tests.unit.engine.rig import Archive, Engine, events, numbers, send
+from tests.unit.engine.rig import Archive, Engine, events, newest, numbers, send
 
 SECOND = 1_000_000_000
 
@@ -32,8 +32,9 @@ def test_a_stop_stores_all_there_is(archive: Archive) -> None:
     send(second, "B", 4.0)
     second.collector.round(time.time_ns())
     second.write()
+    begins = newest(archive.published()[:-1], "B") + 1
     told = [(one.channel, one.reason, one.time_ns, one.end_ns is None) for one in events(archive) if one.channel == "B"]
-    assert told == [("B", Reason.ARCHIVER_STOP, stopped, True), ("B", Reason.ARCHIVER_STOP, stopped, False)]
+    assert told == [("B", Reason.ARCHIVER_STOP, begins, True), ("B", Reason.ARCHIVER_STOP, begins, False)]
     assert numbers(archive.published(), "B", generated=True) == [1.0, 1.0, 3.0, 4.0, 4.0]
     second.kill()
 
@@ -135,6 +136,19 @@ def test_settled_engine_killed_at_once(archive: Archive) -> None:
     send(third, "A", 2.0)
     third.collector.round(begun + 3 * SECOND)
     third.write()
-    assert {(one.reason, one.time_ns) for one in events(archive)} == {(Reason.ENGINE_RESTART, begun)}
+    assert {(one.reason, one.time_ns) for one in events(archive)} == {(Reason.ENGINE_RESTART, newest(archive.published()[:1], "A") + 1)}
     assert events(archive)[-1].end_ns is not None
     third.kill()
+
+
+@pytest.mark.parametrize("later_ms", [20, 5000, -3000])
+def test_the_gap_of_a_stop_begins_behind_the_last_sample(archive: Archive, later_ms: int) -> None:
+    """An update that was stamped just before a stop and never arrived is in the gap, whether the IOC's clock is behind or ahead of ours."""
+    begun = time.time_ns()
+    engine = Engine(archive, begun)
+    engine.collector.round(begun)
+    engine.connect("A")
+    send(engine, "A", 1.0)
+    engine.stop(stopped := time.time_ns() + later_ms * 1_000_000)
+    [gap] = [one for one in events(archive) if one.reason is Reason.ARCHIVER_STOP]
+    assert gap.time_ns == (stopped - SECOND if later_ms > 1000 else newest(archive.published(), "A") + 1)

@@ -118,4 +118,4 @@ def test_check_of_what_has_never_run(config: Path, tmp_path: Path, capsys: pytes
     (tmp_path / "state").mkdir(exist_ok=True)
     assert check(config)
     names = [line.partition(" ")[0] for line in capsys.readouterr().out.splitlines()]
-    assert names == ["configuration", "registry", "spool", "disk", "store"]
+    assert names == ["configuration", "registry", "spool", "disk", "store", "incidents"]

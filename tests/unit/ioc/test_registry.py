@@ -26,6 +26,8 @@ from archioc.ioc.registry.table_rows import ChannelRows
 from archioc.ioc.registry.writer import Registry
 from tests.archives.declarations import declaration, declare
 
+RELEASED = Path(__file__).parents[2] / "archives" / "registries"
+
 PEER = Peer("127.0.0.1", 4711, "console", "ops")
 
 
@@ -298,6 +300,50 @@ def test_a_registry_of_version_3_is_brought_along_after_a_copy(tmp_path: Path, t
     after = back_up(path, copies)
     assert after != before, "a copy that this version cannot use is none"
     assert back_up_earlier_version(path, copies) is None
+
+
+@pytest.mark.parametrize("released", sorted(path.stem for path in RELEASED.glob("*.sql")))
+def test_a_registry_that_was_released_is_brought_along(tmp_path: Path, table: ChannelTable, released: str) -> None:
+    """Registries of every content that a commit of the main branch has written are taken over with channels, puts, groups and audit."""
+    path = tmp_path / "state.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as old:
+        old.executescript((RELEASED / f"{released}.sql").read_text())
+    archive = Archive(tmp_path, table)
+    channels = archive.registry.channels
+    assert {name: channel.row for name, channel in channels.items()} == {"A": 0, "B": 1, "C": 2}
+    wanted = ChannelSettings(rate=7.0, description="it's a pump", group="vacuum")
+    assert (channels["A"].settings, channels["B"].settings.enable) == (wanted, False)
+    assert list(archive.registry.groups) == ["vacuum"]
+    assert archive.registry.removed_rows == {3: 2}
+    assert [record.pv for record in archive.registry.last_changes(5)] == ["ARCH:CH:A:Rate"]
+    archive.put("B", enable=True, rate=3)
+    archive.registry.close()
+    again = Archive(tmp_path, table)
+    assert (again.registry.channels["B"].settings.rate, again.registry.channels["A"].settings) == (3, wanted)
+    again.registry.close()
+
+
+def test_a_registry_that_cannot_be_brought_along_stays_as_it_is(tmp_path: Path) -> None:
+    """A database with what nobody knows is refused with the name of its copy, and not changed."""
+    path = tmp_path / "state.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as old:
+        old.executescript((RELEASED / "schema-4.sql").read_text() + "ALTER TABLE channel ADD COLUMN colour TEXT;")
+    with pytest.raises(RegistryError, match=r"columns that this version does not know: colour.*backup/schema-4\.db is a copy"):
+        Registry(path)
+    with closing(sqlite3.connect(path)) as old:
+        assert old.execute("PRAGMA user_version").fetchone() == (4,)
+        assert "refused_put" not in [name for (name,) in old.execute("SELECT name FROM sqlite_master")]
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_registry_without_its_file_takes_no_put(archive: Archive, tmp_path: Path, replaced: bool) -> None:
+    """Where somebody has removed or replaced `state.db` under the running archiver, a put is refused: it would be lost."""
+    archive.add("A")
+    (tmp_path / "state.db").unlink()
+    if replaced:
+        (tmp_path / "state.db").touch()
+    with pytest.raises(RegistryError, match="cannot be written"):
+        archive.put("A", rate=7)
 
 
 def test_declared_settings_are_kept(tmp_path: Path, table: ChannelTable) -> None:

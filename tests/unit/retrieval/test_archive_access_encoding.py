@@ -171,7 +171,7 @@ def test_markers(times: list[int], told: list[tuple[int, Reason]]) -> None:
     found = read([one for objects in with_markers(blocks, events) for one in objects])
     assert [one.time for one in found] == sorted(one.time for one in found)
     assert [one.time for one in found if one.has_value] == ordered
-    silent = {Reason.BAD_TIME, Reason.TYPE_CHANGED, Reason.SETTINGS_CHANGED, Reason.COLLECTING, Reason.REMOVED}
+    silent = {Reason.BAD_TIME, Reason.TYPE_CHANGED, Reason.SETTINGS_CHANGED, Reason.COLLECTING, Reason.REMOVED, Reason.SENT_AGAIN}
     marked = sorted({time_ns for time_ns, reason in told if reason not in silent})
     assert [one.time for one in found if not one.has_value] == [at + (at in times) for at in marked]
 

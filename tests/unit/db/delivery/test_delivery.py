@@ -11,8 +11,10 @@ import pytest
 from archioc.core.errors import StoreDenied, StoreUnavailable
 from archioc.core.events import ChannelEvent, Reason
 from archioc.core.process import StopSignal
+from archioc.core.spool.addresses import Addresses
 from archioc.core.table.table import ProcessState, StoreState
 from archioc.db.delivery import loop as delivery_module
+from archioc.db.delivery import source
 from archioc.db.delivery.loop import LONGEST_PAUSE_S, LONGEST_RETRY_AFTER_S, pause_after
 from archioc.db.delivery.quarantine import Quarantine
 from archioc.db.delivery.spool_status import SpoolStatus
@@ -91,11 +93,26 @@ def test_files_for_another_store_wait(bench: Bench) -> None:
     bench.deliver_all()
     assert bench.store.written == [2]
     assert in_spool(bench) == ([1, 3], [])
-    assert bench.error() == "2 spool files are for another store: there"
+    assert bench.error() == "2 spool files are for another store: there (has this one moved? `archioc spool readdress`)"
+    assert bench.head("store_state") == StoreState.DEGRADED
     bench.store.destination = "there"
     bench.delivery = bench.another()
     bench.deliver_all()
     assert bench.store.written == [2, 1, 3]
+
+
+def test_files_for_an_earlier_address_of_the_store(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once it is said that the store has moved, what was passed over is sent by the running process, and all is well. (SPL-07)"""
+    monkeypatch.setattr(source, "READDRESS_S", 0.0)
+    bench.fill(1, 2, destination="influxdb:there")
+    bench.store.destination = "influxdb:here"
+    bench.deliver_all()
+    assert (bench.store.written, bench.head("store_state")) == ([], StoreState.DEGRADED)
+    Addresses(bench.spool).readdress({"influxdb:there"}, "influxdb:here")
+    bench.deliver_all()
+    bench.deliver_all()
+    assert bench.store.written == [1, 2]
+    assert (bench.head("store_state"), bench.error(), bench.head("stored")) == (StoreState.OK, "", 8)
 
 
 def test_a_damaged_file_is_set_aside_and_counted(bench: Bench) -> None:
