@@ -13,6 +13,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from archioc.cli.check.check import check
 from archioc.core.errors import QueryError, StoreUnavailable
 from archioc.core.events import Reason
 from archioc.core.spool.encoding.columns import ColumnEncoder
@@ -311,3 +312,25 @@ def test_far_days_share_a_file(store: EmbeddedStore, directory: Path) -> None:
     assert (found.time.tolist(), found.value.tolist()) == ([far[40]], [40.0])
     bins = store.bins("A", far[-1], T0 + 2, 3)
     assert (int(bins.count.sum()), float(bins.last[-1])) == (103, 3.0)
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_check_looks_at_each_file(directory: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], deep: bool) -> None:
+    """`archioc check` names a file that does not open; with --deep also one of which a block is damaged."""
+    config = tmp_path / "site.yml"
+    config.write_text(
+        f"archiver: {{state_dir: {tmp_path / 'state'}}}\nstore: {{embedded: {{directory: {directory}}}}}\nspool: {{min_free: 1kB}}\n"
+    )
+    assert check(config, deep=deep)
+    assert "store ok" in capsys.readouterr().out
+    store = opened(directory)
+    write(store, 4, *[("C", DAY_BEFORE + at, random.Random(at).random()) for at in range(100, 60_000)])
+    store.close()
+    path = directory / f"{day_of(DAY_BEFORE)}.duckdb"
+    if deep:
+        flip(path, path.stat().st_size * 3 // 4)
+    else:
+        path.write_bytes(b"")
+    assert not check(config, deep=deep)
+    assert f"store FAULT: {path}" in capsys.readouterr().out
+    assert path.exists(), "a command that looks changes nothing"
