@@ -22,7 +22,7 @@ from archioc.db.embedded.damaged_files import DamagedFiles
 from archioc.db.embedded.days import LATE
 from archioc.db.embedded.instance import Instance
 from archioc.db.embedded.numbers import ChannelNumbers
-from archioc.db.embedded.open_errors import raise_unavailable
+from archioc.db.embedded.open_errors import identity_of, raise_unavailable
 from archioc.db.embedded.tables import CATALOG, complete, lacking, needed
 
 MAX_ATTACHED = 8
@@ -43,6 +43,7 @@ class DayFiles:
         self._lock = threading.RLock()
         self._users: OrderedDict[str, int] = OrderedDict()
         self._condemned: dict[str, Damage] = {}
+        self._attached: dict[str, tuple[int, int] | None] = {}
         self._instance: Instance | None = None
         self._ending: Instance | None = None
         self._ill = False  # DuckDB, or the catalog, must be opened anew
@@ -139,6 +140,9 @@ class DayFiles:
             self._release(name)
 
     def _use(self, cursor: duckdb.DuckDBPyConnection, name: str) -> None:
+        if not self.read_only and identity_of(self.path(name)) != self._attached.get(name):
+            self._ill = True  # opened anew, it is missed; DuckDB would go on in a file without a name
+            raise StoreUnavailable(f"{self.path(name)}: was removed or replaced while the archiver runs")
         try:
             cursor.execute(f'use "{name}"')
         except duckdb.Error as error:
@@ -257,6 +261,7 @@ class DayFiles:
                 cursor.execute(f"attach '{place}' as \"{name}\" ({'read_only' if self.read_only else f'read_write{size}'})")
             except duckdb.Error as error:
                 raise_unavailable(path, error)
+            self._attached[name] = identity_of(path)
             try:
                 self._make_whole(cursor, name)
             except BaseException as error:

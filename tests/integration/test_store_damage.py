@@ -144,6 +144,26 @@ def test_a_missing_day_is_reported(store: EmbeddedStore, directory: Path, day: i
     assert f"{day_of(day)}.duckdb" in store.warning
 
 
+@pytest.mark.parametrize("removed", ["day", "catalog", "all"])
+def test_a_file_removed_in_use(store: EmbeddedStore, directory: Path, removed: str) -> None:
+    """A file that is removed while it is open takes no sample any more: the batch waits, the loss is reported, and a new file goes on."""
+    store.prepare()
+    write(store, 4, ("A", T0 + 5, 3.0))
+    if removed == "all":
+        shutil.rmtree(directory)
+    else:
+        (directory / ("catalog.duckdb" if removed == "catalog" else f"{day_of(T0)}.duckdb")).unlink()
+    with pytest.raises(StoreUnavailable, match="was removed or replaced"):
+        write(store, 5, ("NEW", T0 + 6, 4.0))
+    store.prepare()
+    write(store, 5, ("NEW", T0 + 6, 4.0))
+    assert values(store, "NEW") == [4.0]
+    assert values(store, "A") == {"day": [10.0], "catalog": [10.0, 1.0, 3.0], "all": []}[removed]
+    assert "duckdb" in store.warning
+    if removed == "day":
+        assert [event.reason for event in store.events("A", T0, T0)] == [Reason.STORE_DAMAGED]
+
+
 def test_a_day_beyond_the_retention_is_not_missed(directory: Path) -> None:
     """Files that the retention deletes are never reported."""
     for _ in range(2):
