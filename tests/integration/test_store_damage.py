@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import shutil
@@ -142,6 +143,22 @@ def test_a_missing_day_is_reported(store: EmbeddedStore, directory: Path, day: i
     for channel in ("A", "B"):
         assert [event.reason for event in store.events(channel, day, day)] == [Reason.STORE_DAMAGED]
     assert f"{day_of(day)}.duckdb" in store.warning
+
+
+def test_an_idle_store_is_opened_anew(store: EmbeddedStore, directory: Path) -> None:
+    """What a query finds is mended without a write: the next queries are answered."""
+    store.prepare()
+    (directory / "catalog.duckdb").unlink()
+    with pytest.raises(StoreUnavailable):
+        list(store.names())
+
+    def answers() -> bool:
+        with contextlib.suppress(StoreUnavailable):
+            return list(store.names()) == ["A", "B"]
+        return False
+
+    wait_until(answers, 20, "the store answers", 0.05)
+    assert values(store, "A") == [10.0, 1.0]
 
 
 @pytest.mark.parametrize("removed", ["day", "catalog", "all"])
