@@ -203,9 +203,10 @@ class DayFiles:
             return False
 
     def _opened(self) -> Instance:
-        if self._instance is None:
-            raise StoreUnavailable(f"{self._directory}: the embedded store is not open")
-        return self._instance
+        with self._lock:  # nobody sees it half open
+            if self._instance is None:
+                raise StoreUnavailable(f"{self._directory}: the embedded store is not open")
+            return self._instance
 
     def _take(self, name: str) -> None:
         with self._lock:
