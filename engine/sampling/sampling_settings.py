@@ -22,8 +22,9 @@ class SamplingSettings:
     """Settings of all rows; each column has shape (rows,).
 
     enable, group_on: archive or not, by the setting and by the condition of the channel's group.
-    interval: ns, 0 = no limit; any_interval: whether there is one. longest: ns, after which a value is written again, 0 = never: `max_interval`, or up to a
-        sixth less, so that channels that connected together do not all repeat together. repeating: rows that have one.
+    interval: ns, 0 = no limit; any_interval: whether there is one.
+    longest: ns, after which a value is written again, 0 = never: `max_interval`, or up to a sixth less, so that channels that
+        connected together do not all repeat together. repeating: rows that have one.
     small_only: rows of which no value of more than 1 kB is written again.
     banded: rows with a dead band; any_band: whether there is one.
     quota_cost: ns of quota that a sample uses up, 0 = no quota.

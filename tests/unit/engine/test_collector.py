@@ -76,6 +76,7 @@ def test_alarms_go_into_the_batch_with_their_names(archive: Archive, engine: Eng
     """A batch carries the alarm states of channels, also of one without samples, and names them."""
     assert isinstance(engine.commits, CommitByHand)
     row = archive.registry.channels["A"].row
+    archive.set("A", max_interval=0.0)
     engine.connect("A")
     send(engine, "A", 1.0)
     engine.collector.round(now := time.time_ns())

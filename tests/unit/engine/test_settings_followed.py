@@ -27,6 +27,7 @@ def test_a_mask_is_followed_at_once(archive: Archive, engine: Engine) -> None:
 def test_a_value_is_not_written_again_while_nobody_sends_it(archive: Archive, engine: Engine) -> None:
     """A value that stays is generated every max_interval, but not while its channel is off, disconnected, or connected without a value."""
     row = archive.registry.channels["A"].row
+    archive.set("A", max_interval=0.0)
     engine.connect("A")
     send(engine, "A", 1.0)
     engine.collector.round(time.time_ns())

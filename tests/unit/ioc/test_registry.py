@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archioc.core.channel import SETTING_NAMES, ChannelSettings, Clock, LargeArrays, Mask, Mode, read_setting
+from archioc.core.channel import DEFAULT_MAX_INTERVAL, SETTING_NAMES, ChannelSettings, Clock, LargeArrays, Mask, Mode, read_setting
 from archioc.core.config.declared_channels import DeclaredChannel
 from archioc.core.errors import RegistryError, TableFull
 from archioc.core.registry import RegistryReader
@@ -311,7 +311,8 @@ def test_a_registry_that_was_released_is_brought_along(tmp_path: Path, table: Ch
     archive = Archive(tmp_path, table)
     channels = archive.registry.channels
     assert {name: channel.row for name, channel in channels.items()} == {"A": 0, "B": 1, "C": 2}
-    wanted = ChannelSettings(rate=7.0, description="it's a pump", group="vacuum")
+    longest = DEFAULT_MAX_INTERVAL if released == "schema-1" else 0.0  # what was the default then is kept as it was written
+    wanted = ChannelSettings(rate=7.0, description="it's a pump", group="vacuum", max_interval=longest)
     assert (channels["A"].settings, channels["B"].settings.enable) == (wanted, False)
     assert list(archive.registry.groups) == ["vacuum"]
     assert archive.registry.removed_rows == {3: 2}
