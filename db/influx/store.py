@@ -67,6 +67,9 @@ LANES_OF_3 = 8
 WARN_EVERY_S = 600.0
 """How often the limits of the server are looked at."""
 
+MENDED_S = 30.0
+"""The same while there is a warning: somebody may have seen to it."""
+
 
 class InfluxDatabase(InfluxReader):
     """A database (1.x) or bucket (2.x, 3.x) on an InfluxDB server.
@@ -163,7 +166,7 @@ class InfluxDatabase(InfluxReader):
 
     def write(self, file: SpoolFile) -> WriteOutcome:
         """Post a file; lines that the server refuses for good are found out and told."""
-        self._keep_up_to_date(np.inf, WARN_EVERY_S)
+        self._keep_up_to_date(np.inf, MENDED_S if self._warning else WARN_EVERY_S)
         answer: StoreRejected | StoreTooLarge | None = None
         if self._fits_as_it_is(file):
             try:
