@@ -25,8 +25,8 @@ _log = structlog.get_logger()
 
 CHECK_S = 120.0
 """Between two checks of what was delivered meanwhile."""
-SETTLE_NS = 2 * 10**9
-"""What was delivered more recently is not checked yet: a cluster may show it a moment later."""
+SETTLE_NS = 3 * 10**9
+"""What was delivered more recently is not checked yet: openGemini shows the first points of a measurement up to 2 s later."""
 PART_SAMPLES, PART_BATCHES = 100_000, 400
 """As much is checked at once."""
 MOST_SINCE_LAST, MOST_AFTER_OUTAGE = 300_000, 3_000_000
@@ -69,7 +69,13 @@ class ReadBack:
         self._unreadable = self._not_there = ""
 
     def __bool__(self) -> bool:
-        return bool(self._parts or self._suspected)
+        return (bool(self._suspected) and self._settled) or bool(self._parts and not self._suspected)
+
+    @property
+    def _settled(self) -> bool:
+        """Whether what was sent again must be there by now."""
+        sent = self._resending.sent
+        return not sent or time.time_ns() - sent[-1].delivered_ns >= SETTLE_NS
 
     @property
     def trouble(self) -> str:
