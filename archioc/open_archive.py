@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 
 from archioc.core.config.config import Config
@@ -10,9 +12,10 @@ from archioc.core.registry import read_aliases
 from archioc.db.archive_record import ArchiveRecord
 from archioc.db.embedded.store import EmbeddedStore
 from archioc.db.influx.store import InfluxDatabase
+from archioc.db.open_store import open_store
 from archioc.db.query_socket.client import SocketReader
 from archioc.db.renamed_reader import RenamedReader
-from archioc.db.store import Reader
+from archioc.db.store import Reader, Store
 
 
 def open_reader(config: Config, *, as_stored: bool = False) -> Reader:
@@ -26,6 +29,22 @@ def open_reader(config: Config, *, as_stored: bool = False) -> Reader:
     directories = Directories(config.archiver.state_dir)
     store = _open_store(config, directories)
     return store if as_stored else RenamedReader(store, partial(read_aliases, directories.registry))
+
+
+@contextmanager
+def open_for_change(config: Config) -> Iterator[Store | SocketReader]:
+    """What deletes and copies what is stored: the running archiver, or the store itself. Raises StoreUnavailable."""
+    directories = Directories(config.archiver.state_dir)
+    if is_locked(directories):
+        yield SocketReader(directories.query_socket)
+        return
+    store = open_store(config.store, config.archiver.name, ArchiveRecord(directories.archive_record))
+    try:
+        if config.store.influxdb is None:  # a database is never made for it
+            store.prepare()
+        yield store
+    finally:
+        store.close()
 
 
 def _open_store(config: Config, directories: Directories) -> Reader:

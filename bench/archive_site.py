@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import subprocess
 import time
 import urllib.error
 import urllib.parse
@@ -17,7 +17,7 @@ import yaml
 
 from archioc.core.config.store import InfluxStore
 from archioc.core.config.store import Store as StoreSettings
-from archioc.core.machine.python_module import module_of
+from archioc.core.machine.python_module import module_of, python_module
 from archioc.core.spool.encoding import encoder_for
 from archioc.core.timestamp import format_utc
 from archioc.db.embedded.store import EmbeddedStore
@@ -80,9 +80,11 @@ def served_archive(directory: Path, influxdb: str | None = None) -> Iterator[Arc
     if influxdb is not None:
         content["store"] = {"influxdb": {"url": influxdb, "bucket": DATABASE}}
     config.write_text(yaml.safe_dump(content))
+    if influxdb is None:  # a store without a registry is not a first start
+        subprocess.run(python_module("archioc", "check", str(config), "--restore", "empty"), check=True, timeout=START_S)
     arguments = ["run", str(config)] if influxdb is None else ["serve", "--config", str(config)]
     environment = with_variables(client_variables([], repeater_port))
-    child = Child("archiver", [sys.executable, "-m", "archioc", *arguments], directory / "log", environment)
+    child = Child("archiver", python_module("archioc", *arguments), directory / "log", environment)
     try:
         child.wait_for_output("http_listens", START_S)
         started = psutil.Process(child.pid)

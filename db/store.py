@@ -7,6 +7,7 @@ import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol, Self, TypeVar, runtime_checkable
 
 import numpy as np
@@ -19,6 +20,7 @@ from archioc.core.spool.batch import ChannelMeta
 from archioc.core.spool.spool import SpoolFile
 from archioc.db.alarm_columns import AlarmColumns
 from archioc.db.bins import Bins, Within
+from archioc.db.erasure import Erasure
 from archioc.db.sample_columns import SampleColumns
 
 CHUNK = 50_000
@@ -162,6 +164,10 @@ class OfFiles(Protocol):
         """
         ...
 
+    def copy_files(self, target: Path) -> Iterator[str]:
+        """Copy each file into a directory, while it is in use, and name it. Raises StoreUnavailable."""
+        ...
+
 
 class Writer(Protocol):
     """What delivery needs of a store."""
@@ -200,7 +206,19 @@ class Writer(Protocol):
         ...
 
 
-class Store(Reader, Writer, Protocol):
+@runtime_checkable
+class Erasing(Protocol):
+    """What a store can do for a person who wants stored samples deleted."""
+
+    def erase(self, erasure: Erasure, order: AuditRecord | None) -> Iterator[int]:
+        """Delete what lies in a span, part by part; the number of samples in each. order: for the audit; None: only count.
+
+        The order, and the gap that is left, are stored first. Raises StoreUnavailable, StoreDenied, QueryError.
+        """
+        ...
+
+
+class Store(Reader, Writer, Erasing, Protocol):
     """A place where samples are kept for good, and read again."""
 
     @property

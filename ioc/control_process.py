@@ -62,7 +62,7 @@ class ControlProcess:
         names = PvDatabase(fixed, (self._channels, self._groups, self._views))
         self._server = ControlServer(names, self._executor, config.access)
         self._removals = Removals(registry, self._server.drop, self._channels.show_removed)
-        self._executor.set_callbacks(self._removals.begin, self._show_result)
+        self._executor.set_callbacks(self._removals.begin, self._show_result, self._views.show_outcome)
         self._commands.on_access = self._server.use_access
 
     async def run(self) -> None:

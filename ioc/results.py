@@ -1,7 +1,8 @@
-"""What became of the last command: the PVs `Result` and `ResultCode`."""
+"""What became of a command: the PVs `Result` and `ResultCode` of the archiver and of each view."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import IntEnum
 
 from archioc.core.errors import ArchiocError, ChannelNameError, CommandRefused, RegistryError, SettingError, TableFull, UnknownChannel
@@ -23,6 +24,17 @@ class ResultCode(IntEnum):
     BAD_FILE = 10
     MOVED = 11
     FOREIGN = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a put. text: what `Result` shows."""
+
+    text: str = ""
+    code: ResultCode = ResultCode.DONE
+
+
+NO_OUTCOME = Outcome()
 
 
 def code_of(error: ArchiocError) -> ResultCode:

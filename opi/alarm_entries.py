@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from archioc.opi.display_links import DEFAULT_DISPLAYS, link
+
+RESTART_S = 30
+"""Longer than a process takes to come back after it was killed, and its clients to find it: no entry shows a restart."""
+
+LOSS_S = 45
+"""A loss lasts for 60 s in its PV. libca sees a stopped IOC after 30 to 35 s, so one that stands still for a minute is no loss."""
+
 
 @dataclass(frozen=True, slots=True)
 class AlarmEntry:
     """A PV in the alarm tree.
 
     latching: the alarm stays until it is acknowledged; for losses, which are over when they are seen.
-    delay_s: it must last so long. filter: a formula of Phoebus; the alarm counts only where it is not 0.
-    display: `.bob` file and macros as in a link, below the site's directory of displays.
+    annunciating: the alarm is spoken; only the first sign of a cause is, what follows from it is listed.
+    delay_s: it must last so long. filter: a formula of Phoebus; the alarm counts only where it is more than 0.
+    display: link to the display where an operator sees more.
     """
 
     pv: str
@@ -20,7 +29,7 @@ class AlarmEntry:
     display: str
     latching: bool = False
     annunciating: bool = True
-    delay_s: int = 0
+    delay_s: int = RESTART_S
     filter: str = ""
 
 
@@ -40,9 +49,9 @@ class WatchedGroup:
     channels: tuple[str, ...] = ()
 
 
-def archiver_folders(prefix: str) -> tuple[AlarmFolder, ...]:
-    """What is watched of the archiver as a whole."""
-    main, database, channels = (f"{file}.bob?P={prefix}" for file in ("main", "database", "channels"))
+def archiver_folders(prefix: str, displays: str = DEFAULT_DISPLAYS) -> tuple[AlarmFolder, ...]:
+    """What is watched of the archiver as a whole. displays: URL of their directory."""
+    main, database, channels = (link(displays, f"{name}.bob", P=prefix) for name in ("main", "database", "channels"))
     return (
         AlarmFolder("Running", _running(prefix, main)),
         AlarmFolder("Loss", _loss(prefix, database)),
@@ -51,30 +60,42 @@ def archiver_folders(prefix: str) -> tuple[AlarmFolder, ...]:
     )
 
 
+def reachable(prefix: str) -> str:
+    """A filter: the control IOC is connected. Where it is not, `State` alone is in alarm (NaN is never >= 0)."""
+    return f"`{prefix}State` >= 0"
+
+
+def known(prefix: str) -> str:
+    """A filter: the control IOC is connected and no process is silent (`State` below Fault), so that the PV is what it says."""
+    return f"`{prefix}State` < 3"
+
+
 def _running(prefix: str, main: str) -> tuple[AlarmEntry, ...]:
+    restarted = "It is restarted by itself, and nothing that reached its ring is lost. Where it does not come back: the log of archioc run."
     return (
         AlarmEntry(
             f"{prefix}State",
             "Archiver",
-            "StateReason says what is wrong. Disconnected: the control IOC does not answer; collecting may well go on."
+            "The title bar of the display says why. Degraded: open Database. Fault: a process is silent; it is restarted by itself."
+            " Disconnected: the control IOC does not answer; collecting may go on."
             " On its machine: archioc status, then the log of archioc run.",
             main,
-            delay_s=15,
         ),
         AlarmEntry(
             f"{prefix}Engine:State",
             "Collecting process of the archiver",
-            "INVALID: it has not answered for 5 s; it is started again by itself. Nothing that reached its ring is lost."
-            " If it does not come back, the log of archioc run says why.",
+            f"Processes, Engine: it has not answered for 5 s. {restarted}",
             main,
-            delay_s=15,
+            annunciating=False,
+            filter=reachable(prefix),
         ),
         AlarmEntry(
             f"{prefix}Writer:State",
             "Delivering process of the archiver",
-            "INVALID: it has not answered for 5 s; it is started again by itself. Meanwhile samples wait in the spool.",
+            f"Processes, Writer: it has not answered for 5 s. Samples wait in the spool meanwhile. {restarted}",
             main,
-            delay_s=15,
+            annunciating=False,
+            filter=reachable(prefix),
         ),
         AlarmEntry(
             f"{prefix}AlarmServer:Heartbeat",
@@ -82,6 +103,7 @@ def _running(prefix: str, main: str) -> tuple[AlarmEntry, ...]:
             "The alarm server has not put to this PV, its heartbeat_pv, for 30 s: no alarm of it can be trusted."
             " Look at the machine where alarm-server runs, and at Kafka.",
             main,
+            filter=reachable(prefix),
         ),
     )
 
@@ -91,17 +113,20 @@ def _loss(prefix: str, display: str) -> tuple[AlarmEntry, ...]:
         AlarmEntry(
             f"{prefix}Dropped:LastMinute",
             "*Samples are being lost",
-            "The PVs Dropped:... say for which reason. Spool full: bring the database back or give the spool more room."
+            "Lost, on the display, says for which reason. Spool full: bring the database back or give the spool more room."
             " Ring full: the disk of the state directory is too slow. Quota: archioc report names the channels.",
             display,
             latching=True,
+            delay_s=LOSS_S,
         ),
         AlarmEntry(
             f"{prefix}Rejected:LastMinute",
             "*The database refuses samples",
-            "Db:LastError has its words. archioc quarantine list shows what it refused; archioc quarantine retry sends it again.",
+            "Last error of the store, on the display, has its words. archioc quarantine list shows what it refused;"
+            " archioc quarantine retry sends it again.",
             display,
             latching=True,
+            delay_s=LOSS_S,
         ),
         AlarmEntry(
             f"{prefix}Quarantine",
@@ -109,6 +134,7 @@ def _loss(prefix: str, display: str) -> tuple[AlarmEntry, ...]:
             "archioc quarantine list shows them with the server's words; retry or export them. Removed ones end this alarm.",
             display,
             annunciating=False,
+            filter=known(prefix),
         ),
     )
 
@@ -119,30 +145,33 @@ def _delivery(prefix: str, display: str) -> tuple[AlarmEntry, ...]:
             f"{prefix}Db:State",
             "Database of the archiver",
             "Unreachable: look at the database's machine. Denied: its token or password has changed."
-            " Samples wait in the spool; Spool:FillPct says how long that can go on.",
+            " Samples wait in the spool; Spool fill, on the display, says for how long that can go on.",
             display,
-            delay_s=30,
+            annunciating=False,
+            filter=known(prefix),
         ),
         AlarmEntry(
             f"{prefix}Spool:FillPct",
             "Spool of the archiver fills",
             "The database has been away or too slow for long. At 100 % samples are lost: bring it back, or raise spool.max_bytes.",
             display,
-            delay_s=15,
+            filter=known(prefix),
         ),
         AlarmEntry(
             f"{prefix}Spool:OldestAge",
             "Samples wait for the database",
-            "The database does not keep up, or an outage is being made good; WriteRate says which.",
+            "The database does not keep up, or an outage is being made good; Stored, on the display, says which.",
             display,
+            annunciating=False,
             delay_s=60,
+            filter=known(prefix),
         ),
         AlarmEntry(
             f"{prefix}Disk:FreePct",
             "Disk of the archiver's spool fills",
             "Make room on the disk of the state directory; below spool.min_free samples are lost.",
             display,
-            delay_s=15,
+            filter=known(prefix),
         ),
     )
 
@@ -152,48 +181,49 @@ def _channels(prefix: str, main: str, channels: str) -> tuple[AlarmEntry, ...]:
         AlarmEntry(
             f"{prefix}DisconnectedPct",
             "Archived channels are not connected",
-            "channels.bob with the filter state=Disconnected lists them. Many of one IOC: it is off. All: the network, or ca.addr_list.",
+            "Put state=Disconnected into Filter. Many of one IOC: it is off. All: the network, or ca.addr_list.",
             channels,
             delay_s=60,
+            filter=known(prefix),
         ),
         AlarmEntry(
             f"{prefix}ClockSuspect",
             "Clock of the archiver's machine",
             "More than a fifth of the IOCs are ahead of it: look at its NTP. IOC time stamps are kept meanwhile.",
             main,
-            delay_s=15,
+            filter=known(prefix),
         ),
         AlarmEntry(
             f"{prefix}BadTime:LastMinute",
             "Unusable time stamps from an IOC",
-            "BadTime in the display of a channel counts them. Look at the clock of its IOC."
+            "Bad time, beside the selected channel, counts them. Look at the clock of its IOC."
             " Records that were never processed give one each when they connect."
             " Values are archived with the time at which they came.",
             channels,
             annunciating=False,
-            delay_s=60,
+            filter=known(prefix),
         ),
         AlarmEntry(
             f"{prefix}Shard:Foreign",
             "Channels of other shards stay here",
             "The configuration file does not name them, so no other shard knows of them; they are archived here."
-            " Put them into the file that all shards have, then Apply on each.",
+            " Put them into the file that all shards have, then Add and remove, Apply on each.",
             main,
             annunciating=False,
             delay_s=60,
+            filter=known(prefix),
         ),
     )
 
 
-def group_folder(prefix: str, group: WatchedGroup) -> AlarmFolder:
-    """What is watched of one group; nothing of it counts while the group is switched off."""
-    on = f"`{prefix}GRP:{group.name}:State` == 1"
-    display = f"groups.bob?P={prefix}"
+def group_folder(prefix: str, group: WatchedGroup, displays: str = DEFAULT_DISPLAYS) -> AlarmFolder:
+    """What is watched of one group; nothing of it counts while the group is switched off, or a process of the archiver is silent."""
+    on = f"`{prefix}GRP:{group.name}:State` == 1 && {known(prefix)}"
     whole = AlarmEntry(
         f"{prefix}GRP:{group.name}:Disconnected",
         f"Channels of group {group.name} are not connected",
-        f"channels.bob with the filter group={group.name} state=Disconnected lists them.",
-        display,
+        f"Missing counts them. Show lists the channels; put group={group.name} state=Disconnected into Filter.",
+        link(displays, "groups.bob", P=prefix),
         annunciating=False,
         delay_s=60,
         filter=on,
@@ -203,7 +233,7 @@ def group_folder(prefix: str, group: WatchedGroup) -> AlarmFolder:
             f"{prefix}CH:{name}:Connected",
             f"{name} is not archived: not connected",
             "The channel's IOC is off, or has no such record any more.",
-            f"channel.bob?P={prefix}&CH={name}",
+            link(displays, "channel.bob", P=prefix, CH=name),
             annunciating=False,
             delay_s=60,
             filter=on,

@@ -20,13 +20,21 @@ class PlotTrace:
 
 
 @dataclass(frozen=True, slots=True)
+class Axis:
+    """An axis. span: its ends; without it the axis follows the values."""
+
+    name: str
+    span: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Plot:
-    """A plot. start: relative to now, as Phoebus writes it ("-8 hours")."""
+    """A plot. start: relative to now, as Phoebus writes it ("-8 hours"). The grid is that of the first axis."""
 
     file: str
     title: str
     start: str
-    axes: tuple[str, ...]
+    axes: tuple[Axis, ...]
     traces: tuple[PlotTrace, ...]
 
 
@@ -36,9 +44,11 @@ def to_xml(plot: Plot) -> str:
     _add(root, title=plot.title, save_changes="false", show_legend="true", show_toolbar="true", grid="true")
     _add(root, scroll="true", update_period="3.0", start=plot.start, end="now", archive_rescale="STAGGER")
     axes = SubElement(root, "axes")
-    for name in plot.axes:
-        axis = SubElement(axes, "axis")
-        _add(axis, visible="true", name=name, use_axis_name="true", use_trace_names="false", grid="true", autoscale="true")
+    for number, one in enumerate(plot.axes):
+        axis, first = SubElement(axes, "axis"), str(number == 0).lower()
+        _add(axis, visible="true", name=one.name, use_axis_name="true", use_trace_names="false", right=str(number > 1).lower())
+        low, high = one.span or (0.0, 1.0)
+        _add(axis, grid=first, autoscale=str(one.span is None).lower(), min=str(low), max=str(high))
     _add_traces(SubElement(root, "pvlist"), plot.traces)
     write_defaults(root)
     indent(root)
@@ -62,13 +72,13 @@ def _add(parent: Element, **texts: str) -> None:
 
 BLUE, GREEN, BROWN, GREY, BLACK = (31, 119, 180), (0, 128, 96), (140, 86, 75), (90, 90, 90), (0, 0, 0)
 
-CHANNEL = Plot("channel.plt", "$(CH)", "-1 hours", ("$(CH)",), (PlotTrace("$(CH)", "$(CH)", BLUE),))
+CHANNEL = Plot("channel.plt", "$(CH)", "-1 hours", (Axis("$(CH)"),), (PlotTrace("$(CH)", "$(CH)", BLUE),))
 
 HEALTH = Plot(
     "health.plt",
     "Archiver $(P)",
     "-1 days",
-    ("Samples (1/s)", "Lag (s)", "Spool, free disk (%)"),
+    (Axis("Samples (1/s)"), Axis("Lag (s)"), Axis("Spool, free disk (%)", (0.0, 100.0))),
     (
         PlotTrace("$(P)SampleRate", "Samples", BLUE),
         PlotTrace("$(P)WriteRate", "Stored", GREEN),

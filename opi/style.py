@@ -5,16 +5,33 @@ Colours and fonts are names of Phoebus' `color.def` and `font.def`, so that a si
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from archioc.opi.bob import Part
 
 GAP = 6
 """Between widgets (pixels)."""
 
-ROW = 24
-"""Height of a line of text (pixels)."""
+ROW = 28
+"""Height of what an operator can use (pixels): a finger finds it."""
+
+LINE = 24
+"""Height of a line that is only read (pixels)."""
 
 MARGIN = 12
 """Between widgets and the edge of a display (pixels)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """Pixels of the room for a display."""
+
+    width: int
+    height: int
+
+
+SMALL, WIDE = Size(1280, 800), Size(1600, 900)
+"""The layouts, for the screens of consoles and for larger ones."""
 
 COLORS = {
     "Background": (255, 255, 255),
@@ -28,11 +45,16 @@ COLORS = {
     "Text": (0, 0, 0),
     "Header_Background": (77, 77, 77),
     "Header_ForeGround": (255, 255, 255),
+    "State Good": (126, 204, 126),
+    "State Warning": (255, 165, 60),
+    "State Bad": (240, 90, 80),
+    "State Idle": (205, 205, 210),
     "Trace 1": (31, 119, 180),
     "Trace 2": (140, 86, 75),
     "Trace 3": (90, 90, 90),
 }
-"""Values count only where a site has no such name; `Trace N`, the lines of charts, are not among Phoebus' own."""
+"""Values count only where a site has no such name; `State ...`, the colours of states, and `Trace N`, the lines of charts,
+are not among Phoebus' own."""
 
 FONTS = {
     "Default": ("REGULAR", 14),

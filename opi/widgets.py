@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 from archioc.opi.bob import Content, Part, Widget, macros
-from archioc.opi.style import GAP, ROW, color, font, font_size
+from archioc.opi.style import GAP, LINE, ROW, color, font, font_size
 
 
 class Align(IntEnum):
@@ -26,6 +26,13 @@ class Format(IntEnum):
     STRING = 6
 
 
+class Frame(IntEnum):
+    """Ordinals of `style` of a group."""
+
+    TITLED = 0
+    NONE = 3
+
+
 MIDDLE = 1
 """Ordinal of `vertical_alignment`."""
 
@@ -38,6 +45,10 @@ class Place:
     y: int
     width: int
     height: int = ROW
+
+
+READ_PITCH = LINE + 2
+"""From line to line where lines are only read (pixels)."""
 
 
 def label(text: str, at: Place, *, style: str = "Default", align: Align = Align.LEFT, ink: str = "Text") -> Widget:
@@ -55,18 +66,42 @@ def label(text: str, at: Place, *, style: str = "Default", align: Align = Align.
 
 
 def readout(
-    pv: str, at: Place, *, text: bool = False, align: Align = Align.RIGHT, style: str = "Default", wrap: bool = False, units: bool = True
+    pv: str,
+    at: Place,
+    *,
+    text: bool = False,
+    align: Align = Align.RIGHT,
+    style: str = "Default",
+    wrap: bool = False,
+    units: bool = True,
+    ink: str = "",
 ) -> Widget:
-    """The value of a PV with its unit; its border shows the alarm. text: an array of characters."""
+    """The value of a PV with its unit; its border shows the alarm. text: an array of characters. ink: its colour, without a ground."""
     properties: dict[str, Content] = {"pv_name": pv, "font": font(style), "vertical_alignment": 0 if wrap else MIDDLE}
     if text:
         properties |= {"format": Format.STRING}
+    if ink:
+        properties |= {"foreground_color": color(ink), "transparent": True}
     properties |= {"horizontal_alignment": Align.LEFT if text else align, "show_units": units, "wrap_words": wrap}
     return _widget("textupdate", f"value {pv}", at, **properties)
 
 
+def words(pv: str, at: Place, *, style: str = "Default", align: Align = Align.RIGHT) -> Widget:
+    """The value of a PV in words: thousands apart, days and hours, `no limit`."""
+    return readout(f"{pv}.TXT", at, style=style, align=align, units=False)
+
+
+def lamp(pv: str, at: Place, states: Sequence[tuple[str, str]], style: str = "Default Bold") -> Widget:
+    """The state of an enum PV as a word on a colour. states: label and name of the colour, in the order of the PV's states."""
+    parts = tuple(
+        ("state", Part((("value", number), ("label", text), ("color", color(name))))) for number, (text, name) in enumerate(states)
+    )
+    properties: dict[str, Content] = {"pv_name": pv, "states": Part(parts), "font": font(style), "square": True}
+    return _widget("multi_state_led", f"state {pv}", at, **properties)
+
+
 def entry(pv: str, at: Place, *, text: bool = False, lines: bool = False, units: bool = True, tip: str = "") -> Widget:
-    """A field to put a number or a text. lines: several lines; Ctrl-Return puts them."""
+    """A field to put a number or a text. lines: several lines; Phoebus puts them whenever the field loses the focus, so only for `loc://`."""
     properties: dict[str, Content] = {"pv_name": pv, "vertical_alignment": 0 if lines else MIDDLE}
     if text:
         properties["format"] = Format.STRING
@@ -79,14 +114,20 @@ def entry(pv: str, at: Place, *, text: bool = False, lines: bool = False, units:
     return _widget("textentry", f"entry {pv}", at, **properties)
 
 
+def field(local: str, name: str, at: Place, *, lines: bool = False) -> Widget:
+    """A field whose text stays in the display, in a PV `loc://`, until a button sends it. name: what the button knows it by."""
+    return replace(entry(local, at, lines=lines, units=False), name=name)
+
+
 def choice(pv: str, at: Place) -> Widget:
     """A drop-down list of the states of an enum PV, to put one."""
     return _widget("combo", f"choice {pv}", at, pv_name=pv, items_from_pv=True)
 
 
-def switch(pv: str, at: Place) -> Widget:
+def switch(pv: str, at: Place, *, tip: str = "") -> Widget:
     """A button that turns an enum PV with the states Off and On."""
-    return _widget("bool_button", f"switch {pv}", at, pv_name=pv, labels_from_pv=True, show_led=True)
+    properties: dict[str, Content] = {"pv_name": pv, "labels_from_pv": True, "show_led": True}
+    return _widget("bool_button", f"switch {pv}", at, **properties, **({"tooltip": tip} if tip else {}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +155,31 @@ class Open:
         return Part(inner, {"type": "open_display"})
 
 
-Action = Write | Open
+@dataclass(frozen=True, slots=True)
+class Send:
+    """What a button does: it puts the text of a field into the button's own PV. field: the name of the widget.
+
+    Nothing is put of an empty field. The text stays there, so that a refused line can be mended.
+    """
+
+    field: str
+
+    def part(self, description: str) -> Part:
+        lines = (
+            "from org.csstudio.display.builder.runtime.script import PVUtil, ScriptUtil",
+            f'field = ScriptUtil.getPrimaryPV(ScriptUtil.findWidgetByName(widget, "{self.field}"))',
+            "text = PVUtil.getString(field)",
+            "if text.strip():",
+            f'    PVUtil.writePV(widget.getPropertyValue("pv_name"), text, {PUT_MS})',
+        )
+        script = Part((("text", "\n".join(lines)),), {"file": "EmbeddedPy"})
+        return Part((("script", script), ("description", description)), {"type": "execute"})
+
+
+PUT_MS = 10_000
+"""How long a script waits for the PV that it puts to (ms)."""
+
+Action = Write | Open | Send
 
 
 def button(text: str, at: Place, actions: Sequence[Action], *, pv: str = "", confirm: str = "", tip: str = "") -> Widget:
@@ -142,11 +207,20 @@ class Trace:
     axis: int = 0
 
 
-def chart(at: Place, title: str, axes: Sequence[str], traces: Sequence[Trace], start: str = "10 minutes") -> Widget:
-    """A strip chart of the last `start`. The history comes from the archives that the site's Phoebus knows."""
-    y_axes = Part(tuple(("y_axis", Part((("title", axis), ("autoscale", True), ("show_grid", True)))) for axis in axes))
-    lines = Part(tuple(("trace", _trace(one, number)) for number, one in enumerate(traces, 1)))
-    return _widget("stripchart", f"chart {title}", at, title=title, start=start, y_axes=y_axes, traces=lines, show_toolbar=False)
+def chart(
+    at: Place, title: str, traces: Sequence[Trace], *, span: tuple[float, float] | None = None, first: int = 1, start: str = "10 minutes"
+) -> Widget:
+    """A strip chart of the last `start` with one axis. The history comes from the archives that the site's Phoebus knows.
+
+    span: ends of the axis; without it the axis follows the values. first: number of the colour of the first line.
+    """
+    low, high = span or (0.0, 1.0)
+    limits: tuple[tuple[str, Content], ...] = (("autoscale", span is None), ("minimum", low), ("maximum", high))
+    y_axes = Part((("y_axis", Part((("title", ""), *limits, ("show_grid", True)))),))
+    lines = Part(tuple(("trace", _trace(one, number)) for number, one in enumerate(traces, first)))
+    fonts = {"title_font": font("Default Bold"), "label_font": font("Fine Print"), "scale_font": font("Fine Print")}
+    properties: dict[str, Content] = {"title": title, "start": start, "y_axes": y_axes, "traces": lines, "show_toolbar": False, **fonts}
+    return _widget("stripchart", f"chart {title}", at, **properties, show_legend=len(traces) > 1)
 
 
 def data_browser(file: str, at: Place, values: Mapping[str, str]) -> Widget:
@@ -154,7 +228,7 @@ def data_browser(file: str, at: Place, values: Mapping[str, str]) -> Widget:
     return _widget("databrowser", f"plot {file}", at, file=file, macros=macros(values), show_toolbar=True)
 
 
-BOX_FONT = "Header 3"
+BOX_FONT = "Default Bold"
 BOX_EDGE = 2 + int(1.2 * font_size(BOX_FONT))
 """What the frame of a group takes from its inside on each side (pixels), as `GroupRepresentation` of Phoebus reckons it."""
 
@@ -165,15 +239,38 @@ def box(title: str, at: Place, children: Sequence[Widget]) -> Widget:
     return Widget(made.kind, title, made.x, made.y, made.width, made.height, made.properties, tuple(children))
 
 
-def column(rows: Sequence[tuple[str, Widget | None]], at: Place, label_width: int) -> list[Widget]:
-    """Lines of a label and a widget, one below the other: each widget is moved to its line and made as wide as there is room."""
+def holder(name: str, at: Place, children: Sequence[Widget], rule: Part | None = None) -> Widget:
+    """Widgets together without a frame; their places count from its corner. rule: when they are there."""
+    made = _widget("group", name, at, style=Frame.NONE, transparent=True)
+    properties = dict(made.properties) | ({"rules": rule} if rule else {})
+    return Widget(made.kind, name, made.x, made.y, made.width, made.height, properties, tuple(children))
+
+
+def shown_if(slot: str, *, empty: bool = False) -> Part:
+    """A rule: the widget is there while a slot of a view shows something, or while it shows nothing."""
+    expression = f'pvStr0 {"!=" if empty else "=="} ""'
+    rule = (("exp", Part((("value", "false"),), {"bool_exp": expression})), ("pv_name", f"{slot}Name.TXT"))
+    return Part((("rule", Part(rule, {"name": "empty", "prop_id": "visible", "out_exp": "false"})),))
+
+
+def with_rule(widget: Widget, rule: Part) -> Widget:
+    """The widget with a rule."""
+    return replace(widget, properties={**widget.properties, "rules": rule})
+
+
+def column(rows: Sequence[tuple[str, Widget | None]], at: Place, label_width: int, pitch: int = ROW + 4) -> list[Widget]:
+    """Lines of a label and a widget, one below the other: each widget is moved to its line and made as wide as there is room.
+
+    pitch: from line to line (pixels).
+    """
     made: list[Widget] = []
+    height = min(ROW, pitch - 1)
     for number, (text, widget) in enumerate(rows):
-        y = at.y + number * (ROW + GAP)
-        made.append(label(text, Place(at.x, y, label_width)))
+        y = at.y + number * pitch
+        made.append(label(text, Place(at.x, y, label_width, height)))
         if widget is not None:
             x = at.x + label_width + GAP
-            made.append(Widget(widget.kind, widget.name, x, y, at.width - label_width - GAP, ROW, widget.properties, widget.children))
+            made.append(replace(widget, x=x, y=y, width=at.width - label_width - GAP, height=height))
     return made
 
 

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+from starlette.exceptions import HTTPException
 
 from archioc.core.errors import QueryError
 from archioc.db.embedded.statement_limit import StatementLimit
@@ -22,6 +23,34 @@ REGEX_S = 10.0
 _limit = StatementLimit()
 
 
+_BRACKET = re.compile(r"(?<!\\)([\[\]])")
+
+
+def searched_regex(names: Sequence[str], regex: str) -> list[str]:
+    """Names that a person means who types a glob, of which the client has made a regular expression, in their order.
+
+    Phoebus makes `.*` of `*` and leaves brackets as they are (`RegExHelper.fullRegexFromGlob`), so brackets stand for themselves, too.
+    Case does not matter, as in the other searches. Raises HTTPException (400), and QueryError as `matching_regex`.
+    """
+    literal = _BRACKET.sub(r"\\\1", regex)
+    if literal == regex:
+        return matching_regex(names, regex, ignore_case=True)
+    try:
+        return matching_regex(names, f"(?:{regex})|(?:{literal})", ignore_case=True)
+    except HTTPException:  # a bracket that is never closed
+        return matching_regex(names, literal, ignore_case=True)
+
+
+def searched_glob(names: Sequence[str], glob: str) -> list[str]:
+    """Names that a person means who types a glob, in their order: case does not matter, and brackets stand for themselves, too.
+
+    Raises HTTPException (400).
+    """
+    folded = [name.casefold() for name in names]
+    meant = {*matching_glob(folded, glob.casefold()), *matching_glob(folded, glob.casefold().replace("[", "[[]"))}
+    return [name for name, fold in zip(names, folded, strict=True) if fold in meant]
+
+
 def matching_glob(names: Iterable[str], glob: str) -> list[str]:
     """Names that match a glob (`*`, `?`, `[...]`; case matters), in their order. Raises HTTPException (400)."""
     check_length(glob)
@@ -31,7 +60,7 @@ def matching_glob(names: Iterable[str], glob: str) -> list[str]:
     return [*filter(re.compile(fnmatch.translate(closed + bracket + rest.replace("[", "[[]"))).match, names)]
 
 
-def matching_regex(names: Sequence[str], regex: str) -> list[str]:
+def matching_regex(names: Sequence[str], regex: str, *, ignore_case: bool = False) -> list[str]:
     """Names that match a regular expression as a whole, in their order. Raises HTTPException (400).
 
     DuckDB matches (RE2: in time that grows with the length of the name only); `re` can be held up for years, and with it all
@@ -46,7 +75,8 @@ def matching_regex(names: Sequence[str], regex: str) -> list[str]:
         connection.register("known", {"place": np.arange(len(names)), "name": np.array(names, object)})
         try:
             with _limit.within(REGEX_S, connection):
-                found = connection.execute("select place from known where regexp_full_match(name, ?) order by place", [regex]).fetchnumpy()
+                query = "select place from known where regexp_full_match(name, ?, ?) order by place"
+                found = connection.execute(query, [regex, "i" if ignore_case else "c"]).fetchnumpy()
         except duckdb.InvalidInputException as error:
             raise refusal(400, f"regex {shown(regex)}: {' '.join(str(error).split())}") from None
         except duckdb.InterruptException:

@@ -33,6 +33,7 @@ from archioc.cli.run import command as run
 from archioc.cli.serve import command as serve
 from archioc.cli.spool import command as spool
 from archioc.cli.status import command as status
+from archioc.cli.store import command as store
 from archioc.core.errors import ArchiocError, ConfigError, TimeFormatError, UsageError
 
 app = typer.Typer(
@@ -49,6 +50,7 @@ for part in (run, serve, check, demo, get, export, plot, explain, report, status
 app.add_typer(alarms.app, name="alarms")
 app.add_typer(channels.app, name="channels")
 app.add_typer(spool.app, name="spool")
+app.add_typer(store.app, name="store")
 app.add_typer(quarantine.app, name="quarantine")
 use_plain_help(app)
 

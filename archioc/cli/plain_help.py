@@ -17,7 +17,7 @@ LONGEST_SUMMARY = 300
 SECTIONS = {
     "Run": ("run", "serve", "check", "demo"),
     "Read": ("get", "export", "plot", "explain", "report", "alarms"),
-    "Change": ("channels",),
+    "Change": ("channels", "store"),
     "Look inside": ("status", "audit", "spool", "quarantine"),
     "Tools": ("opi", "grafana"),
 }

@@ -31,6 +31,7 @@ class Reason(IntEnum):
     STORE_DAMAGED = 16
     STORE_LOST = 17
     SENT_AGAIN = 18
+    DELETED = 19
 
     @property
     def word(self) -> str:
@@ -48,6 +49,7 @@ GAPS = frozenset(
         Reason.NO_VALUE,
         Reason.STORE_DAMAGED,
         Reason.STORE_LOST,
+        Reason.DELETED,
     }
 )
 

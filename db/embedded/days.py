@@ -21,6 +21,11 @@ def day_of(time_ns: int) -> str:
     return str(np.datetime64(time_ns // DAY_NS, "D"))
 
 
+def start_of(day: str) -> int:
+    """The first moment of a day by the name of its file (ns since 1970)."""
+    return int(np.datetime64(day, "D").astype(np.int64)) * DAY_NS
+
+
 def places(times: npt.NDArray[np.int64], committed_ns: int) -> npt.NDArray[np.int64]:
     """For each of these times the number of the file that it goes to: that of its day, or one that stands for LATE."""
     days = times // DAY_NS

@@ -7,13 +7,11 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-import numpy as np
-
 from archioc.core.events import ChannelEvent, Reason
 from archioc.db.embedded.damage import Damage
+from archioc.db.embedded.days import DAY_NS, start_of
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
-_DAY_NS = 86_400_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +36,7 @@ def loss_of(name: str, damage: Damage) -> Loss:
     """What goes with a file that is set aside, or with its log, now."""
     if not _DAY.fullmatch(name):
         return Loss(name, str(damage), None, None)
-    begin = int(np.datetime64(name, "D").astype(np.int64)) * _DAY_NS
-    end = max(begin, min(begin + _DAY_NS - 1, time.time_ns()))
+    begin = start_of(name)
+    end = max(begin, min(begin + DAY_NS - 1, time.time_ns()))
     start = begin if damage.since_ns is None else min(max(damage.since_ns + 1, begin), end)
     return Loss(name, str(damage), start, end)

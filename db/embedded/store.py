@@ -29,14 +29,17 @@ from archioc.core.spool.encoding import EMBEDDED
 from archioc.core.spool.encoding.columns import decode_columns
 from archioc.core.spool.encoding.line_fields import AUDIT_TEXTS
 from archioc.core.spool.spool import SpoolFile
+from archioc.db.embedded.backing_up import copy_files
 from archioc.db.embedded.damage import damage_in
 from archioc.db.embedded.day_files import DayFiles
 from archioc.db.embedded.days import LATE, day_of, place_name, places
+from archioc.db.embedded.erasing import erase_in, places_of
 from archioc.db.embedded.identity import add_names, transaction
 from archioc.db.embedded.inserts import ChannelIds, insert_alarms, insert_samples
 from archioc.db.embedded.reader import EmbeddedReader
 from archioc.db.embedded.tables import CATALOG
 from archioc.db.embedded.upkeep import Upkeep
+from archioc.db.erasure import Erasure
 from archioc.db.rejections import BEYOND, rejection_events
 from archioc.db.store import Refusal, WriteOutcome, rows_of_samples
 
@@ -138,6 +141,21 @@ class EmbeddedStore(EmbeddedReader):
         """Store events of our own. Raises StoreUnavailable."""
         with self._at_work, _storing(), self._files.catalog() as cursor, transaction(cursor):
             _insert_events(cursor, events)
+
+    def erase(self, erasure: Erasure, order: AuditRecord | None) -> Iterator[int]:
+        """Delete what lies in a span, file by file; the number of samples in each. order: for the audit; None: only count."""
+        if order is not None:
+            with self._at_work, _storing(), self._files.catalog() as cursor, transaction(cursor):
+                _insert_audit(cursor, [order])
+                _insert_events(cursor, erasure.events(order))
+        for place in places_of(self._files, erasure):
+            with self._at_work, _storing():
+                count = erase_in(self._files, place, erasure, dry=order is None)
+            yield count
+
+    def copy_files(self, target: Path) -> Iterator[str]:
+        """Copy each file into a directory and name it. Raises StoreUnavailable."""
+        return copy_files(self._files, target, self._at_work)
 
     @property
     def warning(self) -> str:

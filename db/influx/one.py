@@ -8,8 +8,10 @@ import structlog
 
 from archioc.core.config.store import InfluxStore
 from archioc.core.errors import QueryError, StoreDenied
+from archioc.db.erasure import Erasure
 from archioc.db.influx.answers import NotInfluxDB, understood
 from archioc.db.influx.connection import InfluxConnection
+from archioc.db.influx.erasing import erase_in_one
 from archioc.db.influx.go_duration import go_duration
 from archioc.db.influx.influxql import quote_name
 from archioc.db.influx.server import ArchiveGone, TimeLimits, credible, gone
@@ -93,6 +95,10 @@ class InfluxOne:
                 past, future = (go_duration(str(row.get(name, ""))) or None for name in ("pastWriteLimit", "futureWriteLimit"))
                 return TimeLimits(credible(go_duration(str(row["duration"]))), past, future, known=True)
         return TimeLimits()
+
+    def erase(self, measurement: str, erasure: Erasure) -> None:
+        """In all retention policies of the database: a DELETE cannot do less."""
+        erase_in_one(self._connection, [("db", self._database)], measurement, erasure)
 
     def warning(self) -> str:
         """In the index `inmem`, the default of 1.x, a tag may have only so many values: as many channels.

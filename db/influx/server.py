@@ -7,6 +7,7 @@ from typing import Protocol
 
 from archioc.core.config.store import MIN_RETENTION_S, InfluxStore
 from archioc.core.errors import StoreDenied
+from archioc.db.erasure import Erasure
 
 _LONGEST_RETENTION_S = 1e10
 """Longer than all times that InfluxDB knows."""
@@ -74,6 +75,10 @@ class InfluxServer(Protocol):
 
     def limits(self) -> TimeLimits:
         """Samples of which times it takes."""
+        ...
+
+    def erase(self, measurement: str, erasure: Erasure) -> None:
+        """Delete what a measurement has of it. Raises QueryError too, and StoreDenied where the server cannot delete."""
         ...
 
     def warning(self) -> str:

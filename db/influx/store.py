@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 import structlog
 
+from archioc.core.audit import AuditRecord
 from archioc.core.config.store import Create, InfluxStore, InfluxVersion
 from archioc.core.errors import QueryError, StoreDenied, StoreRejected, StoreTooLarge
 from archioc.core.events import ChannelEvent
@@ -22,10 +23,12 @@ from archioc.core.spool.encoding.line_protocol import DEFAULT_ARCHIVER, LineEnco
 from archioc.core.spool.spool import SpoolFile
 from archioc.core.timestamp import format_utc
 from archioc.db.archive_record import ArchiveRecord
+from archioc.db.erasure import Erasure
 from archioc.db.influx.answers import NotFound, understood
 from archioc.db.influx.archive_sign import newest_sign, sign_line
 from archioc.db.influx.bisection import MAX_BODY, Lines, Verdict, send_lines
 from archioc.db.influx.connection import Parameters
+from archioc.db.influx.erasing import erase
 from archioc.db.influx.generations import server_of
 from archioc.db.influx.known import KnownDatabase
 from archioc.db.influx.one import InfluxOne
@@ -180,8 +183,18 @@ class InfluxDatabase(KnownDatabase):
             _log.error("store_refused_events", events=len(verdict.refused) + len(verdict.too_old), first=words)
 
     def _send_events(self, events: Sequence[ChannelEvent]) -> Verdict:
-        batch = Batch(np.zeros(0, SAMPLE), (), {}, np.zeros(0, COUNTS), tuple(events))
-        return send_lines(Lines.parse(split_lines(LineEncoder(self.destination, self._archiver).lines(batch))), self._post)
+        return send_lines(self._lines_of(events), self._post)
+
+    def erase(self, erasure: Erasure, order: AuditRecord | None) -> Iterator[int]:
+        """Delete what lies in a span, one measurement after the other; the number of samples in each. order: None: only count."""
+        if order is not None:
+            self._get_ready(may_create=False)
+            send_lines(self._lines_of(erasure.events(order), (order,)), self._post)
+        return erase(erasure, self._samples.fields_of_each_sample(), self._series, None if order is None else self._server.erase)
+
+    def _lines_of(self, events: Sequence[ChannelEvent], audit: tuple[AuditRecord, ...] = ()) -> Lines:
+        batch = Batch(np.zeros(0, SAMPLE), (), {}, np.zeros(0, COUNTS), tuple(events), audit=audit)
+        return Lines.parse(split_lines(LineEncoder(self.destination, self._archiver).lines(batch)))
 
     def _writes_native(self, version: tuple[int, int] | None) -> bool:
         if self._settings.version is not InfluxVersion.AUTO:

@@ -8,8 +8,10 @@ import structlog
 
 from archioc.core.config.store import InfluxStore
 from archioc.core.errors import StoreDenied, StoreRejected
+from archioc.db.erasure import Erasure
 from archioc.db.influx.answers import NotInfluxDB
 from archioc.db.influx.connection import InfluxConnection
+from archioc.db.influx.erasing import refuse_in_three
 from archioc.db.influx.server import TimeLimits
 
 _log = structlog.get_logger()
@@ -44,6 +46,10 @@ class InfluxThree:
     def limits(self) -> TimeLimits:
         """A write of old samples is taken; they are left out when it is read."""
         return TimeLimits()
+
+    def erase(self, measurement: str, erasure: Erasure) -> None:  # noqa: ARG002 - as the protocol has it
+        """It cannot."""
+        refuse_in_three()
 
     def warning(self) -> str:
         """Its limits are on databases, tables and columns; we have a handful of each."""

@@ -8,8 +8,10 @@ import structlog
 
 from archioc.core.config.store import InfluxStore
 from archioc.core.errors import QueryError, StoreDenied, StoreRejected
+from archioc.db.erasure import Erasure
 from archioc.db.influx.answers import NotFound, NotInfluxDB
 from archioc.db.influx.connection import InfluxConnection, Parameters
+from archioc.db.influx.erasing import erase_in_two
 from archioc.db.influx.server import ArchiveGone, TimeLimits, WrongMapping, credible, gone
 
 _log = structlog.get_logger()
@@ -62,6 +64,10 @@ class InfluxTwo:
         if not isinstance(rules, list):
             return TimeLimits()
         return TimeLimits(next((credible(float(rule["everySeconds"])) for rule in rules if rule.get("everySeconds")), None), known=True)
+
+    def erase(self, measurement: str, erasure: Erasure) -> None:
+        """In the bucket."""
+        erase_in_two(self._connection, [*self._org, ("bucket", self._settings.bucket)], measurement, erasure)
 
     def warning(self) -> str:
         """Samples may be written that cannot be read; a token may also read without seeing how its bucket is mapped."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from pathlib import Path
 from typing import Any
 
+from archioc.core.audit import AuditRecord
 from archioc.core.errors import QueryError
 from archioc.db.bins import Within
+from archioc.db.erasure import Erasure
 from archioc.db.query_socket import query_messages as wire
-from archioc.db.store import OfFiles, Reader
+from archioc.db.store import Erasing, OfFiles, Reader
 
 NAMES_A_LINE = 1000
 RECORDS_A_LINE = 1000
@@ -109,6 +112,28 @@ def _faults(reader: Reader, request: Request) -> Answers:
             yield {"faults": found}
 
 
+def _erase(reader: Reader, request: Request) -> Answers:
+    """Only a reader that is a store can; who may ask is looked at by the server."""
+    if not isinstance(reader, Erasing):
+        raise QueryError("this archive cannot delete")
+    channel, order = request.get("channel"), request.get("order")
+    erasure = Erasure(None if channel is None else str(channel), *_range(request))
+    for count in reader.erase(erasure, None if order is None else AuditRecord(**order)):
+        yield {"erased": count}
+
+
+def _copy_files(reader: Reader, request: Request) -> Answers:
+    if isinstance(reader, OfFiles):
+        for name in reader.copy_files(Path(str(request["directory"]))):
+            yield {"copied": name}
+
+
+def may_read(request: object) -> bool:
+    """Whether who may read may ask this: it neither changes what is stored nor writes a file."""
+    query = request.get("query") if isinstance(request, dict) else None
+    return not (query == "copy_files" or (query == "erase" and isinstance(request, dict) and request.get("order") is not None))
+
+
 _QUERIES: dict[str, Callable[[Reader, Request], Answers]] = {
     "samples": _samples,
     "last_before": _last_before,
@@ -121,4 +146,6 @@ _QUERIES: dict[str, Callable[[Reader, Request], Answers]] = {
     "meta": _meta,
     "audit": _audit,
     "faults": _faults,
+    "erase": _erase,
+    "copy_files": _copy_files,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,16 @@ from archioc.core.events import ChannelEvent
 from archioc.core.spool.batch import ChannelMeta
 from archioc.db.alarm_columns import AlarmColumns
 from archioc.db.bins import Bins, Within
+from archioc.db.erasure import Erasure
 from archioc.db.query_socket import query_messages as wire
 from archioc.db.query_socket import unix_socket
 from archioc.db.query_socket.server import CLIENT_TIMEOUT_S
 from archioc.db.sample_columns import SampleColumns
 
 _ERRORS: dict[str, type[StoreError]] = {error.__name__: error for error in (QueryError, StoreDenied, StoreUnavailable)}
+
+CHANGE_S = 3600.0
+"""How long a part of a deletion, or the copy of a file, may take."""
 
 
 class SocketReader:
@@ -85,11 +90,20 @@ class SocketReader:
         """What is wrong with the files of the store, where it has files."""
         return (answer["faults"] for answer in self._ask({"query": "faults", "deep": deep}))
 
+    def erase(self, erasure: Erasure, order: AuditRecord | None) -> Iterator[int]:
+        """Have it deleted, or counted where there is no order. Raises QueryError where the archiver belongs to another user."""
+        request = asdict(erasure) | {"query": "erase", "order": None if order is None else asdict(order)}
+        return (answer["erased"] for answer in self._ask(request, CHANGE_S))
+
+    def copy_files(self, target: Path) -> Iterator[str]:
+        """Have the files of the store copied into a directory, where it has files. Raises QueryError as `erase` does."""
+        return (answer["copied"] for answer in self._ask({"query": "copy_files", "directory": str(target)}, CHANGE_S))
+
     def close(self) -> None:
         """Nothing is kept open between queries."""
 
-    def _ask(self, request: dict[str, Any]) -> _Answer:
-        return _Answer(self._path, request)
+    def _ask(self, request: dict[str, Any], timeout: float = CLIENT_TIMEOUT_S) -> _Answer:
+        return _Answer(self._path, request, timeout)
 
 
 class _Answer(Iterator[dict[str, Any]]):
@@ -98,11 +112,11 @@ class _Answer(Iterator[dict[str, Any]]):
     A query that nobody reads to its end is given up when this is let go of.
     """
 
-    def __init__(self, path: Path, request: dict[str, Any]) -> None:
+    def __init__(self, path: Path, request: dict[str, Any], timeout: float) -> None:
         self._path = path
         self._open = contextlib.ExitStack()
         with self._unavailable():
-            connection = self._open.enter_context(unix_socket.connect(path, CLIENT_TIMEOUT_S))
+            connection = self._open.enter_context(unix_socket.connect(path, timeout))
             self._lines = self._open.enter_context(connection.makefile("rb"))
             # A server that is too busy answers without having read the request: its reason is there to be read.
             with contextlib.suppress(BrokenPipeError):

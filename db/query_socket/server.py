@@ -6,6 +6,7 @@ Requests and answers: `docs/reference/contract/files.md`.
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import threading
 import time
@@ -18,7 +19,7 @@ import structlog
 from archioc.core.errors import QueryError, StoreError
 from archioc.db.query_socket import query_messages as wire
 from archioc.db.query_socket import unix_socket
-from archioc.db.query_socket.answers import answers
+from archioc.db.query_socket.answers import answers, may_read
 from archioc.db.query_socket.query_messages import Part
 from archioc.db.store import QUERY_S, Reader
 
@@ -111,6 +112,7 @@ class QueryServer:
         request: object = None
         try:
             request = _read_request(client)
+            _refuse_strangers(client, request)
             yield from self._parts(request)
             yield b'{"done":true}\n'
         except StoreError as error:
@@ -139,8 +141,14 @@ class QueryServer:
                     return
                 yield from parts
                 del answer, parts  # a piece is gone when the next one is made
-                if spent > QUERY_S:
+                if spent > QUERY_S and may_read(request):
                     raise QueryError(f"the store has worked for {QUERY_S:.0f} s on this query; ask for a shorter range")
+
+
+def _refuse_strangers(client: socket.socket, request: object) -> None:
+    """Raise QueryError where a request changes the store and its sender is neither our user nor root: the group may read."""
+    if not may_read(request) and (user := unix_socket.user_of(client)) not in {0, os.geteuid()}:
+        raise QueryError(f"only the user of the archiver may change or copy what is stored, not user {user}")
 
 
 def _read_request(client: socket.socket) -> object:

@@ -6,8 +6,12 @@ import contextlib
 import os
 import socket
 import stat
+import struct
 from collections.abc import Iterator
 from pathlib import Path
+
+_CREDENTIALS = struct.Struct("3i")
+"""struct ucred of unix(7): process, user, group."""
 
 
 @contextlib.contextmanager
@@ -36,6 +40,12 @@ def listen(path: Path, backlog: int) -> socket.socket:
         server.close()
         raise
     return server
+
+
+def user_of(client: socket.socket) -> int:
+    """The effective user of the process that connected, as the kernel knows it."""
+    _, user, _ = _CREDENTIALS.unpack(client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
+    return int(user)
 
 
 def connect(path: Path, timeout: float) -> socket.socket:

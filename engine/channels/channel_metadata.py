@@ -14,6 +14,9 @@ from archioc.engine.ca.metadata import CTRL_BYTES, decode_labels, decode_metadat
 from archioc.engine.channels.channel_types import UNKNOWN, ChannelTypes
 from archioc.engine.sampling.memory import SamplerMemory
 
+MOST_DIGITS = 17
+"""More digits than a number of 64 bits has are no precision."""
+
 
 class ChannelMetadata:
     """By row. of: newest metadata. labels: states of enums, as the IOC sent them."""
@@ -39,7 +42,7 @@ class ChannelMetadata:
         if before is not None and _without_time(before) == _without_time(meta):
             return None  # the older object stays: new ones that live long, made by the thousand after an outage, would scatter the memory
         self.of[row] = meta
-        write_rows(self._table.status, np.array([row]), units=meta.units.encode()[:16])
+        write_rows(self._table.status, np.array([row]), units=meta.units.encode()[:15], precision=_shown_precision(meta))
         return meta
 
     def _take_labels(self, row: int, labels: tuple[bytes, ...]) -> None:
@@ -59,6 +62,11 @@ class ChannelMetadata:
         """The channel has gone; another may get its row."""
         self.of.pop(row, None)
         self.labels.pop(row, None)
+
+
+def _shown_precision(meta: ChannelMeta) -> int:
+    """As the channel table has it; what no IOC means (a record's PREC is 0 to 15) is not known."""
+    return meta.precision + 1 if meta.precision is not None and 0 <= meta.precision <= MOST_DIGITS else 0
 
 
 def _without_time(meta: ChannelMeta) -> tuple[object, ...]:

@@ -57,7 +57,7 @@ class ChannelStatus:
         """Channels of these generations are in these rows; of those that are new nothing is known yet."""
         status, fresh = self._table.status, rows[new]
         write_rows(status, fresh, ever_connected=0, count=0, disconnects=0, value=np.nan, time=0, received_at=0)
-        write_rows(status, fresh, severity=3, status=17, text=b"", units=b"")
+        write_rows(status, fresh, severity=3, status=17, text=b"", units=b"", precision=0)
         write_rows(
             status,
             rows,

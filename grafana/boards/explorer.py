@@ -8,7 +8,7 @@ from archioc.grafana.influxql import KNOWN_STATE, OF_PV, InfluxAnnotation, Influ
 from archioc.grafana.palette import BLUE, GREY, RED, SEVERITIES, YELLOW, words
 from archioc.grafana.panels import as_words, channel_link, graph, in_unit, rows, strip
 
-GAP_CODES = "^(1|2|3|4|12|15|16|17)$"
+GAP_CODES = "^(1|2|3|4|12|15|16|17|19)$"
 LOSS_CODES = "^(5|6|7|8|9|10|11|14|18)$"
 """Tag `code` of the measurement `event`: docs/reference/contract/events.md."""
 

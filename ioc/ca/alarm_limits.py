@@ -49,6 +49,17 @@ class AlarmLimits:
                 return status, severity
         return NO_ALARM
 
+    @property
+    def hidden(self) -> str:
+        """Which alarm can never show because a severer one begins before it, in words; empty where none is hidden."""
+        if self.high >= self.hihi and self.hsv and self.hhsv:
+            return f"MINOR above {self.high:g} never shows, because MAJOR begins at {self.hihi:g}"
+        if self.low <= self.lolo and self.lsv and self.llsv:
+            return f"MINOR below {self.low:g} never shows, because MAJOR begins at {self.lolo:g}"
+        if self.low >= self.high:
+            return f"the value is always in alarm, because it is at or below {self.low:g} or at or above {self.high:g}"
+        return ""
+
     def number(self, field: str) -> float:
         """A field by its EPICS name; a severity as its index."""
         return float(getattr(self, field.lower()))

@@ -56,7 +56,7 @@ class Circuit:
         self._serving, self._reader, self._outlet = serving, reader, Outlet(writer, serving.backlog.check)
         self.peer = peer
         self._stream = RequestStream()
-        self._outbox = Outbox(serving.sharing)
+        self._outbox = Outbox(serving.sharing, peer.connection)
         self._monitors = Monitors(self._outbox, serving.monitors, peer.address)
         self._channels = ClientChannels(serving.channels, serving.sharing, self._monitors, self._outbox, peer.address)
         self._puts = PutQueue(serving, lambda: self.peer, self._answer_put)

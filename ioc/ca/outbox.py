@@ -42,6 +42,11 @@ class Monitor:
         """Whether it waits in the outbox."""
         return self.outbox.holds(self)
 
+    @property
+    def client(self) -> tuple[str, int]:
+        """Address and port of the client."""
+        return self.outbox.client
+
     def post(self) -> None:
         """Let it wait in the outbox until it is sent the newest value."""
         self.outbox.post(self)
@@ -57,10 +62,13 @@ class Monitor:
 
 
 class Outbox:
-    """The monitors of one circuit that have something to tell, and notices. sharing: with the other circuits."""
+    """The monitors of one circuit that have something to tell, and notices.
 
-    def __init__(self, sharing: LoopSharing) -> None:
-        self._sharing = sharing
+    sharing: with the other circuits. client: address and port of the circuit's client.
+    """
+
+    def __init__(self, sharing: LoopSharing, client: tuple[str, int]) -> None:
+        self._sharing, self.client = sharing, client
         self._waiting: dict[int, Monitor] = {}
         self._notices: dict[int, bytes] = {}
         self._wake = asyncio.Event()

@@ -114,7 +114,7 @@ class PutQueue:
 
     async def _carry_out(self, put: _Put) -> bytes:
         """The answer, empty where none is due."""
-        pv, peer = put.channel.pv, self._peer()
+        pv, peer = put.channel.pv, self._peer().putting_to(put.channel.pv.view)
         status, audit = messages.ECA_PUTFAIL, self._serving.audit
         try:
             if not self._serving.may_write(pv, peer) or pv.writer is None:

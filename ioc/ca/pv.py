@@ -65,7 +65,7 @@ class PvSpec:
 
     count: elements; of text (CHAR) the greatest length in bytes.
     labels, severities: the states of an enum, and how severe each of them is (none: none is an alarm).
-    low, high: limits for a put (0, 0: none).
+    low, high: limits for a put (0, 0: none). zero: what 0 stands for, in words; empty for the number.
     """
 
     dbr: Dbr
@@ -78,6 +78,7 @@ class PvSpec:
     access: Access = "read"
     low: float = 0.0
     high: float = 0.0
+    zero: str = ""
 
     def state_alarm(self, state: int, status: Status = Status.STATE) -> Alarm:
         """The alarm of a state of an enum."""
@@ -119,6 +120,7 @@ class PV:
         self._followers: dict[PV, Refresh] = {}
         self._behind = False
         self._value: Value | None = None
+        self.is_empty = False
         self._alarm: Alarm = NO_ALARM
         self._stamp = 0, 0
         self._cache: dict[tuple[int, int, bool], tuple[int, bytes]] = {}
@@ -134,24 +136,50 @@ class PV:
         return self._value
 
     @property
+    def precision(self) -> int:
+        """Digits after the point, as clients are told."""
+        return int(getattr(self.data, "precision", self.spec.precision))
+
+    @property
+    def unit(self) -> str:
+        """Unit, as clients are told."""
+        return str(getattr(self.data, "units", ""))
+
+    @property
     def last_value(self) -> Value:
         """The newest value shown; before the first, an empty one."""
         if self._value is None:
             return "" if self.spec.dbr in {Dbr.CHAR, Dbr.STRING} else 0
         return self._value
 
-    async def show(self, value: Value, *, alarm: Alarm = NO_ALARM, unit: str | None = None, time_ns: int | None = None) -> None:
-        """Publish a value, if it is new. time_ns: its time stamp (ns since 1970), now when left out."""
+    async def show(
+        self,
+        value: Value,
+        *,
+        alarm: Alarm = NO_ALARM,
+        unit: str | None = None,
+        precision: int | None = None,
+        empty: bool = False,
+        time_ns: int | None = None,
+    ) -> None:
+        """Publish a value, if it is new. time_ns: its time stamp (ns since 1970), now when left out.
+
+        unit, precision: other ones than before, None for the same. empty: the PV stands for nothing now, whatever its value is.
+        """
         self._behind = False
         if isinstance(value, str):
             value = _clipped(value, self.spec.count if self.spec.dbr is Dbr.CHAR else LONG_STRING_BYTES)
         events = 0
-        if not _same(value, self._value):
+        if not _same(value, self._value) or empty != self.is_empty:
             events |= _CHANGED
+        self.is_empty = empty
         if alarm != self._alarm:
             events |= _ALARMED
         if unit is not None and unit != self.data.units:
             await self.data.write_metadata(publish=False, units=unit)
+            events |= _DESCRIBED
+        if precision is not None and precision != self.precision:
+            await self.data.write_metadata(publish=False, precision=precision)
             events |= _DESCRIBED
         if not events:
             return

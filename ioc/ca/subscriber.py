@@ -18,6 +18,11 @@ class Subscriber(Protocol):
         """Whether an event waits to be sent to it; the event then carries the newest value."""
         ...
 
+    @property
+    def client(self) -> tuple[str, int]:
+        """Address and port of the client that it belongs to."""
+        ...
+
     def post(self) -> None:
         """Send it an event with the newest value when its turn comes."""
         ...

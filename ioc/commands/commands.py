@@ -8,7 +8,9 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from archioc.core.channel import read_setting, written
 from archioc.core.config.access import Access
+from archioc.core.errors import SettingError
 from archioc.core.table.table import ChannelTable
 from archioc.ioc.commands.access_subprocess import read_access
 from archioc.ioc.commands.applying import Apply, applied, plan_apply
@@ -69,7 +71,8 @@ class Commands:
 
         known = self._registry.content.find(channel)
         old = setting_text(known.settings, setting) if known else ""
-        await self.executor.execute(PutRequest(pv, str(value), peer, plan, saying(f"{channel}: {setting}={value}"), old))
+        new = _as_read(setting, value)
+        await self.executor.execute(PutRequest(pv, new, peer, plan, saying(f"{channel}: {setting}={new}"), old))
 
     async def put_group(self, pv: str, group: str, setting: str, value: object, peer: Peer) -> None:
         """Change one setting of one group."""
@@ -79,17 +82,18 @@ class Commands:
 
         known = self._registry.groups.get(group)
         old = known.text(setting) if known else ""
-        await self.executor.execute(PutRequest(pv, str(value), peer, plan, saying(f"group {group}: {setting}={value}"), old))
+        new = str(int(value)) if isinstance(value, bool) else str(value)
+        await self.executor.execute(PutRequest(pv, new, peer, plan, saying(f"group {group}: {setting}={new}"), old))
 
-    async def put_limit(self, pv: str, old: str, new: str, store: Callable[[AuditEntry], None], peer: Peer) -> None:
-        """Have an alarm limit on disk. store: writes it together with its audit entry."""
+    async def put_limit(self, pv: str, old: str, new: str, store: Callable[[AuditEntry], None], peer: Peer, note: str = "") -> None:
+        """Have an alarm limit on disk. store: writes it together with its audit entry. note: what `Result` says beside."""
         entry = AuditEntry(time.time_ns(), peer, pv, old, new, "done")
 
         def write() -> None:
             store(entry)
             self._registry.audit_log.write((entry,))
 
-        await self.executor.store(entry, write, f"{pv}={new}")
+        await self.executor.store(entry, write, f"{pv}={new}; {note}" if note else f"{pv}={new}")
 
     async def apply(self, pv: str, how: Apply, peer: Peer) -> None:
         """Read the configuration file again and follow it, or tell what that would change.
@@ -153,3 +157,11 @@ class Commands:
         """Rows and generations for so many channels; the table grows outside the event loop."""
         await asyncio.to_thread(self._rows.ensure_capacity, count)
         return self._rows.pick_columns(count)
+
+
+def _as_read(setting: str, value: object) -> str:
+    """A value of a setting in the words in which the audit has the old one; what cannot be read as it was put."""
+    try:
+        return written(read_setting(setting, value))
+    except SettingError:
+        return str(value)

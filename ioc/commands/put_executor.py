@@ -23,7 +23,7 @@ from archioc.ioc.peer import Peer
 from archioc.ioc.registry.audit import AuditEntry, as_line
 from archioc.ioc.registry.table_rows import ChannelRows
 from archioc.ioc.registry.writer import Registry
-from archioc.ioc.results import ResultCode
+from archioc.ioc.results import NO_OUTCOME, Outcome, ResultCode
 
 KEPT_CHANGES = 20
 
@@ -36,8 +36,8 @@ log = structlog.get_logger()
 class PutExecutor:
     """Carries out puts, one at a time.
 
-    result, code: what the PVs `Result` and `ResultCode` show.
-    denied: puts refused because of who sent them.
+    outcome: of the last put of all, as the PVs `Result` and `ResultCode` show it.
+    refused: puts refused for any reason. denied: those of them that were refused because of who sent them.
     changes: the newest puts that were carried out, newest first, a line each.
     """
 
@@ -47,9 +47,10 @@ class PutExecutor:
         self._under_way: set[asyncio.Task[None]] = set()
         self._on_removed: Callable[[Collection[str], Collection[str]], None] = lambda _channels, _groups: None
         self._on_result: Callable[[], Awaitable[None]] | None = None
+        self._on_outcome: Callable[[Peer, Outcome], Awaitable[None]] | None = None
         self._active = 0
-        self.result, self.code = "", ResultCode.DONE
-        self.denied = 0
+        self.outcome = NO_OUTCOME
+        self.refused = self.denied = 0
         self.changes = deque(map(as_line, registry.last_changes(KEPT_CHANGES)), maxlen=KEPT_CHANGES)
 
     @property
@@ -57,9 +58,17 @@ class PutExecutor:
         """Whether a put is being carried out; what the PV `Busy` shows."""
         return self._active > 0
 
-    def set_callbacks(self, removed: Callable[[Collection[str], Collection[str]], None], result: Callable[[], Awaitable[None]]) -> None:
-        """Call `removed` with the names of removed channels and groups, and `result` when `busy`, `result`, `code` or `denied` changes."""
-        self._on_removed, self._on_result = removed, result
+    def set_callbacks(
+        self,
+        removed: Callable[[Collection[str], Collection[str]], None],
+        result: Callable[[], Awaitable[None]],
+        outcome: Callable[[Peer, Outcome], Awaitable[None]],
+    ) -> None:
+        """Call `removed` with the names of removed channels and groups, `result` when what this executor shows changes.
+
+        Call `outcome` with each client that has put and what became of its put.
+        """
+        self._on_removed, self._on_result, self._on_outcome = removed, result, outcome
 
     async def execute(self, request: PutRequest) -> None:
         """Carry out a put that changes the registry. Raises CommandRefused, and nothing has changed then."""
@@ -99,10 +108,12 @@ class PutExecutor:
     async def forbid(self, pv: str, value: str, peer: Peer) -> CommandRefused:
         """The refusal of a put by a peer that may not write; it is counted and audited."""
         self.denied += 1
+        self.refused += 1
         refused = CommandRefused(ResultCode.NOT_ALLOWED, f"{peer} may not write {pv}")
         if self._registry.refuse(AuditEntry(time.time_ns(), peer, pv, "", value, str(refused))):
             log.warning("put_forbidden", pv=pv, peer=peer.address, host=peer.host, user=peer.user)
         await self._publish_result()
+        await self._report(peer, Outcome(str(refused), ResultCode.NOT_ALLOWED))
         return refused
 
     async def refuse_unreadable(self, pv: str, value: str, error: ArchiocError, peer: Peer) -> CommandRefused:
@@ -148,7 +159,7 @@ class PutExecutor:
             except ArchiocError as error:
                 raise await self._refused(error, request.entry(begun_ns)) from None
             log.info("put_done", pv=request.pv, peer=request.peer.address, user=request.peer.user, result=text)
-            await self._end(text, ResultCode.DONE)
+            await self._end(request.peer, Outcome(text))
 
     async def _execute_silently(self, plan: Callable[[], PutRequest | None]) -> None:
         async with self._lock:
@@ -170,7 +181,7 @@ class PutExecutor:
         except (CommandRefused, RegistryError) as error:
             raise await self._refused(error, entry) from None
         self._show_change(entry)
-        await self._end(text, ResultCode.DONE)
+        await self._end(entry.peer, Outcome(text))
 
     async def _change(self, request: PutRequest, begun_ns: int) -> str:
         """Plan, commit, apply; what `Result` shows. Raises ArchiocError, and nothing has changed then."""
@@ -200,9 +211,10 @@ class PutExecutor:
         """Publish and audit the refusal of a put that has begun. The caller must not keep it: with its traceback it would be a cycle."""
         refused = refusal(error)
         words = printable(str(refused))
+        self.refused += 1
         if self._registry.refuse(replace(entry, time_ns=time.time_ns(), outcome=words)):
             log.warning("put_refused", pv=entry.pv, peer=entry.peer.address, user=entry.peer.user, reason=words)
-        await self._end(words, ResultCode(refused.code))
+        await self._end(entry.peer, Outcome(words, ResultCode(refused.code)))
         return refused
 
     def _show_change(self, entry: AuditEntry) -> None:
@@ -212,11 +224,16 @@ class PutExecutor:
         self._active += 1
         await self._publish_result()
 
-    async def _end(self, result: str, code: ResultCode) -> None:
+    async def _end(self, peer: Peer, outcome: Outcome) -> None:
         self._active -= 1
-        self.result, self.code = result, code
+        self.outcome = outcome
         await self._publish_result()
+        await self._report(peer, outcome)
 
     async def _publish_result(self) -> None:
         if self._on_result is not None:
             await self._on_result()
+
+    async def _report(self, peer: Peer, outcome: Outcome) -> None:
+        if self._on_outcome is not None:
+            await self._on_outcome(peer, outcome)

@@ -2,42 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
-
 from archioc.core.channel import LONGEST_MAX_INTERVAL, MAX_DEADBAND_PCT, MAX_ELEMENTS, MAX_RATE
 from archioc.core.dbr import Dbr, Severity, Status
 from archioc.core.table.columns import DROPS
 from archioc.core.table.table import ChannelState
-from archioc.ioc.ca.alarm import NO_ALARM, TIMEOUT, Alarm
+from archioc.ioc.ca.alarm import Alarm
 from archioc.ioc.ca.alarm_limits import SEVERITIES
-from archioc.ioc.ca.pv import PvSpec, Value
+from archioc.ioc.ca.pv import PvSpec
+from archioc.ioc.pvs.channel_field import ChannelField, Source
 from archioc.ioc.pvs.row_view import RowView
 from archioc.ioc.times import iso_time
 
-Source = Literal["registry", "engine", "db"]
-"""Which process knows it: a PV goes INVALID when its process does not answer."""
-
 NOT_CONNECTED: Alarm = (Status.COMM, Severity.INVALID)
-
-
-@dataclass(frozen=True, slots=True)
-class ChannelField:
-    """One PV of a channel. setting: what a put changes, for those that can be put."""
-
-    spec: PvSpec
-    source: Source
-    show: Callable[[RowView], Value]
-    setting: str = ""
-    alarm: Callable[[RowView], Alarm] = lambda _: NO_ALARM
-    unit: Callable[[RowView], str] | None = None
-
-    def alarm_of(self, view: RowView) -> Alarm:
-        """Status and severity: those of the field, or TIMEOUT when its process does not answer."""
-        if (self.source == "engine" and view.engine_silent) or (self.source == "db" and view.db_silent):
-            return TIMEOUT
-        return self.alarm(view)
 
 
 def _counter(description: str, block: str, column: str, source: Source = "engine") -> ChannelField:
@@ -129,20 +105,36 @@ CHANNEL_FIELDS: dict[str, ChannelField] = {
         "mode",
     ),
     "Rate": ChannelField(
-        PvSpec(Dbr.DOUBLE, "Highest rate; 0 = no limit (Monitor only)", unit="Hz", precision=3, access="control", high=MAX_RATE),
+        PvSpec(
+            Dbr.DOUBLE,
+            "Highest rate; 0 = no limit (Monitor only)",
+            unit="Hz",
+            precision=3,
+            access="control",
+            high=MAX_RATE,
+            zero="no limit",
+        ),
         "registry",
         lambda view: view.channel.settings.rate,
         "rate",
     ),
     "Deadband": ChannelField(
-        PvSpec(Dbr.DOUBLE, "Numbers that differ less from the last archived one are left out", precision=6, access="control"),
+        PvSpec(Dbr.DOUBLE, "Numbers that differ less from the last archived one are left out", precision=6, access="control", zero="none"),
         "registry",
         lambda view: view.channel.settings.deadband,
         "deadband",
         unit=lambda view: view.text("units"),
     ),
     "DeadbandPct": ChannelField(
-        PvSpec(Dbr.DOUBLE, "The same in part of the last archived value", unit="%", precision=3, access="control", high=MAX_DEADBAND_PCT),
+        PvSpec(
+            Dbr.DOUBLE,
+            "The same in part of the last archived value",
+            unit="%",
+            precision=3,
+            access="control",
+            high=MAX_DEADBAND_PCT,
+            zero="none",
+        ),
         "registry",
         lambda view: view.channel.settings.deadband_pct,
         "deadband_pct",
@@ -155,6 +147,7 @@ CHANNEL_FIELDS: dict[str, ChannelField] = {
             precision=1,
             access="control",
             high=LONGEST_MAX_INTERVAL,
+            zero="never",
         ),
         "registry",
         lambda view: view.channel.settings.max_interval,
@@ -172,7 +165,15 @@ CHANNEL_FIELDS: dict[str, ChannelField] = {
         "mask",
     ),
     "Quota": ChannelField(
-        PvSpec(Dbr.DOUBLE, "Most samples/s on average over 10 s; 0 = no limit", unit="1/s", precision=1, access="control", high=MAX_RATE),
+        PvSpec(
+            Dbr.DOUBLE,
+            "Most samples/s on average over 10 s; 0 = no limit",
+            unit="1/s",
+            precision=1,
+            access="control",
+            high=MAX_RATE,
+            zero="no limit",
+        ),
         "registry",
         lambda view: view.channel.settings.quota,
         "quota",
@@ -184,7 +185,9 @@ CHANNEL_FIELDS: dict[str, ChannelField] = {
         "clock",
     ),
     "MaxElements": ChannelField(
-        PvSpec(Dbr.LONG, "Longer arrays are treated as LargeArrays says; 0 = no limit", access="control", high=MAX_ELEMENTS),
+        PvSpec(
+            Dbr.LONG, "Longer arrays are treated as LargeArrays says; 0 = no limit", access="control", high=MAX_ELEMENTS, zero="no limit"
+        ),
         "registry",
         lambda view: view.channel.settings.max_elements,
         "max_elements",
@@ -223,6 +226,7 @@ CHANNEL_FIELDS: dict[str, ChannelField] = {
         lambda view: view.number("status", "value"),
         alarm=value_alarm,
         unit=lambda view: view.text("units"),
+        precision=lambda view: view.precision,
     ),
     "Text": ChannelField(
         PvSpec(Dbr.STRING, "Newest text or enum label received"), "engine", lambda view: view.text("text"), alarm=value_alarm

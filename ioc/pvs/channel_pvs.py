@@ -140,7 +140,7 @@ class ChannelPvs:
             last: dict[str, Value] = {"State": REMOVED, "Reason": REMOVED_REASON}
             await pv.show(last.get(name, pv.last_value), alarm=REMOVED_ALARM)
             return
-        await pv.show(field.show(view), alarm=field.alarm_of(view), unit=field.unit(view) if field.unit else None)
+        await field.show_on(pv, view)
 
     async def _put_setting(self, pv: PV, value: PutValue, peer: Peer) -> None:
         assert pv.channel is not None
@@ -150,6 +150,8 @@ class ChannelPvs:
 
     async def _remove(self, pv: PV, value: PutValue, peer: Peer) -> None:
         assert pv.channel is not None
+        if not str(value).strip():
+            return
         channel = self._find(pv.channel)
         if channel is None:
             raise await self._commands.executor.refuse_unreadable(pv.name, str(value), UnknownChannel(pv.channel), peer)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from archioc.ioc.ca.alarm import NO_ALARM
 from archioc.ioc.ca.alarm_limits import LIMIT_FIELDS, SEVERITY_FIELDS
 from archioc.ioc.ca.put_value import PutValue
 from archioc.ioc.ca.pv import PV
 from archioc.ioc.peer import Peer
 from archioc.ioc.pvs.record_fields import RECORD_FIELDS
+from archioc.ioc.pvs.worded import can_be_put_worded, read_worded
 
+WORDED = "TXT"
 FIELD_NAMES = frozenset(RECORD_FIELDS)
 
 
@@ -18,7 +21,8 @@ async def field_pv(base: PV, field: str) -> PV:
     known = RECORD_FIELDS[field]
 
     async def follow(pv: PV) -> None:
-        await pv.show(known.show(base))
+        # What people read of a value is in alarm as the value is.
+        await pv.show(known.show(base), alarm=base.alarm if field == WORDED else NO_ALARM)
 
     async def refresh(pv: PV) -> None:
         if base.refresh is not None:
@@ -35,7 +39,13 @@ async def field_pv(base: PV, field: str) -> PV:
         assert base.limit_writer is not None
         await base.limit_writer(base, field, value, peer)
 
+    async def put_worded(_: PV, value: PutValue, peer: Peer) -> None:
+        assert base.writer is not None
+        await base.writer(base, read_worded(base, value), peer)
+
     spec, writer = known.spec_for(base), None
+    if field == WORDED and can_be_put_worded(base):
+        spec, writer = replace(spec, access=base.spec.access), put_worded
     if base.limit_writer is not None and field in {*LIMIT_FIELDS, *SEVERITY_FIELDS}:
         spec, writer = replace(spec, access="expert"), put_limit
     made = PV(

@@ -38,8 +38,9 @@ class LimitPuts:
             number = read_limit(field, value)
         except CommandRefused as error:
             raise await self._commands.executor.refuse_unreadable(name, str(value), error, peer) from None
+        limits = pv.limits.changed(field, number)
         store = partial(self._store.write, pv.name.removeprefix(self._prefix), field, number)
-        await self._commands.put_limit(name, f"{pv.limits.number(field):g}", f"{number:g}", store, peer)
-        await pv.show_limits(pv.limits.changed(field, number))
+        await self._commands.put_limit(name, f"{pv.limits.number(field):g}", f"{number:g}", store, peer, limits.hidden)
+        await pv.show_limits(limits)
         if pv.alarm != TIMEOUT and isinstance(pv.value, int | float):
             await pv.show(pv.value, alarm=pv.limits.judge(pv.value, pv.alarm))

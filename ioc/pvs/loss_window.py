@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
+from pathlib import Path
 
+import orjson
+
+from archioc.core.machine.rate_limited_log import RateLimitedLog
 from archioc.core.table.archive_totals import ArchiveTotals
 from archioc.core.table.columns import DROPS
 
@@ -35,12 +39,19 @@ class Losses:
 
 NO_LOSSES = Losses()
 
+log = RateLimitedLog()
+
 
 class LossWindow:
-    """Remembers the counters of the last minute."""
+    """Remembers the counters of the last minute.
 
-    def __init__(self) -> None:
-        self._seen: deque[tuple[float, Losses]] = deque(maxlen=int(WINDOW_S / STEP_S) + 2)
+    kept: a file in the run directory for what it remembers, so that an ioc process that is killed within a minute after a loss
+    goes on to show that loss. Its times are of the monotonic clock, which all processes share until the machine restarts.
+    """
+
+    def __init__(self, kept: Path | None = None) -> None:
+        self._kept = kept
+        self._seen: deque[tuple[float, Losses]] = deque(_read(kept), maxlen=int(WINDOW_S / STEP_S) + 2)
 
     def update(self, totals: ArchiveTotals, now: float) -> Losses:
         """How much the counters have grown in the last minute, at most since the first look. now: s, monotonic."""
@@ -49,7 +60,10 @@ class LossWindow:
         while len(self._seen) > 1 and self._seen[1][0] <= now - WINDOW_S:
             self._seen.popleft()
         if not self._seen or now - self._seen[-1][0] >= STEP_S:
+            has_grown = bool(self._seen) and counted != self._seen[-1][1]
             self._seen.append((now, counted))
+            if has_grown and self._kept is not None:
+                _write(self._kept, self._seen)
         first = self._seen[0][1]
         return Losses(
             max(counted.dropped - first.dropped, 0.0),
@@ -57,3 +71,27 @@ class LossWindow:
             max(counted.bad_time - first.bad_time, 0.0),
             tuple(max(count - before, 0.0) for count, before in zip(drops, first.drops, strict=True)),
         )
+
+
+def _write(path: Path, seen: deque[tuple[float, Losses]]) -> None:
+    scratch = path.with_suffix(".new")
+    try:
+        scratch.write_bytes(orjson.dumps([(at, *astuple(losses)) for at, losses in seen]))
+        scratch.replace(path)
+    except OSError as error:
+        log.warning("losses_not_kept", error=str(error))
+
+
+def _read(path: Path | None) -> list[tuple[float, Losses]]:
+    """What was kept; nothing where that cannot be read, as at the first start."""
+    try:
+        found = orjson.loads(path.read_bytes()) if path else []
+        return [(float(at), _losses(*counts)) for at, *counts in found]
+    except (OSError, ValueError, TypeError):
+        return []
+
+
+def _losses(dropped: float, rejected: float, bad_time: float, drops: list[float]) -> Losses:
+    if len(drops) != len(DROPS):
+        raise ValueError(f"{len(drops)} kinds of losses instead of {len(DROPS)}")
+    return Losses(float(dropped), float(rejected), float(bad_time), tuple(map(float, drops)))

@@ -13,6 +13,7 @@ from archioc.core.dbr import Dbr, severity_name, status_name
 from archioc.ioc.ca.alarm_limits import LIMIT_FIELDS, SEVERITIES, SEVERITY_FIELDS
 from archioc.ioc.ca.pv import PV, PvSpec, Value
 from archioc.ioc.pvs.state_fields import STATE_FIELDS, state_value
+from archioc.ioc.pvs.worded import worded
 
 _SCAN = ("Passive", "Event", "I/O Intr", "10 second", "5 second", "2 second", "1 second", ".5 second", ".2 second", ".1 second")
 """`menuScan` of EPICS Base."""
@@ -64,8 +65,9 @@ _DEAD_BAND = RecordField(_double("Dead band of monitors; every change is told"),
 
 RECORD_FIELDS: dict[str, RecordField] = {
     "DESC": RecordField(_text("Description"), lambda pv: pv.spec.description),
-    "EGU": RecordField(_text("Engineering unit"), lambda pv: str(getattr(pv.data, "units", ""))),
-    "PREC": RecordField(_long("Digits after the point"), lambda pv: pv.spec.precision),
+    "TXT": RecordField(_text("Value in words: thousands apart, days and hours, `no limit`"), worded),
+    "EGU": RecordField(_text("Engineering unit"), lambda pv: pv.unit),
+    "PREC": RecordField(_long("Digits after the point"), lambda pv: pv.precision),
     "RTYP": RecordField(_text("Record type that behaves most like it"), lambda pv: str(pv.data.reported_record_type)),
     "NAME": RecordField(_text("Name"), lambda pv: pv.name),
     "SEVR": RecordField(PvSpec(Dbr.ENUM, "Alarm severity", labels=SEVERITIES), lambda pv: SEVERITIES.index(severity_name(pv.alarm[1]))),

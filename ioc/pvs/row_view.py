@@ -35,6 +35,11 @@ class RowView:
         """One cell as a number."""
         return float(getattr(self, block)[column][0])
 
+    @property
+    def precision(self) -> int | None:
+        """Digits after the point, as the channel's IOC shows its value; None where that is not known."""
+        return int(self.status["precision"][0]) - 1 if self.status["precision"][0] else None
+
     def text(self, column: str) -> str:
         """A text of the status block."""
         return bytes(self.status[column][0]).decode(errors="replace")

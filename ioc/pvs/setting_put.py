@@ -7,7 +7,7 @@ from archioc.core.errors import CommandRefused
 from archioc.ioc.ca.put_value import PutValue
 from archioc.ioc.commands.commands import Commands
 from archioc.ioc.peer import Peer
-from archioc.ioc.pvs.channel_fields import ChannelField
+from archioc.ioc.pvs.channel_field import ChannelField
 
 
 async def put_setting(commands: Commands, pv: str, channel: str, field: ChannelField, value: PutValue, peer: Peer) -> None:

@@ -29,7 +29,8 @@ DISK_LIMITS = AlarmLimits(low=10.0, lolo=3.0)
 class StatusField:
     """A PV of the archiver. source: the process that knows it. limits: alarm limits, until an operator puts others.
 
-    alarm: that of a PV without states that have severities.
+    alarm: that of a PV without states that have severities. by_value: its alarm is that of its value also while its process does not
+    answer: it counts a loss, and alarm servers latch it.
     """
 
     spec: PvSpec
@@ -37,9 +38,12 @@ class StatusField:
     show: Callable[[Overview], Value]
     alarm: Callable[[Overview], Alarm] = lambda _: NO_ALARM
     limits: AlarmLimits = NO_LIMITS
+    by_value: bool = False
 
     def alarm_of(self, overview: Overview) -> Alarm:
         """Status and severity: those of the state or the field, or TIMEOUT when its process does not answer."""
+        if self.by_value:
+            return NO_ALARM
         if (self.source == "engine" and overview.engine_silent) or (self.source == "db" and overview.db_silent):
             return TIMEOUT
         if self.spec.severities:
@@ -49,6 +53,10 @@ class StatusField:
 
 def _count(source: Source, description: str, show: Callable[[Overview], float], limits: AlarmLimits = NO_LIMITS) -> StatusField:
     return StatusField(PvSpec(Dbr.DOUBLE, description), source, show, limits=limits)
+
+
+def _loss(source: Source, description: str, show: Callable[[Overview], float]) -> StatusField:
+    return StatusField(PvSpec(Dbr.DOUBLE, description), source, show, limits=LOSS_LIMITS, by_value=True)
 
 
 def _number(
@@ -119,12 +127,8 @@ STATUS_FIELDS: dict[str, StatusField] = {
     "Dropped:Overflow": _count("engine", "Updates lost because the event ring was full", lambda view: view.ledger("dropped_overflow")),
     "Dropped:SpoolFull": _count("engine", "Samples given up because the spool was full", lambda view: view.ledger("dropped_spool_full")),
     "Dropped:Quota": _count("engine", "Samples beyond the quota of their channel", lambda view: view.ledger("dropped_quota")),
-    "Dropped:LastMinute": _count(
-        "engine", "Samples lost for any reason in the last 60 s", lambda view: view.last_minute.dropped, LOSS_LIMITS
-    ),
-    "Rejected:LastMinute": _count(
-        "db", "Samples refused by the store for good in the last 60 s", lambda view: view.last_minute.rejected, LOSS_LIMITS
-    ),
+    "Dropped:LastMinute": _loss("engine", "Samples lost for any reason in the last 60 s", lambda view: view.last_minute.dropped),
+    "Rejected:LastMinute": _loss("db", "Samples refused by the store for good in the last 60 s", lambda view: view.last_minute.rejected),
     "Late": _count("engine", "Updates older than the one before of their channel", lambda view: view.ledger("late")),
     "BadTime": _count("engine", "Updates whose time stamp was unusable", lambda view: view.ledger("bad_time")),
     "BadTime:LastMinute": _count(

@@ -65,7 +65,7 @@ class StatusPvs:
         self._version = version("archioc")
         self._started_ns = time.time_ns()
         self._beats = 0
-        self._losses = LossWindow()
+        self._losses = LossWindow(table.run_dir / "losses.json")
         self._was_running = False
         self._stopping = False
         self._lag = 0.0

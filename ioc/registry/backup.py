@@ -36,7 +36,7 @@ def back_up(registry: Path, directory: Path, now_ns: int | None = None) -> Path 
         if known and _revision(known[-1]) == _revision(registry):
             return None
         made = directory / f"state-{now_ns // 1_000_000:015d}.db"
-        _copy(registry, made)
+        copy_registry(registry, made)
         for old in backups(directory)[:-KEPT_BACKUPS]:
             old.unlink()
     except (OSError, sqlite3.Error) as error:
@@ -58,7 +58,7 @@ def back_up_earlier_version(registry: Path, directory: Path) -> Path | None:
             return None
         directory.mkdir(exist_ok=True)
         made = directory / f"schema-{version}.db"
-        _copy(registry, made)
+        copy_registry(registry, made)
     except (OSError, sqlite3.Error) as error:
         raise RegistryError(f"{directory}: no copy of {registry.name} could be made: {error}") from None
     return made
@@ -77,7 +77,7 @@ def restore(registry: Path, directory: Path, wanted: str) -> tuple[Path, Content
     content = check_registry(source)
     staged = registry.with_name(f"{registry.name}.part")
     try:
-        _copy(source, staged)
+        copy_registry(source, staged)
         aside = _put_aside(registry)
         staged.rename(registry)
         _fsync_directory(registry.parent)
@@ -145,7 +145,7 @@ def _revision(path: Path) -> int:
         return -1
 
 
-def _copy(source: Path, target: Path) -> None:
+def copy_registry(source: Path, target: Path) -> None:
     """A copy that is complete, and on disk, once it has its name."""
     part = target.with_name(f".{target.name}.part")
     part.unlink(missing_ok=True)

@@ -9,9 +9,12 @@ from archioc.core.dbr import Dbr, Severity, Status
 from archioc.core.spool.batch import Kind
 from archioc.ioc.ca.alarm import NO_ALARM, Alarm
 from archioc.ioc.ca.pv import PvSpec, Value
-from archioc.ioc.pvs.channel_fields import CHANNEL_FIELDS, STATES, ChannelField, value_alarm
+from archioc.ioc.pvs.channel_field import ChannelField
+from archioc.ioc.pvs.channel_fields import CHANNEL_FIELDS, STATES, value_alarm
 from archioc.ioc.pvs.channel_refs import reference
+from archioc.ioc.pvs.command_pvs import COMMAND_SPECS, RESULT_BYTES, result_alarm
 from archioc.ioc.pvs.row_view import RowView
+from archioc.ioc.pvs.worded import digits
 from archioc.ioc.views.filter import listed_group
 from archioc.ioc.views.view import View
 
@@ -32,6 +35,14 @@ def _message_alarm(view: View) -> Alarm:
 FILTER_BYTES = 256
 MESSAGE_BYTES = 256
 GROUP_BYTES = 64
+
+COMMANDS = ("Add", "Remove", "Set", "Rename", "ImportFile", "Flush", "Apply")
+"""Command PVs that each view has, so that its `Result` is that of its own commands."""
+
+
+def _command(name: str) -> ListField:
+    return ListField(COMMAND_SPECS[name], lambda _: "" if COMMAND_SPECS[name].dbr is Dbr.CHAR else 0)
+
 
 LIST_FIELDS: dict[str, ListField] = {
     "Filter": ListField(
@@ -74,6 +85,17 @@ LIST_FIELDS: dict[str, ListField] = {
         lambda view: view.message,
         _message_alarm,
     ),
+    "Result": ListField(
+        PvSpec(Dbr.CHAR, "What became of the last command or put to this view, or of a client that shows this PV", count=RESULT_BYTES),
+        lambda view: view.outcome.text,
+        lambda view: result_alarm(view.outcome),
+    ),
+    "ResultCode": ListField(
+        PvSpec(Dbr.LONG, "Code of Result of this view; 0 = done (see results.md)"),
+        lambda view: int(view.outcome.code),
+        lambda view: result_alarm(view.outcome),
+    ),
+    **{name: _command(name) for name in COMMANDS},
     "GroupPage": ListField(
         PvSpec(Dbr.LONG, "Page of groups shown from 1; beyond the last it is the last", access="anyone"), lambda view: view.groups.page + 1
     ),
@@ -93,10 +115,13 @@ def value_text(view: RowView) -> str:
     if not view.status["received_at"][0]:
         return ""
     kind, number, text = int(view.status["kind"][0]), view.number("status", "value"), view.text("text")
+    count = int(view.status["count"][0])
     if kind == Kind.ARRAY:
-        return f"{int(view.status['count'][0])} elements"
+        return f"{count} element{'s' if count != 1 else ''}"
     if kind == Kind.TEXT or (kind == Kind.ENUM and text):
         return text
+    if view.precision is not None and Dbr(int(view.status["dbr"][0])) in {Dbr.DOUBLE, Dbr.FLOAT}:
+        return f"{digits(number, view.precision)} {view.text('units')}".rstrip()
     return f"{number:.6g} {view.text('units')}".rstrip()
 
 

@@ -73,7 +73,7 @@ class ViewGroups:
         """Bring a PV of a slot up to date."""
         group = self.group_in(slot)
         if group is None:
-            await pv.show(_nothing(field), alarm=NO_ALARM)
+            await pv.show(_nothing(field), alarm=NO_ALARM, empty=True)
         else:
             seen = look().of(group)
             await pv.show(field.show(seen), alarm=field.alarm_of(seen))

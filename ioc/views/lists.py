@@ -8,10 +8,12 @@ import time
 import numpy as np
 
 from archioc.core.table.table import ChannelTable
+from archioc.ioc.peer import Peer
 from archioc.ioc.pvs.channel_index import ChannelIndex, Mask
 from archioc.ioc.registry.archived import ArchivedChannel
 from archioc.ioc.registry.archived_group import ArchivedGroup
 from archioc.ioc.registry.writer import Registry
+from archioc.ioc.results import Outcome, ResultCode
 from archioc.ioc.views.filter import Pattern
 from archioc.ioc.views.order import filtered, ordered
 from archioc.ioc.views.view import PAGE_ROWS, Slot, View
@@ -33,6 +35,20 @@ class ViewLists:
     def all(self) -> list[View]:
         """In the order in which they were made."""
         return list(self._views.values())
+
+    def shown_to(self, peer: Peer, outcome: Outcome) -> list[View]:
+        """The views that show what became of a put of this client.
+
+        They are the views whose `Result` this client monitors, and the view that it has put to. A client without the right to put
+        must not write on the display of another one, so a view that others monitor does not show that refusal.
+        """
+        found = []
+        for name, view in self._views.items():
+            clients = view.clients
+            put_here = name == peer.view and not (outcome.code is ResultCode.NOT_ALLOWED and clients)
+            if put_here or peer.connection in clients:
+                found.append(view)
+        return found
 
     def has_room(self, name: str) -> bool:
         """Whether there is this view or room for it."""

@@ -102,6 +102,8 @@ def _groups(view: View) -> GroupPage:
 
 def _put_select(lists: ViewLists, view: View, value: PutValue) -> None:
     text = value.text(LIST_FIELDS["Select"].spec.count).strip()
+    if not text:
+        return
     if re.fullmatch(r"[0-9]{1,2}", text) and int(text) < len(ROW_NAMES):
         channel = channel_meant(lists, view, ROW_NAMES[int(text)], value.arrived)
     else:

@@ -15,10 +15,12 @@ from archioc.ioc.ca.put_value import PutValue
 from archioc.ioc.ca.pv import PV, Writer
 from archioc.ioc.commands.commands import Commands
 from archioc.ioc.peer import Peer
+from archioc.ioc.pvs.command_puts import CommandPuts
 from archioc.ioc.pvs.row_view import RowView, view_row
 from archioc.ioc.pvs.setting_put import put_setting
 from archioc.ioc.registry.writer import Registry
-from archioc.ioc.views.fields import LIST_FIELDS, SLOT_FIELDS, nothing
+from archioc.ioc.results import Outcome
+from archioc.ioc.views.fields import COMMANDS, LIST_FIELDS, SLOT_FIELDS, nothing
 from archioc.ioc.views.groups import GROUP_SLOT_FIELDS, LookOnce, ViewGroups
 from archioc.ioc.views.lists import ViewLists
 from archioc.ioc.views.puts import LIST_PUTS, REARRANGING, channel_meant, group_meant
@@ -31,6 +33,8 @@ SLICE_PVS = 50
 """PVs brought up to date between two looks at the event loop (some 50 us each)."""
 
 _VIEW = re.compile(r"[A-Za-z0-9_-]{1,40}", re.ASCII)
+
+RESULT, RESULT_CODE = Place("", "Result"), Place("", "ResultCode")
 
 Rows = dict[str, RowView | None]
 """What slots show, as far as it has been looked up."""
@@ -47,6 +51,7 @@ class ViewPvs:
     def __init__(self, prefix: str, registry: Registry, table: ChannelTable, commands: Commands) -> None:
         self._prefix, self._start = prefix, f"{prefix}View:"
         self._table, self._commands = table, commands
+        self._puts = CommandPuts(prefix, commands)
         self._lists = ViewLists(registry, table)
         self._groups = ViewGroups(prefix, registry, commands)
 
@@ -66,6 +71,8 @@ class ViewPvs:
             spec = LIST_FIELDS[place.field].spec
             if place.field in LIST_PUTS:
                 writer = partial(self._put_list, view, place)
+            elif place.field in COMMANDS:
+                writer = self._puts.writer(place.field)
         elif place.slot in GROUP_NAMES:
             spec = GROUP_SLOT_FIELDS[place.field].spec
             if GROUP_SLOT_FIELDS[place.field].setting:
@@ -92,6 +99,14 @@ class ViewPvs:
                     await self._show_watched(view)
             self._lists.forget_deserted()
             took = time.monotonic() - begun
+
+    async def show_outcome(self, peer: Peer, outcome: Outcome) -> None:
+        """Show what became of a put of this client in the views that are this client's own."""
+        for view in self._lists.shown_to(peer, outcome):
+            view.outcome = outcome
+            for pv, place in list(view.watched.items()):
+                if place in {RESULT, RESULT_CODE}:
+                    await self._show(pv, view, place, {}, LookOnce(self._table))
 
     def _read(self, name: str) -> _Name | None:
         if not name.startswith(self._start):
@@ -140,9 +155,9 @@ class ViewPvs:
             rows[place.slot] = view_row(self._table, channel) if channel else None
         row = rows[place.slot]
         if row is None:
-            await pv.show(nothing(place.field), alarm=NO_ALARM, unit="" if field.unit else None)
+            await pv.show(nothing(place.field), alarm=NO_ALARM, unit="" if field.unit else None, empty=True)
         else:
-            await pv.show(field.show(row), alarm=field.alarm_of(row), unit=field.unit(row) if field.unit else None)
+            await field.show_on(pv, row)
 
     async def _put_list(self, view: View, place: Place, pv: PV, value: PutValue, _: Peer) -> None:
         try:
@@ -193,3 +208,5 @@ def _watch(view: View, place: Place, pv: PV, watched: bool) -> None:
         view.watched[pv] = place
     else:
         view.watched.pop(pv, None)
+    if place == RESULT:
+        view.result = pv if watched else None

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from archioc.ioc.ca.pv import PV
+from archioc.ioc.results import NO_OUTCOME, Outcome
 from archioc.ioc.views.filter import ViewFilter
 from archioc.ioc.views.order import Sort
 
@@ -69,6 +70,7 @@ class View:
     """One list, as the clients that show it have set it.
 
     page: from 0. total: channels that match. message: why the last put was refused.
+    outcome: of the last command or put to a setting. result: the PV `Result`, while a client has a monitor on it.
     arranged: what the order was made from, None when it must be made anew. arranged_at: when (s, monotonic).
     pvs: its PVs that a client has open. watched: those with a monitor.
     deserted_at: when the last of them was closed, None while there is one.
@@ -82,6 +84,8 @@ class View:
     page: int = 0
     total: int = 0
     message: str = ""
+    outcome: Outcome = NO_OUTCOME
+    result: PV | None = None
     arranged: tuple[int, int] | None = None
     arranged_at: float = 0.0
     slots: dict[str, Slot] = field(default_factory=lambda: {name: Slot() for name in SLOT_NAMES})
@@ -94,6 +98,11 @@ class View:
     def pages(self) -> int:
         """At least one."""
         return max(-(-self.total // PAGE_ROWS), 1)
+
+    @property
+    def clients(self) -> set[tuple[str, int]]:
+        """The connections of the clients that show `Result`."""
+        return {monitor.client for monitor in self.result.monitors} if self.result else set()
 
     def is_due(self, names_version: int, revision: int, now: float) -> bool:
         """Whether the order must be made anew. revision: that of the settings, which a filter may ask for."""

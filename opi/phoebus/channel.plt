@@ -16,8 +16,11 @@
       <name>$(CH)</name>
       <use_axis_name>true</use_axis_name>
       <use_trace_names>false</use_trace_names>
+      <right>false</right>
       <grid>true</grid>
       <autoscale>true</autoscale>
+      <min>0.0</min>
+      <max>1.0</max>
     </axis>
   </axes>
   <pvlist>

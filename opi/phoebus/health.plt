@@ -16,24 +16,33 @@
       <name>Samples (1/s)</name>
       <use_axis_name>true</use_axis_name>
       <use_trace_names>false</use_trace_names>
+      <right>false</right>
       <grid>true</grid>
       <autoscale>true</autoscale>
+      <min>0.0</min>
+      <max>1.0</max>
     </axis>
     <axis>
       <visible>true</visible>
       <name>Lag (s)</name>
       <use_axis_name>true</use_axis_name>
       <use_trace_names>false</use_trace_names>
-      <grid>true</grid>
+      <right>false</right>
+      <grid>false</grid>
       <autoscale>true</autoscale>
+      <min>0.0</min>
+      <max>1.0</max>
     </axis>
     <axis>
       <visible>true</visible>
       <name>Spool, free disk (%)</name>
       <use_axis_name>true</use_axis_name>
       <use_trace_names>false</use_trace_names>
-      <grid>true</grid>
-      <autoscale>true</autoscale>
+      <right>true</right>
+      <grid>false</grid>
+      <autoscale>false</autoscale>
+      <min>0.0</min>
+      <max>100.0</max>
     </axis>
   </axes>
   <pvlist>

@@ -3,66 +3,87 @@
 from __future__ import annotations
 
 from archioc.opi.bob import Display, Widget
-from archioc.opi.screens.frame import TOP, display, result_line
-from archioc.opi.style import GAP, MARGIN, ROW
-from archioc.opi.widgets import BOX_EDGE, Open, Place, Trace, Write, box, button, chart, column, readout
+from archioc.opi.screens.frame import TOP, VIEW, bottom_line, display
+from archioc.opi.style import GAP, MARGIN, ROW, SMALL, Size
+from archioc.opi.widgets import BOX_EDGE, READ_PITCH, Open, Place, Trace, Write, box, button, chart, column, lamp, readout, words
 
-WIDTH, HEIGHT = 1000, 760
-HALF = (WIDTH - 2 * MARGIN - GAP) // 2
-BOX_HEIGHT = 9 * (ROW + GAP) + 2 * BOX_EDGE
-INSIDE = Place(0, 0, HALF - 2 * BOX_EDGE)
+STORE_STATES = (
+    ("Unknown", "State Warning"),
+    ("OK", "State Good"),
+    ("Unreachable", "State Bad"),
+    ("Denied", "State Bad"),
+    ("Rejecting", "State Bad"),
+    ("Degraded", "State Warning"),
+)
+PROCESS_STATES = (("Stopped", "State Idle"), ("Starting", "State Warning"), ("Running", "State Good"), ("Stopping", "State Warning"))
 
 DELIVERY = (
-    ("Database", "Db:State"),
     ("Stored", "WriteRate"),
     ("Lag", "Lag"),
-    ("Last write", "Db:LastWrite"),
     ("Write time", "Db:WriteTime"),
+    ("Last write", "Db:LastWrite"),
     ("Retries", "Db:Retries"),
-    ("Writer", "Writer:State"),
-    ("   restarts", "Writer:Restarts"),
     ("Refused last minute", "Rejected:LastMinute"),
-)
-SPOOL = (
-    ("Batches", "Spool:Files"),
-    ("Size", "Spool:Bytes"),
-    ("Fill", "Spool:FillPct"),
-    ("Oldest batch", "Spool:OldestAge"),
-    ("Disk free", "Disk:FreePct"),
-    ("Pending", "Pending"),
-    ("Lost, spool full", "Dropped:SpoolFull"),
     ("Refused for good", "Rejected"),
     ("In quarantine", "Quarantine"),
 )
+SPOOL = (
+    ("Spool fill", "Spool:FillPct"),
+    ("Oldest batch", "Spool:OldestAge"),
+    ("Batches", "Spool:Files"),
+    ("Size", "Spool:Bytes"),
+    ("Disk free", "Disk:FreePct"),
+    ("Pending samples", "Pending"),
+)
+LOST = (
+    ("Last minute", "Dropped:LastMinute"),
+    ("In all", "Dropped"),
+    ("   spool full", "Dropped:SpoolFull"),
+    ("   ring full", "Dropped:Overflow"),
+    ("   over the quota", "Dropped:Quota"),
+)
+LINES = 10
+BOX_HEIGHT = LINES * READ_PITCH + 2 * BOX_EDGE
 
 
-def database() -> Display:
-    """Delivery, spool, the store's words, and how both went lately."""
+def database(size: Size = SMALL) -> Display:
+    """Delivery, spool, losses, the store's words, and how it went lately."""
+    third, wide = (size.width - 2 * MARGIN - 2 * GAP) // 3, size.width - 2 * MARGIN
     words_y = TOP + BOX_HEIGHT + GAP
     chart_y = words_y + ROW + GAP
-    result_y = HEIGHT - MARGIN - ROW
-    boxes = [_box(title, number, rows) for number, (title, rows) in enumerate((("Delivery", DELIVERY), ("Spool", SPOOL)))]
-    error = ("Last error of the store", readout("$(P)Db:LastError", INSIDE, text=True))
-    words = column((error,), Place(MARGIN, words_y, WIDTH - 2 * MARGIN), 190)
-    traces = (Trace("Lag", "$(P)Lag"), Trace("Spool", "$(P)Spool:FillPct", axis=1), Trace("Stored", "$(P)WriteRate", axis=2))
-    plot = chart(
-        Place(MARGIN, chart_y, WIDTH - 2 * MARGIN, result_y - chart_y - ROW - 3 * GAP),
-        "Delivery",
-        ("Lag (s)", "Spool (%)", "Stored (1/s)"),
-        traces,
-        "30 minutes",
+    result_y = size.height - MARGIN - ROW
+    buttons_y = result_y - ROW - GAP
+    inside = Place(0, 0, third - 2 * BOX_EDGE)
+    states = (
+        ("Database", lamp("$(P)Db:State", inside, STORE_STATES)),
+        ("Writer", lamp("$(P)Writer:State", inside, PROCESS_STATES)),
     )
-    below = (*_buttons(result_y - ROW - 2 * GAP), *result_line(result_y, WIDTH))
-    return display("database.bob", "Database", WIDTH, HEIGHT, (*boxes, *words, plot, *below))
+    lines = (("Delivery", (*states, *_words(DELIVERY, inside))), ("Spool", _words(SPOOL, inside)), ("Lost", _words(LOST, inside)))
+    boxes = [
+        box(title, Place(MARGIN + number * (third + GAP), TOP, third, BOX_HEIGHT), column(rows, inside, 150, READ_PITCH))
+        for number, (title, rows) in enumerate(lines)
+    ]
+    error = (("Last error of the store", readout("$(P)Db:LastError", inside, text=True)),)
+    below = (*_charts(chart_y, buttons_y - GAP - chart_y, third), *_buttons(buttons_y), *bottom_line(result_y, size.width))
+    content = (*boxes, *column(error, Place(MARGIN, words_y, wide), 190), *below)
+    return display("database.bob", "Database", size.width, size.height, content)
 
 
-def _box(title: str, number: int, rows: tuple[tuple[str, str], ...]) -> Widget:
-    at = Place(MARGIN + number * (HALF + GAP), TOP, HALF, BOX_HEIGHT)
-    return box(title, at, column([(text, readout(f"$(P){name}", INSIDE)) for text, name in rows], INSIDE, 150))
+def _words(rows: tuple[tuple[str, str], ...], at: Place) -> tuple[tuple[str, Widget], ...]:
+    return tuple((text, words(f"$(P){name}", at)) for text, name in rows)
+
+
+def _charts(y: int, height: int, third: int) -> list[Widget]:
+    places = [Place(MARGIN + number * (third + GAP), y, third, height) for number in range(3)]
+    return [
+        chart(places[0], "Stored (1/s)", (Trace("Stored", "$(P)WriteRate"),), start="30 minutes"),
+        chart(places[1], "Lag (s)", (Trace("Lag", "$(P)Lag"),), first=2, start="30 minutes"),
+        chart(places[2], "Spool fill (%)", (Trace("Spool", "$(P)Spool:FillPct"),), span=(0.0, 100.0), first=3, start="30 minutes"),
+    ]
 
 
 def _buttons(y: int) -> list[Widget]:
-    flush = "$(P)Flush"
+    flush = f"{VIEW}Flush"
     history = [Open("history.bob", {"P": "$(P)"})]
     return [
         button("Flush", Place(MARGIN, y, 120), [Write(flush, "1")], pv=flush, tip="Commit now what is collected"),

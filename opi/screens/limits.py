@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from archioc.opi.bob import Display, Widget
-from archioc.opi.screens.frame import TOP, display, result_line
-from archioc.opi.style import GAP, MARGIN, ROW
-from archioc.opi.widgets import Place, entry, label, readout
+from archioc.opi.screens.frame import TOP, bottom_line, display
+from archioc.opi.style import GAP, LINE, MARGIN, ROW, SMALL, Size
+from archioc.opi.widgets import Place, entry, label, words
 
 NAMES = (
     ("DisconnectedPct", "Channels that are not connected"),
@@ -25,35 +27,39 @@ NAMES = (
     ("LoopLag", "Delay of the control IOC"),
 )
 FIELDS = (("LOLO", "MAJOR below"), ("LOW", "MINOR below"), ("HIGH", "MINOR above"), ("HIHI", "MAJOR above"), ("HYST", "Hysteresis"))
-TITLE_WIDTH, VALUE_WIDTH, FIELD_WIDTH = 270, 130, 110
-WIDTH = 2 * MARGIN + TITLE_WIDTH + VALUE_WIDTH + len(FIELDS) * FIELD_WIDTH + (len(FIELDS) + 1) * GAP
+TITLE_WIDTH, VALUE_WIDTH = 290, 150
+PITCH = 34
 
 
-def limits() -> Display:
+def limits(size: Size = SMALL) -> Display:
     """A line for each number, a column for each limit."""
-    y = TOP + ROW + GAP
-    widgets = _head(TOP)
+    places = _places(size)
+    y = TOP + LINE
+    widgets = _head(TOP, places)
     for name, meaning in NAMES:
-        widgets += _line(name, meaning, y)
-        y += ROW + GAP
+        widgets += _line(name, meaning, y, places)
+        y += PITCH
     hint = "NaN: no limit. Limits are in the unit of the number, hold at once and outlive a restart."
-    widgets.append(label(hint, Place(MARGIN, y, WIDTH - 2 * MARGIN), style="Comment"))
-    y += ROW + GAP
-    return display("limits.bob", "Alarm limits", WIDTH, y + ROW + MARGIN, (*widgets, *result_line(y, WIDTH)))
+    widgets.append(label(hint, Place(MARGIN, y, size.width - 2 * MARGIN), style="Comment"))
+    result_y = size.height - MARGIN - ROW
+    return display("limits.bob", "Alarm limits", size.width, size.height, (*widgets, *bottom_line(result_y, size.width)))
 
 
-def _field_place(number: int, y: int) -> Place:
-    return Place(MARGIN + TITLE_WIDTH + VALUE_WIDTH + 2 * GAP + number * (FIELD_WIDTH + GAP), y, FIELD_WIDTH)
+def _places(size: Size) -> list[Place]:
+    """Of the limits in a line."""
+    left = MARGIN + TITLE_WIDTH + VALUE_WIDTH + 2 * GAP
+    width = (size.width - MARGIN - left - (len(FIELDS) - 1) * GAP) // len(FIELDS)
+    return [Place(left + number * (width + GAP), 0, width) for number in range(len(FIELDS))]
 
 
-def _head(y: int) -> list[Widget]:
-    titles = [label(text, _field_place(number, y), style="Default Bold") for number, (_, text) in enumerate(FIELDS)]
-    return [label("Now", Place(MARGIN + TITLE_WIDTH + GAP, y, VALUE_WIDTH), style="Default Bold"), *titles]
+def _head(y: int, places: list[Place]) -> list[Widget]:
+    titles = [label(text, replace(at, y=y, height=LINE - 2), style="Default Bold") for (_, text), at in zip(FIELDS, places, strict=True)]
+    return [label("Now", Place(MARGIN + TITLE_WIDTH + GAP, y, VALUE_WIDTH, LINE - 2), style="Default Bold"), *titles]
 
 
-def _line(name: str, meaning: str, y: int) -> list[Widget]:
+def _line(name: str, meaning: str, y: int, places: list[Place]) -> list[Widget]:
     return [
         label(meaning, Place(MARGIN, y, TITLE_WIDTH)),
-        readout(f"$(P){name}", Place(MARGIN + TITLE_WIDTH + GAP, y, VALUE_WIDTH)),
-        *(entry(f"$(P){name}.{field}", _field_place(number, y), units=False) for number, (field, _) in enumerate(FIELDS)),
+        words(f"$(P){name}", Place(MARGIN + TITLE_WIDTH + GAP, y, VALUE_WIDTH)),
+        *(entry(f"$(P){name}.{field}", replace(at, y=y), units=False) for (field, _), at in zip(FIELDS, places, strict=True)),
     ]

@@ -17,7 +17,7 @@ from archioc.retrieval.appliance.runs import element_type
 from archioc.retrieval.appliance.source import headers_of
 from archioc.retrieval.faults import refusal
 from archioc.retrieval.json_answers import answer_json
-from archioc.retrieval.matching import matching_glob, matching_regex
+from archioc.retrieval.matching import searched_glob, searched_regex
 from archioc.retrieval.query_pool.budget import Budget
 
 MATCHES = 500
@@ -35,7 +35,10 @@ async def ping(_request: Request) -> Response:
 
 
 async def get_matching_pvs(request: Request) -> Response:
-    """Names that match the glob `pv`, or else as a whole the regular expression `regex`; at most `limit`, -1 means all."""
+    """Names that match the glob `pv`, or else as a whole the regular expression `regex`; at most `limit`, -1 means all.
+
+    Both find what a person means: case does not matter, and brackets stand for themselves, too.
+    """
     glob, regex = request.query_params.get("pv"), request.query_params.get("regex")
     if glob is None and regex is None:
         raise refusal(404, "one of pv (a glob) and regex is needed")
@@ -43,7 +46,7 @@ async def get_matching_pvs(request: Request) -> Response:
 
     def find(budget: Budget) -> Sequence[str]:
         names = catalogue.names().all
-        found = matching_regex(names, regex or "") if glob is None else matching_glob(budget.watch(names), glob)
+        found = searched_regex(names, regex or "") if glob is None else searched_glob([*budget.watch(names)], glob)
         return found if limit < 0 else found[:limit]
 
     return await answer_json(request, find)
@@ -57,7 +60,7 @@ async def search_for_pvs_regex(request: Request) -> Response:
     catalogue = archive_of(request).catalogue
 
     def find(_: Budget) -> bytes:
-        return "".join(f"{name}\n" for name in matching_regex(catalogue.names().all, regex)).encode()
+        return "".join(f"{name}\n" for name in searched_regex(catalogue.names().all, regex)).encode()
 
     return PlainTextResponse(await queries_of(request).run(find))
 

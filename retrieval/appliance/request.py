@@ -47,7 +47,9 @@ class PvQuery:
 
 
 def parse_query(text: str, post_processor: str | None, catalogue: Catalogue) -> PvQuery:
-    """`NAME`, `mean_60(NAME)` or `mean(NAME,60)`; a channel may be called so itself. post_processor: an operator that is named beside.
+    """`NAME`, `mean_60(NAME)` or `mean(NAME,60)`; a channel may be called so itself, and its name may hold parentheses and commas.
+
+    post_processor: an operator that is named beside.
 
     Raises HTTPException: 400 where parentheses do not match, 404 for a channel or an argument that there is not.
     """
@@ -58,12 +60,27 @@ def parse_query(text: str, post_processor: str | None, catalogue: Catalogue) -> 
         return PvQuery(asked, asked, operator(post_processor) if post_processor else Source.runs)
     name, operate = asked, post_processor
     if "(" in asked or ")" in asked:
-        called = re.fullmatch(r"([A-Za-z][^()]*)\(([^()]+)\)", asked)
+        called = re.fullmatch(r"([A-Za-z][^()]*)\((.+)\)", asked)
         if called is None:
             raise refusal(400, f"pv={shown(asked)}: parentheses do not match")
-        name, *arguments = called[2].split(",")
-        operate = "_".join([called[1], *(argument.strip() for argument in arguments)])
+        name, arguments = _arguments_of(called[2], catalogue)
+        if name.count("(") != name.count(")") and find_channel(name, catalogue) is None:
+            raise refusal(400, f"pv={shown(asked)}: parentheses do not match")
+        operate = "_".join([called[1], *arguments])
     return PvQuery(name.strip(), channel_of(name.strip(), catalogue), operator(operate) if operate else Source.runs)
+
+
+def _arguments_of(inside: str, catalogue: Catalogue) -> tuple[str, list[str]]:
+    """The name of the channel and the arguments of an operator, of what stands between its parentheses.
+
+    A name may hold commas, so the longest text that is a channel is the name; where none is, the text before the first comma.
+    """
+    parts = inside.split(",")
+    for length in range(len(parts), 0, -1):
+        name = ",".join(parts[:length]).strip()
+        if find_channel(name, catalogue) is not None:
+            return name, [argument.strip() for argument in parts[length:]]
+    return parts[0].strip(), [argument.strip() for argument in parts[1:]]
 
 
 def find_channel(name: str, catalogue: Catalogue) -> str | None:

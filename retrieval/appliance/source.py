@@ -118,14 +118,21 @@ class Source:
         events = self.events(span)
         metas = self.metas(span, events)
         number = _number_type(metas)
-        gaps = _Gaps(events, span)
-        empty = True
+        gaps: _Gaps | None = None
         for chunk in filter(len, samples):
-            empty = False
+            gaps = gaps or _Gaps([*self._before_start(chunk, span), *events], min(span.start_ns, int(chunk.time[0]) + 1))
             meta = meta_of(metas, int(chunk.time[-1]))
             yield from runs_of(chunk, number, partial(self._header, meta), gaps.fields(chunk))
-        if empty:
+        if gaps is None:
             yield Run.empty(self.header(span))
+
+    def _before_start(self, first: SampleColumns, span: Range) -> list[ChannelEvent]:
+        """Gaps that ended between the sample in force at the start, where the answer has it, and the start."""
+        in_force = int(first.time[0])
+        if in_force >= span.start_ns:
+            return []
+        found = self.events(Range(in_force, span.start_ns - 1))
+        return [event for event in found if event.end_ns is not None and event.end_ns < span.start_ns]
 
     def header(self, span: Range, kind: PayloadType | None = None, elements: int = 1) -> Header:
         """The header of a range, of the channel's own type or another."""
@@ -206,11 +213,11 @@ def meta_of(metas: list[ChannelMeta], time_ns: int) -> ChannelMeta | None:
 
 
 class _Gaps:
-    """Gaps that ended in a range, each to be told with the first sample after it."""
+    """Gaps that ended at or after a time, each to be told with the first sample after it."""
 
-    def __init__(self, events: list[ChannelEvent], span: Range) -> None:
+    def __init__(self, events: list[ChannelEvent], since_ns: int) -> None:
         found = [(one.end_ns, one) for one in events if one.reason in GAPS and one.end_ns is not None]
-        self._waiting = sorted((pair for pair in found if pair[0] >= span.start_ns), key=lambda pair: pair[0])
+        self._waiting = sorted((pair for pair in found if pair[0] >= since_ns), key=lambda pair: pair[0])
         self._at = 0
 
     def fields(self, chunk: SampleColumns) -> dict[int, dict[str, str]]:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from archioc.core.dbr import Dbr, severity_name, status_name
+from archioc.core.dbr import Dbr, Status, status_name
 from archioc.core.spool.batch import ChannelMeta, decode_text
 from archioc.db.bins import Bins
 from archioc.db.sample_columns import Array, SampleColumns
@@ -26,6 +26,20 @@ _WHOLE = frozenset({Dbr.SHORT, Dbr.CHAR, Dbr.LONG, Dbr.ENUM})
 _UNSET = (math.nan, math.nan)
 
 
+BIN_STATUS = "NO_ALARM"
+"""A bin keeps the highest severity of its samples and no status; pbraw tells status 0 of it, which is this word."""
+
+
+def status_word(code: int) -> str:
+    """A status as clients of Channel Access show it, `HIHI_ALARM`; a code outside 0..21 as `<code>`.
+
+    Phoebus has these words for pbraw and for live values (`ChannelAccessStatusUtil`), so one trace has one word for one status.
+    """
+    if not 0 <= code < len(Status):
+        return f"<{code}>"
+    return "NO_ALARM" if code == Status.NO_ALARM else f"{status_name(code)}_ALARM"
+
+
 def sample_objects(columns: SampleColumns, meta: ChannelMeta | None) -> list[bytes]:
     """Each sample as it was stored."""
     return [_OBJECT % one for one in zip(columns.time.tolist(), _alarms(columns), _values(columns, meta), strict=True)]
@@ -34,7 +48,7 @@ def sample_objects(columns: SampleColumns, meta: ChannelMeta | None) -> list[byt
 def bin_objects(bins: Bins, meta: ChannelMeta | None) -> list[bytes]:
     """Each bin as mean, minimum and maximum, at the time of its first number. A bin without a finite number is NaN."""
     times = np.where(bins.count > 0, bins.first_time, bins.start).tolist()
-    alarms = [_alarm(code, severity_name(code), b"Interpolated") for code in bins.severity.tolist()]
+    alarms = [_alarm(code, BIN_STATUS, b"Interpolated") for code in bins.severity.tolist()]
     start = _numeric_meta(meta, whole=False) + b'"type":"minMaxDouble","value":['
     columns = zip(times, alarms, _floats(bins.mean), _floats(bins.min), _floats(bins.max), strict=True)
     form = b'{"time":%d,%b,' + start.replace(b"%", b"%%") + b'%b],"minimum":%b,"maximum":%b}'
@@ -50,7 +64,7 @@ def marker_object(time_ns: int, word: str) -> bytes:
 
 def _alarms(columns: SampleColumns) -> list[bytes]:
     codes = columns.severity.astype(np.uint16) << 8 | columns.status
-    known = {code: _alarm(code >> 8, status_name(code & 0xFF), b"Original") for code in np.unique(codes).tolist()}
+    known = {code: _alarm(code >> 8, status_word(code & 0xFF), b"Original") for code in np.unique(codes).tolist()}
     return [known[code] for code in codes.tolist()]
 
 
@@ -160,8 +174,15 @@ def _precision(meta: ChannelMeta, *, whole: bool) -> int:
 
 
 def _range(low: float | None, high: float | None) -> tuple[float, float]:
-    """Readers refuse a range whose low end is above its high end; one end alone says nothing to them."""
-    return _UNSET if low is None or high is None or not low <= high else (low, high)
+    """A range as readers take it: open on the side that has no limit, as over Channel Access; NaN where there is none on either side.
+
+    Readers refuse a range whose low end is above its high end.
+    """
+    if (low is None or math.isnan(low)) and (high is None or math.isnan(high)):
+        return _UNSET
+    begin = -math.inf if low is None or math.isnan(low) else low
+    end = math.inf if high is None or math.isnan(high) else high
+    return (begin, end) if begin <= end else _UNSET
 
 
 def _limit(value: float) -> float | str:

@@ -24,6 +24,7 @@ MARKERS = {
     Reason.REJECTED: "Write_Error",
     Reason.STORE_DAMAGED: "Write_Error",
     Reason.STORE_LOST: "Write_Error",
+    Reason.DELETED: "Write_Error",
 }
 """By the reason of an event. Also what is beyond a quota was lost: nobody chose which samples, as with a dead band."""
 

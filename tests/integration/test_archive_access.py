@@ -71,7 +71,7 @@ def test_range_and_gaps(served: ServedStore) -> None:
         (at[8] + 5, "Write_Error"),
     ]
     assert {(one.level, one.has_value, one.status == one.value[0]) for one in found if one.kind == "string"} == {("INVALID", False, True)}
-    assert {(one.level, one.status) for one in found if one.kind == "double"} == {("MAJOR", "HIHI")}
+    assert {(one.level, one.status) for one in found if one.kind == "double"} == {("MAJOR", "HIHI_ALARM")}
     assert read(served.http, "A", 0, at[0] - 1) == []
     [last] = read(served.http, "A", at[9], at[9] + 1)
     assert last.time == at[8]

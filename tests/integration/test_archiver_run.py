@@ -9,6 +9,7 @@ from collections.abc import Callable
 import psutil
 
 from archioc.core.table.table import ChannelTable
+from archioc.engine.channels.gaps import UNHEARD_NS
 from tests.conftest import ArchiverFactory, CountingFactory, SoftIocFactory
 from tests.processes.archiver import PROCESSES, Archiver
 from tests.processes.waiting import PATIENCE_S, wait_until
@@ -54,7 +55,7 @@ def test_stop_in_order_and_start_again(counting: CountingFactory) -> None:
     for history in histories.values():
         first, second = history.gaps("archiver_stop")
         assert first.end_ns is not None
-        assert stopped_ns <= first.time_ns < first.end_ns <= again_ns
+        assert stopped_ns - UNHEARD_NS <= first.time_ns < first.end_ns <= again_ns
         assert second.end_ns is None
         assert [sample.time_ns for sample in history.samples if sample.generated][1:] == [first.end_ns]
 

@@ -116,7 +116,9 @@ def wrong_put(draw: random.Random, name: str) -> Written:
     if kind == 0:
         return unreadable(draw)
     if kind == 1:
-        return Written(frames.DOUBLE, 2, frames.encoded([1, 1], frames.DOUBLE))
+        wrong = ([1.5, 65.0], [65.0, -129.0], [float("nan")], [float(0x110000)])
+        codes = draw.choice(wrong) if name == "description" else [1.0, 1.0]
+        return Written(frames.DOUBLE, len(codes), frames.encoded(codes, frames.DOUBLE))
     if name == "description":
         return as_text(draw, "d" * draw.randrange(256, 3000))
     if name == "group":

@@ -25,6 +25,7 @@ class ProofCounts:
     export_days: of a channel at 10 Hz in one answer.
     refused_s: how long a server refuses channels.
     hostile_messages: of a Channel Access server, to each of the two event callbacks.
+    stopped_s: how long a process stands still under the eyes of an alarm server.
     pair_kills: of one or the other of two archivers of the same channels.
     """
 
@@ -57,6 +58,7 @@ class ProofCounts:
     shard_counters: int
     shard_period_s: float
     handover_s: float
+    stopped_s: float
 
 
 _SHORT_AND_FULL: dict[str, tuple[Any, Any]] = {
@@ -89,6 +91,7 @@ _SHORT_AND_FULL: dict[str, tuple[Any, Any]] = {
     "shard_counters": (1500, 20_000),
     "shard_period_s": (0.2, 1),
     "handover_s": (10, 15),
+    "stopped_s": (20, 60),
 }
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import parse_qsl
 from xml.etree.ElementTree import Element, fromstring
 
+from tests.screens.links import OpensNothing, opened
 from tests.screens.pvs import Contract
 
 FLAGS = ("enabled", "latching", "annunciating")
@@ -71,10 +71,14 @@ def _pv(pv: Element, contract: Contract, displays: Path) -> Iterator[str]:
 
 
 def _display(link: str, displays: Path) -> Iterator[str]:
-    file, _, macros = link.partition("?")
-    if not (displays / file).is_file():
-        yield f"no such display: {file}"
-    given = dict(parse_qsl(macros))
-    needed = {"P", "CH"} if file == "channel.bob" else {"P"}
-    if set(given) != needed:
-        yield f"{file} is opened with {sorted(given)} instead of {sorted(needed)}"
+    try:
+        opening = opened(link, {"ARCHIOC": str(displays)})
+    except OpensNothing as why:
+        yield f"opens nothing: {why}"
+        return
+    path = Path(opening.place)
+    if path.parent != displays or not path.is_file():
+        yield f"no such display: {path.name}"
+    needed = {"P", "CH"} if path.name == "channel.bob" else {"P"}
+    if set(opening.macros) != needed:
+        yield f"{path.name} is opened with {sorted(opening.macros)} instead of {sorted(needed)}"

@@ -34,11 +34,11 @@ def attribute(kind: str, name: str, text: str) -> Edit:
 
 
 def over_the_next(root: Element) -> None:
-    labels = root.findall("widget[@type='textentry']")
+    entries = root.findall("widget[@type='textentry']")
     for tag in ("x", "y"):
-        moved = labels[1].find(tag)
+        moved = entries[1].find(tag)
         assert moved is not None
-        moved.text = labels[0].findtext(tag)
+        moved.text = entries[0].findtext(tag)
 
 
 def opens_channel(macro: str, value: str) -> Edit:
@@ -75,6 +75,29 @@ def kind_of_action(kind: str) -> Edit:
     return edit
 
 
+def rule_of(pv: str) -> Edit:
+    """Have the first rule ask another PV."""
+
+    def edit(root: Element) -> None:
+        found = root.find(".//rules/rule/pv_name")
+        assert found is not None
+        found.text = pv
+
+    return edit
+
+
+def first_field(pv: str) -> Edit:
+    """Have the first field of several lines be one of another PV."""
+
+    def edit(root: Element) -> None:
+        field = next(one for one in root.iter("widget") if one.findtext("multi_line") == "true")
+        found = field.find("pv_name")
+        assert found is not None
+        found.text = pv
+
+    return edit
+
+
 def other_target(file: str) -> Edit:
     def edit(root: Element) -> None:
         for action in root.iter("action"):
@@ -100,14 +123,21 @@ BROKEN: dict[str, tuple[str, Edit, str]] = {
     "missing file": ("main.bob", other_target("nowhere.bob"), "no such file: nowhere.bob"),
     "put to what is only read": ("limits.bob", put("textentry", "pv_name", "$(P=ARCH:)State"), "ARCH:State cannot be put"),
     "limit of a channel": ("limits.bob", put("textentry", "pv_name", "$(P=ARCH:)CH:X:Value.HIHI"), "cannot be put"),
-    "overlap": ("limits.bob", over_the_next, "is less than 5 px from"),
+    "overlap": ("limits.bob", over_the_next, "is less than 4 px from"),
+    "small target": ("limits.bob", put("textentry", "height", "20"), "is 20 px high, less than 28"),
+    "rule of a wrong PV": ("channels.bob", rule_of("$(P=ARCH:)View:a:Row77:Name.TXT"), "no such PV: ARCH:View:a:Row77:Name.TXT"),
+    "command by losing the focus": (
+        "add.bob",
+        first_field("$(P=ARCH:)Add"),
+        "puts ARCH:Add whenever it loses the focus",
+    ),
     "outside": ("limits.bob", put("textentry", "x", "5000"), "is not inside"),
     "text too long": ("limits.bob", put("label", "text", "word " * 60), "is too small for"),
     "unknown widget": ("main.bob", attribute("textupdate", "type", "text_update"), "Phoebus knows no such widget"),
     "old version": ("channels.bob", attribute("textentry", "version", "2.0.0"), "version 2.0.0 instead of 3.0.0"),
     "unknown property": ("main.bob", put("textupdate", "colour", "red"), "no such property: colour"),
     "flag": ("main.bob", put("textupdate", "show_units", "True"), "show_units is 'True'"),
-    "number as text": ("main.bob", put("textupdate", "format", "6"), "is shown as text and no array of characters"),
+    "number as text": ("limits.bob", put("textentry", "format", "6"), "is shown as text and no array of characters"),
     "text as number": ("channels.bob", put("textentry", "format", "1"), "is an array of characters and not shown as text"),
     "switch of a number": ("channels.bob", put("bool_button", "pv_name", "$(P=ARCH:)View:a:Page"), "has not two states"),
     "list of a number": ("channels.bob", put("combo", "pv_name", "$(P=ARCH:)View:a:Page"), "has no states to choose from"),

@@ -25,6 +25,10 @@ WIDGETS: dict[str, tuple[str, frozenset[str]]] = {
         | {"foreground_color", "background_color", "show_confirm_dialog", "confirm_message"},
     ),
     "combo": ("2.0.0", PV | CONTROL | {"items", "items_from_pv", "editable", "font", "foreground_color", "background_color"}),
+    "multi_state_led": (
+        "2.0.0",
+        PV | frozenset({"states", "fallback_label", "fallback_color", "font", "foreground_color", "line_color", "square"}),
+    ),
     "group": ("3.0.0", frozenset({"style", "font", "foreground_color", "background_color", "line_color", "transparent", "macros"})),
     "stripchart": (
         "2.1.0",
@@ -50,11 +54,14 @@ HIGHEST = {
 
 FLAGS = frozenset(
     {"wrap_words", "transparent", "show_units", "multi_line", "enabled", "items_from_pv", "labels_from_pv", "show_led", "show_toolbar"}
-    | {"show_legend", "show_grid", "autoscale", "border_alarm_sensitive", "auto_size", "visible"}
+    | {"show_legend", "show_grid", "autoscale", "border_alarm_sensitive", "auto_size", "visible", "square"}
 )
 """Properties that are `true` or `false`."""
 
-OWN_COLORS = frozenset({"Trace 1", "Trace 2", "Trace 3"})
+LOCAL = "loc://"
+"""PVs that live in a Phoebus alone."""
+
+OWN_COLORS = frozenset({"Trace 1", "Trace 2", "Trace 3", "State Good", "State Warning", "State Bad", "State Idle"})
 """Not among those of Phoebus: they have their values in the displays until a site defines them."""
 COLORS = OWN_COLORS | frozenset(
     {"OK", "MINOR", "MAJOR", "INVALID", "DISCONNECTED", "Text", "ActiveText", "Background", "Read_Background", "Write_Background"}
@@ -62,7 +69,7 @@ COLORS = OWN_COLORS | frozenset(
 )
 FONTS = frozenset({"Default", "Default Bold", "Header 1", "Header 2", "Header 3", "Comment", "Fine Print"})
 
-ACTIONS = frozenset({"write_pv", "open_display", "open_file", "open_webpage"})
+ACTIONS = frozenset({"write_pv", "open_display", "open_file", "open_webpage", "execute"})
 """Those of all versions; `open_data_browser` and `close_display` came later than 4.7."""
 TARGETS = frozenset({"replace", "tab", "window", "standalone"})
 

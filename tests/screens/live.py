@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tests.processes.ca_client import CaClient
-from tests.screens.names import pvs, unfit
+from tests.screens.known import LOCAL
+from tests.screens.names import pvs, rule_pvs, unfit
 from tests.screens.pvs import Promised
 from tests.screens.reading import Shown, read
 
@@ -17,13 +18,18 @@ PATIENCE_S = 30.0
 
 def check_live(client: CaClient, directory: Path, given: Mapping[str, str], patience_s: float = PATIENCE_S) -> int:
     """Connect every PV of every display; the number of PVs. given: macros of the displays. Raises AssertionError with all findings."""
+    asked: dict[str, list[tuple[str, Shown]]] = {}
     uses: dict[str, list[tuple[str, Shown, bool]]] = {}
     for path in sorted(directory.glob("*.bob")):
         screen = read(path)
         for shown, name, is_put in pvs(screen, {**given, "DID": f"WD{path.stem}"}):
+            if name.startswith(LOCAL):
+                continue
             uses.setdefault(name, []).append((path.name, shown, is_put))
-    missing = connect(client, list(uses), patience_s)
-    found = []
+        for shown, name in rule_pvs(screen, {**given, "DID": f"WD{path.stem}"}):
+            asked.setdefault(name, []).append((path.name, shown))
+    missing = connect(client, [*uses, *asked], patience_s)
+    found = [f"{file}: {shown.title}: {name} is not there" for name in missing & set(asked) for file, shown in asked[name]]
     for name, users in uses.items():
         for file, shown, is_put in users:
             whys = ["is not there"] if name in missing else _unfit(client, name, shown, is_put=is_put)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from tests.screens.known import PROVIDED
+from tests.screens.known import LOCAL, PROVIDED
 from tests.screens.pvs import Contract, Promised
 from tests.screens.reading import Screen, Shown, expand, macros_in, texts
 
@@ -21,6 +21,8 @@ def pvs(screen: Screen, given: Mapping[str, str] | None = None) -> Iterator[tupl
     for shown in screen.widgets:
         if name := shown.text("pv_name"):
             yield shown, expand(name, values), shown.kind in PUTS
+        if shown.element.find("actions/action[@type='execute']") is not None:
+            yield shown, expand(shown.text("pv_name"), values), True
         for trace in shown.element.findall("traces/trace/y_pv"):
             yield shown, expand(trace.text or "", values), False
         for action in shown.element.findall("actions/action"):
@@ -28,9 +30,22 @@ def pvs(screen: Screen, given: Mapping[str, str] | None = None) -> Iterator[tupl
                 yield shown, expand(action.findtext("pv_name", ""), values), True
 
 
+def rule_pvs(screen: Screen, given: Mapping[str, str] | None = None) -> Iterator[tuple[Shown, str]]:
+    """Every PV that a rule of a widget asks, macros replaced. given: what the display's opener gives."""
+    values = EXAMPLES | screen.macros | dict(given or {})
+    for shown in screen.widgets:
+        if shown.rule is not None:
+            yield shown, expand(shown.rule[1], values)
+
+
 def pv_findings(screen: Screen, contract: Contract) -> Iterator[str]:
     """PVs that are not there, cannot be put, or are of another kind than the widget is for."""
+    yield from (f"{shown.title}: no such PV: {name}" for shown, name in rule_pvs(screen) if contract.find(name) is None)
     for shown, name, is_put in pvs(screen):
+        if name.startswith(LOCAL):
+            continue
+        if shown.text("multi_line") == "true":
+            yield f"{shown.title}: puts {name} whenever it loses the focus"
         promised = contract.find(name)
         if promised is None:
             yield f"{shown.title}: no such PV: {name}"

@@ -1,4 +1,6 @@
-"""`python -m tests.screens.pictures PREFIX PORT CHANNEL DIRECTORY`: every display, drawn with the values of a running archiver, as PNG.
+"""Every display, drawn with the values of a running archiver, as PNG.
+
+`python -m tests.screens.pictures PREFIX PORT CHANNEL DIRECTORY [SIZE [THEME]]`
 
 For example of `archioc demo`, whose prefix and port it tells. The pictures in `docs/how-to` are made so.
 """
@@ -18,7 +20,8 @@ from tests.processes.ca_client import CaClient
 from tests.processes.chromium import Chromium
 from tests.processes.ports import free_ports
 from tests.screens.drawing import Value, draw
-from tests.screens.names import pvs
+from tests.screens.known import LOCAL
+from tests.screens.names import pvs, rule_pvs
 from tests.screens.reading import read
 
 SETTLE_S = 3.0
@@ -29,14 +32,23 @@ class Asked:
 
     def __init__(self, client: CaClient) -> None:
         self._client = client
+        self._seen: dict[str, Value] = {}
 
     def connect(self, path: Path, given: Mapping[str, str]) -> None:
         """Begin to connect all PVs of a display, and give them time."""
-        for _, name, _ in pvs(read(path), given):
-            self._client.connected(name)
+        self._seen.clear()
+        screen = read(path)
+        for name in {name for _, name, _ in pvs(screen, given)} | {name for _, name in rule_pvs(screen, given)}:
+            if not name.startswith(LOCAL):
+                self._client.connected(name)
         time.sleep(SETTLE_S)
 
     def __call__(self, name: str) -> Value:
+        if name not in self._seen:
+            self._seen[name] = self._ask(name)
+        return self._seen[name]
+
+    def _ask(self, name: str) -> Value:
         if not self._client.connected(name):
             return Value(name, severity=3)
         seen = self._client.describe(name)
@@ -47,13 +59,14 @@ class Asked:
         return Value(self._client.get_text(name), seen.units, seen.severity)
 
 
-def main(prefix: str, port: str, channel: str, directory: str) -> None:
+def main(prefix: str, port: str, channel: str, directory: str, size: str = "1280x800", theme: str = "light") -> None:
     client = CaClient({**os.environ, **client_variables([int(port)], free_ports(1)[0])})
     asked = Asked(client)
     with tempfile.TemporaryDirectory() as scratch:
         browser = Chromium(Path(scratch))
         try:
-            for path in sorted(displays.SHIPPED.glob("*.bob")):
+            displays.write(Path(scratch, "displays"), displays.SIZES[size], theme)
+            for path in sorted(Path(scratch, "displays").glob("*.bob")):
                 screen = read(path)
                 given = {"P": prefix, "CH": channel, "DID": path.stem}
                 asked.connect(path, given)

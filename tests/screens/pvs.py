@@ -9,7 +9,10 @@ from pathlib import Path
 
 TABLE = Path(__file__).parents[2] / "docs/reference/contract/pvs.csv"
 
-READ_FIELDS = frozenset({"DESC", "EGU", "PREC", "SEVR", "STAT", "NAME", "RTYP"})
+WORDED = frozenset({"Rate", "Deadband", "DeadbandPct", "MaxInterval", "Quota", "MaxElements"})
+"""Settings that take the words of their field TXT."""
+
+READ_FIELDS = frozenset({"TXT", "DESC", "EGU", "PREC", "SEVR", "STAT", "NAME", "RTYP"})
 LIMIT_FIELDS = frozenset({"HIHI", "HIGH", "LOW", "LOLO", "HHSV", "HSV", "LSV", "LLSV", "HYST"})
 
 
@@ -53,6 +56,8 @@ class Contract:
         found = next((row for pattern, row in self._patterns if pattern.fullmatch(bare)), None)
         if found is None or not field:
             return found
+        if field == "TXT" and found.name.rpartition(":")[2] in WORDED:
+            return Promised(f"{found.name}.TXT", "STRING", 1, (), found.access)
         is_limit = field in LIMIT_FIELDS and "<" not in found.name and found.dbr_type in {"DOUBLE", "LONG"}
         return Promised(f"{found.name}.{field}", "DOUBLE" if is_limit else "STRING", 1, (), "expert" if is_limit else "read")
 

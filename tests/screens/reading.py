@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree.ElementTree import Element, parse
@@ -37,8 +37,16 @@ class Shown:
 
     @property
     def inset(self) -> int:
-        """What the frame of a group of style 0 takes from its inside on each side (`GroupRepresentation` of Phoebus)."""
+        """What the frame of a group takes from its inside on each side (`GroupRepresentation` of Phoebus); style 3 has no frame."""
+        if self.text("style", "0") == "3":
+            return 0
         return 2 + int(1.2 * self.font_size)
+
+    @property
+    def rule(self) -> tuple[str, str] | None:
+        """The expression and the PV of a rule that hides the widget, None for none."""
+        found = self.element.find("rules/rule")
+        return None if found is None else (found.find("exp").get("bool_exp", ""), found.findtext("pv_name", ""))  # type: ignore[union-attr]
 
     @property
     def title(self) -> str:
@@ -79,6 +87,19 @@ def _collect(holder: Element, x: int, y: int, parent: int, found: list[Shown]) -
         if element.get("type") == "group":
             inset = found[-1].inset
             _collect(element, at_x + inset, at_y + inset, len(found) - 1, found)
+
+
+def hidden(screen: Screen, shown: Shown, text_of: Callable[[str], str]) -> bool:
+    """Whether a rule hides a widget, or the group that holds it. text_of: the text of a PV, by its name with macros.
+
+    Rules are those of `RuleInfo` of Phoebus that these displays use: `pvStr0 == ""` and `pvStr0 != ""`.
+    """
+    if shown.rule is not None:
+        expression, name = shown.rule
+        is_empty = text_of(name) == ""
+        if is_empty == (expression == 'pvStr0 == ""'):
+            return True
+    return shown.parent >= 0 and hidden(screen, screen.widgets[shown.parent], text_of)
 
 
 def macros_in(text: str) -> Iterator[tuple[str, str | None]]:

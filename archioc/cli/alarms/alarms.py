@@ -19,8 +19,9 @@ def is_topic(name: str) -> bool:
     return re.fullmatch(r"[A-Za-z0-9-]+(?:(?:\.[A-Za-z0-9.-]*)|(?:_[A-Za-z0-9_-]*))?", name) is not None
 
 
-def write_config(path: Path, name: str, with_channels: Collection[str], output: Path | None, *, part: bool) -> None:
+def write_config(path: Path, name: str, with_channels: Collection[str], output: Path | None, displays: str, *, part: bool) -> None:
     """Write the configuration of an alarm server. with_channels: groups whose channels get entries of their own.
+    displays: URL of the directory of the displays.
 
     Raises ConfigError, also for a group that the file does not declare, and OutputError.
     """
@@ -34,8 +35,8 @@ def write_config(path: Path, name: str, with_channels: Collection[str], output: 
         if channel.group in with_channels:
             members[channel.group].append(channel.name)
     prefix = load_blocks(path).archiver.prefix
-    groups = [group_folder(prefix, WatchedGroup(group, tuple(members[group]))) for group in names]
-    text = to_xml(name, archiver_folders(prefix), groups, part=part)
+    groups = [group_folder(prefix, WatchedGroup(group, tuple(members[group])), displays) for group in names]
+    text = to_xml(name, archiver_folders(prefix, displays), groups, part=part)
     if output is None:
         sys.stdout.write(text)
         return

@@ -17,6 +17,7 @@ from archioc.cli.options import (
     StartOption,
     TableOrJson,
 )
+from archioc.opi.display_links import DEFAULT_DISPLAYS, displays_base
 
 app = typer.Typer(help="Configure the site's alarm server; show the alarms of archived channels.", no_args_is_help=True)
 
@@ -29,18 +30,26 @@ def alarms_config(
         list[str] | None, typer.Option("--channels", metavar="GROUP", help="Also write an entry for each channel of this group.")
     ] = None,
     name: Annotated[str, typer.Option(help="Name of the configuration (alarm-server -config) or of the component.")] = "Archiver",
+    displays: Annotated[
+        str, typer.Option(metavar="URL", help="Directory of the displays, which entries link to; ARCHIOC: a macro of the alarm UI.")
+    ] = DEFAULT_DISPLAYS,
     output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Output file; default: standard output.")] = None,
 ) -> None:
     """Write a configuration for the Phoebus alarm server.
 
     Examples: archioc alarms config site.yml --output archiver.xml
     archioc alarms config site.yml --part --channels vacuum > archiver-part.xml
+    archioc alarms config site.yml --displays file:/site/displays/archioc --output archiver.xml
     """
     from archioc.cli.alarms.alarms import is_topic, write_config
 
     if not is_topic(name):
         raise typer.BadParameter(f"{name!r}: must be letters, digits, '-', and either '.' or '_', as Kafka has it", param_hint="--name")
-    write_config(config, name, channels or [], output, part=part)
+    try:
+        base = displays_base(displays)
+    except ValueError as rule:
+        raise typer.BadParameter(f"{displays!r}: {rule}", param_hint="--displays") from None
+    write_config(config, name, channels or [], output, base, part=part)
 
 
 @app.command("history")

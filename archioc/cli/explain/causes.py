@@ -29,6 +29,7 @@ _GAP_TEXTS = {
     Reason.ENGINE_RESTART: "the engine was not running (crash or reboot)",
     Reason.STORE_DAMAGED: "it was in a file of the store that was damaged and set aside",
     Reason.STORE_LOST: "the store has lost what it had acknowledged",
+    Reason.DELETED: "somebody deleted what was stored, the audit says who",
 }
 
 _NOT_ARCHIVING = {

@@ -79,7 +79,8 @@ STATUS = np.dtype(
         ("sample_rate", "<f4"),  # samples/s
         ("text", "S40"),  # newest text or enum label
         ("host", "S64"),
-        ("units", "S16"),
+        ("units", "S15"),
+        ("precision", "u1"),  # digits after the point that its IOC shows, and 1; 0: not known
         ("reason", "S64"),  # why it is not archived
     ]
 )

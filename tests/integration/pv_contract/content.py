@@ -89,6 +89,11 @@ COMMANDS: dict[str, object] = {
     "CH:SR:DCCT:Remove": "SR:DCCT",
 }
 
+OF_A_VIEW: dict[str, object] = {
+    f"View:v1:{name}": COMMANDS[name] for name in ("Add", "Set", "Rename", "Remove", "Flush", "ImportFile", "Apply")
+}
+"""Commands of a view: they act as those of the archiver (tests/integration/views/test_results.py)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Audited:

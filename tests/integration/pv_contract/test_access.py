@@ -7,7 +7,7 @@ import sqlite3
 
 import caproto as ca
 
-from tests.integration.pv_contract.content import CHANNELS, COMMANDS, OF_A_GROUP_SLOT, OF_A_ROW, SETTINGS, Row, audited, contract
+from tests.integration.pv_contract.content import CHANNELS, COMMANDS, OF_A_GROUP_SLOT, OF_A_ROW, OF_A_VIEW, SETTINGS, Row, audited, contract
 from tests.processes.ca_client import CaClient
 from tests.processes.control_process import ControlProcess
 from tests.processes.raw_ca import RawCa
@@ -16,7 +16,7 @@ from tests.processes.waiting import PATIENCE_S, wait_until
 
 def put_of(row: Row) -> tuple[object, ca.ChannelType]:
     """A put that would act if it were allowed."""
-    value = {**SETTINGS, **COMMANDS, **OF_A_ROW, **OF_A_GROUP_SLOT}[row.pv]
+    value = {**SETTINGS, **COMMANDS, **OF_A_ROW, **OF_A_GROUP_SLOT, **OF_A_VIEW}[row.pv]
     if isinstance(value, list):
         return [item.encode() for item in value], ca.ChannelType.STRING
     return (value.encode() or b"\0", ca.ChannelType.CHAR) if isinstance(value, str) else ([value], ca.ChannelType.DOUBLE)
@@ -24,7 +24,7 @@ def put_of(row: Row) -> tuple[object, ca.ChannelType]:
 
 def shown(row: Row) -> str:
     """The value of `put_of` as the audit tells it."""
-    value = {**SETTINGS, **OF_A_ROW, **OF_A_GROUP_SLOT, **COMMANDS}[row.pv]
+    value = {**SETTINGS, **OF_A_ROW, **OF_A_GROUP_SLOT, **OF_A_VIEW, **COMMANDS}[row.pv]
     return "\n".join(value) if isinstance(value, list) else value if isinstance(value, str) else f"{value:g}"
 
 

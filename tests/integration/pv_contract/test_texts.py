@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 
@@ -15,13 +16,21 @@ from tests.processes.raw_connection import RawConnection
 from tests.processes.waiting import PATIENCE_S, wait_until
 
 NUMERIC = {"SHORT": frames.INT, "FLOAT": frames.FLOAT, "ENUM": frames.ENUM, "LONG": frames.LONG, "DOUBLE": frames.DOUBLE}
-OF_A_VIEW = {"View:v1:Filter": "dcct", "View:v1:Select": "SR:DCCT", "View:v1:GroupSelect": "vac"}
-ACTING = {"ImportFile", "Apply", "CH:SR:DCCT:Remove"}
+OF_A_VIEW = {
+    "View:v1:Filter": "dcct",
+    "View:v1:Select": "SR:DCCT",
+    "View:v1:GroupSelect": "vac",
+    "View:v1:Add": "B:1",
+    "View:v1:Set": "B:1 rate=3",
+    "View:v1:Rename": "B:1 B:4",
+    "View:v1:Remove": "B:4",
+}
+ACTING = {"ImportFile", "View:v1:ImportFile", "Apply", "CH:SR:DCCT:Remove"}
 """Puts that leave nothing for the others to act on, or need a file."""
 
 TEXTS = {
     row.pv: text
-    for row in sorted(contract(), key=lambda row: row.pv == "Remove")
+    for row in sorted(contract(), key=lambda row: row.pv.endswith("Remove"))
     if row.dbr_type == "CHAR" and row.access != "read" and row.pv not in ACTING
     for text in [{**SETTINGS, **OF_A_ROW, **OF_A_GROUP_SLOT, **OF_A_VIEW, **COMMANDS}[row.pv]]
     if isinstance(text, str)
@@ -56,7 +65,7 @@ def test_every_text_can_be_put_as_numbers(control: ControlProcess, writer: RawCo
     writer.open([f"{prefix}View:v1:Row00:Name", f"{prefix}View:v1:Group00:Name"])
     for notify in (True, False):
         for name, text in TEXTS.items():
-            wanted = text.replace("A:1", f"A:{int(notify)}1").replace("A:4", f"A:{int(notify)}4")
+            wanted = re.sub(r"([AB]):([14])", rf"\1:{int(notify)}\2", text)
             while "came here" in (refused := phoebus_put(writer, prefix + name, wanted, data_type, notify=notify)):
                 time.sleep(STEADY_S / 5)  # the list shows what the puts before have changed
             assert refused == "", name

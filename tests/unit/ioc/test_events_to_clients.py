@@ -40,7 +40,7 @@ class Watched:
 
     async def serve(self) -> None:
         _, self.writer = await asyncio.open_connection(sock=self._ours)
-        outbox = Outbox(LoopSharing())
+        outbox = Outbox(LoopSharing(), ("127.0.0.1", 1))
         self.monitor = Monitor(outbox, 1, 1, self.pv, ChannelType.DOUBLE, 1, Event.VALUE, long_string=False)
         self.pv.add_monitor(self.monitor)
         self.sending = asyncio.create_task(outbox.run(Outlet(self.writer, lambda: None)))

@@ -57,3 +57,17 @@ def test_any_course(empty: ArchiveTotals, course: list[tuple[float, int]]) -> No
         assert found >= sum(count for at, count in told if at > now - WINDOW_S + STEP_S)
         assert found <= sum(count for at, count in told if at > now - WINDOW_S - longest - STEP_S)
     assert len(window._seen) <= WINDOW_S / STEP_S + 2
+
+
+def test_loss_outlives_a_kill(empty: ArchiveTotals, tmp_path: Path) -> None:
+    """A process that follows one that was killed shows the losses of the last minute to their end; a damaged file is a first start."""
+    kept = tmp_path / "losses.json"
+    window = LossWindow(kept)
+    window.update(with_counts(empty, 5), 100.0)
+    window.update(with_counts(empty, 8), 110.0)
+    after = LossWindow(kept)
+    assert after.update(with_counts(empty, 8), 115.0) == Losses(3)
+    assert after.update(with_counts(empty, 8), 165.0) == Losses(3)
+    assert after.update(with_counts(empty, 8), 172.0) == Losses()
+    kept.write_text("[[1,")
+    assert LossWindow(kept).update(with_counts(empty, 8), 116.0) == Losses()

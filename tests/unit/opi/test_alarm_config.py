@@ -122,6 +122,8 @@ BROKEN = {
     'name="ARCH:Quarantine"': ('name="ARCH:Quarantined"', "no such PV"),
     "database.bob?P=ARCH:": ("databases.bob?P=ARCH:", "no such display: databases.bob"),
     "main.bob?P=ARCH:": ("main.bob", "main.bob is opened with [] instead of ['P']"),
+    "file:$(ARCHIOC)/main.bob": ("main.bob", "opens nothing"),
+    "$(ARCHIOC)/groups.bob": ("$(DISPLAYS)/groups.bob", "has a macro without a value"),
     "`ARCH:GRP:vac:State` == 1": ("`ARCH:GRP:vac:On` == 1", "no such PV in its filter: ARCH:GRP:vac:On"),
     "<enabled>": ("<enable>", "unknown element enable"),
     'name="Loss"': ('name="Running"', "holds two components of one name"),

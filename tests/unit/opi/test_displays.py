@@ -28,6 +28,46 @@ def test_shipped_displays_are_good() -> None:
     assert check(displays.SHIPPED, CONTRACT) == []
 
 
+@pytest.mark.parametrize("size", displays.SIZES)
+def test_every_layout_is_good(tmp_path: Path, size: str) -> None:
+    """Each layout has all displays, none larger than it says, and the checker finds nothing in them."""
+    room = displays.SIZES[size]
+    displays.write(tmp_path, room)
+    assert check(tmp_path, CONTRACT) == []
+    screens = [read(path) for path in tmp_path.glob("*.bob")]
+    assert len(screens) == len(displays.SCREENS)
+    assert {(screen.width, screen.height) for screen in screens} == {(room.width, room.height)}
+
+
+def test_dark_variant(tmp_path: Path) -> None:
+    """The dark variant differs in colours alone, has none that a site's light definitions change, and no dark text on a dark ground."""
+    displays.write(tmp_path / "light")
+    displays.write(tmp_path / "dark", theme="dark")
+    for path in sorted((tmp_path / "dark").glob("*.bob")):
+        dark, light = read(path), read(tmp_path / "light" / path.name)
+        assert [(one.kind, one.text("name"), one.x, one.y) for one in dark.widgets] == [
+            (one.kind, one.text("name"), one.x, one.y) for one in light.widgets
+        ]
+        assert not [one for one in dark.root.iter("color") if one.get("name")]
+        for shown in dark.widgets:
+            ink = shown.element.find("foreground_color/color")
+            assert ink is None or sum(int(ink.get(part, "0")) for part in ("red", "green", "blue")) > 400, shown.title
+
+
+def test_nothing_is_put_without_intent() -> None:
+    """No field puts to a command: those that Phoebus submits when they lose the focus are local, and buttons send what is in them."""
+    for path in displays.SHIPPED.glob("*.bob"):
+        screen = read(path)
+        for shown in screen.widgets:
+            name = expand(shown.text("pv_name"), {"P": "ARCH:", "DID": "W"})
+            if shown.kind == "textentry" and name.rpartition(":")[2] in {"Add", "Remove", "Set", "Rename", "ImportFile"}:
+                pytest.fail(f"{path.name}: {shown.title} puts a command")
+            if shown.text("multi_line") == "true":
+                assert name.startswith("loc://"), (path.name, shown.title)
+            if "Remove" in name and shown.kind == "action_button":
+                assert shown.text("show_confirm_dialog") == "true"
+
+
 def test_generating_again_changes_nothing(tmp_path: Path) -> None:
     """What the description gives is, file by file, what is shipped."""
     displays.write(tmp_path)
@@ -49,13 +89,14 @@ def test_channel_display_has_all_of_a_channel() -> None:
     of_a_slot = set(fields) - {"Name", "Remove"}
     for file, stem, wanted in (("channel.bob", "ARCH:CH:SR:DCCT:", set(fields)), ("channels.bob", "ARCH:View:WD1f:Selected:", of_a_slot)):
         uses = {name.removeprefix(stem): is_put for _, name, is_put in pvs(read(displays.SHIPPED / file)) if name.startswith(stem)}
-        assert set(uses) == wanted, file
-        assert {name for name, is_put in uses.items() if is_put} == {name for name in wanted if fields[name].writable}
+        bare = {name.removesuffix(".TXT"): is_put for name, is_put in uses.items()}
+        assert set(bare) | {"Name"} == wanted | {"Name"}, file
+        assert {name for name, is_put in bare.items() if is_put} == {name for name in wanted if fields[name].writable}
 
 
 def test_limits_display_has_every_limit_as_shipped() -> None:
     """Every number that alarms as shipped has its line in limits.bob."""
-    shown = {name.removeprefix("ARCH:") for _, name, _ in pvs(read(displays.SHIPPED / "limits.bob"))}
+    shown = {name.removeprefix("ARCH:").removesuffix(".TXT") for _, name, _ in pvs(read(displays.SHIPPED / "limits.bob"))}
     assert {name for name, field in STATUS_FIELDS.items() if field.limits != NO_LIMITS} <= shown
 
 

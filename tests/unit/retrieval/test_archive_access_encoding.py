@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from archioc.core.array_statistics import ArrayStatistics
-from archioc.core.dbr import Dbr, status_name
+from archioc.core.dbr import Dbr
 from archioc.core.events import ChannelEvent, Reason
 from archioc.core.spool.batch import ChannelMeta
 from archioc.db.bins import Grid, bins_of
@@ -27,6 +28,33 @@ def columns(times: list[int], values: list[float], **more: list[object]) -> Samp
     given_columns: dict[str, list[object]] = {"text": [None] * n, "arrays": [None] * n, "reduced": [None] * n, **more}
     codes = [np.zeros(n, np.uint8) for _ in range(3)]
     return SampleColumns(np.array(times, np.int64), np.array(values), *codes, np.zeros(n, np.int64), **given_columns)  # type: ignore[arg-type, call-arg]
+
+
+WORDS = [
+    "NO_ALARM",
+    "READ_ALARM",
+    "WRITE_ALARM",
+    "HIHI_ALARM",
+    "HIGH_ALARM",
+    "LOLO_ALARM",
+    "LOW_ALARM",
+    "STATE_ALARM",
+    "COS_ALARM",
+    "COMM_ALARM",
+    "TIMEOUT_ALARM",
+    "HW_LIMIT_ALARM",
+    "CALC_ALARM",
+    "SCAN_ALARM",
+    "LINK_ALARM",
+    "SOFT_ALARM",
+    "BAD_SUB_ALARM",
+    "UDF_ALARM",
+    "DISABLE_ALARM",
+    "SIMM_ALARM",
+    "READ_ACCESS_ALARM",
+    "WRITE_ACCESS_ALARM",
+]
+"""What Phoebus shows for a status over Channel Access and pbraw (`ChannelAccessStatusUtil`)."""
 
 
 def read(objects: list[bytes]) -> list[ReadSample]:
@@ -66,7 +94,7 @@ def test_numbers(values: list[float], meta: ChannelMeta | None, data: st.DataObj
     assert [one.time for one in found] == times
     assert all(same(one.value[0], value) and len(one.value) == 1 for one, value in zip(found, values, strict=True))
     assert [one.level for one in found] == [LEVELS[min(code, 3)].decode() for code in samples.severity.tolist()]
-    assert [one.status for one in found] == [status_name(code) for code in samples.status.tolist()]
+    assert [one.status for one in found] == [WORDS[code] if code < len(WORDS) else f"<{code}>" for code in samples.status.tolist()]
     if meta is not None and all(one.kind == "enum" for one in found):
         assert found[0].meta == {"type": "enum", "states": list(meta.labels)}
 
@@ -146,3 +174,34 @@ def test_markers(times: list[int], told: list[tuple[int, Reason]]) -> None:
     silent = {Reason.BAD_TIME, Reason.TYPE_CHANGED, Reason.SETTINGS_CHANGED, Reason.COLLECTING, Reason.REMOVED, Reason.SENT_AGAIN}
     marked = sorted({time_ns for time_ns, reason in told if reason not in silent})
     assert [one.time for one in found if not one.has_value] == [at + (at in times) for at in marked]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "told"),
+    [
+        (None, 2.2e-9, ("-Infinity", 2.2e-9)),
+        (math.nan, 1.0, ("-Infinity", 1.0)),
+        (10.0, None, (10.0, "Infinity")),
+        (10.0, math.nan, (10.0, "Infinity")),
+        (-math.inf, 3.0, ("-Infinity", 3.0)),
+        (1.0, 2.0, (1.0, 2.0)),
+        (2.0, 1.0, ("NaN", "NaN")),
+        (None, None, ("NaN", "NaN")),
+        (math.nan, None, ("NaN", "NaN")),
+    ],
+)
+def test_limits_of_one_side(low: float | None, high: float | None, told: tuple[object, object]) -> None:
+    """A limit whose other side is not set keeps its side of the plot's band; only a pair that is not set, or wrong, is NaN."""
+    sides = {f"{name}_{end}": limit for name in ("display", "warning", "alarm") for end, limit in (("low", low), ("high", high))}
+    [one] = read(sample_objects(columns([1], [2.0]), ChannelMeta("A", 0, Dbr.DOUBLE, 1, "h", **sides)))  # type: ignore[arg-type]
+    assert one.meta is not None
+    for name in ("display", "warn", "alarm"):
+        assert (one.meta[f"{name}Low"], one.meta[f"{name}High"]) == told
+
+
+def test_bins_have_the_status_of_pbraw() -> None:
+    """A bin keeps no status, whatever its severity: its word is that of status 0."""
+    samples = columns([1, 2], [1.0, 2.0])
+    samples.severity[:], samples.status[:] = 2, 7
+    found = read(bin_objects(bins_of(Grid.of(0, 10, 2), [samples]), None))
+    assert {(one.level, one.status) for one in found if one.level != "OK"} == {("MAJOR", "NO_ALARM")}

@@ -1,0 +1,1 @@
+"""`archioc store`."""
