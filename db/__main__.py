@@ -88,10 +88,11 @@ def _work(config: Config, stop: StopSignal) -> int:
 def _delivery(config: Config, directories: Directories, table: ChannelTable, spool: SpoolDirectory, store: Store) -> Delivery:
     """What delivers to a store, and watches it where it is a server."""
     counters, status, kept, watch = DeliveryCounters(table.delivery), StoreStatus(table.delivery), None, None
+    names = partial(_channel_names, directories)
     if isinstance(store, InfluxDatabase):
         kept = DeliveredBatches(spool, Keeping.of(config.spool))
-        watch = StoreWatch(store, spool, kept, Incidents(directories.incidents), table.delivery, partial(_channel_names, directories))
-    return Delivery(spool, store, counters, status, kept=kept, watch=watch)
+        watch = StoreWatch(store, spool, kept, Incidents(directories.incidents), table.delivery, names)
+    return Delivery(spool, store, counters, status, kept=kept, watch=watch, channel_names=names)
 
 
 def _channel_names(directories: Directories) -> list[str]:

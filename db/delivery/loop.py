@@ -20,6 +20,7 @@ import contextlib
 import random
 import time
 import traceback
+from collections.abc import Callable
 
 import structlog
 
@@ -77,10 +78,11 @@ class Delivery:
         lanes: Writers | None = None,
         kept: DeliveredBatches | None = None,
         watch: StoreWatch | None = None,
+        channel_names: Callable[[], list[str]] = list,
     ) -> None:
         self._spool, self._store, self._book, self._status = spool, store, book, status
         self._lanes: Writers = lanes or WriterPool(store)
-        self._source = SpoolSource(spool, store, book)
+        self._source = SpoolSource(spool, store, book, channel_names)
         self._kept, self._watch = kept, watch
         self._quarantine = Quarantine(spool.root, spool.disk)
         self._retries = Retries(self._quarantine, store, book, Addresses(spool))

@@ -5,11 +5,12 @@ from __future__ import annotations
 import errno
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import structlog
 
 from archioc.core.errors import SpoolFileDamaged
+from archioc.core.events import ChannelEvent, Reason
 from archioc.core.spool.addresses import Addresses
 from archioc.core.spool.spool import SpoolDirectory, SpoolEntry, SpoolFile
 from archioc.db.delivery.delivery_counters import DeliveryCounters
@@ -22,15 +23,21 @@ _log = structlog.get_logger()
 READ_ATTEMPTS = 3
 """A file that the disk cannot read (EIO) so often is damaged."""
 
+BATCH_NS = 11_000_000_000
+"""So long before its commit the first sample of a batch was received, at most: the longest `commit_interval` and a second."""
+
+_LONGEST_TEXT = 200
+_EVENTS_AT_ONCE = 5000
+
 READDRESS_S = 2.0
 """Between two looks for earlier addresses of the store."""
 
 
 class SpoolSource:
-    """Claims files for one store. Methods may raise OSError."""
+    """Claims files for one store. channel_names: of all channels. Methods may raise OSError, StoreUnavailable and StoreDenied."""
 
-    def __init__(self, spool: SpoolDirectory, store: Writer, book: DeliveryCounters) -> None:
-        self._spool, self._store, self._book = spool, store, book
+    def __init__(self, spool: SpoolDirectory, store: Writer, book: DeliveryCounters, channel_names: Callable[[], list[str]]) -> None:
+        self._spool, self._store, self._book, self._channel_names = spool, store, book, channel_names
         self._again: deque[SpoolEntry] = deque()  # claimed before, and to be sent once more
         self._order = DeliveryOrder(spool)
         self._addresses = Addresses(spool)
@@ -51,6 +58,7 @@ class SpoolSource:
             try:
                 file = self._read(claimed)
             except SpoolFileDamaged as error:
+                self._report_damaged(claimed, error.why)
                 self._book.count_lost(claimed.batch_id, claimed.samples)
                 kept = self._spool.set_aside(claimed)
                 _log.error("spool_file_damaged", why=error.why, samples=claimed.samples, kept=str(kept))
@@ -60,6 +68,15 @@ class SpoolSource:
             self._spool.put_back(claimed)
             self._order.pass_over(claimed, file.destination)
         return None
+
+    def _report_damaged(self, claimed: SpoolEntry, why: str) -> None:
+        """Write the gap of all channels: nobody knows whose samples the file held. Its id is the time of its commit."""
+        text = f"{claimed.name} of the spool: {why}"[:_LONGEST_TEXT]
+        start_ns, end_ns = claimed.batch_id - BATCH_NS, claimed.batch_id
+        names = self._channel_names()
+        for at in range(0, len(names), _EVENTS_AT_ONCE):
+            part = names[at : at + _EVENTS_AT_ONCE]
+            self._store.write_events([ChannelEvent(name, start_ns, Reason.STORE_DAMAGED, end_ns=end_ns, text=text) for name in part])
 
     def _claim_next(self) -> SpoolEntry | None:
         if self._again:

@@ -61,7 +61,7 @@ class DamagedFiles:
                 part.rename(self.place / f"{stem}{part.name[len(path.name) :]}")
 
     def _note(self, path: Path, damage: Damage) -> str:
-        self.place.mkdir(exist_ok=True)
+        self.place.mkdir(parents=True, exist_ok=True)
         stem = f"{path.name}.{time.time_ns() // 1_000_000}"
         (self.place / f"{stem}.txt").write_text(f"{damage}\n")
         (self.place / f"{stem}{_UNREPORTED}").write_bytes(orjson.dumps(dataclasses.asdict(loss_of(path.stem, damage))))

@@ -22,7 +22,7 @@ from archioc.db.embedded.damaged_files import DamagedFiles
 from archioc.db.embedded.days import LATE
 from archioc.db.embedded.instance import Instance
 from archioc.db.embedded.numbers import ChannelNumbers
-from archioc.db.embedded.open_errors import raise_unavailable
+from archioc.db.embedded.open_errors import identity_of, raise_unavailable
 from archioc.db.embedded.tables import CATALOG, complete, lacking, needed
 
 MAX_ATTACHED = 8
@@ -43,9 +43,10 @@ class DayFiles:
         self._lock = threading.RLock()
         self._users: OrderedDict[str, int] = OrderedDict()
         self._condemned: dict[str, Damage] = {}
+        self._attached: dict[str, tuple[int, int] | None] = {}
         self._instance: Instance | None = None
         self._ending: Instance | None = None
-        self._ill = False  # DuckDB, or the catalog, must be opened anew
+        self.ill = False  # DuckDB, or the catalog, must be opened anew
         self.archive = ""
         self.damaged = DamagedFiles(directory)
         self.committed = CommittedBatches(directory)
@@ -54,7 +55,7 @@ class DayFiles:
     def open(self) -> None:
         """Open the catalog, which is made anew from the day files where it is lost; does nothing when it is open."""
         with self._lock:
-            if self._instance is not None and not self._ill:
+            if self._instance is not None and not self.ill:
                 return
             self.close()
             self._make_directory()
@@ -76,7 +77,7 @@ class DayFiles:
         """Start DuckDB, and open the catalog. What has been found damaged meanwhile goes first."""
         if self._ending is not None and not self._ending.close():
             raise StoreUnavailable(f"{self._directory}: a statement on the embedded store has not ended yet")
-        self._ending, self._ill = None, False
+        self._ending, self.ill = None, False
         for name in list(self._condemned):
             self._set_aside(name, self._condemned.pop(name))
         self._instance = Instance(self._directory / "tmp")
@@ -139,6 +140,9 @@ class DayFiles:
             self._release(name)
 
     def _use(self, cursor: duckdb.DuckDBPyConnection, name: str) -> None:
+        if not self.read_only and identity_of(self.path(name)) != self._attached.get(name):
+            self.ill = True  # opened anew, it is missed; DuckDB would go on in a file without a name
+            raise StoreUnavailable(f"{self.path(name)}: was removed or replaced while the archiver runs")
         try:
             cursor.execute(f'use "{name}"')
         except duckdb.Error as error:
@@ -149,10 +153,10 @@ class DayFiles:
         if self.read_only:
             return
         if is_fatal(error):
-            self._ill = True
+            self.ill = True
         elif (found := damage_in(error)) is not None:
             self._condemned.setdefault(name, found)
-            self._ill = self._ill or name == CATALOG
+            self.ill = self.ill or name == CATALOG
 
     def remove(self, day: str) -> bool:
         """Delete the file of a day; False when a query is using it."""
@@ -199,9 +203,10 @@ class DayFiles:
             return False
 
     def _opened(self) -> Instance:
-        if self._instance is None:
-            raise StoreUnavailable(f"{self._directory}: the embedded store is not open")
-        return self._instance
+        with self._lock:  # nobody sees it half open
+            if self._instance is None:
+                raise StoreUnavailable(f"{self._directory}: the embedded store is not open")
+            return self._instance
 
     def _take(self, name: str) -> None:
         with self._lock:
@@ -257,6 +262,7 @@ class DayFiles:
                 cursor.execute(f"attach '{place}' as \"{name}\" ({'read_only' if self.read_only else f'read_write{size}'})")
             except duckdb.Error as error:
                 raise_unavailable(path, error)
+            self._attached[name] = identity_of(path)
             try:
                 self._make_whole(cursor, name)
             except BaseException as error:

@@ -26,6 +26,15 @@ def raise_unavailable(path: Path, error: duckdb.Error) -> NoReturn:
     raise StoreUnavailable(f"{path}: cannot be opened: {' '.join(str(error).split())}") from None
 
 
+def identity_of(path: Path) -> tuple[int, int] | None:
+    """Device and inode of a file, None where there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
 def _locked_elsewhere(path: Path) -> bool:
     """Whether another process has the lock that DuckDB takes on an open file.
 

@@ -73,7 +73,7 @@ class EmbeddedStore(EmbeddedReader):
         self._names: set[str] | None = None
         self._purged_at = -PURGE_EVERY_S
         self._at_work = threading.Lock()
-        self._upkeep = Upkeep(self._files, self._at_work, self._tell_losses)
+        self._upkeep = Upkeep(self._files, self._at_work, self._tell_losses, self.prepare)
 
     def prepare(self) -> None:
         """Open the store. Raises StoreUnavailable, also when another process has it open."""

@@ -31,10 +31,10 @@ CLOSE_S = 10.0
 
 
 class Upkeep:
-    """A thread that does it. lock: held by who writes. tell: writes events of what was lost."""
+    """A thread that does it. lock: held by who writes. tell: writes events of what was lost. reopen: opens the store anew."""
 
-    def __init__(self, files: DayFiles, lock: threading.Lock, tell: Callable[[], None]) -> None:
-        self._files, self._lock, self._tell = files, lock, tell
+    def __init__(self, files: DayFiles, lock: threading.Lock, tell: Callable[[], None], reopen: Callable[[], None]) -> None:
+        self._files, self._lock, self._tell, self._reopen = files, lock, tell, reopen
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._unseen: deque[str] = deque()
@@ -65,6 +65,8 @@ class Upkeep:
                 self._stop.wait(_FIRST_S)
 
     def _step(self, now: float) -> None:
+        if self._files.ill:  # found by a query while nothing is written
+            self._reopen()
         if now >= self._look_at:
             self._look_at = now + LOOK_S
             self._unseen.extend([*self._files.days(), *([LATE] if self._files.has_late else [])])

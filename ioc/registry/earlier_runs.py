@@ -36,7 +36,7 @@ def _signs(directories: Directories) -> Iterator[str]:
     for word, place, patterns in (
         ("backup/", directories.backups, ("*.db",)),
         (AUDIT_LOG, directories.state, (AUDIT_LOG, f"{AUDIT_LOG}.*")),
-        ("store/", directories.store, ("????-??-??.duckdb",)),
+        ("store/", directories.store, ("????-??-??.duckdb", "late.duckdb")),
         ("spool/", directories.spool, ("new/*.batch", "sending/*.batch")),
         ("open_gaps", directories.state, ("open_gaps", "audit_sent")),
     ):

@@ -34,7 +34,7 @@ def settings(stem: str) -> Lines:
         ("Quota", _words(f"{stem}Quota", "Samples/s on average over 10 s, or no limit")),
         ("Event mask", choice(f"{stem}Mask", _ANYWHERE)),
         ("Clock", choice(f"{stem}Clock", _ANYWHERE)),
-        ("Max elements", _words(f"{stem}MaxElements", "Longer arrays are treated as If larger says; or no limit")),
+        ("Max length", _words(f"{stem}MaxElements", "Longer arrays are treated as If larger says; or no limit")),
         ("If larger", choice(f"{stem}LargeArrays", _ANYWHERE)),
         ("As text", switch(f"{stem}AsText", _ANYWHERE)),
         ("Group", entry(f"{stem}Group", _ANYWHERE, text=True)),

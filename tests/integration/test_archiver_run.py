@@ -150,6 +150,19 @@ def test_killed_supervisor(counting: CountingFactory) -> None:
     check_no_loss(watch.by_channel(), made.check_conservation().histories, until_ns, "archiver_stop")
 
 
+def test_stop_while_waiting_for_orphans(counting: CountingFactory) -> None:
+    """SIGTERM to a supervisor that waits for the processes of a killed one ends it with 0; nothing was started."""
+    made = counting(COUNTERS).archiver
+    orphan = made.suspend_child("db")
+    made.kill_supervisor()
+    made.launch()
+    wait_until(lambda: "waits_for_orphans" in made.log.read_text(), PATIENCE_S, "the new supervisor waits")
+    assert made.stop() == 0
+    assert "another archiver runs" not in made.log.read_text()
+    orphan.resume()
+    wait_until(lambda: not alive(orphan), PATIENCE_S, "the orphan has ended")
+
+
 def test_wrong_configuration_starts_nothing(archiver: ArchiverFactory, prefix: str) -> None:
     """A configuration with an error ends `run` with 2 and one line that names file, line and key; no state directory is made."""
     made = archiver([{"pv": f"{prefix}X", "rate": -1}], [])

@@ -59,6 +59,34 @@ def test_fsync_fails(
     made.check_conservation()
 
 
+def test_a_full_disk_is_shown(archiver: ArchiverFactory, softioc: SoftIocFactory, ca_client: CaClientFactory, prefix: str) -> None:
+    """While every sample is dropped because the disk has no room, State is not Running, and says so, though the store is well."""
+    names = counter_names(prefix, 2)
+    made = archiver(names, [softioc(counter_database(names)).port], more={"spool": {"min_free": "900TB"}})
+    made.start(connected=2)
+    client = ca_client([made.port])
+    wait_until(lambda: client.get(f"{made.prefix}State") == 2, 30, "State is Degraded")
+    reason = f"{made.prefix}StateReason"
+    wait_until(lambda: "because the spool was full" in client.get_text(reason), 10, "the reason is shown")
+    assert made.overview().store_state == "ok"
+    assert made.stop() == 0
+
+
+def test_a_run_directory_that_cannot_be_written(archiver: ArchiverFactory, softioc: SoftIocFactory, prefix: str) -> None:
+    """Where the number of restarts cannot be written, a process that dies is started again all the same, and no other one ends."""
+    names = counter_names(prefix, 1)
+    made = archiver(names, [softioc(counter_database(names)).port])
+    made.start(connected=1)
+    (made.directories.run / "restarts.json.new").mkdir()
+    engine = made.pid_of("engine")
+    killed = made.kill_child("db")
+    made.wait_for_successor("db", killed)
+    assert made.pid_of("engine") == engine
+    assert "restarts_not_written" in made.log.read_text()
+    assert made.stop() == 0
+    assert "Traceback" not in made.log.read_text()
+
+
 def test_fsync_fails_in_the_store(tmp_path: Path, failing_fsync: dict[str, str]) -> None:
     """After an error of DuckDB that it calls fatal, the store is opened anew, and takes the batch."""
     program = f"""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import shutil
@@ -13,6 +14,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from archioc.cli.check.check import check
 from archioc.core.errors import QueryError, StoreUnavailable
 from archioc.core.events import Reason
 from archioc.core.spool.encoding.columns import ColumnEncoder
@@ -141,6 +143,42 @@ def test_a_missing_day_is_reported(store: EmbeddedStore, directory: Path, day: i
     for channel in ("A", "B"):
         assert [event.reason for event in store.events(channel, day, day)] == [Reason.STORE_DAMAGED]
     assert f"{day_of(day)}.duckdb" in store.warning
+
+
+def test_an_idle_store_is_opened_anew(store: EmbeddedStore, directory: Path) -> None:
+    """What a query finds is mended without a write: the next queries are answered."""
+    store.prepare()
+    (directory / "catalog.duckdb").unlink()
+    with pytest.raises(StoreUnavailable):
+        list(store.names())
+
+    def answers() -> bool:
+        with contextlib.suppress(StoreUnavailable):
+            return list(store.names()) == ["A", "B"]
+        return False
+
+    wait_until(answers, 20, "the store answers", 0.05)
+    assert values(store, "A") == [10.0, 1.0]
+
+
+@pytest.mark.parametrize("removed", ["day", "catalog", "all"])
+def test_a_file_removed_in_use(store: EmbeddedStore, directory: Path, removed: str) -> None:
+    """A file that is removed while it is open takes no sample any more: the batch waits, the loss is reported, and a new file goes on."""
+    store.prepare()
+    write(store, 4, ("A", T0 + 5, 3.0))
+    if removed == "all":
+        shutil.rmtree(directory)
+    else:
+        (directory / ("catalog.duckdb" if removed == "catalog" else f"{day_of(T0)}.duckdb")).unlink()
+    with pytest.raises(StoreUnavailable, match="was removed or replaced"):
+        write(store, 5, ("NEW", T0 + 6, 4.0))
+    store.prepare()
+    write(store, 5, ("NEW", T0 + 6, 4.0))
+    assert values(store, "NEW") == [4.0]
+    assert values(store, "A") == {"day": [10.0], "catalog": [10.0, 1.0, 3.0], "all": []}[removed]
+    assert "duckdb" in store.warning
+    if removed == "day":
+        assert [event.reason for event in store.events("A", T0, T0)] == [Reason.STORE_DAMAGED]
 
 
 def test_a_day_beyond_the_retention_is_not_missed(directory: Path) -> None:
@@ -311,3 +349,25 @@ def test_far_days_share_a_file(store: EmbeddedStore, directory: Path) -> None:
     assert (found.time.tolist(), found.value.tolist()) == ([far[40]], [40.0])
     bins = store.bins("A", far[-1], T0 + 2, 3)
     assert (int(bins.count.sum()), float(bins.last[-1])) == (103, 3.0)
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_check_looks_at_each_file(directory: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], deep: bool) -> None:
+    """`archioc check` names a file that does not open; with --deep also one of which a block is damaged."""
+    config = tmp_path / "site.yml"
+    config.write_text(
+        f"archiver: {{state_dir: {tmp_path / 'state'}}}\nstore: {{embedded: {{directory: {directory}}}}}\nspool: {{min_free: 1kB}}\n"
+    )
+    assert check(config, deep=deep)
+    assert "store ok" in capsys.readouterr().out
+    store = opened(directory)
+    write(store, 4, *[("C", DAY_BEFORE + at, random.Random(at).random()) for at in range(100, 60_000)])
+    store.close()
+    path = directory / f"{day_of(DAY_BEFORE)}.duckdb"
+    if deep:
+        flip(path, path.stat().st_size * 3 // 4)
+    else:
+        path.write_bytes(b"")
+    assert not check(config, deep=deep)
+    assert f"store FAULT: {path}" in capsys.readouterr().out
+    assert path.exists(), "a command that looks changes nothing"

@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from archioc.core.errors import CommandRefused
+from archioc.ioc.ca.put_value import read_put
 from tests.processes import raw_frames as frames
 from tests.proof.control_model import ControlModel, Value
 from tests.proof.control_values import (
@@ -71,6 +73,21 @@ def contract_names() -> tuple[list[str], list[str]]:
     return [name for name, access in rows if access != "read"], [name for name, access in rows if access == "read"]
 
 
+TEXT_COMMANDS = frozenset({"Add", "AddList", "Set", "Remove", "RemoveList", "Rename", "ImportFile"})
+
+
+def _asks_for_nothing(attempt: Attempt) -> bool:
+    """Whether it puts an empty text to a command, which is carried out without a trace."""
+    name, written = attempt.pv.rpartition(":")[2], attempt.written
+    if name not in TEXT_COMMANDS:
+        return False
+    try:
+        value = read_put(written.data_type, written.count, written.payload, as_text=not name.endswith("List"))
+        return not value.text(len(written.payload) * 4 + 1).strip()
+    except CommandRefused:
+        return False
+
+
 class ControlPuts:
     """Makes attempts. `begin_batch` tells which channels have PVs that can be opened now."""
 
@@ -105,7 +122,8 @@ class ControlPuts:
     def attempt(self) -> Attempt:
         """The next put."""
         (kind,) = self._draw.choices(self._kinds, self._weights)
-        return kind()
+        made = kind()
+        return replace(made, done=True, audited=False) if _asks_for_nothing(made) else made
 
     def _open_channel(self) -> str:
         return self._draw.choice(sorted(self._there & self._model.channels.keys()))

@@ -26,6 +26,8 @@ class ProofCounts:
     refused_s: how long a server refuses channels.
     hostile_messages: of a Channel Access server, to each of the two event callbacks.
     stopped_s: how long a process stands still under the eyes of an alarm server.
+    damages: cases of a damaged file, for each store.
+    failing_calls: runs in each of which a call of the disk fails.
     pair_kills: of one or the other of two archivers of the same channels.
     """
 
@@ -59,6 +61,8 @@ class ProofCounts:
     shard_period_s: float
     handover_s: float
     stopped_s: float
+    damages: int
+    failing_calls: int
 
 
 _SHORT_AND_FULL: dict[str, tuple[Any, Any]] = {
@@ -92,6 +96,8 @@ _SHORT_AND_FULL: dict[str, tuple[Any, Any]] = {
     "shard_period_s": (0.2, 1),
     "handover_s": (10, 15),
     "stopped_s": (20, 60),
+    "damages": (4, 500),
+    "failing_calls": (4, 100),
 }
 
 

@@ -13,18 +13,24 @@ gone as a whole.
 from __future__ import annotations
 
 import struct
+import zlib
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import structlog
 
 from archioc.core.spool.disk import Disk, OsDisk, write_file
 from archioc.core.table.mapped_file import MappedFile
 from archioc.core.table.table import Rows
 from archioc.core.void_view import as_void
 
-_HEAD = struct.Struct("<8sqqq")
-_MAGIC = b"ArchJrn1"
+_log = structlog.get_logger()
+
+_HEAD = struct.Struct("<8sqqqQ")
+"""Magic, batch id, number of rows, bytes of the head, CRC-32 of head and row numbers. The cells are too many for a CRC of each commit."""
+
+_MAGIC = b"ArchJrn2"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,10 +58,11 @@ class Ledger:
     def announce(self, booking: Booking) -> None:
         """Write the journal, before the act. Raises OSError."""
         scratch = self._journal.with_suffix(".journal.new")
+        head, rows = booking.head.tobytes(), np.ascontiguousarray(booking.rows, dtype="<i8").view("u1").data
         content = (
-            _HEAD.pack(_MAGIC, booking.batch_id, len(booking.rows), booking.head.itemsize),
-            booking.head.tobytes(),
-            np.ascontiguousarray(booking.rows, dtype="<i8").view("u1").data,
+            _HEAD.pack(_MAGIC, booking.batch_id, len(booking.rows), len(head), zlib.crc32(rows, zlib.crc32(head))),
+            head,
+            rows,
             np.ascontiguousarray(booking.cells).view("u1").data,
         )
         write_file(self._disk, scratch, content, durable=False)
@@ -72,13 +79,31 @@ class Ledger:
             self._block.head[name] = booking.head[name]
 
     def unfinished(self) -> Booking | None:
-        """What the journal announces, None when there is no journal. Raises OSError."""
+        """What the journal announces, None when there is no journal, or none that can be right. Raises OSError.
+
+        Without it, what was done last may be done once more: a store takes the same samples twice without harm.
+        """
         try:
             raw = self._disk.read(self._journal)
         except FileNotFoundError:
             return None
-        _, batch_id, n_rows, n_head = _HEAD.unpack_from(raw)
+        try:
+            booking = self._parse(raw)
+        except (ValueError, struct.error):
+            booking = None
+        if booking is None:
+            _log.error("journal_damaged", file=str(self._journal), bytes=len(raw))
+        return booking
+
+    def _parse(self, raw: bytes) -> Booking | None:
+        """None, ValueError and struct.error stand for a journal that is damaged."""
+        magic, batch_id, n_rows, n_head, crc = _HEAD.unpack_from(raw)
         at = _HEAD.size
+        promised = at + n_head + n_rows * (8 + self._block.cells.dtype.itemsize)
+        if magic != _MAGIC or n_head != self._block.head.dtype.itemsize or n_rows < 0 or len(raw) != promised:
+            return None
+        if zlib.crc32(raw[at : at + n_head + 8 * n_rows]) != crc:
+            return None
         head = np.frombuffer(raw, self._block.head.dtype, 1, at)
         at += n_head
         rows = np.frombuffer(raw, "<i8", n_rows, at)

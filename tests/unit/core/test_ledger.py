@@ -89,3 +89,21 @@ def test_a_successor_reads_what_was_announced(tmp_path_factory: pytest.TempPathF
     assert found.rows.tolist() == list(stored)
     assert found.cells.tobytes() == act.cells.tobytes()
     assert found.head.tobytes() == act.head.tobytes()
+
+
+@pytest.mark.parametrize("damage", ["empty", "cut", "longer", "random", "bit of the head", "bit of the rows"])
+def test_a_damaged_journal_is_none(table: ChannelTable, damage: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A journal that cannot be right announces nothing, and the log says so; the next one is found again."""
+    ledger = Ledger(table.delivery)
+    ledger.announce(booking(1, {3: 7, 5: 8}))
+    journal = table.run_dir / "delivery.journal"
+    whole = journal.read_bytes()
+    at = {"bit of the head": 50, "bit of the rows": len(whole) - 2 * DELIVERY.itemsize - 3}.get(damage, 0)
+    flipped = whole[:at] + bytes([whole[at] ^ 2]) + whole[at + 1 :]
+    journal.write_bytes({"empty": b"", "cut": whole[:-1], "longer": whole + b"!", "random": bytes(reversed(whole))}.get(damage, flipped))
+    assert ledger.unfinished() is None
+    assert "journal_damaged" in capsys.readouterr().out
+    ledger.announce(booking(2, {3: 7}))
+    found = ledger.unfinished()
+    assert found is not None
+    assert found.batch_id == 2

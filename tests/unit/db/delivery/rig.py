@@ -74,7 +74,8 @@ class Bench:
 
     def another(self) -> Delivery:
         """The delivery of a process that takes up."""
-        return Delivery(self.spool, self.store, DeliveryCounters(self.table.delivery), StoreStatus(self.table.delivery))
+        counters, status = DeliveryCounters(self.table.delivery), StoreStatus(self.table.delivery)
+        return Delivery(self.spool, self.store, counters, status, channel_names=lambda: ["A", "B"])
 
     def fill(self, *batch_ids: int, destination: str = "here") -> None:
         for batch_id in batch_ids:

@@ -115,6 +115,21 @@ def test_files_for_an_earlier_address_of_the_store(bench: Bench, monkeypatch: py
     assert (bench.head("store_state"), bench.error(), bench.head("stored")) == (StoreState.OK, "", 8)
 
 
+def test_a_damaged_file_is_a_gap_of_all_channels(bench: Bench) -> None:
+    """Nobody knows whose samples were in a file that cannot be read: each channel has a gap; a store that is away has it told later."""
+    bench.fill(committed := 60 * 10**9)
+    path = bench.spool.waiting()[0].path
+    path.write_bytes(path.read_bytes()[:-1] + b"!")
+    bench.store.faults.append(StoreUnavailable("away"))
+    with pytest.raises(StoreUnavailable):
+        bench.deliver_all()
+    assert bench.head("rejected") == 0
+    bench.deliver_all()
+    gaps = [(event.channel, event.reason, event.time_ns, event.end_ns) for event in bench.store.told]
+    assert gaps == [(name, Reason.STORE_DAMAGED, committed - 11 * 10**9, committed) for name in ("A", "B")]
+    assert (bench.head("rejected"), len(bench.spool.damaged())) == (4, 1)
+
+
 def test_a_damaged_file_is_set_aside_and_counted(bench: Bench) -> None:
     """A file that cannot be read is kept apart and its samples count as rejected; the others go on. (SPL-10)"""
     bench.fill(1, 2)
