@@ -24,6 +24,7 @@ CLASSES = {
     "action_button": "ActionButton",
     "bool_button": "BooleanButton",
     "combo": "ComboBox",
+    "multi_state_led": "LEDMultiState",
     "group": "Group",
     "stripchart": "StripChart",
     "databrowser": "DataBrowser",
