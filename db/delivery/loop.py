@@ -45,7 +45,7 @@ IDLE_S = 0.05
 """Between two looks into an empty spool, also while the store works."""
 
 FIRST_PAUSE_S = 0.5
-LONGEST_PAUSE_S = 30.0
+LONGEST_PAUSE_S = 10.0
 LONGEST_RETRY_AFTER_S = 300.0
 """A server that asks for more is asked again all the same."""
 

@@ -5,8 +5,10 @@ What a part lacks is sent again, and then the part is checked once more.
 
 from __future__ import annotations
 
+import random
 import time
 from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -23,10 +25,12 @@ _log = structlog.get_logger()
 
 CHECK_S = 120.0
 """Between two checks of what was delivered meanwhile."""
-SETTLE_NS = 2 * 10**9
-"""What was delivered more recently is not checked yet: a cluster may show it a moment later."""
-CHUNK_SAMPLES, CHUNK_BATCHES = 100_000, 400
+SETTLE_NS = 3 * 10**9
+"""What was delivered more recently is not checked yet: openGemini shows the first points of a measurement up to 2 s later."""
+PART_SAMPLES, PART_BATCHES = 100_000, 400
 """As much is checked at once."""
+MOST_SINCE_LAST, MOST_AFTER_OUTAGE = 300_000, 3_000_000
+"""Of more samples some parts are checked, chosen by chance; all of them where one of these lacks something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,20 @@ class Loss:
     missing: int
 
 
+def parts_of(batches: Iterable[DeliveredBatch]) -> Iterator[list[DeliveredBatch]]:
+    """Batches by the time of their commit, in parts: the server counts what lies between the first and the last sample of each."""
+    part: list[DeliveredBatch] = []
+    samples = 0
+    for batch in sorted(batches, key=lambda one: one.batch_id):
+        part.append(batch)
+        samples += batch.samples
+        if len(part) >= PART_BATCHES or samples >= PART_SAMPLES:
+            yield part
+            part, samples = [], 0
+    if part:
+        yield part
+
+
 class ReadBack:
     """Checks one store. The thread that delivers calls it."""
 
@@ -44,13 +62,20 @@ class ReadBack:
         self._store, self._kept, self._resending = store, kept, resending
         self._check_at = float("-inf")
         self._checked_ns = 0
-        self._to_check: deque[DeliveredBatch] = deque()
+        self._parts: deque[list[DeliveredBatch]] = deque()
+        self._left_out = False  # whether there are batches that were not chosen
         self._suspected: Lacking | None = None
         self._tally = Tally()
         self._unreadable = self._not_there = ""
 
     def __bool__(self) -> bool:
-        return bool(self._to_check or self._suspected)
+        return (bool(self._suspected) and self._settled) or bool(self._parts and not self._suspected)
+
+    @property
+    def _settled(self) -> bool:
+        """Whether what was sent again must be there by now."""
+        sent = self._resending.sent
+        return not sent or time.time_ns() - sent[-1].delivered_ns >= SETTLE_NS
 
     @property
     def trouble(self) -> str:
@@ -65,12 +90,12 @@ class ReadBack:
     def begin(self) -> None:
         """Check all that is kept."""
         self.clear()
-        self._to_check = deque(self._kept.batches())
+        self._add(self._kept.batches(), MOST_AFTER_OUTAGE)
         self._checked_ns, self._check_at = time.time_ns(), time.monotonic() + CHECK_S
 
     def clear(self) -> None:
         """Check nothing of what was delivered so far: it is sent again, and checked as what was delivered then."""
-        self._to_check.clear()
+        self._parts.clear()
         self._suspected = None
         self._tally.clear()
 
@@ -84,14 +109,14 @@ class ReadBack:
             return
         self._count_again(now)
         upto = now - SETTLE_NS
-        self._to_check.extend(batch for batch in self._kept.batches() if self._checked_ns < batch.delivered_ns <= upto)
+        self._add([batch for batch in self._kept.batches() if self._checked_ns < batch.delivered_ns <= upto], MOST_SINCE_LAST)
         self._checked_ns, self._check_at = upto, time.monotonic() + CHECK_S
 
     def step(self) -> Loss | None:
         """Check one part; what it had lost, once it was sent again. Raises StoreDenied where nothing at all of a part is found then."""
         if self._suspected is not None:
             return self._check_again(self._suspected)
-        self._check(self._next_part())
+        self._check(self._parts.popleft())
         return None
 
     def deny(self, what: str) -> StoreDenied:
@@ -122,15 +147,18 @@ class ReadBack:
         if there < expected:
             _log.error("archive_lacks_samples", there=there, before=expected, since=format_utc(start))
             self._tally.clear()
-            self._to_check, self._checked_ns = deque(self._kept.batches()), now
+            self._add(self._kept.batches(), MOST_AFTER_OUTAGE)
+            self._checked_ns = now
 
-    def _next_part(self) -> list[DeliveredBatch]:
-        part: list[DeliveredBatch] = []
-        samples = 0
-        while self._to_check and len(part) < CHUNK_BATCHES and samples < CHUNK_SAMPLES:
-            part.append(self._to_check.popleft())
-            samples += part[-1].samples
-        return part
+    def _add(self, batches: Sequence[DeliveredBatch], most: int | None) -> None:
+        """Check these, or about so many samples of them."""
+        parts = list(parts_of(batches))
+        samples = sum(batch.samples for batch in batches)
+        if most is not None and samples > most:
+            chosen = random.sample(range(len(parts)), max(1, len(parts) * most // samples))
+            parts = [parts[at] for at in sorted(chosen)]
+            self._left_out = True
+        self._parts.extend(parts)
 
     def _check(self, part: list[DeliveredBatch]) -> None:
         found = self._lacking(part)
@@ -139,6 +167,11 @@ class ReadBack:
                 self._not_there = ""
                 self._tally.add(found)
             return
+        if self._left_out:
+            self._left_out = False
+            self._parts.clear()
+            looked_at = set(part)
+            self._add([batch for batch in self._kept.batches() if batch not in looked_at], None)
         _log.error("archive_lacks_samples", samples=found.samples, of=found.expected, channels=len(found.missing), batches=len(part))
         self._tally.clear()  # what is sent again is delivered, and checked, once more
         self._resending.sent = []

@@ -21,7 +21,10 @@ from archioc.db.store import Writer
 _log = structlog.get_logger()
 
 READ_ATTEMPTS = 3
-"""A file that the disk cannot read (EIO) so often is damaged."""
+"""A file that cannot be read so often is damaged."""
+
+_OF_THE_FILE = {errno.EIO, errno.EISDIR, errno.EACCES, errno.EPERM}
+"""Errors that concern one file, so that the others need not wait for it."""
 
 BATCH_NS = 11_000_000_000
 """So long before its commit the first sample of a batch was received, at most: the longest `commit_interval` and a second."""
@@ -92,7 +95,7 @@ class SpoolSource:
         try:
             return self._spool.read(claimed)
         except OSError as error:
-            if error.errno != errno.EIO:
+            if error.errno not in _OF_THE_FILE:
                 raise
             batch_id, times = self._unreadable
             self._unreadable = (claimed.batch_id, times + 1 if batch_id == claimed.batch_id else 1)

@@ -36,6 +36,8 @@ _log = structlog.get_logger()
 
 LOOK_S = 5.0
 """Between two looks at the sign, and at what a person has asked for."""
+FIRST_DOUBT_S, LONGEST_DOUBT_S = 20.0, 3600.0
+"""Between two checks because of new connections: twice as long each time, as a proxy may close each."""
 SIGN_NS = 60 * 10**9
 SHOW_NS = 3_600 * 10**9
 """How long a loss is shown of which everything was sent again."""
@@ -70,6 +72,7 @@ class StoreWatch:
         self._recovering: int | None = None
         self._proving = False  # the archive was signed anew, or is in doubt: that sign must be found
         self._in_a_row = 0
+        self._opened, self._doubt_at, self._doubt_pause = 0, float("-inf"), FIRST_DOUBT_S
 
     @property
     def trouble(self) -> str:
@@ -128,7 +131,18 @@ class StoreWatch:
         self._addresses.refresh()
         self._look_at_sign(now)
         self._follow_request()
+        self._doubt()
         self._read_back.look(now)
+
+    def _doubt(self) -> None:
+        """Where a new connection was opened the server may have been restarted between two writes: all that is kept is checked."""
+        opened = self._store.connections
+        if opened > self._opened and time.monotonic() >= self._doubt_at:
+            self._opened = opened
+            self._doubt_at = time.monotonic() + self._doubt_pause
+            self._doubt_pause = min(2 * self._doubt_pause, LONGEST_DOUBT_S)
+            if not (self._resending or self._read_back):
+                self._read_back.begin()
 
     def _look_at_sign(self, now: int) -> None:
         known = self._store.known
@@ -213,6 +227,7 @@ class StoreWatch:
         """What had been lost was sent again."""
         if loss is None:
             return
+        self._doubt_pause = FIRST_DOUBT_S
         now, lost = time.time_ns(), loss.lost
         span = f"between {format_utc(lost.start_ns)} and {format_utc(lost.end_ns)}"
         text = f"the archive had lost {lost.samples} of {lost.expected} samples {span}, which were sent again"

@@ -22,6 +22,11 @@ class WatchedStore(Writer, Protocol):
         """How long it keeps samples; None: no limit is known."""
         ...
 
+    @property
+    def connections(self) -> int:
+        """How many connections were opened so far: one more may mean that the server was restarted between two writes."""
+        ...
+
     def newest_sign(self) -> int | None:
         """The time of our newest sign there (ns)."""
         ...

@@ -1,8 +1,8 @@
 """What an answer of a server means: who gives it, what it says, and whether it can be read.
 
 Between us and an InfluxDB there may be a proxy, a log-in page or another server, each with answers of its own. An answer
-counts as InfluxDB's when it has the header `X-Influxdb-Version`, which 1.x and 2.x send with each answer, or an error in the
-JSON of InfluxDB. What anybody else says is no word about our samples.
+counts as InfluxDB's when it has the header `X-Influxdb-Version`, which 1.x and 2.x send with each answer (openGemini:
+`X-Geminidb-Version`), or an error in the JSON of InfluxDB. What anybody else says is no word about our samples.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ import orjson
 from archioc.core.errors import QueryError, StoreDenied, StoreError, StoreRejected, StoreTooLarge, StoreUnavailable
 
 VERSION_HEADER = "X-Influxdb-Version"
+
+GEMINI_HEADER = "X-Geminidb-Version"
+"""openGemini speaks as InfluxDB 1.x does, and sends this header with each answer."""
 
 MAX_RETRY_AFTER_S = 86_400.0
 
@@ -85,7 +88,7 @@ class Answer:
 
         Gateways say `message` alone, too; then InfluxDB's words about lines are looked for.
         """
-        if VERSION_HEADER in self.headers:
+        if VERSION_HEADER in self.headers or GEMINI_HEADER in self.headers:
             return True
         error, code, message = (self.document.get(key) for key in ("error", "code", "message"))
         if isinstance(error, str):
@@ -153,7 +156,7 @@ def series_of(line: bytes, shown: Shown) -> list[Series]:
         if "error" in answer:
             if is_nothing(answer["error"]):
                 return []
-            raise QueryError(shown(text(answer["error"])))
+            raise _query_error(text(answer["error"]), shown)
         return [_series(one) for result in answer["results"] for one in _of_result(result, shown)]
 
 
@@ -166,11 +169,18 @@ def _of_result(result: dict[str, Any], shown: Shown) -> list[Any]:
     if "error" in result:
         if is_nothing(result["error"]):
             return []
-        raise QueryError(shown(text(result["error"])))
+        raise _query_error(text(result["error"]), shown)
     found = result.get("series", [])
     if not isinstance(found, list):
         raise TypeError("series is not a list")
     return found
+
+
+def _query_error(words: str, shown: Shown) -> QueryError:
+    """What stands for the words of an error. 1.8 tells of its JSON encoder in JSON, 1.6 in plain words."""
+    if _NOT_A_NUMBER_OF_JSON.search(words.encode()):
+        return NumberTooLarge(f"the server answers {shown(words)}")
+    return QueryError(shown(words))
 
 
 def _series(found: dict[str, Any]) -> Series:

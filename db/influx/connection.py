@@ -9,6 +9,7 @@ import base64
 import re
 import time
 import urllib.request
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,10 +23,24 @@ from influxdb_client.client.influxdb_client import InfluxDBClient
 
 from archioc.core.config.store import InfluxStore
 from archioc.core.errors import ConfigError, QueryError, StoreDenied, StoreRejected, StoreTooLarge, StoreUnavailable
-from archioc.db.influx.answers import VERSION_HEADER, Answer, NotFound, NotInfluxDB, Series, document_of, error_of, is_nothing, series_of
+from archioc.db.influx.answers import (
+    GEMINI_HEADER,
+    VERSION_HEADER,
+    Answer,
+    NotFound,
+    NotInfluxDB,
+    Series,
+    document_of,
+    error_of,
+    is_nothing,
+    series_of,
+)
 from archioc.db.influx.words import ServerWords
 
 _POOL = 16
+
+_AS_GEMINI = "1.7.0"
+"""What openGemini is like: InfluxQL with policies, written to by `/write`."""
 
 _CUT_OFF_ABOVE = 262_144
 """Bytes of a body. A server in Go that refuses a body reads on about so far, then it cuts the connection, and its 413 is lost."""
@@ -76,6 +91,9 @@ class InfluxConnection:
             **_proxy(settings.url),
         )
         self._pool: urllib3.PoolManager = self._client.api_client.rest_client.pool_manager
+        self._ports: deque[int] = deque(maxlen=2 * _POOL)
+        self.opened = 0
+        """How many connections were opened. They are kept: one more may mean that the server was restarted between two requests."""
 
     def close(self) -> None:
         """Close the connections."""
@@ -86,6 +104,8 @@ class InfluxConnection:
         """Ask for the version. 1.x and 2.x tell it in a header, 3.x in the body."""
         answer = self._ask("/ping", "GET", [], {}, good={200, 204})
         told = answer.headers.get(VERSION_HEADER) or answer.document.get("version", "")
+        if GEMINI_HEADER in answer.headers and not told:
+            told = f"{_AS_GEMINI} (openGemini {answer.headers[GEMINI_HEADER]})"
         if answer.status != 204 and not told:
             raise NotInfluxDB(f"{self._settings.url}: /ping: {answer.status} {self._words.shown(answer.words)} (not an answer of InfluxDB)")
         return Ping(self._words.shown(str(told)).removeprefix("v"), _ahead(answer.headers.get("Date")))
@@ -192,9 +212,19 @@ class InfluxConnection:
         timeout = urllib3.Timeout(total=self._settings.timeout)
         headers = headers | self._log_in()
         with self._reading():
-            return self._pool.request(
+            response = self._pool.request(
                 method, url, body=body, headers=headers, timeout=timeout, preload_content=False, redirect=False, retries=False
             )
+            self._note_connection(response)
+            return response
+
+    def _note_connection(self, response: urllib3.BaseHTTPResponse) -> None:
+        """Each connection has a port of its own on our side."""
+        sock = getattr(response.connection, "sock", None)
+        port = sock.getsockname()[1] if sock is not None else None
+        if port is not None and port not in self._ports:
+            self._ports.append(port)
+            self.opened += 1
 
     @contextmanager
     def _reading(self) -> Iterator[None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from archioc.core.spool.delivered import NEAR_NS
 from archioc.core.spool.encoding.compression import decompress
 from archioc.core.spool.encoding.escaping import channel_of_line, channel_of_tag, split_lines
 from archioc.core.spool.spool import SpoolFile
@@ -13,15 +14,15 @@ from archioc.db.influx.connection import InfluxConnection, Parameters
 from archioc.db.influx.influxql import within
 from archioc.db.store import Lacking
 
-NEAR_NS = 900 * 10**9
-"""Only samples whose time is so near to their commit are counted: others would make the range long that the server has to count."""
-
 _SAMPLE, _VALUE = b"sample,pv=", b" value="
 
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """Numbers that must be in a database: times by channel, and the first and last of all."""
+    """Numbers that must be in a database: times by channel, and the first and last of all.
+
+    Only those near to their commit: others would make the range long that the server has to count.
+    """
 
     times: dict[str, set[int]]
     start_ns: int

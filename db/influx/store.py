@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -14,31 +14,28 @@ import structlog
 
 from archioc.core.audit import AuditRecord
 from archioc.core.config.store import Create, InfluxStore, InfluxVersion
-from archioc.core.config.store import Store as StoreSettings
 from archioc.core.errors import QueryError, StoreDenied, StoreRejected, StoreTooLarge
 from archioc.core.events import ChannelEvent
 from archioc.core.spool.batch import COUNTS, SAMPLE, Batch
-from archioc.core.spool.encoding import destination_of
 from archioc.core.spool.encoding.compression import compress, content_size, decompress
 from archioc.core.spool.encoding.escaping import split_lines
 from archioc.core.spool.encoding.line_protocol import DEFAULT_ARCHIVER, LineEncoder
 from archioc.core.spool.spool import SpoolFile
 from archioc.core.timestamp import format_utc
-from archioc.db.archive_record import ArchiveRecord, KnownArchive
+from archioc.db.archive_record import ArchiveRecord
 from archioc.db.erasure import Erasure
 from archioc.db.influx.answers import NotFound, understood
 from archioc.db.influx.archive_sign import newest_sign, sign_line
 from archioc.db.influx.bisection import MAX_BODY, Lines, Verdict, send_lines
-from archioc.db.influx.connection import InfluxConnection, Parameters
+from archioc.db.influx.connection import Parameters
 from archioc.db.influx.erasing import erase
 from archioc.db.influx.generations import server_of
+from archioc.db.influx.known import KnownDatabase
 from archioc.db.influx.one import InfluxOne
 from archioc.db.influx.outcomes import outcome_of
-from archioc.db.influx.read_back import count, expected_of, lacking
-from archioc.db.influx.reader import InfluxReader
 from archioc.db.influx.server import ArchiveGone, InfluxServer, TimeLimits, gone
 from archioc.db.rejections import BEYOND
-from archioc.db.store import Lacking, WriteOutcome
+from archioc.db.store import WriteOutcome
 
 _log = structlog.get_logger()
 
@@ -55,9 +52,6 @@ _CHECK = "check"
 _MISSING = re.compile(r"(?:database|bucket)[^;]* not found|database not found")
 """What servers say of a database or bucket that is not there."""
 
-_AGING_NS = 300 * 10**9
-"""Samples that reach the end of the retention within this time are not missed."""
-
 _SAFE_SHARE = 0.8
 """An event whose time has this part of the server's limit behind it is written with the time of now: it might be refused."""
 
@@ -70,20 +64,18 @@ LANES_OF_3 = 8
 WARN_EVERY_S = 600.0
 """How often the limits of the server are looked at."""
 
+MENDED_S = 30.0
+"""The same while there is a warning: somebody may have seen to it."""
 
-class InfluxDatabase(InfluxReader):
+
+class InfluxDatabase(KnownDatabase):
     """A database (1.x) or bucket (2.x, 3.x) on an InfluxDB server.
 
     archiver: name of the one that writes. record: what its state directory knows of the archives that it has written to.
     """
 
     def __init__(self, settings: InfluxStore, archiver: str = DEFAULT_ARCHIVER, record: ArchiveRecord | None = None) -> None:
-        self._settings, self._archiver, self._record = settings, archiver, record
-        database, _, policy = settings.bucket.partition("/")
-        known = None
-        with suppress(OSError):  # `prepare` will tell
-            known = self.known
-        super().__init__(InfluxConnection(settings), database, policy or (known.policy if known is not None else ""))
+        super().__init__(settings, archiver, record)
         self._path = "/write"
         self._lanes = LANES
         self._asking = threading.Lock()
@@ -92,11 +84,6 @@ class InfluxDatabase(InfluxReader):
         self._limits = TimeLimits()
         self._retention_asked = self._warning_asked = -np.inf
         self._warning = ""
-
-    @property
-    def destination(self) -> str:
-        """Which spool files this store takes."""
-        return destination_of(StoreSettings(influxdb=self._settings))
 
     @property
     def lanes(self) -> int:
@@ -115,11 +102,6 @@ class InfluxDatabase(InfluxReader):
     def warning(self) -> str:
         """What will go wrong soon on the server."""
         return "; ".join(filter(None, (self._warning, self._limits.warning, self._limits.disagreement(self._settings))))
-
-    @property
-    def known(self) -> KnownArchive | None:
-        """What is known of this archive; None when we have never written there."""
-        return None if self._record is None else self._record.find(self.destination)
 
     def prepare(self) -> None:
         """Find the server's version; make the database or bucket where it is missing and we may."""
@@ -166,7 +148,7 @@ class InfluxDatabase(InfluxReader):
 
     def write(self, file: SpoolFile) -> WriteOutcome:
         """Post a file; lines that the server refuses for good are found out and told."""
-        self._keep_up_to_date(np.inf, WARN_EVERY_S)
+        self._keep_up_to_date(np.inf, MENDED_S if self._warning else WARN_EVERY_S)
         answer: StoreRejected | StoreTooLarge | None = None
         if self._fits_as_it_is(file):
             try:
@@ -178,32 +160,6 @@ class InfluxDatabase(InfluxReader):
         self._keep_up_to_date(RETENTION_HOLDS_S, np.inf)
         lines = _lines(file)
         return outcome_of(file, lines, send_lines(lines, self._post, self._cut_ns(), answer), self._telling_ns(file))
-
-    def newest_sign(self) -> int | None:
-        """The time (ns) of the newest sign of this state directory in the archive; None when there is none, or it has none.
-
-        Raises StoreUnavailable, StoreDenied, QueryError.
-        """
-        with understood(f"{self._settings.url}: signs of {self._settings.bucket}"):
-            return newest_sign(self._connection, self._scope, self._record.archive_id) if self._record is not None else None
-
-    def sign(self, now_ns: int, since_ns: int) -> None:
-        """Sign the archive (both ns), and remember that. Raises StoreUnavailable, StoreDenied, StoreRejected, OSError."""
-        if self._record is not None:
-            self._post(compress(sign_line(self._archiver, self._record.archive_id, since_ns, now_ns)))
-            self._record.note(self.destination, KnownArchive(since_ns, now_ns, self.policy))
-
-    def lacking(self, files: Iterable[SpoolFile]) -> Lacking:
-        """What is not there of batches that were acknowledged. Raises StoreUnavailable, StoreDenied, QueryError."""
-        cut_ns = self._cut_ns()
-        expected = expected_of(files, 0 if cut_ns is None else cut_ns + _AGING_NS)
-        with understood(f"{self._settings.url}: numbers of samples in {self._settings.bucket}"):
-            return lacking(self._connection, self._scope, expected)
-
-    def count(self, start_ns: int, end_ns: int) -> int:
-        """How many numbers there are with start <= time <= end, of all channels. Raises StoreUnavailable, StoreDenied, QueryError."""
-        with understood(f"{self._settings.url}: number of samples in {self._settings.bucket}"):
-            return count(self._connection, self._scope, start_ns, end_ns)
 
     @property
     def retention_ns(self) -> int | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -21,11 +23,12 @@ from archioc.db.sample_columns import SampleColumns, concatenate
 from archioc.db.store import Store
 from tests.archives.batches import Alarm, Point, make_batch, spool_file
 from tests.processes.influxd import InfluxDatabase as Database
+from tests.processes.named_influx import NAMED, NamedDatabase, drop, named_settings
 
 EVER = 2**63 - 1
 
-STORES = ["embedded", "influxdb", pytest.param("influxdb-2", marks=pytest.mark.proof)]
-"""Parameters of fixtures that open a store; InfluxDB 2.x only where it was built."""
+STORES = ["embedded", "influxdb", pytest.param("influxdb-2", marks=pytest.mark.proof), *NAMED]
+"""Parameters of fixtures that open a store; InfluxDB 2.x only where it was built, and the server that a variable names."""
 
 
 @contextmanager
@@ -34,6 +37,10 @@ def opened_store(request: pytest.FixtureRequest, directory: Path) -> Iterator[tu
     store: Store
     if request.param == "embedded":
         store, encoder = EmbeddedStore(directory), encoder_for(StoreSettings.model_validate({}))
+    elif request.param in NAMED:
+        settings = named_settings(secrets.token_hex(4))
+        store, encoder = NamedDatabase(settings), encoder_for(StoreSettings(influxdb=settings))
+        request.addfinalizer(partial(drop, settings))
     else:
         database: Database = request.getfixturevalue("influx_database" if request.param == "influxdb" else "influx_bucket")
         settings = InfluxStore.model_validate(database.settings)

@@ -13,7 +13,7 @@ from archioc.core.spool.batch import Kind
 from archioc.core.spool.encoding.line_protocol import LineEncoder
 from archioc.db.bins import Bins
 from archioc.db.influx import bins as influx_bins
-from archioc.db.influx.answers import series_of
+from archioc.db.influx.answers import NumberTooLarge, series_of
 from archioc.db.influx.bins import InfluxBins
 from archioc.db.influx.samples import Columns, InfluxSamples
 from archioc.db.influx.store import InfluxDatabase
@@ -85,3 +85,5 @@ def test_an_answer_that_is_no_json() -> None:
     """What a server says in place of JSON is told."""
     with pytest.raises(QueryError, match="json: unsupported value"):
         series_of(b"json: unsupported value: +Inf\n", str)
+    with pytest.raises(NumberTooLarge, match="json: unsupported value"):
+        series_of(b'{"error":"json: unsupported value: +Inf"}\n', str)

@@ -1,7 +1,6 @@
 """The whole path to real servers: influxd 1.6, influxd 1.8 and 2.7 where they are built, and the one that ARCHIOC_TEST_INFLUX_URL names.
 
-For that one ARCHIOC_TEST_INFLUX_BUCKET (default `archioc_test`), ARCHIOC_TEST_INFLUX_ORG and ARCHIOC_TEST_INFLUX_TOKEN tell where
-to write; samples of channels with random names stay there.
+`tests/processes/named_influx.py` has the other variables for that one.
 """
 
 from __future__ import annotations
@@ -9,7 +8,6 @@ from __future__ import annotations
 import itertools
 import json
 import math
-import os
 import secrets
 import time
 from collections.abc import Callable, Iterator
@@ -39,15 +37,15 @@ from archioc.db.influx.store import InfluxDatabase
 from tests.archives.batches import Point, make_batch, spool_file
 from tests.processes.influxd import Influxd, find_influxd, find_influxd_1_8, find_influxd_2
 from tests.processes.influxd_two import InfluxdTwo
+from tests.processes.named_influx import NAMED, NamedDatabase, drop, named_settings
 from tests.processes.ports import free_ports
 from tests.processes.tools import missing_tool
 
 DAY_NS = 86_400 * 10**9
-URL_VARIABLE = "ARCHIOC_TEST_INFLUX_URL"
 
 OF_1X = ["1.6", pytest.param("1.8", marks=pytest.mark.proof)]
 OWN = [*OF_1X, pytest.param("2.7", marks=pytest.mark.proof)]
-ALL = [*OWN, *(["named"] if URL_VARIABLE in os.environ else [])]
+ALL = [*OWN, *NAMED]
 
 Start = Callable[..., Influxd]
 
@@ -80,19 +78,14 @@ def start(tmp_path: Path) -> Iterator[Start]:
 @pytest.fixture(params=ALL)
 def store(request: pytest.FixtureRequest, start: Start) -> Iterator[InfluxDatabase]:
     """A store on each server there is."""
-    if request.param == "named":
-        settings = InfluxStore(
-            url=os.environ[URL_VARIABLE],
-            bucket=os.environ.get("ARCHIOC_TEST_INFLUX_BUCKET", "archioc_test"),
-            org=os.environ.get("ARCHIOC_TEST_INFLUX_ORG", ""),
-            token=os.environ.get("ARCHIOC_TEST_INFLUX_TOKEN"),  # type: ignore[arg-type] # pydantic makes a secret of it
-        )
-    else:
-        settings = InfluxStore.model_validate(start(request.param).settings("epics"))
-    made = InfluxDatabase(settings)
+    named = request.param in NAMED
+    settings = named_settings(secrets.token_hex(4)) if named else InfluxStore.model_validate(start(request.param).settings("epics"))
+    made = NamedDatabase(settings) if named else InfluxDatabase(settings)
     made.prepare()
     yield made
     made.close()
+    if named:
+        drop(settings)
 
 
 def test_what_is_written_comes_back(store: InfluxDatabase) -> None:

@@ -96,7 +96,7 @@ _SHORT_AND_FULL: dict[str, tuple[Any, Any]] = {
     "shard_period_s": (0.2, 1),
     "handover_s": (10, 15),
     "stopped_s": (20, 60),
-    "damages": (4, 500),
+    "damages": (4, 300),
     "failing_calls": (4, 100),
 }
 

@@ -42,7 +42,8 @@ def prove(load: Counting, kept: Path, chance: random.Random) -> None:
     """So many cases, each of which must hold."""
     site = DamagedSite(load, kept / "kept")
     cases = site.cases()
-    chosen = cases if counts().damages >= len(cases) else chance.sample(cases, counts().damages)
+    wanted = counts().damages
+    chosen = [*chance.sample(cases, min(wanted, len(cases))), *chance.choices(cases, k=max(0, wanted - len(cases)))]
     outcomes: Counter[str] = Counter()
     failures: dict[Case, str] = {}
     for case in chosen:

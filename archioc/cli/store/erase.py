@@ -14,11 +14,10 @@ from archioc.core.config.config import Config
 from archioc.core.config.file import load_config
 from archioc.core.directories import Directories
 from archioc.core.errors import UsageError
-from archioc.core.spool.delivered import DeliveredBatches, Keeping
+from archioc.core.spool.delivered import NEAR_NS, DeliveredBatches, Keeping
 from archioc.core.spool.spool import SpoolDirectory
 from archioc.core.timestamp import format_utc, parse_time
 from archioc.db.erasure import Erasure
-from archioc.db.influx.read_back import NEAR_NS
 from archioc.open_archive import open_for_change
 
 
@@ -57,7 +56,9 @@ def _refuse_kept(config: Config, erasure: Erasure) -> None:
     if config.store.influxdb is None:
         return
     spool = SpoolDirectory(Directories(config.archiver.state_dir).spool)
-    oldest_ns = min((batch.delivered_ns for batch in DeliveredBatches(spool, Keeping.of(config.spool)).batches()), default=None)
+    oldest_ns = min(
+        (min(batch.delivered_ns, batch.batch_id) for batch in DeliveredBatches(spool, Keeping.of(config.spool)).batches()), default=None
+    )
     if oldest_ns is not None and erasure.end_ns >= oldest_ns - NEAR_NS:
         raise UsageError(
             f"what was delivered since {format_utc(oldest_ns)} is kept to be sent again where the database loses it "

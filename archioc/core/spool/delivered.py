@@ -17,6 +17,9 @@ from archioc.core.config.config import Spool
 from archioc.core.spool.file import SpoolFile, parse_spool_file
 from archioc.core.spool.spool import SpoolDirectory, SpoolEntry
 
+NEAR_NS = 900 * 10**9
+"""Samples have times that are so near to their commit, but for those that an IOC stamps long ago."""
+
 _NAME = re.compile(r"(\d{20})-(\d{20})-(\d+)(-part)?\.batch")
 
 

@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -52,12 +53,16 @@ def compose() -> dict[str, Any]:
 @pytest.fixture(scope="module", params=OVERLAYS)
 def manifests(request: pytest.FixtureRequest) -> list[dict[str, Any]]:
     """The objects of an overlay as they are sent to the cluster."""
-    text = run(tool("kubectl", "it comes with the extra `lint`"), "kustomize", f"k8s/overlays/{request.param}")
+    return [one for one in objects_of(request.param) if "gemini" not in one["metadata"]["name"]]
+
+
+def objects_of(overlay: str) -> list[dict[str, Any]]:
+    text = run(tool("kubectl", "it comes with the extra `lint`"), "kustomize", f"k8s/overlays/{overlay}")
     return list(yaml.safe_load_all(text))
 
 
-def one(manifests: Sequence[dict[str, Any]], kind: str) -> dict[str, Any]:
-    (found,) = [one for one in manifests if one["kind"] == kind]
+def one(manifests: Sequence[dict[str, Any]], kind: str, name: str = "") -> dict[str, Any]:
+    (found,) = [one for one in manifests if one["kind"] == kind and name in one["metadata"]["name"]]
     return found
 
 
@@ -253,11 +258,12 @@ def test_configurations_are_valid_and_at_their_place(
         sites.append(read_site(files["data"][asked.name], tmp_path))
     assert len(sites) == len({site.archiver.name for site in sites}) == len({site.archiver.prefix for site in sites})
     assert [(site.own_shard.index, site.own_shard.count) for site in sites] == [(ordinal, len(sites)) for ordinal in range(len(sites))]
-    (key,) = volumes["influx"]["secret"]["items"]
+    secret = volumes.get("influx")
+    token = None if secret is None else Path(mounts["influx"], secret["secret"]["items"][0]["path"])
     for site in sites:
         assert str(site.archiver.state_dir) == mounts["state"]
         assert site.store.influxdb is not None
-        assert str(site.store.influxdb.token_file) == f"{mounts['influx']}/{key['path']}"
+        assert site.store.influxdb.token_file == token
         assert {f"{site.ioc.port}/tcp", f"{site.ioc.port}/udp", f"{site.http.port}/tcp"} == exposed()
         assert site.ca.auto_addr_list is False
     names = set(mounts) - set(volumes)
@@ -273,3 +279,54 @@ def test_pods_have_no_more_rights_than_they_need(manifests: list[dict[str, Any]]
     assert rights == {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
     assert spec["terminationGracePeriodSeconds"] >= 40
     assert not spec["automountServiceAccountToken"]
+
+
+# -- a cluster behind the archivers ----------------------------------------------------------------
+
+ROLES = {"meta": 3, "store": 3, "sql": 2}
+
+
+@pytest.fixture(scope="module")
+def cluster() -> list[dict[str, Any]]:
+    """The objects of the overlay `cluster`."""
+    return objects_of("cluster")
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_each_process_of_the_cluster_is_told_where_it_is(cluster: list[dict[str, Any]], role: str) -> None:
+    """A pod runs the program of its role with a file in which nothing is left open, behind a service, on a machine of its own."""
+    workload = one(cluster, "StatefulSet", f"gemini-{role}")
+    assert workload["spec"]["replicas"] == ROLES[role]
+    spec = workload["spec"]["template"]["spec"]
+    (pod,) = spec["containers"]
+    (command,) = pod["args"]
+    file = one(cluster, "ConfigMap", "gemini")["data"]["openGemini.conf"]
+    for place, variable in re.findall(r"s/(\{\{\w+\}\})/\$(\w+)", command):
+        assert place in file
+        assert variable in {one["name"] for one in pod["env"]}
+        file = file.replace(place, "x")
+    assert "{{" not in re.sub("#.*", "", file)
+    assert command.endswith(f"exec ts-{role} -config /tmp/openGemini.conf")
+    service = one(cluster, "Service", f"gemini-{role}")
+    assert service["metadata"]["name"] == workload["spec"]["serviceName"]
+    labels = workload["spec"]["template"]["metadata"]["labels"]
+    assert service["spec"]["selector"].items() <= labels.items()
+    (rule,) = spec["affinity"]["podAntiAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    assert rule["labelSelector"]["matchLabels"].items() <= labels.items()
+    ports = {port["name"]: port["containerPort"] for port in pod["ports"]}
+    assert all(ports[port["targetPort"]] == port["port"] for port in service["spec"]["ports"])
+    assert {f":{number}" for number in ports.values() if number > 8020} <= set(re.findall(r":\d+", file))
+    assert spec["securityContext"]["runAsNonRoot"]
+    assert pod["securityContext"]["readOnlyRootFilesystem"]
+
+
+def test_the_cluster_keeps_what_it_acknowledges(cluster: list[dict[str, Any]]) -> None:
+    """What makes it safe is set: reads that wait for a copy, as many copies as stores, logs that are synced before the answer."""
+    found = tomllib.loads(one(cluster, "ConfigMap", "gemini")["data"]["openGemini.conf"])
+    assert found["common"]["ha-policy"] == "replication"
+    assert found["data"]["wal"]["wal-sync-interval"] == found["data"]["raft-storage"]["raft-entry-sync-interval"] == "0s"
+    site = yaml.safe_load(one(cluster, "ConfigMap", "archioc-site")["data"]["site.yml"])
+    assert site["store"]["influxdb"]["replication"] == ROLES["store"]
+    assert site["store"]["influxdb"]["url"] == "http://gemini-sql:8086"
+    members = [f"gemini-meta-{ordinal}.gemini-meta" for ordinal in range(ROLES["meta"])]
+    assert [address.split(":")[0] for address in found["common"]["meta-join"]] == members

@@ -75,7 +75,7 @@ def test_a_store_is_well_only_when_it_takes_samples(bench: Bench) -> None:
 
 
 def test_pauses_double_with_jitter() -> None:
-    """The pause grows from half a second to half a minute, varies, and honours Retry-After within reason."""
+    """The pause grows from half a second to ten, varies, and honours Retry-After within reason."""
     for failures, longest in ((1, 0.5), (2, 1.0), (5, 8.0), (7, LONGEST_PAUSE_S), (10**6, LONGEST_PAUSE_S)):
         pauses = [pause_after(failures, None) for _ in range(50)]
         assert all(longest / 2 <= pause <= longest for pause in pauses)

@@ -144,3 +144,17 @@ def test_what_is_on_its_way_at_a_stop_is_settled(bench: Bench) -> None:
     bench.delivery.run(stop)
     assert bench.store.written == [1]
     assert in_spool(bench) == ([], [])
+
+
+def test_a_directory_in_place_of_a_file_holds_up_nothing(bench: Bench) -> None:
+    """What is no file, or may not be opened, is set aside after three attempts, and the others go on. (SPL-10)"""
+    bench.fill(1, 2)
+    path = bench.spool.waiting()[0].path
+    path.unlink()
+    path.mkdir()
+    for _ in range(2):
+        with pytest.raises(IsADirectoryError):
+            bench.deliver_all()
+    bench.deliver_all()
+    assert bench.store.written == [2]
+    assert [entry.batch_id for entry in bench.spool.damaged()] == [1]
