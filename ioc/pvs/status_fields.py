@@ -137,7 +137,7 @@ STATUS_FIELDS: dict[str, StatusField] = {
     "ClockSuspect": StatusField(
         PvSpec(
             Dbr.ENUM,
-            "So many IOCs are ahead of our clock that ours is in doubt",
+            "More than a fifth of the IOCs are ahead of our clock",
             labels=("No", "Yes"),
             severities=(Severity.NO_ALARM, Severity.MAJOR),
         ),
