@@ -91,7 +91,7 @@ class CommandRefused(ArchiocError):
 
 
 class TimeFormatError(ArchiocError):
-    """A text that is no time as the contract describes them."""
+    """A text that is not a time as the contract describes them."""
 
 
 class UsageError(ArchiocError):

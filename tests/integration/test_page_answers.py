@@ -77,7 +77,7 @@ def test_wrong_questions(counted: ServedStore) -> None:
         (400, "plot", {"pv": "A", "bins": "0"}, "bins=0: a whole number from 1 to 4000"),
         (400, "plot", {"pv": "A", "bins": "²"}, "bins=²: a whole number from 1 to 4000"),
         (400, "plot", {"pv": "A", "from": "now", "to": "-1h"}, "from=now, to=-1h: from lies before to, both in 1970 to 2115"),
-        (400, "plot", {"pv": "A", "from": "soon"}, "from: 'soon' is no time"),
+        (400, "plot", {"pv": "A", "from": "soon"}, "from: 'soon' is not a time"),
         (400, "channels", {"limit": "201"}, "limit=201: a whole number from 1 to 200"),
         (400, "channels", {"search": "a " * 21}, "search: 21 words, at most 20"),
         (404, "channels", {"pv": "NONE"}, "NONE: no such channel in this archive"),

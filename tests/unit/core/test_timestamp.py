@@ -46,10 +46,14 @@ def test_utc_reads_back(time_ns: int) -> None:
         ("1970-01-01T01:00:00 +0100", 0),
         ("1969-12-31T23:59:59.999999999Z", -1),
         ("2026-01-31T12:00:00.123456789Z", 1_769_860_800_123_456_789),
+        ("1769860800", 1_769_860_800_000_000_000),
+        ("1769860800.123456789", 1_769_860_800_123_456_789),
+        ("2016-12-31T23:59:60Z", 1_483_228_800_000_000_000),
+        ("2017-01-01T00:59:60.5+01:00", 1_483_228_800_500_000_000),
     ],
 )
 def test_times_that_can_be_read(text: str, time_ns: int) -> None:
-    """`now`, so long ago, and ISO 8601 with and without clock, fraction and zone."""
+    """`now`, a time before it, seconds since 1970, and ISO 8601 with and without clock, fraction, zone and leap second."""
     assert parse_time(text, NOW) == time_ns
 
 
@@ -57,7 +61,14 @@ def test_times_that_can_be_read(text: str, time_ns: int) -> None:
     "text",
     [
         "",
-        "yesterday",
+        "tomorrow",
+        "yesterday 8",
+        "25:00",
+        "08:61",
+        "12345",
+        "1790000000123",
+        "2016-12-31T22:59:60Z",
+        "2016-12-31T23:58:60Z",
         "1h",
         "-",
         "-1 fortnight",
@@ -75,7 +86,7 @@ def test_texts_that_are_no_time(text: str) -> None:
     """Anything else is refused, and the error shows the text."""
     with pytest.raises(TimeFormatError) as refused:
         parse_time(text, NOW)
-    assert str(refused.value).startswith(f"{text!r} is no time")
+    assert str(refused.value).startswith(f"{text!r} is not a time")
 
 
 @given(st.text(max_size=30))
@@ -102,7 +113,7 @@ def test_no_text_does_harm(text: str) -> None:
 )
 def test_times_beyond_64_bits(text: str) -> None:
     """A time that nanoseconds in 64 bits cannot carry, or that its zone leads out of the calendar, is refused like any other."""
-    with pytest.raises(TimeFormatError, match="is no time"):
+    with pytest.raises(TimeFormatError, match="is not a time"):
         parse_time(text, NOW)
 
 
@@ -112,6 +123,41 @@ def test_without_a_zone_it_is_local_time(berlin: None) -> None:
     assert format_utc(parse_time(summer, NOW)) == "2026-07-01T10:00:00.000001000Z"
     assert format_utc(parse_time(winter, NOW)) == "2026-01-01T11:00:00.000001000Z"
     assert [format_local(parse_time(text, NOW)) for text in (summer, winter)] == [summer, winter]
+
+
+@pytest.mark.parametrize(
+    ("text", "local"),
+    [
+        ("today", "2026-09-21 00:00:00.000000"),
+        ("yesterday", "2026-09-20 00:00:00.000000"),
+        ("yesterday 08:30:01.5", "2026-09-20 08:30:01.500000"),
+        ("today 23:59", "2026-09-21 23:59:00.000000"),
+        ("08:30", "2026-09-21 08:30:00.000000"),
+        ("16:13:20.123456789", "2026-09-21 16:13:20.123456"),
+        ("16:13:21", "2026-09-20 16:13:21.000000"),
+    ],
+)
+def test_days_and_clocks_for_people(berlin: None, text: str, local: str) -> None:
+    """A day and a clock are local; a clock alone is when it showed that time last. NOW is 16:13:20 in Berlin."""
+    assert format_local(parse_time(text, NOW)) == local
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("2026-03-29 02:30", "does not exist"),
+        ("2026-03-29 02:00:00", "does not exist"),
+        ("2026-10-25 02:30", r"comes twice.*\+0200 or \+0100"),
+        ("2026-10-25 02:59:59.9", "comes twice"),
+    ],
+)
+def test_local_times_when_clocks_are_changed(berlin: None, text: str, rule: str) -> None:
+    """A local time that is left out or comes twice is refused; with a zone it is read, and so are its neighbours."""
+    with pytest.raises(TimeFormatError, match=rule):
+        parse_time(text, NOW)
+    assert parse_time(f"{text}+01:00", NOW)
+    for neighbour in ("2026-03-29 01:59:59", "2026-03-29 03:00", "2026-10-25 01:59:59", "2026-10-25 03:00"):
+        assert format_local(parse_time(neighbour, NOW)).startswith(neighbour)
 
 
 @pytest.mark.parametrize(
