@@ -47,8 +47,10 @@ def rows(text: str) -> list[dict[str, str]]:
 
 
 def test_the_value_in_force(archive: StoredArchive) -> None:
-    """--last gives of each channel the one sample that holds at the end."""
-    found = archive.read_json("get", "*", "--last", "--end", format_utc(T0 + 8 * SECOND))
+    """--last gives of each channel the one sample that holds at the end, and --at the same of its time."""
+    moment = format_utc(T0 + 8 * SECOND)
+    found = archive.read_json("get", "*", "--last", "--end", moment)
+    assert archive.read_json("get", "*", "--at", moment) == found
     assert {one["channel"]: one["samples"][0]["value"] for one in found} == {"COUNT": 8, "MODE": 1, "TEXT": "on, air", "WAVE": [1, 2.5]}
 
 
@@ -122,6 +124,7 @@ def test_bins_as_parquet(archive: StoredArchive, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "rule"),
     [
+        (("get", "COUNT", "--at", "now", "--last"), "--at: goes with none of --last, --bins and --align"),
         (("get", "COUNT", "--last", "--bins", "3"), "--last: goes with neither --bins nor --align"),
         (("get", "COUNT", "--stat", "mean"), "--stat: needs --bins"),
         (

@@ -41,6 +41,7 @@ def get(
     bins: Annotated[int | None, typer.Option(min=1, help="Statistics in this many bins of equal width.")] = None,
     stat: Annotated[str | None, typer.Option(help="With --bins, some of: min, max, mean, std, first, last, non_finite, severity.")] = None,
     last: Annotated[bool, typer.Option("--last", help="Only the last value at or before --end.")] = False,
+    at: Annotated[str | None, typer.Option(metavar="TIME", help="The values in force at this time; the same as --last --end TIME.")] = None,
     align: Annotated[bool, typer.Option("--align", help="A column for each channel, a line for each time.")] = False,
     gaps: GapsOption = False,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file.")] = None,
@@ -52,8 +53,8 @@ def get(
     Examples: archioc get SR:DCCT:CURRENT --start -10min
     archioc get 'SR:VAC:*' --start 2026-01-31T00:00Z --end 2026-02-01T00:00Z --format csv
     archioc get SR:DCCT:CURRENT --start -1d --bins 24 --stat mean,min,max
-    archioc get 'SR:VAC:*' --last
+    archioc get 'SR:VAC:*' --at 'yesterday 08:30'
     """
     from archioc.cli.get.get import GetOptions, get_samples
 
-    get_samples(config, GetOptions(tuple(channels), start, end, form.value, bins, stat, last, align, gaps, output, as_stored, safe))
+    get_samples(config, GetOptions(tuple(channels), start, end, form.value, bins, stat, last, align, gaps, output, as_stored, safe, at))

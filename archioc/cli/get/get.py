@@ -31,6 +31,7 @@ class GetOptions:
     """What was asked for, as it was written. form: table, csv, json, jsonl or parquet. bins: None for the samples themselves.
 
     as_stored: under the names that the store has, whatever was renamed. safe: texts of csv are no formulas of a spreadsheet.
+    at: the values in force at this time, in place of `last` and `end`.
     """
 
     channels: tuple[str, ...]
@@ -45,9 +46,17 @@ class GetOptions:
     output: Path | None = None
     as_stored: bool = False
     safe: bool = False
+    at: str | None = None
+
+    @property
+    def in_force(self) -> str | None:
+        """The time of which the values in force are asked for, None where all samples of a span are."""
+        return self.at if self.at is not None else self.end if self.last else None
 
     def check(self) -> None:
         """Raises UsageError for what does not go together."""
+        if self.at is not None and (self.last or self.bins is not None or self.align):
+            raise UsageError("--at: goes with none of --last, --bins and --align")
         if self.last and (self.bins is not None or self.align):
             raise UsageError("--last: goes with neither --bins nor --align")
         if self.stat is not None and self.bins is None:
@@ -66,7 +75,8 @@ def get_samples(config: Path, wanted: GetOptions) -> None:
     """Write what is wanted. Raises UsageError, UnknownChannel, TimeFormatError, ConfigError, StoreError, OutputError."""
     wanted.check()
     statistics = statistics_of(wanted.stat)
-    span = Span.parse(wanted.end if wanted.last else wanted.start, wanted.end)
+    moment = wanted.in_force
+    span = Span.parse(wanted.start, wanted.end) if moment is None else Span.parse(moment, moment)
     with open_archive(config, as_stored=wanted.as_stored) as reader:
         names = expand(reader, wanted.channels)
         if wanted.bins is not None:
@@ -75,7 +85,7 @@ def get_samples(config: Path, wanted: GetOptions) -> None:
             with _text_output(wanted.output) as out:
                 write_rows(("time_ns", *names), aligned_rows(reader, names, span), wanted.form, out, safe=wanted.safe)
         else:
-            _write_samples(_found(reader, names, span, last=wanted.last), wanted)
+            _write_samples(_found(reader, names, span, last=moment is not None), wanted)
 
 
 def _found(reader: Reader, names: Iterable[str], span: Span, *, last: bool) -> Iterator[ChannelResult]:
