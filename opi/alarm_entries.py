@@ -145,6 +145,7 @@ def _delivery(prefix: str, display: str) -> tuple[AlarmEntry, ...]:
             f"{prefix}Db:State",
             "Database of the archiver",
             "Unreachable: look at the database's machine. Denied: its token or password has changed."
+            " Degraded: archioc check says what the database has lost, or what waits for another one."
             " Samples wait in the spool; Spool fill, on the display, says for how long that can go on.",
             display,
             annunciating=False,

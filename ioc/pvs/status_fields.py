@@ -152,7 +152,7 @@ STATUS_FIELDS: dict[str, StatusField] = {
             Dbr.ENUM,
             "How the store answers",
             labels=("Unknown", "OK", "Unreachable", "Denied", "Rejecting", "Degraded"),
-            severities=(Severity.NO_ALARM, Severity.NO_ALARM, Severity.MAJOR, Severity.MAJOR, Severity.MAJOR),
+            severities=(Severity.NO_ALARM, Severity.NO_ALARM, Severity.MAJOR, Severity.MAJOR, Severity.MAJOR, Severity.MINOR),
         ),
         "db",
         lambda view: int(view.delivery("store_state")),
