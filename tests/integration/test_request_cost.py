@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import h11
 import pytest
 import yaml
 
@@ -260,3 +261,26 @@ def test_names_are_read_in_linear_time(shape: str) -> None:
 
     short, long = cost(500_000), cost(2_000_000)
     assert long < max(short, 0.005) * GROWTH
+
+
+def _head_cost(head: bytes, step: int) -> float:
+    """Seconds to read a head that comes in pieces of so many bytes, or to refuse it."""
+    connection = h11.Connection(h11.SERVER, MAX_HEAD)
+    begun = time.process_time()
+    for at in range(0, len(head), step):
+        connection.receive_data(head[at : at + step])
+        try:
+            connection.next_event()
+        except h11.RemoteProtocolError:
+            break
+    return time.process_time() - begun
+
+
+@pytest.mark.parametrize("before", [b"", b"GET /", b"GET / HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nHost: x\r\nA: "])
+@pytest.mark.parametrize("shape", [b"a", b" ", b"\t", b"a ", b",", b":", b"\r", b"\n", b"X: y\r\n", b"X: y\r\n z\r\n"])
+def test_cost_of_heads(before: bytes, shape: bytes) -> None:
+    """Below the application too: a head four times as long costs no more than eight times as much, byte by byte and at once."""
+    for step in (1, MAX_HEAD):
+        for end in (b"", b"\r\n\r\n", b"\x01\r\n\r\n"):
+            short, long = (before + shape * (length // len(shape)) + end for length in (15_000, 60_000))
+            assert _head_cost(long, step) < max(GROWTH * _head_cost(short, step), FREE_S), (step, end)

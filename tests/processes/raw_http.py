@@ -30,6 +30,20 @@ def answer_of(connection: socket.socket) -> bytes:
     return bytes(found)
 
 
+def answer_to_the_end(connection: socket.socket, quiet_s: float) -> bytes:
+    """All that comes; the client's own side is closed when nothing has come for a while, since the request may not be complete."""
+    found = bytearray()
+    connection.settimeout(quiet_s)
+    with contextlib.suppress(ConnectionResetError, TimeoutError):
+        while piece := connection.recv(1 << 16):
+            found += piece
+        return bytes(found)
+    connection.settimeout(TIMEOUT_S)
+    with contextlib.suppress(OSError):  # it has been closed meanwhile
+        connection.shutdown(socket.SHUT_WR)
+    return bytes(found) + answer_of(connection)
+
+
 def ask(address: tuple[str, int], request: bytes, source: str = "127.0.0.1") -> tuple[int, bytes]:
     """Status and whole answer of a request on a connection of its own, which shall close it."""
     with connected(address, 1, source) as (connection,):

@@ -22,6 +22,7 @@ class ProofCounts:
     shard_counters: records that count every shard_period_s seconds while shards come and go. handover_s: how long two archive the same.
     hostile_puts: of any kind. control_kills: of the ioc process while it is put to.
     http_examples: requests that schemathesis makes of each operation, at least. hostile_requests: over HTTP, for each store.
+    http_messages: of any bytes, damaged ones among them, over HTTP.
     export_days: of a channel at 10 Hz in one answer.
     refused_s: how long a server refuses channels.
     hostile_messages: of a Channel Access server, to each of the two event callbacks.
@@ -53,6 +54,7 @@ class ProofCounts:
     control_kills: int
     http_examples: int
     hostile_requests: int
+    http_messages: int
     export_days: int
     refused_s: float
     hostile_messages: int
@@ -88,6 +90,7 @@ _SHORT_AND_FULL: dict[str, tuple[Any, Any]] = {
     "control_kills": (6, 100),
     "http_examples": (4, 20),
     "hostile_requests": (600, 2500),
+    "http_messages": (3000, 110_000),
     "export_days": (2, 12),
     "refused_s": (35, 180),
     "hostile_messages": (100_000, 1_000_000),

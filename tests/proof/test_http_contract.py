@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from starlette.exceptions import HTTPException
@@ -12,10 +17,13 @@ from archioc.core.errors import ArchiocError
 from archioc.core.timestamp import format_utc
 from archioc.retrieval.faults import HANDLERS
 from tests.conftest import ArchiverFactory, CaClientFactory, SoftIocFactory
+from tests.hostile.messages import hostile_messages
 from tests.hostile.requests import NAMES, hostile_paths
 from tests.processes.archiver import Archiver, StoreBlock
 from tests.processes.http_client import HttpClient, http_of
+from tests.processes.raw_http import answer_to_the_end, connected
 from tests.processes.schemathesis import run_schemathesis
+from tests.processes.waiting import PATIENCE_S
 from tests.proof.counts import counts
 
 HTTP = {"http": {"enabled": True, "port": 0}}
@@ -24,7 +32,21 @@ record(ao, "$(P)KNOWN") { field(PINI, "YES") field(EGU, "mA") field(PREC, "3") f
 record(mbbo, "$(P)STATE") { field(PINI, "YES") field(ZRST, "Idle") field(ONST, "Ramp") }
 """
 VALUE = b"123456.75"
+CLIENTS = 16
+QUIET_S = 0.4
+"""A client that has had no answer for so long ends what it has begun."""
+
 EMBEDDED = pytest.mark.parametrize("store", [{"embedded": {}}], ids=["embedded"])
+
+
+T = TypeVar("T")
+
+
+def batched(things: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Lists of so many, the last one shorter."""
+    rest = iter(things)
+    while part := [*islice(rest, size)]:
+        yield part
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +111,64 @@ def test_hostile_requests(site: Site) -> None:
             assert answer.status in {400, 404}, (path, name, answer.status)
             assert site.known.encode() not in answer.body
     assert site.http.get("/retrieval/data/getData.json", pv=site.known, **ever).json() == known.json()
+    site.check_log()
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A message and what came back; whole: whether the server has ended the connection in time."""
+
+    message: bytes
+    answer: bytes
+    whole: bool
+
+    @property
+    def statuses(self) -> list[int]:
+        """Of the answers; interim ones are left out."""
+        return [int(found) for found in re.findall(rb"(?:^|\n)HTTP/1\.1 ([2-9]\d\d) ", self.answer)]
+
+    @property
+    def is_fault(self) -> bool:
+        """Whether it is none of what the contract allows: 503 with a time to come back, 504, or a refusal."""
+        ask_again = self.answer.lower().count(b"\nretry-after: ")
+        return any(status >= 500 and status not in {503, 504} for status in self.statuses) or self.statuses.count(503) > ask_again
+
+    @classmethod
+    def over(cls, address: tuple[str, int], message: bytes, number: int) -> Sent:
+        """Send it from one of many addresses and read the answer, or go away at once like one client in twenty."""
+        with connected(address, 1, f"127.0.0.{2 + number % 200}") as (connection,):
+            connection.settimeout(PATIENCE_S)
+            try:
+                connection.sendall(message)
+                if number % 20 == 0:
+                    return cls(message, b"", True)
+                return cls(message, answer_to_the_end(connection, QUIET_S), True)
+            except TimeoutError:
+                return cls(message, b"", False)
+            except OSError:  # it has been cut off meanwhile
+                return cls(message, b"", True)
+
+
+@pytest.mark.proof
+@pytest.mark.timeout(3600)
+@EMBEDDED
+def test_hostile_messages(site: Site) -> None:
+    """Whatever comes over HTTP is answered, refused or cut off: no fault, no trace, the same process, and data as before."""
+    ever = {"from": "1971-01-01T00:00:00Z"}
+    known = site.http.get("/retrieval/data/getData.json", pv=site.known, **ever).json()
+    host, port = site.http.url.removeprefix("http://").split(":")
+    process = site.archiver.pid_of("retrieval")
+    messages = hostile_messages(5, counts().http_messages, site.known)
+    with ThreadPoolExecutor(CLIENTS) as clients:
+        for part in batched(enumerate(messages), CLIENTS * 20):
+            for sent in clients.map(lambda one: Sent.over((host, int(port)), one[1], one[0]), part):
+                assert sent.whole, sent.message[:500]
+                assert not sent.is_fault, (sent.message[:500], sent.answer[:500])
+                assert not any(secret in sent.answer for secret in (b"Traceback", b'File "')), sent.message[:500]
+    assert site.archiver.pid_of("retrieval") == process
+    assert site.http.get("/healthz").status == 200
+    assert site.http.get("/retrieval/data/getData.json", pv=site.known, **ever).json() == known
+    assert len(site.archiver.log.read_text().splitlines()) < 5000
     site.check_log()
 
 

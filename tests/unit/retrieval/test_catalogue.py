@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import pytest
 from starlette.exceptions import HTTPException
 
+from archioc.core.errors import QueryError
+from archioc.retrieval import matching
 from archioc.retrieval.catalogue import Catalogue
 from archioc.retrieval.matching import MAX_PATTERN, matching_glob, matching_regex
 
@@ -68,3 +70,22 @@ def test_patterns_that_are_none(regex: str) -> None:
         matching_regex(["a"], regex)
     assert refused.value.status_code == 400
     assert "\n" not in refused.value.detail
+
+
+def test_a_search_that_takes_long_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A regular expression has its time, after which the search ends with an error that says so."""
+    monkeypatch.setattr(matching, "REGEX_S", 0.002)
+    names = [f"SR:SECTOR{at % 24:02d}:BPM{at:06d}:X:POSITION" for at in range(300_000)]
+    with pytest.raises(QueryError, match="the search with this regular expression has taken"):
+        matching_regex(names, "(.*)(.{0,50}){3}(.*)x")
+
+
+def test_brackets_of_a_glob() -> None:
+    """A bracket that is not closed stands for itself, however many there are, before and behind those that are."""
+    names = ["A[", "A[B", "AB", "A]", "[" * 900]
+    assert matching_glob(names, "A[") == ["A["]
+    assert matching_glob(names, "A[[]B") == ["A[B"]
+    assert matching_glob(names, "A[BC]") == ["AB"]
+    assert matching_glob(names, "A[[]*[") == []
+    assert matching_glob(names, "[" * 900) == ["[" * 900]
+    assert matching_glob(names, "A]") == ["A]"]
