@@ -25,6 +25,7 @@ class Report(StrEnum):
     NOISY = "noisy"
     DROPPED = "dropped"
     STORAGE = "storage"
+    CLOCKS = "clocks"
 
 
 @app.command()
@@ -35,11 +36,12 @@ def report(
     older: Annotated[str, typer.Option(help="silent: no update for this time.")] = "1h",
     form: FormatOption = TableOrJson.TABLE,
 ) -> None:
-    """List channels that never connected, are silent, noisy, have lost samples, or fill the store, worst first.
+    """List channels that never connected, are silent, noisy, have lost samples, or fill the store, or servers by their clocks, worst first.
 
     Examples: archioc report never
     archioc report silent --older 1d
     archioc report storage --top 10 --format json
+    archioc report clocks
     """
     from archioc.cli.report.report import show_report
 

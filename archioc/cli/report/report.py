@@ -25,6 +25,9 @@ from archioc.core.table.table import ChannelState, ChannelTable
 from archioc.core.timestamp import SECOND, format_span
 from archioc.core.units import parse_duration
 
+UNSET_BEFORE_NS = 631_238_400 * SECOND
+"""1990-01-02: a record that was never processed has the EPICS epoch, 1990-01-01, for its stamp."""
+
 Cells = npt.NDArray[np.void]
 Line = dict[str, object]
 
@@ -137,12 +140,39 @@ def _storage(channels: Channels, _: float) -> Listing:
     return Listing(places, line)
 
 
+def _clocks(channels: Channels, _: float) -> Listing:
+    """Of each server the live channel whose stamp is furthest ahead of its receive time, the largest offsets first.
+
+    What comes late makes a stamp look older, never newer, so this channel shows the clock best. A value that came with the connection
+    only has the time of when its record was processed, and shows nothing.
+    """
+    status, ledger = channels.status, channels.ledger
+    live = (status["connected"] != 0) & (ledger["received"] > 1) & (status["time"] > UNSET_BEFORE_NS)
+    offset = np.where(live, status["time"] - status["received_at"], 0)
+    servers: dict[bytes, list[int]] = {}
+    for at in np.flatnonzero(live).tolist():
+        servers.setdefault(bytes(status["host"][at]), []).append(at)
+    shown = np.array([max(of, key=lambda at: int(offset[at])) for of in servers.values()], np.intp)
+
+    def line(at: int) -> Line:
+        of = servers[bytes(status["host"][at])]
+        return {
+            "server": bytes(status["host"][at]).decode(errors="replace"),
+            "offset_s": round(float(offset[at]) / SECOND, 3),
+            "channels": len(of),
+            "bad_time": int(ledger["bad_time"][of].sum()),
+        }
+
+    return Listing(_sorted(shown, -np.abs(offset)), line)
+
+
 _LISTINGS: dict[str, Callable[[Channels, float], Listing]] = {
     "never": _never,
     "silent": _silent,
     "noisy": _noisy,
     "dropped": _dropped,
     "storage": _storage,
+    "clocks": _clocks,
 }
 
 

@@ -86,6 +86,32 @@ def test_what_a_report_tells(archive: StoredArchive) -> None:
         archive.run("report", "silent", "--older", "long")
 
 
+def test_clocks_of_servers(archive: StoredArchive) -> None:
+    """Each server has the offset of its live channel that is furthest ahead; silent channels and unset stamps show nothing."""
+    table, now = ChannelTable(archive.directories.run), time.time_ns()
+    table.open()
+    status, ledger = table.status.cells, table.ledger.cells
+    rows = {name: row for row, name in enumerate(NAMES)}
+    for name, host, offset_s, received in (
+        ("NEVER", b"slow:5064", -90.25, 5),
+        ("QUIET", b"fast:5064", 2.5, 2),
+        ("BUSY", b"slow:5064", -61.5, 9),
+        ("LOSSY", b"fast:5064", 3600.0, 1),
+    ):
+        row = rows[name]
+        status["connected"][row], status["host"][row], ledger["received"][row] = 1, host, received
+        status["received_at"][row], status["time"][row] = now, now + round(offset_s * SECOND)
+    row = rows["OFF"]
+    status["host"][row], ledger["received"][row], status["time"][row] = b"unset:5064", 7, 631_152_000 * SECOND
+    ledger["bad_time"][rows["NEVER"]] = 4
+    table.close()
+    found = archive.read_json("report", "clocks")["channels"]
+    assert found == [
+        {"channel": "BUSY", "server": "slow:5064", "offset_s": -61.5, "channels": 2, "bad_time": 4},
+        {"channel": "QUIET", "server": "fast:5064", "offset_s": 2.5, "channels": 1, "bad_time": 0},
+    ]
+
+
 @pytest.mark.parametrize(
     ("words", "names"),
     [
