@@ -90,7 +90,7 @@ def _engine(totals: ArchiveTotals) -> Iterator[Metric]:
     yield dropped
     yield _gauge("event_ring_fill_ratio", "Part of the event ring in use", totals.status("ring_fill"))
     yield _gauge("engine_loop_lag_seconds", "Longest time between two drains of the ring in the last second", totals.status("loop_lag"))
-    yield _gauge("clock_suspect", "1: so many IOCs are ahead of our clock that ours is in doubt", totals.status("clock_suspect"))
+    yield _gauge("clock_suspect", "1: more than a fifth of the IOCs are ahead of our clock", totals.status("clock_suspect"))
 
 
 def _delivery(totals: ArchiveTotals) -> Iterator[Metric]:

@@ -26,7 +26,7 @@ COMMAND_SPECS: dict[str, PvSpec] = {
         Dbr.CHAR, "Add channels of files: a line each: PATH in the directory import [format=F]", count=TEXT_BYTES, access="expert"
     ),
     "Flush": PvSpec(Dbr.LONG, "1 = commit what is collected now; reads back 0", access="control"),
-    "Apply": PvSpec(Dbr.LONG, "1 = read the file and follow it; 2 = tell what 1 would do; 3 and 4: the same with prune", access="expert"),
+    "Apply": PvSpec(Dbr.LONG, "1 = read the file and follow it; 2 = show what 1 would do; 3 and 4: the same with prune", access="expert"),
     "Result": PvSpec(Dbr.CHAR, "What became of the last command or put of all clients", count=RESULT_BYTES),
     "ResultCode": PvSpec(Dbr.LONG, "Code of Result; 0 = done (see results.md)"),
     "LastChange": PvSpec(Dbr.CHAR, "Newest put that was carried out: when, who, what, old and new value", count=LAST_CHANGE_BYTES),
