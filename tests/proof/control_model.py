@@ -14,7 +14,7 @@ DEFAULTS: dict[str, Value] = {
     "description": "",
     "deadband": 0.0,
     "deadband_pct": 0.0,
-    "max_interval": 0.0,
+    "max_interval": 3600.0,
     "mask": "log",
     "quota": 1000.0,
     "clock": "auto",
