@@ -70,6 +70,7 @@ class Collector:
         self._batch_id = int(table.ledger.head["batch_id"][0])
         self._flush = int(table.settings.head["flush"][0])
         self._to_ask: deque[int] = deque()
+        self._received_to = 0  # receive time (ns) of the newest update of this round
 
     # -- one round -----------------------------------------------------------------------------
 
@@ -79,9 +80,11 @@ class Collector:
             self._let_pass(leaving, now)
             self._tell(self._losses.pop_events(leaving, now))
         self._channels.create_some(now)
+        self._received_to = now
         self.drain()
         self._let_pass(self._sampler.withheld.overdue(now), now)
-        self._add(*self._sampler.repeat(now, self._channels.connected))
+        # an update that came after this round had looked at the clock must not pass for a clock that was set back
+        self._add(*self._sampler.repeat(self._received_to, self._channels.connected))
         self._add_alarms(self._sampler.repeat_alarms(now, self._channels.connected))
         self._book_losses(now)
         if self._commits.poll_forgotten():
@@ -129,6 +132,7 @@ class Collector:
         updates = self._channels.admit(decode_updates(by_row(slots), self._ring, self._channels.arrays.as_text))
         if not len(updates):
             return
+        self._received_to = max(self._received_to, int(updates.received.max()))
         sampled = self._sampler.accept(updates)
         if len(sampled.resumed):
             self._channels.on_resumed(sampled.resumed, sampled.resumed_at)

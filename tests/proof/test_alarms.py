@@ -55,8 +55,8 @@ class Monitor:
     prefix: str
 
     def lines(self, since: int) -> list[Line]:
-        """What it has printed after so many lines."""
-        return self.watch.lines()[since:]
+        """What it has printed of PVs after this number of lines; libca adds lines of its own after a minute without a CA repeater."""
+        return [line for line in self.watch.lines()[since:] if line.channel.startswith(self.prefix)]
 
     def alarms(self, name: str, since: int) -> list[str]:
         """Severity and status of a PV, each time that they changed."""

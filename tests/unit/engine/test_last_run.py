@@ -61,7 +61,7 @@ def test_an_engine_that_only_the_spool_knows(archive: Archive) -> None:
     first.write()
     first.kill()
     committed = last_commit_ns(archive.spool)
-    assert begun <= committed <= time.time_ns()
+    assert begun - SECOND // 20 <= committed <= time.time_ns()  # times of files advance in ticks of the kernel
     archive.add("LATER")
     archive.table.create(len(archive.table.settings.cells))
     archive.rows.synchronise(archive.registry.channels.values(), archive.registry.revision)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 
 from archioc.core.channel import DEFAULT_MAX_INTERVAL, ChannelSettings
@@ -9,6 +11,7 @@ from archioc.core.spool.batch import Kind
 from archioc.engine.sampling.sampler import Sampler
 from tests.unit.engine.arrivals import SECOND, T0, Arrival, to_updates
 from tests.unit.engine.cells import one_setting
+from tests.unit.engine.rig import Archive, Engine, numbers, send
 
 HOUR, MINUTE = 3600, 60
 
@@ -53,6 +56,19 @@ def test_short_intervals_are_kept_to_the_letter() -> None:
     sampler = silent(100, 10)
     assert repeated(sampler, 9.99) == []
     assert repeated(sampler, 10) == list(range(100))
+
+
+def test_a_value_that_comes_while_a_round_runs_is_not_written_again(archive: Archive, engine: Engine) -> None:
+    """An update that is received after the round has looked at the clock is no sign that the clock was set back."""
+    engine.connect("A")
+    send(engine, "A", 1.0)
+    engine.collector.round(time.time_ns())
+    begun = time.time_ns()
+    for value in (2.0, 3.0):
+        send(engine, "A", value)
+        engine.collector.round(begun - SECOND)
+    engine.write()
+    assert numbers(archive.published(), "A", generated=True) == [1.0, 1.0, 2.0, 3.0]
 
 
 def test_large_values_only_when_asked_for() -> None:
