@@ -228,7 +228,7 @@ STATUSES = [
     ("getData.raw?pv=mean_0(A)", 404),
     ("getData.raw?pv=flyers_60_x(A)", 404),
     ("getData.raw?pv=A&pp=mean_-5", 404),
-    ("getData.raw?pv=A&from=yesterday", 400),
+    ("getData.raw?pv=A&from=tomorrow", 400),
     ("getData.raw?pv=A&from=2026-13-01T00:00:00Z", 400),
     ("getData.raw?pv=A&from=2026-02-01T00:00:00Z&to=2026-01-01T00:00:00Z", 400),
     ("getData.raw?pv=A&timeranges=2026-02-01T00:00:00Z", 400),

@@ -168,8 +168,8 @@ def test_errors(client: archioc.Client) -> None:
     """What is wrong is named: the channel, the time, the value."""
     with pytest.raises(archioc.UnknownChannel, match="SR:NONE: no such channel"):
         client.samples("SR:NONE")
-    with pytest.raises(archioc.TimeFormatError, match="yesterday"):
-        client.samples("SR:CURRENT", "yesterday")
+    with pytest.raises(archioc.TimeFormatError, match="tomorrow"):
+        client.samples("SR:CURRENT", "tomorrow")
     with pytest.raises(archioc.TimeFormatError, match="lies before the start"):
         client.samples("SR:CURRENT", at(5), at(4))
     with pytest.raises(archioc.UsageError, match="bins=0: a whole number"):

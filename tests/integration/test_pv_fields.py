@@ -117,7 +117,7 @@ def test_fields_of_an_enum(control: ControlProcess, client: CaClient, prefix: st
     assert [client.get_text(f"{store}.{field}") for field in ("ONSV", "TWSV", "FVSV", "UNSV", "COSV")] == [
         "NO_ALARM",
         "MAJOR",
-        "NO_ALARM",
+        "MINOR",
         "NO_ALARM",
         "NO_ALARM",
     ]
